@@ -1,0 +1,120 @@
+# The one-command life of the appliance. `make help` lists the targets.
+#   V=1                     show every command
+#   SANITIZER=address|undefined|thread|address,undefined
+#                           separate tree under build/<sanitizer>/, without DPDK (simulated port)
+#   MARCH=x86-64-v3         instruction set of the compiled code
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' '$(1)' '$(2)')
+
+SANITIZER ?=
+MARCH ?= x86-64-v3
+comma := ,
+B := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
+BIN := $(B)/bin
+OBJ := $(B)/obj
+LIB := $(B)/lib
+
+CC ?= gcc
+OPT ?= -O3
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+SAN := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CFLAGS_ALL := -std=c17 -D_GNU_SOURCE $(OPT) -g -march=$(MARCH) -fno-strict-aliasing -fstack-protector-strong $(WARN) $(SAN) -I. -I$(B)
+LDFLAGS_ALL := $(SAN) -Wl,-z,relro,-z,now
+
+pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
+
+# --- what is compiled into what -------------------------------------------------------------------
+# Libraries are whole folders less their mains; an executable is its main, the libraries below it in the star, and its own third-party libraries.
+
+BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/base/hist.c engine/base/metric.c)
+ENGINE_SRC    := $(BASE_SRC) $(filter-out engine/play.c,$(wildcard engine/*.c))
+DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/port_dpdk.c dataplane/port_sim.c,$(wildcard dataplane/*.c))
+PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
+CLIENT_SRC    := $(filter-out dataplane/client/mm_main.c,$(wildcard dataplane/client/*.c))
+CONTROL_SRC   := $(filter-out control/%_main.c control/api.c control/config.c,$(wildcard control/*.c))
+PROD          := engine/base/env_prod.c
+
+EXES := wcx-play
+EXES += $(if $(SANITIZER),,wcx-dataplane)
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim
+
+SRC_wcx-play      := engine/play.c $(PROD)
+LIBS_wcx-play     := engine
+SRC_wcx-dataplane := dataplane/main.c dataplane/port_dpdk.c control/region_file.c $(PROD)
+LIBS_wcx-dataplane := dataplane engine
+LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lnuma
+SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c control/region_file.c $(PROD)
+LIBS_wcx-journal  := persist engine
+LD_wcx-journal    := -luring
+SRC_wcx-auth      := control/auth_main.c $(PROD)
+LIBS_wcx-auth     := control engine
+LD_wcx-auth       := -lcrypto
+SRC_wcx-api       := control/api_main.c control/api.c $(PROD)
+LIBS_wcx-api      := control persist engine
+LD_wcx-api        := -lmicrohttpd -ljansson
+SRC_wcx-controld  := control/controld_main.c control/config.c $(PROD)
+LIBS_wcx-controld := control engine
+LD_wcx-controld   := -lcyaml
+SRC_wcxctl        := $(wildcard control/ctl/*.c) $(PROD)
+LIBS_wcxctl       := control persist engine
+LD_wcxctl         := -ljansson
+SRC_wcx-mm        := dataplane/client/mm_main.c $(PROD)
+LIBS_wcx-mm       := client engine
+LD_wcx-mm         := -lcrypto -ljansson -lncurses -ltinfo
+SRC_wcx-sim       := $(wildcard tests/sim/*.c) dataplane/port_sim.c
+LIBS_wcx-sim      := dataplane persist client engine
+LD_wcx-sim        := -lcrypto
+
+ALL_LIBS := engine dataplane persist client control
+SRC_engine    := $(ENGINE_SRC)
+SRC_dataplane := $(DATAPLANE_SRC)
+SRC_persist   := $(PERSIST_SRC)
+SRC_client    := $(CLIENT_SRC)
+SRC_control   := $(CONTROL_SRC)
+
+# A test is one file. It links every library of ours, the simulated port and disk, and cmocka; files of tests/unit link the production environment.
+TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c)
+TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
+
+CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
+
+build: $(EXES:%=$(BIN)/%) ## compile everything into build/bin
+
+objs = $(patsubst %.c,$(OBJ)/%.o,$(1))
+
+$(OBJ)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_$<) -MMD -MP -c -o $@ $<
+
+define lib_rule
+$(LIB)/libwcx-$(1).a: $$(call objs,$$(SRC_$(1)))
+	$$(call say,AR,$$@)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+endef
+$(foreach l,$(ALL_LIBS),$(eval $(call lib_rule,$(l))))
+
+define exe_rule
+$(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LD_$(1))
+endef
+$(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
+
+$(B)/tests/%: $(OBJ)/tests/%.o $(OBJ)/dataplane/port_sim.o $(OBJ)/engine/base/env_prod.o $(ALL_LIBS:%=$(LIB)/libwcx-%.a)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
+
+tests: $(TEST_BINS)
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

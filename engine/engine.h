@@ -1,0 +1,114 @@
+/* The deterministic core: inputs in, outputs out, nothing else.
+
+   wcx_engine_apply is a pure function of the engine's state and the record. No clock, no randomness, no I/O, no allocation, no float, no
+   dependence on pointers, on the size of its memory, or on how inputs are grouped. Two engines that applied the same records are equal in
+   every output byte and in both digests, on every build.
+
+   Owner:       one thread per engine. An engine owns one shard: its instruments, accounts, and sessions (sequences, ClOrdID, open or closed, UUIDs).
+   Memory:      all of it given to wcx_engine_new; nothing is allocated later. State is free of pointers between records (32-bit slots).
+   Units:       prices, quantities: int64 mantissas of the instrument; amounts: int64 at the asset's exponent; time: UTC ns, from record stamps.
+   Result:      bad requests of clients are outputs (rejects), never errors. A record that breaks the journal's own rules (seq not the next, stamp not
+                rising, wrong shard, unknown template) is a check failure: it can only come from a damaged journal or a bug.
+   Pinned by:   tests/unit/test_engine*.c, tests/property/, tests/golden/. */
+#ifndef WCX_ENGINE_ENGINE_H
+#define WCX_ENGINE_ENGINE_H
+
+#include "engine/base/digest.h"
+#include "engine/outlog.h"
+#include "engine/shm/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct wcx_engine wcx_engine_t;
+
+/* Sizes of the memory, not of the rules: what clients can observe (a full pool) comes from the journaled Capacity record,
+   which must not exceed these. All inclusive. */
+typedef struct wcx_engine_limits
+{
+  uint32_t shard;           /* 1..65535 */
+  uint32_t orders_max;      /* 1..16,777,215 */
+  uint32_t levels_max;      /* price levels of all books together */
+  uint32_t instruments_max; /* 1..65,535 */
+  uint32_t accounts_max;
+  uint32_t sessions_max;
+  uint64_t hash_key; /* secret of the process, against chosen ids; never visible in any output or digest */
+} wcx_engine_limits_t;
+
+/* Bytes of memory, alignment 64 (huge-page alignment is better). 0 when a limit is out of range. */
+size_t wcx_engine_footprint(const wcx_engine_limits_t *limits);
+
+/* Make an empty engine in `mem` (zeroed by this call). Set-up only. */
+wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *limits);
+
+/* Upper bound of the bytes apply() would append to the output log for this record in this state. O(1). */
+uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
+
+/* Ask the caches for what apply() of this record will touch. Has no effect on any result. */
+void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
+
+/* Apply one record: hdr->seq must be applied_seq + 1. `body` need not be aligned. Appends the outputs to `out` (room: wcx_engine_output_bound). */
+void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out);
+
+/* Why a definition in a record (401, 402, 403, 405, 410, 413, 301, 302) would be refused at this state, or NULL when it is fine. The text names the
+   value. Whoever journals a definition asks first; apply() treats a bad one as a check failure. */
+const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
+
+/* Whether the definition in a genesis record (as above) says the same as the state. NULL: equal; else a text that names what differs. */
+const char *wcx_engine_genesis_differs(const wcx_engine_t *engine, uint16_t template_id, const void *body);
+
+/* Position and digests. output: chained over every output in order (stream, id, number, bytes). state: sum of keyed hashes of all records of state. */
+uint64_t wcx_engine_applied_seq(const wcx_engine_t *engine);
+uint64_t wcx_engine_last_stamp_ns(const wcx_engine_t *engine);
+wcx_digest_t wcx_engine_output_digest(const wcx_engine_t *engine);
+wcx_digest_t wcx_engine_state_digest(const wcx_engine_t *engine);
+/* The same computed from scratch over the whole state: equal to the incremental one, or the engine is broken. O(state): tests and tools. */
+wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine);
+
+/* Earliest stamp at which a Tick must be journaled (a deadline is due), or UINT64_MAX. */
+uint64_t wcx_engine_next_deadline_ns(const wcx_engine_t *engine);
+
+/* Feed: session string of the day ("M" shard(3) YYMMDD, 10 characters, no NUL; before the first DayRoll the date is 000101) and the number of the next message. */
+void wcx_engine_feed_session(const wcx_engine_t *engine, char session[10]);
+uint64_t wcx_engine_feed_next_number(const wcx_engine_t *engine);
+uint32_t wcx_engine_trade_date(const wcx_engine_t *engine); /* YYYYMMDD of the last DayRoll, 0 before */
+
+/* A session as the engine holds it. */
+typedef struct wcx_session_view
+{
+  uint32_t session_id;
+  uint32_t account;
+  uint64_t next_client_seq; /* from 1 */
+  uint64_t next_server_seq; /* from 1 */
+  uint64_t last_cl_ord_id;
+  uint64_t uuid;        /* of the binding that is or was open */
+  uint64_t key_uuid[2]; /* highest accepted per access key */
+  uint32_t open_orders;
+  uint8_t open;
+  uint8_t cod; /* cancel-on-disconnect is on */
+  char mold_session[10];
+} wcx_session_view_t;
+
+bool wcx_engine_session(const wcx_engine_t *engine, uint32_t session_id, wcx_session_view_t *view);
+/* By index 0.. in order of definition; false at the end. */
+bool wcx_engine_session_at(const wcx_engine_t *engine, uint32_t idx, wcx_session_view_t *view);
+
+/* Instruments by index 0.. in order of definition: the definition as journaled, with its present SecurityTradingStatus. False at the end. */
+bool wcx_engine_instrument_at(const wcx_engine_t *engine, uint32_t idx, wcx_security_definition_t *definition);
+bool wcx_engine_account_at(const wcx_engine_t *engine, uint32_t idx, wcx_account_definition_t *definition);
+uint32_t wcx_engine_orders_live(const wcx_engine_t *engine);
+
+/* Walk a side of a book, best price first: calls `visit` with price, displayed quantity and number of displayed orders of each level until it returns
+   false. Tools and tests. Returns false when the instrument is unknown. */
+typedef bool wcx_level_visit_t(void *ctx, int64_t price, int64_t displayed_qty, uint32_t order_cnt);
+bool wcx_engine_book(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, wcx_level_visit_t *visit, void *ctx);
+
+/* The same order by order in priority: public OrderID, price, displayed quantity. */
+typedef bool wcx_order_visit_t(void *ctx, uint64_t order_id, int64_t price, int64_t displayed_qty);
+bool wcx_engine_book_orders(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, wcx_order_visit_t *visit, void *ctx);
+
+/* Abort if any invariant of the state is broken (book not crossed, level totals, list links, index, counts). O(state): tests. */
+void wcx_engine_verify(const wcx_engine_t *engine);
+
+#endif

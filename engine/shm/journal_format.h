@@ -1,0 +1,149 @@
+/* The journal on disk: the specification of its bytes, the rule of validity and the argument why a crash loses nothing.
+
+   1. Places
+      <state_dir>/journal/shard-<nnnnn>/      nnnnn = shard id, 5 digits
+        lock          empty, never unlinked or replaced; flock'ed by the journal worker through the ring's fixed file
+        superblock    4 copies of wcx_journal_super_t, 4 KiB each, equal contents; any valid copy serves
+        seg-<16 hex digits of segment_no>.wcj   segment_no from 1, all of super.segment_sz bytes
+
+   2. A segment is 4 KiB of wcx_journal_segment_t and then blocks, back to back, each a multiple of 4 KiB; a block never crosses the end of its
+      segment. Segments are pre-written with zeros and fsynced (file and directory) before the first block goes into them, so that a
+      block's write changes no file-system metadata. The rest of a segment after its last block is zero.
+
+   3. A block is wcx_journal_block_t (128 bytes), body_sz bytes of body, and zeros up to block_sz. Body by kind:
+        DATA      `count` records (record.h), back to back, seq = first_seq, first_seq + 1, ...
+        RECOVERY  one wcx_journal_recovery_t; count = 0; first_seq = cut_seq + 1
+      RAFT_BARRIER and RAFT_CONFIG are reserved for several machines.
+
+   4. Blocks form one chain over all segments: block_no rises by 1 from 1, first_seq continues where the block before ended, prev_digest is the
+      digest of the block before (over its header with prev_digest and body_digest filled in and crc32c = 0; the first block carries
+      the digest of the superblock's journal_id). Epochs never fall.
+
+   5. Validity. A block is valid at its place when magic, version, shard and sizes are sound, crc32c matches (over the header with crc32c = 0, then
+      the body), body_digest matches, the padding is zero byte for byte, the records are sound (format, shard, seq, sizes, reserved zeros)
+      and block_no, first_seq, prev_digest and epoch continue the chain. A block that satisfies all but the last line is *whole*.
+
+   6. Durable means: the write of the block was submitted with RWF_DSYNC on an O_DIRECT file and its completion carried its full length.
+      At most in_flight_max (K) blocks are submitted and not complete; completions may come in any order. flushed_seq is the end of the
+      longest contiguous complete prefix. Nothing above flushed_seq is released.
+      committed_hint is the release_seq known when the block was written: everything up to it had left the appliance.
+
+   7. Recovery. Walk the chain to the last valid block L. H = the highest committed_hint of all whole blocks seen, also after L.
+        next place zero, or the end of the pre-written segments   -> the journal ends at L
+        a place that is not valid, L's last seq < H               -> acknowledged data is damaged: refuse, name segment, offset and block
+        a whole block with block_no > L + K after it              -> more than K in flight is impossible: halt for a decision of two persons
+        otherwise                                                 -> torn: the journal ends at L; whole blocks behind it are discarded and counted
+      Why this is safe: a block beyond L was never part of a contiguous complete prefix, so nothing in it was released. Why nothing false
+      is resurrected: it would need the chain digest of a history that was never written. The table is persist/decide.c.
+
+   8. Before new input: zero the place of the next K blocks of the largest size, write RECOVERY {epoch, incarnation, cut_seq, cut_digest} as the
+      next block of the chain, all durable. A discarded block can therefore not be found again by a later recovery.
+
+   9. A block that holds acknowledged records is never written again: a batch that does not fill its block is padded, the next opens a new one.
+
+   Byte order little-endian. Owner: the journal worker writes; readers (data plane at start, tools) open read-only and take no lock.
+   Pinned by: the assertions below, tests/unit/test_journal_format.c, tests/unit/test_decide.c. */
+#ifndef WCX_SHM_JOURNAL_FORMAT_H
+#define WCX_SHM_JOURNAL_FORMAT_H
+
+#include "engine/base/digest.h"
+#include "engine/shm/record.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WCX_JOURNAL_VERSION 1
+#define WCX_JOURNAL_ALIGN 4096u
+#define WCX_JOURNAL_BLOCK_SZ_MAX 65536u /* bytes, inclusive */
+#define WCX_JOURNAL_IN_FLIGHT_MAX 4u    /* K */
+#define WCX_JOURNAL_SUPER_COPIES 4u
+
+#define WCX_JOURNAL_SUPER_MAGIC UINT64_C(0x7265707573786377)   /* "wcxsuper" */
+#define WCX_JOURNAL_SEGMENT_MAGIC UINT64_C(0x6d67657367786377) /* "wcxgsegm" */
+#define WCX_JOURNAL_BLOCK_MAGIC UINT64_C(0x6b636f6c62786377)   /* "wcxblock" */
+
+enum wcx_journal_kind
+{
+  WCX_JOURNAL_DATA = 1,
+  WCX_JOURNAL_RECOVERY = 2,
+  WCX_JOURNAL_RAFT_BARRIER = 3,
+  WCX_JOURNAL_RAFT_CONFIG = 4,
+};
+
+typedef struct wcx_journal_super
+{
+  uint64_t magic;
+  uint16_t version;
+  uint16_t copy; /* 0..3 */
+  uint32_t shard;
+  uint8_t journal_id[16]; /* random, chosen when the journal is made */
+  uint64_t created_ns;    /* UTC */
+  uint32_t segment_sz;    /* bytes, a multiple of 4 KiB, at least 256 KiB */
+  uint32_t in_flight_max;
+  uint64_t first_segment_no; /* oldest segment kept */
+  uint64_t reserved[8];
+  uint32_t reserved32;
+  uint32_t crc32c; /* over this struct with copy = 0 and crc32c = 0 */
+} wcx_journal_super_t;
+static_assert(sizeof(wcx_journal_super_t) == 128, "superblock");
+static_assert(offsetof(wcx_journal_super_t, journal_id) == 16, "superblock");
+static_assert(offsetof(wcx_journal_super_t, segment_sz) == 40, "superblock");
+static_assert(offsetof(wcx_journal_super_t, crc32c) == 124, "superblock");
+
+typedef struct wcx_journal_segment
+{
+  uint64_t magic;
+  uint16_t version;
+  uint16_t reserved16;
+  uint32_t shard;
+  uint8_t journal_id[16];
+  uint64_t segment_no;
+  uint32_t segment_sz;
+  uint32_t crc32c; /* over this struct with crc32c = 0 */
+} wcx_journal_segment_t;
+static_assert(sizeof(wcx_journal_segment_t) == 48, "segment header");
+
+typedef struct wcx_journal_block
+{
+  uint64_t magic;
+  uint16_t version;
+  uint16_t kind; /* enum wcx_journal_kind */
+  uint32_t shard;
+  uint64_t epoch;
+  uint64_t block_no;
+  uint64_t first_seq;
+  uint32_t count;    /* records */
+  uint32_t body_sz;  /* bytes after this header */
+  uint32_t block_sz; /* multiple of 4 KiB, <= WCX_JOURNAL_BLOCK_SZ_MAX */
+  uint32_t in_flight_max;
+  uint64_t committed_hint;
+  wcx_digest_t prev_digest;
+  wcx_digest_t body_digest;
+  uint64_t written_ns; /* UTC, for people */
+  uint64_t reserved[2];
+  uint32_t reserved32;
+  uint32_t crc32c;
+} wcx_journal_block_t;
+static_assert(sizeof(wcx_journal_block_t) == 128, "block header");
+static_assert(offsetof(wcx_journal_block_t, epoch) == 16, "block header");
+static_assert(offsetof(wcx_journal_block_t, block_no) == 24, "block header");
+static_assert(offsetof(wcx_journal_block_t, first_seq) == 32, "block header");
+static_assert(offsetof(wcx_journal_block_t, count) == 40, "block header");
+static_assert(offsetof(wcx_journal_block_t, block_sz) == 48, "block header");
+static_assert(offsetof(wcx_journal_block_t, committed_hint) == 56, "block header");
+static_assert(offsetof(wcx_journal_block_t, prev_digest) == 64, "block header");
+static_assert(offsetof(wcx_journal_block_t, body_digest) == 80, "block header");
+static_assert(offsetof(wcx_journal_block_t, written_ns) == 96, "block header");
+static_assert(offsetof(wcx_journal_block_t, crc32c) == 124, "block header");
+
+typedef struct wcx_journal_recovery
+{
+  uint64_t epoch;
+  uint64_t incarnation;    /* starts of the worker over this journal */
+  uint64_t cut_seq;        /* last seq that exists */
+  wcx_digest_t cut_digest; /* digest of the last valid block before */
+} wcx_journal_recovery_t;
+static_assert(sizeof(wcx_journal_recovery_t) == 40, "recovery body");
+
+#endif

@@ -1,0 +1,134 @@
+/* The shared region: one named file in which the data plane and the control daemon's workers meet.
+
+   It lives on a hugetlbfs mount of its own (or in /dev/shm when there is none), mode 0660, and survives the death of every process.
+   wcx-controld makes it (temporary name, then rename); either side may start first and waits for `params_ready`. It belongs to one boot:
+   a region with another boot_id is discarded and made anew, because what the ring held beyond the journal is gone with the power anyway.
+
+       0           wcx_region_t   header and locks
+       shard_off[] wcx_region_shard_t + ring, one per shard (offsets in the header, 2 MiB aligned)
+
+   Locks: each process holds an exclusive fcntl open-file-description lock on its own byte of the file (enum wcx_region_lock) for as long as
+   it lives, so everybody sees a death without asking the supervisor, and no second instance can start.
+
+   Owner:      per field below. Layout version WCX_REGION_LAYOUT; a process that finds another one refuses and says so.
+   Pinned by:  tests/unit/test_shm.c. */
+#ifndef WCX_SHM_REGION_H
+#define WCX_SHM_REGION_H
+
+#include "engine/shm/auth_ring.h"
+#include "engine/shm/jring.h"
+#include "engine/shm/params.h"
+#include "engine/shm/release.h"
+#include "engine/shm/stats.h"
+
+#define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
+#define WCX_REGION_LAYOUT 1
+#define WCX_REGION_ALIGN (UINT64_C(2) << 20)
+
+enum wcx_region_lock /* byte of the file */
+{
+  WCX_REGION_LOCK_CONTROLD = 1,
+  WCX_REGION_LOCK_DATAPLANE = 2,
+  WCX_REGION_LOCK_AUTH = 3,
+  WCX_REGION_LOCK_API = 4,
+  WCX_REGION_LOCK_JOURNAL = 16, /* + index of the shard */
+};
+
+/* How a data plane gets its epoch (one exchange per start of a data plane):
+
+       data plane                                     journal worker
+       ----------                                     --------------
+       asked <- asked + 1, ring the bell
+                                                      drain the committed prefix of the ring
+                                                      make RECOVERY {epoch + 1, incarnation, cut} durable
+                                                      cut_seq, granted_epoch, release word under the new epoch
+                                                      answered <- asked            (release)
+       answered == asked (acquire)
+       replay the journal up to cut_seq
+       clear the ring, go on at cut_seq + 1
+
+   Between `asked` and the cleared ring nothing is committed, so the worker waits at slot 0 for cut_seq + 1. */
+typedef struct wcx_region_handshake
+{
+  _Alignas(64) _Atomic uint64_t asked; /* data plane */
+  uint8_t pad0[56];
+  _Alignas(64) _Atomic uint64_t answered; /* worker, from here on */
+  _Atomic uint64_t granted_epoch;
+  _Atomic uint64_t cut_seq;
+  _Atomic uint64_t incarnation; /* starts of the worker; never in the release word */
+  _Atomic uint64_t ready;       /* 1 when the worker has recovered and drains */
+  uint8_t pad1[24];
+} wcx_region_handshake_t;
+static_assert(sizeof(wcx_region_handshake_t) == 128, "two lines");
+
+/* What the journal worker tells about itself. */
+typedef struct wcx_region_journal_stats
+{
+  _Alignas(64) _Atomic uint64_t blocks;
+  _Atomic uint64_t records;
+  _Atomic uint64_t bytes;
+  _Atomic uint64_t segment;
+  _Atomic uint64_t segments_ahead;
+  _Atomic uint64_t commit_ns_last; /* submit to completion of the last block */
+  _Atomic uint64_t halted;         /* 1: stopped releasing after an error */
+  uint64_t pad;
+} wcx_region_journal_stats_t;
+static_assert(sizeof(wcx_region_journal_stats_t) == 64, "one line");
+
+/* What the data plane tells about itself, besides counters. */
+typedef struct wcx_region_dataplane_state
+{
+  _Alignas(64) _Atomic uint64_t phase; /* enum wcx_dataplane_phase */
+  _Atomic uint64_t applied_seq;        /* last input the engine has applied */
+  _Atomic uint64_t loop_ns;            /* monotonic time of a recent turn: a loop that stalls shows */
+  _Atomic uint64_t live_bindings;
+  _Atomic uint64_t orders_live;
+  _Atomic uint64_t started_ns; /* UTC */
+  uint64_t pad[2];
+} wcx_region_dataplane_state_t;
+
+enum wcx_dataplane_phase
+{
+  WCX_DATAPLANE_STARTING = 1,
+  WCX_DATAPLANE_WAITING_JOURNAL = 2,
+  WCX_DATAPLANE_REPLAYING = 3,
+  WCX_DATAPLANE_SERVING = 4,
+};
+
+typedef struct wcx_region_shard
+{
+  wcx_release_t release;
+  wcx_region_handshake_t handshake;
+  wcx_region_journal_stats_t journal;
+  wcx_region_dataplane_state_t dataplane;
+  _Alignas(64) wcx_stats_t stats;
+  wcx_digest_marks_t marks;
+  wcx_auth_ring_t auth;
+  wcx_jring_t jring; /* last: its slots follow */
+} wcx_region_shard_t;
+
+typedef struct wcx_region
+{
+  uint64_t magic;
+  uint32_t layout;
+  uint32_t shard_cnt;
+  uint64_t sz;           /* of the file, bytes */
+  uint8_t boot_id[16];   /* of the boot this region belongs to */
+  uint8_t region_id[16]; /* random, of this region */
+  uint64_t shard_off[WCX_SHARDS_MAX];
+  _Atomic uint64_t params_ready; /* 1 once the parameter block is complete */
+  _Alignas(64) wcx_params_t params;
+} wcx_region_t;
+
+static inline size_t wcx_region_shard_footprint(uint32_t jring_slot_max)
+{
+  size_t sz = sizeof(wcx_region_shard_t) + (size_t)jring_slot_max * sizeof(wcx_jring_slot_t);
+  return (sz + WCX_REGION_ALIGN - 1) & ~(size_t)(WCX_REGION_ALIGN - 1);
+}
+
+static inline wcx_region_shard_t *wcx_region_shard(wcx_region_t *region, uint32_t shard_idx)
+{
+  return (wcx_region_shard_t *)(void *)((uint8_t *)region + region->shard_off[shard_idx]);
+}
+
+#endif
