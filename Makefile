@@ -6,6 +6,7 @@
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
+.SECONDEXPANSION:
 SHELL := /bin/bash
 
 V ?= 0
@@ -33,7 +34,7 @@ pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 # Libraries are whole folders less their mains; an executable is its main, the libraries below it in the star, and its own third-party libraries.
 
 BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/base/hist.c engine/base/metric.c)
-ENGINE_SRC    := $(BASE_SRC) $(filter-out engine/play.c,$(wildcard engine/*.c))
+ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/port_dpdk.c dataplane/port_sim.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
 CLIENT_SRC    := $(filter-out dataplane/client/mm_main.c,$(wildcard dataplane/client/*.c))
@@ -46,10 +47,10 @@ EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
-SRC_wcx-dataplane := dataplane/main.c dataplane/port_dpdk.c control/region_file.c $(PROD)
+SRC_wcx-dataplane := dataplane/main.c dataplane/port_dpdk.c $(PROD)
 LIBS_wcx-dataplane := dataplane engine
 LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lnuma
-SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c control/region_file.c $(PROD)
+SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
 SRC_wcx-auth      := control/auth_main.c $(PROD)
@@ -78,7 +79,8 @@ SRC_persist   := $(PERSIST_SRC)
 SRC_client    := $(CLIENT_SRC)
 SRC_control   := $(CONTROL_SRC)
 
-# A test is one file. It links every library of ours, the simulated port and disk, and cmocka; files of tests/unit link the production environment.
+# A test is one file. It links every library of ours, the simulated port, the production environment and cmocka.
+# What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries).
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 
@@ -110,7 +112,7 @@ $(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
 endef
 $(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
 
-$(B)/tests/%: $(OBJ)/tests/%.o $(OBJ)/dataplane/port_sim.o $(OBJ)/engine/base/env_prod.o $(ALL_LIBS:%=$(LIB)/libwcx-%.a)
+$(B)/tests/%: $(OBJ)/tests/%.o $(OBJ)/dataplane/port_sim.o $(OBJ)/engine/base/env_prod.o $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(SRC_$$*))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
