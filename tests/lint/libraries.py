@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Each executable links its own third-party libraries and no others (DT_NEEDED, by readelf)."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BIN = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin"
+LIBC = {"libc", "libm", "ld-linux-x86-64"}
+ALLOWED = {
+    "wcx-play": set(),
+    "wcx-dataplane": {"librte_*", "libnuma", "libseccomp"},
+    "wcx-journal": {"liburing", "libseccomp"},
+    "wcx-auth": {"libcrypto", "libseccomp", "libcyaml"},
+    "wcx-api": {"libmicrohttpd", "libjansson", "libseccomp"},
+    "wcx-controld": {"libcyaml"},
+    "wcxctl": {"libjansson"},
+    "wcx-mm": {"libcrypto", "libjansson", "libncurses", "libncursesw", "libtinfo"},
+    "wcx-sim": {"libcrypto"},
+}
+
+
+def needed(path):
+    dump = subprocess.run(["readelf", "-d", str(path)], capture_output=True, text=True, check=True).stdout
+    return {re.sub(r"\.so.*", "", name) for name in re.findall(r"\(NEEDED\).*\[(.+)\]", dump)}
+
+
+def main():
+    bad = []
+    for name, allowed in ALLOWED.items():
+        path = BIN / name
+        if not path.exists():
+            bad.append(f"{name}: not built")
+            continue
+        for library in sorted(needed(path) - LIBC):
+            if library not in allowed and not (library.startswith("librte_") and "librte_*" in allowed):
+                bad.append(f"{name} links {library}; it may link {', '.join(sorted(allowed)) or 'libc only'}")
+    strangers = {p.name for p in BIN.iterdir() if p.is_file()} - set(ALLOWED) if BIN.exists() else set()
+    bad += [f"{name}: no line in tests/lint/libraries.py says what it may link" for name in sorted(strangers)]
+    print("\n".join(bad))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
