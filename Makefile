@@ -120,3 +120,80 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(OBJ)/dataplane/port_sim.o $(OBJ)/engine/base/en
 tests: $(TEST_BINS)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+# --- set-up ---------------------------------------------------------------------------------------
+
+DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
+DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
+DEPS_TEST  := libcmocka-dev python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+
+# Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
+define install
+@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+if [ -n "$$missing" ]; then \
+  echo "  DEPS installing:" $$missing; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/tmp/wcx-deps.$$$$.log 2>&1 \
+    || { tail -20 /tmp/wcx-deps.$$$$.log; echo 'installing failed; the commands above say why. As root: apt-get update && apt-get install' $$missing; exit 1; }; \
+  rm -f /tmp/wcx-deps.$$$$.log; \
+fi
+endef
+
+deps: deps-run deps-test ## install every Debian package needed (root; idempotent, no questions)
+
+deps-run:
+	$(call install,$(DEPS_BUILD) $(DEPS_RUN))
+
+deps-test:
+	$(call install,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST))
+
+# pkg-config answers are read when make starts: after an installation the build must be another make.
+JOBS ?= 2
+submake = +@$(MAKE) --no-print-directory -j$(JOBS)
+
+# --- running --------------------------------------------------------------------------------------
+
+SECONDS ?= 0
+
+run: deps-run ## start everything and let two sample market makers trade (SECONDS=15: stop by itself; KEEP=1: recover the last state)
+	$(submake) build
+	@exec control/dev/run.sh $(SECONDS)
+
+up: deps-run ## start the appliance in the background; returns once a sign-on is answered (KEEP=1: recover the last state)
+	$(submake) build
+	@exec control/dev/up.sh
+
+down: ## stop what `make up` started and clean up
+	@exec control/dev/down.sh
+
+# --- testing --------------------------------------------------------------------------------------
+
+SANITIZED := address,undefined
+
+test: deps-test ## set up, build and run every test; the last line is the count
+	$(submake) build tests
+	$(submake) tests SANITIZER=$(SANITIZED)
+	@exec python3 tests/run.py --sanitized build/$(subst $(comma),-,$(SANITIZED))
+
+test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them
+
+lint: deps-test ## format, include star, headers compile alone, linked libraries, schema, cppcheck, clang-tidy, shellcheck
+	$(submake) build
+	@set -e; for check in tests/lint/*.py; do echo "  LINT $$check"; python3 $$check; done
+	@echo '  LINT cppcheck'; cppcheck --quiet --error-exitcode=1 --std=c11 --language=c --enable=warning,portability --inline-suppr --suppressions-list=tests/lint/cppcheck.txt -I. \
+	  -j$(JOBS) $$(git ls-files 'engine/*.c' 'dataplane/*.c' 'persist/*.c' 'control/*.c')
+	@echo '  LINT clang-tidy'; printf '%s\n' $$(git ls-files 'engine/*.c' 'dataplane/*.c' 'persist/*.c' 'control/*.c' | grep -v sbe_meta.c) \
+	  | xargs -P$(JOBS) -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -march=$(MARCH) -I. $(CFLAGS_dataplane/port_dpdk.c) 2>/dev/null' clang-tidy
+	@echo '  LINT shellcheck'; shellcheck $$(git ls-files '*.sh') .ci/run
+
+bench: deps-run ## round-trip times of the appliance beside the port's own echo and a bare durable write
+	$(submake) build
+	@exec bench/wire/rtt.sh
+
+clean: ## remove everything that was built (stop the appliance first: make down)
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build tests deps deps-run deps-test run up down test test-long lint bench clean help
