@@ -112,12 +112,12 @@ $(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
 endef
 $(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
 
-$(B)/tests/%: $(OBJ)/tests/%.o $(OBJ)/dataplane/port_sim.o $(OBJ)/engine/base/env_prod.o $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(SRC_$$*))
+$(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c)) $(OBJ)/engine/base/env_prod.o $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(SRC_$$*))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
 
-tests: $(TEST_BINS)
+tests: $(TEST_BINS) $(B)/tests/unit/canary ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
