@@ -7,6 +7,7 @@
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
+.SECONDARY:
 SHELL := /bin/bash
 
 V ?= 0
