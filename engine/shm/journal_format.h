@@ -3,12 +3,13 @@
    1. Places
       <state_dir>/journal/shard-<nnnnn>/      nnnnn = shard id, 5 digits
         lock          empty, never unlinked or replaced; flock'ed by the journal worker through the ring's fixed file
-        superblock    4 copies of wcx_journal_super_t, 4 KiB each, equal contents; any valid copy serves
+        superblock    4 copies of wcx_journal_super_t, 4 KiB each, equal but for `copy`; any valid copy serves; made last, so a directory without it is no journal
         seg-<16 hex digits of segment_no>.wcj   segment_no from 1, all of super.segment_sz bytes
 
-   2. A segment is 4 KiB of wcx_journal_segment_t and then blocks, back to back, each a multiple of 4 KiB; a block never crosses the end of its
-      segment. Segments are pre-written with zeros and fsynced (file and directory) before the first block goes into them, so that a
-      block's write changes no file-system metadata. The rest of a segment after its last block is zero.
+   2. A segment is 4 KiB of wcx_journal_segment_t (and zeros) and then blocks, back to back, each a multiple of 4 KiB. A block never crosses the end of
+      its segment and is made small enough to fit what is left, so a segment is left only when it is full to its last byte. Segments are
+      pre-written with zeros and fsynced under a temporary name, renamed, and the directory fsynced, before the first block goes into them: a
+      block's write changes no file-system metadata, and a segment that has its name is whole. What follows the last block is zero.
 
    3. A block is wcx_journal_block_t (128 bytes), body_sz bytes of body, and zeros up to block_sz. Body by kind:
         DATA      `count` records (record.h), back to back, seq = first_seq, first_seq + 1, ...
@@ -28,21 +29,26 @@
       longest contiguous complete prefix. Nothing above flushed_seq is released.
       committed_hint is the release_seq known when the block was written: everything up to it had left the appliance.
 
-   7. Recovery. Walk the chain to the last valid block L. H = the highest committed_hint of all whole blocks seen, also after L.
-        next place zero, or the end of the pre-written segments   -> the journal ends at L
-        a place that is not valid, L's last seq < H               -> acknowledged data is damaged: refuse, name segment, offset and block
-        a whole block with block_no > L + K after it              -> more than K in flight is impossible: halt for a decision of two persons
-        otherwise                                                 -> torn: the journal ends at L; whole blocks behind it are discarded and counted
+   7. Recovery. Walk the chain to the last valid block L; its end is the place P. Look behind P: everything within the room of K blocks, the
+      first place of each later segment, and, when anything there is not zero, all that is left. H = the highest committed_hint of all whole
+      blocks seen, also behind P. A whole block is *foreign* when no crash can have left it: it stands at P itself (and does not continue the
+      chain), or behind P with a block_no outside L + 2 .. L + K. The first row that fits decides (the table is journal_decide.c):
+        L's last seq < H                                     -> acknowledged data is damaged: refuse, name segment, offset and block
+        P cannot be read, or its segment is missing or cut   -> the same
+        a foreign block                                      -> more than K in flight is impossible: halt for a decision of two persons
+        P zero or the end of the last segment, zeros behind  -> the journal ends at L
+        otherwise                                            -> torn: the journal ends at L; whole blocks behind it are discarded and counted
       Why this is safe: a block beyond L was never part of a contiguous complete prefix, so nothing in it was released. Why nothing false
-      is resurrected: it would need the chain digest of a history that was never written. The table is persist/decide.c.
+      is resurrected: it would need the chain digest of a history that was never written. Its limit: damage within the last K blocks, which
+      no later block vouches for, looks torn; within one boot the release word in the shared region tells the two apart (persist/journal.c).
 
-   8. Before new input: zero the place of the next K blocks of the largest size, write RECOVERY {epoch, incarnation, cut_seq, cut_digest} as the
-      next block of the chain, all durable. A discarded block can therefore not be found again by a later recovery.
+   8. Before new input: zero all places that K blocks of the largest size could take behind L, durably; then write RECOVERY {epoch, incarnation,
+      cut_seq, cut_digest} as the next block of the chain, durably. A discarded block can therefore not be found again by a later recovery.
 
    9. A block that holds acknowledged records is never written again: a batch that does not fill its block is padded, the next opens a new one.
 
    Byte order little-endian. Owner: the journal worker writes; readers (data plane at start, tools) open read-only and take no lock.
-   Pinned by: the assertions below, tests/unit/test_journal_format.c, tests/unit/test_decide.c. */
+   Pinned by: the assertions below, tests/unit/test_journal_format.c, tests/unit/test_decide.c, tests/fault/test_journal_crash.c. */
 #ifndef WCX_SHM_JOURNAL_FORMAT_H
 #define WCX_SHM_JOURNAL_FORMAT_H
 

@@ -1,7 +1,7 @@
 /* Reading the journal: from byte spans to blocks and records, without I/O. Whoever has the bytes (mmap, pread, a simulated disk) uses this.
 
    Functions: wcx_journal_check_block says what stands at a place (rule 5 of journal_format.h), wcx_journal_next_record walks the records of a
-   valid DATA block. What recovery does about a place that is not valid (rule 7) is decided in persist/decide.c.
+   valid DATA block. What a place that is not valid means (rule 7) is decided in journal_decide.c; journal_walk.h does the reading.
 
    Owner:     the caller; no state but the arguments.
    Calls:     pure functions of their arguments.
@@ -60,10 +60,7 @@ static inline wcx_digest_t wcx_journal_body_digest(const void *body, uint32_t bo
 
 static inline bool wcx_journal_all_zero(const uint8_t *at, size_t sz)
 {
-  for (size_t i = 0; i < sz; i++)
-    if (at[i] != 0)
-      return false;
-  return true;
+  return sz == 0 || (at[0] == 0 && memcmp(at, at + 1, sz - 1) == 0); /* each byte equals the one before it, the first is zero */
 }
 
 /* Last seq of a block: of a DATA block its last record, of any other the seq before it. */
@@ -89,7 +86,14 @@ static inline bool wcx_journal_next_record(const wcx_journal_block_t *block, con
 static inline bool wcx_journal_body_sound(const wcx_journal_block_t *block, const uint8_t *body)
 {
   if (block->kind == WCX_JOURNAL_RECOVERY)
-    return block->count == 0 && block->body_sz == sizeof(wcx_journal_recovery_t);
+  {
+    if (block->count != 0 || block->body_sz != sizeof(wcx_journal_recovery_t))
+      return false;
+    wcx_journal_recovery_t recovery;
+    memcpy(&recovery, body, sizeof(recovery));
+    bool same = recovery.cut_digest.lo == block->prev_digest.lo && recovery.cut_digest.hi == block->prev_digest.hi;
+    return same && recovery.epoch == block->epoch && recovery.cut_seq + 1 == block->first_seq;
+  }
   if (block->kind != WCX_JOURNAL_DATA || block->count == 0)
     return false;
   uint32_t off = 0;

@@ -1,0 +1,361 @@
+#include "engine/shm/journal_walk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define ERROR_TEXT(errnum) strerrordesc_np(errnum) /* unlike strerror: no shared buffer */
+
+static uint32_t super_crc(const wcx_journal_super_t *super)
+{
+  wcx_journal_super_t copy = *super;
+  copy.copy = 0;
+  copy.crc32c = 0;
+  return wcx_crc32c(0, &copy, sizeof(copy));
+}
+
+static bool super_sound(const wcx_journal_super_t *super)
+{
+  bool sound = super->shard > 0 && super->segment_sz % WCX_JOURNAL_ALIGN == 0 && super->segment_sz >= (256u << 10);
+  return sound && super->in_flight_max > 0 && super->in_flight_max <= WCX_JOURNAL_IN_FLIGHT_MAX;
+}
+
+/* Any valid copy serves. A copy of another version is reported as such only when none of ours is there. */
+static int read_super(wcx_journal_walk_t *walk, char *err, size_t err_sz)
+{
+  int64_t got = walk->source.read(walk->source.ctx, 0, 0, walk->buf, WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN);
+  if (got == -ENOENT)
+  {
+    snprintf(err, err_sz, "there is no journal (no superblock)");
+    return WCX_JOURNAL_OPEN_MISSING;
+  }
+  if (got < 0)
+  {
+    snprintf(err, err_sz, "the superblock cannot be read: %s", ERROR_TEXT((int)-got));
+    return WCX_JOURNAL_OPEN_BAD;
+  }
+  uint32_t foreign_version = 0;
+  for (uint32_t i = 0; (int64_t)(i + 1) * WCX_JOURNAL_ALIGN <= got; i++)
+  {
+    wcx_journal_super_t super;
+    memcpy(&super, walk->buf + (size_t)i * WCX_JOURNAL_ALIGN, sizeof(super));
+    if (super.magic != WCX_JOURNAL_SUPER_MAGIC)
+      continue;
+    if (super.version != WCX_JOURNAL_VERSION)
+    {
+      foreign_version = super.version;
+      continue;
+    }
+    if (super_crc(&super) != super.crc32c || !super_sound(&super))
+      continue;
+    walk->super = super;
+    return WCX_JOURNAL_OPEN_OK;
+  }
+  if (foreign_version != 0)
+    snprintf(err, err_sz, "the journal has format version %u, this program reads version %u: use the release that wrote it", foreign_version, WCX_JOURNAL_VERSION);
+  else
+    snprintf(err, err_sz, "no copy of the superblock is valid: restore the file `superblock` from a backup or another member");
+  return WCX_JOURNAL_OPEN_BAD;
+}
+
+int wcx_journal_walk_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, char *err, size_t err_sz)
+{
+  *walk = (wcx_journal_walk_t){.source = *source, .buf = buf, .buf_sz = WCX_JOURNAL_WALK_BUF_SZ};
+  int result = read_super(walk, err, err_sz);
+  if (result != WCX_JOURNAL_OPEN_OK)
+    return result;
+  if (walk->super.first_segment_no != 1)
+  {
+    snprintf(err, err_sz, "the journal starts at segment %" PRIu64 ": starting from a snapshot is not built yet", walk->super.first_segment_no);
+    return WCX_JOURNAL_OPEN_BAD;
+  }
+  walk->chain = (wcx_journal_chain_t){.shard = walk->super.shard, .next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(walk->super.journal_id)};
+  walk->segment_no = walk->super.first_segment_no;
+  walk->off = WCX_JOURNAL_ALIGN;
+  return WCX_JOURNAL_OPEN_OK;
+}
+
+int wcx_journal_walk_open(wcx_journal_walk_t *walk, const char *dir, char *err, size_t err_sz)
+{
+  *walk = (wcx_journal_walk_t){0};
+  wcx_journal_source_t source;
+  int result = wcx_journal_source_open(&source, dir, err, err_sz);
+  if (result != WCX_JOURNAL_OPEN_OK)
+    return result;
+  uint8_t *buf = aligned_alloc(WCX_JOURNAL_ALIGN, WCX_JOURNAL_WALK_BUF_SZ);
+  if (buf == NULL)
+  {
+    snprintf(err, err_sz, "no memory for a read buffer");
+    result = WCX_JOURNAL_OPEN_BAD;
+  }
+  else
+    result = wcx_journal_walk_over(walk, &source, buf, err, err_sz);
+  walk->source = source;
+  walk->buf = buf;
+  walk->buf_own = true;
+  if (result != WCX_JOURNAL_OPEN_OK)
+    wcx_journal_walk_close(walk);
+  return result;
+}
+
+void wcx_journal_walk_close(wcx_journal_walk_t *walk)
+{
+  if (walk->source.close != NULL)
+    walk->source.close(walk->source.ctx);
+  if (walk->buf_own)
+    free(walk->buf);
+  *walk = (wcx_journal_walk_t){0};
+}
+
+static bool segment_sound(const wcx_journal_walk_t *walk, const uint8_t *at, uint64_t segment_no)
+{
+  wcx_journal_segment_t segment;
+  memcpy(&segment, at, sizeof(segment));
+  wcx_journal_segment_t copy = segment;
+  copy.crc32c = 0;
+  bool sound = segment.magic == WCX_JOURNAL_SEGMENT_MAGIC && segment.version == WCX_JOURNAL_VERSION && segment.reserved16 == 0 && segment.shard == walk->super.shard;
+  sound = sound && memcmp(segment.journal_id, walk->super.journal_id, 16) == 0 && segment.segment_no == segment_no && segment.segment_sz == walk->super.segment_sz;
+  return sound && wcx_crc32c(0, &copy, sizeof(copy)) == segment.crc32c && wcx_journal_all_zero(at + sizeof(segment), WCX_JOURNAL_ALIGN - sizeof(segment));
+}
+
+/* The bytes from `off` to the end of the largest block there could be, or to the end of the segment. NULL: *why says what is wrong; -ENOENT when the
+   segment does not exist. The header of a segment is checked on the way, whenever its first place is read. */
+static const uint8_t *fetch(wcx_journal_walk_t *walk, uint64_t segment_no, uint64_t off, uint32_t *avail, int *why)
+{
+  uint64_t left = walk->super.segment_sz - off;
+  *avail = left < WCX_JOURNAL_BLOCK_SZ_MAX ? (uint32_t)left : WCX_JOURNAL_BLOCK_SZ_MAX;
+  if (walk->buf_segment_no == segment_no && off >= walk->buf_off && off + *avail <= walk->buf_off + walk->buf_len)
+    return walk->buf + (off - walk->buf_off);
+
+  uint64_t from = off == WCX_JOURNAL_ALIGN ? 0 : off;
+  uint64_t want = walk->super.segment_sz - from;
+  if (want > walk->buf_sz)
+    want = walk->buf_sz;
+  walk->buf_segment_no = 0;
+  int64_t got = walk->source.read(walk->source.ctx, segment_no, from, walk->buf, want);
+  if (got < 0 || (uint64_t)got < want)
+  {
+    *why = got < 0 ? (int)got : -EPIPE; /* shorter than the superblock says */
+    return NULL;
+  }
+  if (from == 0 && !segment_sound(walk, walk->buf, segment_no))
+  {
+    *why = -EBADMSG;
+    return NULL;
+  }
+  walk->buf_segment_no = segment_no;
+  walk->buf_off = from;
+  walk->buf_len = (uint32_t)want;
+  return walk->buf + (off - from);
+}
+
+/* What is found behind P, and what is known of it. */
+typedef struct look
+{
+  wcx_journal_facts_t facts;
+  uint64_t hint;
+  uint64_t discarded;
+  uint64_t foreign_block_no;
+  uint64_t foreign_segment_no;
+  uint64_t foreign_off;
+  int why;
+} look_t;
+
+static void look_at_block(const wcx_journal_walk_t *walk, look_t *look, const wcx_journal_block_t *block, uint64_t segment_no, uint64_t off)
+{
+  if (block->committed_hint > look->hint)
+    look->hint = block->committed_hint;
+  look->discarded++;
+  uint64_t last_block_no = walk->chain.next_block_no - 1;
+  bool at_p = segment_no == walk->segment_no && off == walk->off;
+  if (at_p || block->block_no < last_block_no + 2 || block->block_no > last_block_no + walk->super.in_flight_max)
+  {
+    look->facts.foreign = true;
+    look->foreign_block_no = block->block_no;
+    look->foreign_segment_no = segment_no;
+    look->foreign_off = off;
+  }
+}
+
+/* Look at the places [off, to) of a segment. A segment that cannot be read is dirty unless it does not exist. */
+static void look_span(wcx_journal_walk_t *walk, look_t *look, uint64_t segment_no, uint64_t off, uint64_t to)
+{
+  while (off < to)
+  {
+    uint32_t avail;
+    int why = 0;
+    const uint8_t *at = fetch(walk, segment_no, off, &avail, &why);
+    if (at == NULL)
+    {
+      look->facts.dirty = look->facts.dirty || why != -ENOENT;
+      return;
+    }
+    wcx_journal_block_t block;
+    enum wcx_journal_state state = wcx_journal_check_block(&walk->chain, at, avail, &block);
+    bool whole = state == WCX_JOURNAL_WHOLE || state == WCX_JOURNAL_VALID;
+    bool at_p = segment_no == walk->segment_no && off == walk->off;
+    if (state != WCX_JOURNAL_ZERO && !at_p)
+      look->facts.dirty = true;
+    if (whole)
+      look_at_block(walk, look, &block, segment_no, off);
+    off += whole ? block.block_sz : WCX_JOURNAL_ALIGN;
+  }
+}
+
+/* Look behind P: the room of K blocks, the first place of each later segment, and, when anything there is not zero, everything. */
+static void look_behind(wcx_journal_walk_t *walk, look_t *look, uint64_t last_segment_no)
+{
+  uint64_t segment_sz = walk->super.segment_sz;
+  uint64_t room = (uint64_t)walk->super.in_flight_max * WCX_JOURNAL_BLOCK_SZ_MAX;
+  bool all = look->facts.place != WCX_JOURNAL_PLACE_ZERO && look->facts.place != WCX_JOURNAL_PLACE_END;
+  if (!all)
+  {
+    look_t near = *look;
+    look_span(walk, &near, walk->segment_no, walk->off, walk->off + room < segment_sz ? walk->off + room : segment_sz);
+    for (uint64_t i = walk->segment_no + 1; i <= last_segment_no && !near.facts.dirty; i++)
+    {
+      uint64_t to = i == walk->segment_no + 1 && walk->off + room > segment_sz ? WCX_JOURNAL_ALIGN + room : 2 * WCX_JOURNAL_ALIGN;
+      look_span(walk, &near, i, WCX_JOURNAL_ALIGN, to < segment_sz ? to : segment_sz);
+    }
+    all = near.facts.dirty;
+  }
+  if (!all)
+    return;
+  for (uint64_t i = walk->segment_no; i <= last_segment_no; i++)
+    look_span(walk, look, i, i == walk->segment_no ? walk->off : WCX_JOURNAL_ALIGN, segment_sz);
+}
+
+#define PLACE_VALID 0
+
+/* What stands at P: PLACE_VALID (block and body are set) or an enum wcx_journal_place. */
+static int read_place(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body, int *why)
+{
+  if (walk->off == walk->super.segment_sz)
+  {
+    walk->segment_no++;
+    walk->off = WCX_JOURNAL_ALIGN;
+  }
+  uint32_t avail;
+  const uint8_t *at = fetch(walk, walk->segment_no, walk->off, &avail, why);
+  if (at == NULL)
+  {
+    bool end = *why == -ENOENT && walk->segment_no > walk->super.first_segment_no && walk->source.last_segment(walk->source.ctx) < walk->segment_no;
+    return end ? WCX_JOURNAL_PLACE_END : WCX_JOURNAL_PLACE_UNREADABLE;
+  }
+  *body = at + sizeof(*block);
+  switch (wcx_journal_check_block(&walk->chain, at, avail, block))
+  {
+  case WCX_JOURNAL_VALID:
+    return PLACE_VALID;
+  case WCX_JOURNAL_ZERO:
+    return WCX_JOURNAL_PLACE_ZERO;
+  case WCX_JOURNAL_WHOLE:
+    return WCX_JOURNAL_PLACE_FOREIGN;
+  default:
+    return WCX_JOURNAL_PLACE_TORN;
+  }
+}
+
+static int take_block(wcx_journal_walk_t *walk, const wcx_journal_block_t *block, const uint8_t *body)
+{
+  wcx_journal_chain_advance(&walk->chain, block);
+  walk->off += block->block_sz;
+  walk->blocks++;
+  walk->records += block->count;
+  if (block->committed_hint > walk->committed_hint)
+    walk->committed_hint = block->committed_hint;
+  if (block->kind == WCX_JOURNAL_RECOVERY)
+  {
+    wcx_journal_recovery_t recovery;
+    memcpy(&recovery, body, sizeof(recovery));
+    walk->incarnation = recovery.incarnation;
+  }
+  return 1;
+}
+
+static void describe(wcx_journal_walk_t *walk, const look_t *look)
+{
+  const wcx_journal_end_t *end = &walk->end;
+  char where[160];
+  snprintf(where, sizeof(where), "block %" PRIu64 " (segment %" PRIu64 ", offset %" PRIu64 ", after seq %" PRIu64 ")", end->last_block_no + 1, end->segment_no, end->off,
+           end->last_seq);
+  walk->text[0] = 0;
+  if (end->verdict == WCX_JOURNAL_CUT)
+    snprintf(walk->text, sizeof(walk->text), "torn at %s: %" PRIu64 " whole blocks behind it were never released and do not count", where, end->discarded);
+  else if (end->verdict == WCX_JOURNAL_DAMAGED && end->facts.below_hint)
+    snprintf(walk->text, sizeof(walk->text),
+             "acknowledged data is damaged at %s: a later block says that everything up to seq %" PRIu64 " was acknowledged. Restore the journal from a backup or another member",
+             where, end->committed_hint);
+  else if (end->verdict == WCX_JOURNAL_DAMAGED)
+    snprintf(walk->text, sizeof(walk->text), "%s cannot be read: %s. Restore the segment from a backup or another member", where,
+             look->why == -EPIPE     ? "the segment is shorter than it must be"
+             : look->why == -EBADMSG ? "the segment's header is damaged"
+                                     : ERROR_TEXT(-look->why));
+  else if (end->verdict == WCX_JOURNAL_HALT)
+    snprintf(walk->text, sizeof(walk->text),
+             "the chain ends at %s, but block %" PRIu64 " stands in segment %" PRIu64 " at offset %" PRIu64
+             ", where no crash can have left it: two persons must decide where the journal ends",
+             where, look->foreign_block_no, look->foreign_segment_no, look->foreign_off);
+}
+
+static int finish(wcx_journal_walk_t *walk, look_t *look)
+{
+  uint64_t last_seq = walk->chain.next_seq - 1;
+  look->facts.below_hint = look->hint > last_seq;
+  walk->end = (wcx_journal_end_t){.verdict = wcx_journal_decide(&look->facts),
+                                  .facts = look->facts,
+                                  .last_seq = last_seq,
+                                  .last_block_no = walk->chain.next_block_no - 1,
+                                  .epoch = walk->chain.epoch,
+                                  .digest = walk->chain.digest,
+                                  .segment_no = walk->segment_no,
+                                  .off = walk->off,
+                                  .discarded = look->discarded,
+                                  .committed_hint = look->hint};
+  describe(walk, look);
+  return walk->end.verdict == WCX_JOURNAL_CLEAN || walk->end.verdict == WCX_JOURNAL_CUT ? 0 : -1;
+}
+
+/* A place that is not valid is read again after the look behind it: a living worker may have written it meanwhile, and what it wrote after that
+   must not count against it. */
+#define REREADS_MAX 8
+
+int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body)
+{
+  int why = 0;
+  int place = read_place(walk, block, body, &why);
+  look_t look;
+  for (int i = 0; place != PLACE_VALID && i < REREADS_MAX; i++)
+  {
+    walk->buf_segment_no = 0;
+    place = read_place(walk, block, body, &why);
+    if (place == PLACE_VALID)
+      break;
+    look = (look_t){.facts = {.place = (enum wcx_journal_place)place}, .hint = walk->committed_hint, .why = why};
+    look_behind(walk, &look, walk->source.last_segment(walk->source.ctx));
+    walk->buf_segment_no = 0;
+    int again = read_place(walk, block, body, &why);
+    bool same = again == place;
+    place = again;
+    if (same)
+      break;
+  }
+  return place == PLACE_VALID ? take_block(walk, block, *body) : finish(walk, &look);
+}
+
+int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_hdr_t *hdr, const uint8_t **body)
+{
+  while (walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA || !wcx_journal_next_record(&walk->block, walk->body, &walk->record_off, hdr, body))
+  {
+    walk->body = NULL;
+    walk->record_off = 0;
+    const uint8_t *block_body;
+    int result = wcx_journal_walk_next_block(walk, &walk->block, &block_body);
+    if (result != 1)
+      return result;
+    walk->body = block_body;
+  }
+  *epoch = walk->block.epoch;
+  walk->last_stamp_ns = hdr->stamp_ns;
+  return 1;
+}

@@ -1,0 +1,105 @@
+/* Walking a journal read-only: from a directory to valid blocks and records, and to the verdict how it ends. The data plane's replay, the worker's
+   recovery and the tools all read through this one walker, so they cannot disagree.
+
+   A walk takes no lock and writes nothing. It works while the worker is writing: before it calls anything damaged it reads the place
+   again, and after the end (0) the same call may be repeated later and goes on with what was written since.
+
+   Where the bytes come from is a source: production reads files (journal_dir.c), recovery reads through the worker's disk seam, the simulator
+   replaces wcx_journal_source_open at link time.
+
+   Owner:     one thread per walk.
+   Memory:    wcx_journal_walk_open allocates one buffer, wcx_journal_walk_close frees it. hdr is a copy; body points into the buffer and is
+              valid until the next call.
+   Result:    1 a record or block, 0 the end, -1 damage, halt or read error: walk->text says what, where, and what to do.
+   Pinned by: tests/unit/test_journal_format.c, tests/unit/test_journal.c, tests/fault/test_journal_crash.c. */
+#ifndef WCX_SHM_JOURNAL_WALK_H
+#define WCX_SHM_JOURNAL_WALK_H
+
+#include "engine/shm/journal_decide.h"
+#include "engine/shm/journal_reader.h"
+
+#include <stdio.h>
+
+#define WCX_JOURNAL_WALK_BUF_SZ (512u << 10) /* bytes, a multiple of 4 KiB, at least the largest block */
+#define WCX_JOURNAL_TEXT_SZ 512u
+
+/* Reads; `segment_no` 0 is the superblock file. off and sz are multiples of 4 KiB and buf is 4 KiB aligned. */
+typedef struct wcx_journal_source
+{
+  void *ctx;
+  int64_t (*read)(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz); /* bytes (short at the end of the file), -ENOENT, -errno */
+  uint64_t (*last_segment)(void *ctx);                                                 /* highest segment_no that has its name now; 0: none */
+  void (*close)(void *ctx);                                                            /* may be NULL */
+} wcx_journal_source_t;
+
+/* How the chain ends, as of the last 0 or -1. Blocks before it are valid whatever the verdict. */
+typedef struct wcx_journal_end
+{
+  enum wcx_journal_verdict verdict;
+  wcx_journal_facts_t facts;
+  uint64_t last_seq;
+  uint64_t last_block_no;
+  uint64_t epoch;          /* of the last block; 0 when there is none */
+  wcx_digest_t digest;     /* of the last block */
+  uint64_t segment_no;     /* place P */
+  uint64_t off;            /* in the segment */
+  uint64_t discarded;      /* whole blocks behind P */
+  uint64_t committed_hint; /* H */
+} wcx_journal_end_t;
+
+typedef struct wcx_journal_walk
+{
+  wcx_journal_source_t source;
+  wcx_journal_super_t super;
+  wcx_journal_chain_t chain; /* after the last block returned */
+  uint64_t segment_no;       /* place of the next block */
+  uint64_t off;
+  uint64_t blocks;
+  uint64_t records;        /* in those blocks */
+  uint64_t incarnation;    /* of the last RECOVERY block; 0: none */
+  uint64_t last_stamp_ns;  /* of the last record in those blocks */
+  uint64_t committed_hint; /* highest of those blocks */
+  wcx_journal_end_t end;
+  char text[WCX_JOURNAL_TEXT_SZ]; /* after -1, or a verdict other than CLEAN */
+
+  wcx_journal_block_t block; /* being walked by wcx_journal_walk_next */
+  const uint8_t *body;
+  uint32_t record_off;
+
+  uint8_t *buf;
+  uint32_t buf_sz;
+  bool buf_own;
+  uint64_t buf_segment_no; /* what buf holds; 0: nothing */
+  uint64_t buf_off;
+  uint32_t buf_len;
+} wcx_journal_walk_t;
+
+enum wcx_journal_open_result
+{
+  WCX_JOURNAL_OPEN_OK = 0,
+  WCX_JOURNAL_OPEN_MISSING = 1, /* no directory or no superblock: there is no journal yet */
+  WCX_JOURNAL_OPEN_BAD = 2,     /* see err: other version, damaged superblock, no permission */
+};
+
+/* "<state_dir>/journal/shard-<nnnnn>"; false when it does not fit. */
+static inline bool wcx_journal_dir(char *dir, size_t sz, const char *state_dir, uint32_t shard)
+{
+  int len = snprintf(dir, sz, "%s/journal/shard-%05u", state_dir, shard);
+  return len > 0 && (size_t)len < sz;
+}
+
+/* Open the journal in `dir` at its first block. */
+int wcx_journal_walk_open(wcx_journal_walk_t *walk, const char *dir, char *err, size_t err_sz) __attribute__((warn_unused_result));
+/* The same over any source, with the caller's buffer (4 KiB aligned, WCX_JOURNAL_WALK_BUF_SZ bytes). */
+int wcx_journal_walk_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, char *err, size_t err_sz) __attribute__((warn_unused_result));
+void wcx_journal_walk_close(wcx_journal_walk_t *walk);
+
+/* The next record (RECOVERY blocks are passed over; *epoch is that of its block). */
+int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_hdr_t *hdr, const uint8_t **body) __attribute__((warn_unused_result));
+/* The next block; do not mix with wcx_journal_walk_next. */
+int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body) __attribute__((warn_unused_result));
+
+/* The files of a directory as a source. Production: journal_dir.c; the simulator: tests/sim/disk_sim.c. */
+int wcx_journal_source_open(wcx_journal_source_t *source, const char *dir, char *err, size_t err_sz) __attribute__((warn_unused_result));
+
+#endif
