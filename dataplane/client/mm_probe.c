@@ -1,0 +1,76 @@
+/* The readiness probe: is an order session opened when asked for one? */
+#include "dataplane/client/mm.h"
+#include "dataplane/client/transport.h"
+#include "engine/base/env.h"
+
+#include <stdio.h>
+
+#define ORDER_PORT 7002u
+#define REREQUEST_PORT 7003u
+#define FLAG_COD 0x0001u
+
+typedef struct probe
+{
+  wcx_client_transport_t transport;
+  wcx_client_session_t session;
+  bool acked;
+} probe_t;
+
+static void on_send(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz)
+{
+  probe_t *probe = ctx;
+  wcx_client_transport_send(&probe->transport, 0, port == WCX_CLIENT_PORT_ORDER ? ORDER_PORT : REREQUEST_PORT, datagram, sz);
+}
+
+static void on_datagram(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  wcx_client_session_datagram(&((probe_t *)ctx)->session, now_ns, datagram, sz);
+}
+
+static void on_state(void *ctx, enum wcx_client_state state, uint8_t code)
+{
+  (void)code;
+  ((probe_t *)ctx)->acked |= state == WCX_CLIENT_RECOVERING || state == WCX_CLIENT_READY;
+}
+
+void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session_id)
+{
+  *config = (wcx_client_session_config_t){.session_id = session_id, .server_port = ORDER_PORT, .flags = FLAG_COD, .keep_alive_ms = 1000};
+  snprintf(config->access_key_id, sizeof(config->access_key_id), "DEMO-MM-%u", session_id);
+  snprintf(config->secret, sizeof(config->secret), "demo-secret-%u", session_id);
+}
+
+int wcx_mm_probe(const wcx_mm_options_t *options)
+{
+  static probe_t probe;
+  wcx_client_transport_init(&probe.transport, options->interface, options->server, ORDER_PORT, REREQUEST_PORT);
+  wcx_client_transport_add_unicast(&probe.transport);
+  wcx_client_session_config_t config;
+  wcx_mm_session_config(&config, options->session_ids[0]);
+  config.ctx = &probe;
+  config.send = on_send;
+  config.on_state = on_state;
+  wcx_client_session_init(&probe.session, &config);
+  uint64_t start_ns = wcx_env_mono_ns();
+  uint64_t give_up_ns = start_ns + (uint64_t)(options->timeout_s * 1e9);
+  wcx_client_session_open(&probe.session, start_ns);
+  for (bool terminated = false; probe.session.state != WCX_CLIENT_CLOSED;)
+  {
+    wcx_client_transport_wait(&probe.transport, 20000);
+    uint64_t now_ns = wcx_env_mono_ns();
+    wcx_client_transport_take(&probe.transport, 0, now_ns, on_datagram, &probe);
+    wcx_client_session_step(&probe.session, now_ns);
+    if (!terminated && (probe.acked || now_ns >= give_up_ns))
+    {
+      terminated = true;
+      wcx_client_session_terminate(&probe.session, now_ns);
+    }
+  }
+  if (!probe.acked && probe.session.reject_code != 0)
+    fprintf(stderr, "wcx-mm: sign-on of session %u was refused, EstablishReject code %u\n", config.session_id, probe.session.reject_code);
+  else if (!probe.acked)
+    fprintf(stderr, "wcx-mm: no answer to Establish from %s:%u within %.1f s\n", options->server, ORDER_PORT, options->timeout_s);
+  wcx_client_session_free(&probe.session);
+  wcx_client_transport_close(&probe.transport);
+  return probe.acked ? 0 : 1;
+}

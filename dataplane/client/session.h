@@ -1,0 +1,169 @@
+/* A market maker's session over UDP: sign-on, both numbered flows, recovery, and the fate of every request. No sockets: bytes in, bytes out.
+
+        CLOSED --open--> ESTABLISHING --EstablishAck--> RECOVERING --missed messages are here--> READY --terminate--> TERMINATING --> CLOSED
+                              ^                              |                                     |
+                              +---------- silence of the server, Terminate by the server ----------+
+
+   Every request given to wcx_client_session_request is decided exactly once, by the first of:
+     - its answer in the server flow (WCX_CLIENT_ANSWERED), or a BusinessMessageReject (WCX_CLIENT_REFUSED);
+     - NotApplied from the server, or the proof that it never arrived: a gated statement of the server's state (EstablishAck, SessionStatusResponse) lies
+       behind it and all messages before that statement are here (WCX_CLIENT_NOT_APPLIED).
+   So nothing depends on an unsequenced answer arriving.
+
+   Owner:      one thread per session.
+   Memory:     allocated by init (1.5 MB for reordering), freed by free. Messages given to the callbacks live until the callback returns.
+   Units:      now_ns is monotonic; UTC for Establish comes from env.h.
+   Result:     callbacks run inside datagram() and step(). They may call request(), never open(), terminate() or free().
+   Bounds:     WCX_CLIENT_REQUEST_MAX undecided requests.
+   Invariants: server numbers reach on_message in order, once each, over restarts of either side; ClOrdIDs only rise.
+   Pinned by:  tests/unit/test_client_session.c. */
+#ifndef WCX_CLIENT_SESSION_H
+#define WCX_CLIENT_SESSION_H
+
+#include "dataplane/client/packet.h"
+#include "dataplane/client/stream.h"
+
+#define WCX_CLIENT_REQUEST_MAX 65536u /* a power of two: also how far back a ClOrdID can be looked up */
+
+enum wcx_client_state
+{
+  WCX_CLIENT_CLOSED = 1,
+  WCX_CLIENT_ESTABLISHING = 2,
+  WCX_CLIENT_RECOVERING = 3,
+  WCX_CLIENT_READY = 4,
+  WCX_CLIENT_TERMINATING = 5,
+};
+
+/* Where a datagram goes. */
+enum wcx_client_port
+{
+  WCX_CLIENT_PORT_ORDER = 1,
+  WCX_CLIENT_PORT_REREQUEST = 2,
+};
+
+enum wcx_client_fate
+{
+  WCX_CLIENT_UNDECIDED = 1,
+  WCX_CLIENT_ANSWERED = 2,
+  WCX_CLIENT_REFUSED = 3,
+  WCX_CLIENT_NOT_APPLIED = 4,
+};
+
+typedef struct wcx_client_request
+{
+  uint64_t cl_ord_id; /* 0 = empty */
+  uint64_t client_seq;
+  uint64_t sent_ns;
+  uint32_t tag; /* the caller's */
+  uint16_t template_id;
+  uint8_t fate; /* enum wcx_client_fate */
+} wcx_client_request_t;
+
+typedef struct wcx_client_session wcx_client_session_t;
+
+typedef struct wcx_client_session_config
+{
+  uint32_t session_id;
+  char access_key_id[21];
+  char secret[65];
+  uint16_t server_port; /* of order entry: it is signed */
+  uint16_t flags;       /* of Establish */
+  uint32_t keep_alive_ms;
+  uint32_t cod_window_ms; /* 0: the server's default */
+  uint64_t recover_from;  /* first server number wanted; 0: from now */
+
+  void *ctx;
+  void (*send)(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz);
+  /* A message of the server flow, in order. Runs after on_decided of the request it answers. May be NULL. */
+  void (*on_message)(void *ctx, uint64_t number, const void *message, size_t sz);
+  /* A request was decided. `message` is the answer, NULL when it never arrived. May be NULL. */
+  void (*on_decided)(void *ctx, const wcx_client_request_t *request, const void *message, size_t sz, uint64_t now_ns);
+  /* The state changed; `code` is an EstablishReject or Terminate code, 0 otherwise. May be NULL. */
+  void (*on_state)(void *ctx, enum wcx_client_state state, uint8_t code);
+} wcx_client_session_config_t;
+
+/* A statement about the server's state: once every message below server_next is here, what lies behind it and has no answer never arrived. */
+typedef struct wcx_client_statement
+{
+  bool active;
+  uint64_t server_next;
+  uint64_t client_next;
+  uint64_t cl_ord_id_max;
+} wcx_client_statement_t;
+
+struct wcx_client_session
+{
+  wcx_client_session_config_t config;
+  enum wcx_client_state state;
+  wcx_client_stream_t inbound;
+  bool inbound_started;
+
+  wcx_establish_t establish; /* what is out */
+  uint64_t establish_made_ns;
+  uint64_t establish_sent_ns;
+  uint64_t last_uuid;
+  uint64_t retry_not_before;
+  uint8_t reject_code; /* of the last EstablishReject, 0 none */
+  wcx_establish_ack_t ack;
+
+  uint64_t next_client_seq;
+  uint64_t last_cl_ord_id;
+  uint64_t oldest_undecided; /* no undecided request has a lower ClOrdID */
+  uint32_t undecided_cnt;
+  wcx_client_request_t *requests; /* by ClOrdID & mask */
+  uint64_t *cl_ord_id_of;         /* by client sequence & mask */
+  wcx_client_statement_t statement;
+  uint64_t status_sent_ns;
+  uint64_t progress_ns; /* last time a request was decided, or the first of a new batch sent */
+
+  uint8_t out[WCX_CLIENT_DATAGRAM_MAX]; /* the datagram being filled */
+  size_t out_sz;                        /* 0: empty */
+  uint16_t out_cnt;
+  uint64_t out_seq;
+
+  uint8_t goodbye[64]; /* the Terminate datagram, sent again until answered */
+  size_t goodbye_sz;
+  uint32_t goodbye_cnt;
+
+  uint64_t last_rx_ns;
+  uint64_t last_tx_ns;
+
+  /* totals */
+  uint64_t sent_cnt, answered_cnt, refused_cnt, not_applied_cnt;
+  uint64_t established_cnt, lost_cnt; /* bindings opened; bindings ended without our wish */
+  uint64_t bad_datagram_cnt;
+  uint64_t sequence_conflict_cnt; /* an answer to a request that was decided as never applied: must stay 0 */
+};
+
+void wcx_client_session_init(wcx_client_session_t *session, const wcx_client_session_config_t *config);
+void wcx_client_session_free(wcx_client_session_t *session);
+
+/* Start signing on; step() repeats until it is answered. */
+void wcx_client_session_open(wcx_client_session_t *session, uint64_t now_ns);
+
+/* A datagram came to this session's socket, from any port of the server. */
+void wcx_client_session_datagram(wcx_client_session_t *session, uint64_t now_ns, const void *datagram, size_t sz);
+
+/* Timers: sign-on, heartbeats, re-requests, silence. Also sends what request() left in the datagram being filled. Returns the datagrams sent. */
+uint32_t wcx_client_session_step(wcx_client_session_t *session, uint64_t now_ns);
+
+/* The next ClOrdID to use. */
+static inline uint64_t wcx_client_session_next_id(const wcx_client_session_t *session)
+{
+  return session->last_cl_ord_id + 1;
+}
+
+/* Send a request (any client message whose first field is its ClOrdID, higher than all before). Leaves with the next step() or when the datagram is
+   full. False when the session is not READY or too many requests are undecided. */
+bool wcx_client_session_request(wcx_client_session_t *session, uint64_t now_ns, const void *message, size_t sz, uint32_t tag);
+
+/* Send what is in the datagram being filled. */
+void wcx_client_session_flush(wcx_client_session_t *session, uint64_t now_ns);
+
+/* End the session in order: Terminate, repeated until answered or given up after 2 s; then CLOSED. */
+void wcx_client_session_terminate(wcx_client_session_t *session, uint64_t now_ns);
+
+/* The request of a ClOrdID, NULL when it is not ours or too old. */
+const wcx_client_request_t *wcx_client_session_find(const wcx_client_session_t *session, uint64_t cl_ord_id);
+
+#endif
