@@ -1,0 +1,243 @@
+/* The simulated port: a wire in memory. Frames are copied, so that a use after send or free shows under the sanitizers. */
+#include "dataplane/port_sim.h"
+#include "engine/base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WIRES_MAX 64u
+#define POOL_FRAMES_MAX 1024u
+
+typedef struct wire_frame
+{
+  uint32_t len;
+  uint8_t data[WCX_FRAME_SZ_MAX];
+} wire_frame_t;
+
+typedef struct wire_queue
+{
+  wire_frame_t *frames;
+  uint64_t head;
+  uint64_t tail;
+} wire_queue_t;
+
+struct wcx_wire
+{
+  char name[64];
+  wcx_port_t *port;
+  wire_queue_t to_port;
+  wire_queue_t from_port;
+  wcx_wire_faults_t faults;
+  uint64_t random;
+  wcx_wire_counts_t counts;
+};
+
+struct wcx_port
+{
+  wcx_wire_t *wire;
+  uint32_t free_cnt;
+  uint8_t *free_frames[POOL_FRAMES_MAX];
+  uint8_t *pool;
+};
+
+static wcx_wire_t *wires[WIRES_MAX];
+
+static void *must_calloc(size_t cnt, size_t sz)
+{
+  void *mem = calloc(cnt, sz);
+  if (mem == NULL)
+    WCX_DIE("simulated port: no memory for %zu bytes", cnt * sz);
+  return mem;
+}
+
+wcx_wire_t *wcx_wire_get(const char *name)
+{
+  uint32_t free_idx = WIRES_MAX;
+  for (uint32_t i = 0; i < WIRES_MAX; i++)
+  {
+    if (wires[i] == NULL)
+      free_idx = i < free_idx ? i : free_idx;
+    else if (strcmp(wires[i]->name, name) == 0)
+      return wires[i];
+  }
+  WCX_CHECK(free_idx < WIRES_MAX, "more than %u wires", WIRES_MAX);
+  WCX_CHECK(strlen(name) < sizeof(wires[0]->name), "name of a wire: %s", name);
+  wcx_wire_t *wire = must_calloc(1, sizeof(*wire));
+  strcpy(wire->name, name);
+  wire->to_port.frames = must_calloc(WCX_WIRE_FRAMES_MAX, sizeof(wire_frame_t));
+  wire->from_port.frames = must_calloc(WCX_WIRE_FRAMES_MAX, sizeof(wire_frame_t));
+  wires[free_idx] = wire;
+  return wire;
+}
+
+void wcx_wire_drop(wcx_wire_t *wire)
+{
+  WCX_CHECK(wire->port == NULL, "wire %s still has a port", wire->name);
+  for (uint32_t i = 0; i < WIRES_MAX; i++)
+    if (wires[i] == wire)
+      wires[i] = NULL;
+  free(wire->to_port.frames);
+  free(wire->from_port.frames);
+  free(wire);
+}
+
+static bool wire_chance(wcx_wire_t *wire, uint32_t probability)
+{
+  if (probability == 0)
+    return false;
+  wire->random ^= wire->random << 13;
+  wire->random ^= wire->random >> 7;
+  wire->random ^= wire->random << 17;
+  return (wire->random >> 32 & 0xffffu) < probability;
+}
+
+static bool queue_put(wire_queue_t *queue, const void *data, uint32_t len)
+{
+  if (queue->head - queue->tail >= WCX_WIRE_FRAMES_MAX)
+    return false;
+  wire_frame_t *frame = &queue->frames[queue->head++ % WCX_WIRE_FRAMES_MAX];
+  frame->len = len;
+  memcpy(frame->data, data, len);
+  return true;
+}
+
+static void queue_swap_last(wire_queue_t *queue)
+{
+  if (queue->head - queue->tail < 2)
+    return;
+  wire_frame_t *last = &queue->frames[(queue->head - 1) % WCX_WIRE_FRAMES_MAX];
+  wire_frame_t *before = &queue->frames[(queue->head - 2) % WCX_WIRE_FRAMES_MAX];
+  wire_frame_t copy = *last;
+  *last = *before;
+  *before = copy;
+}
+
+bool wcx_wire_send(wcx_wire_t *wire, const void *data, uint32_t len)
+{
+  WCX_CHECK(len <= WCX_FRAME_SZ_MAX, "frame of %u bytes", len);
+  wire->counts.to_port++;
+  if (wire->port == NULL || wire_chance(wire, wire->faults.to_port_loss) || !queue_put(&wire->to_port, data, len))
+  {
+    wire->counts.to_port_lost++;
+    return false;
+  }
+  if (wire_chance(wire, wire->faults.to_port_dup))
+    (void)queue_put(&wire->to_port, data, len);
+  if (wire_chance(wire, wire->faults.to_port_reorder))
+    queue_swap_last(&wire->to_port);
+  return true;
+}
+
+uint32_t wcx_wire_recv(wcx_wire_t *wire, void *data)
+{
+  if (wire->from_port.head == wire->from_port.tail)
+    return 0;
+  wire_frame_t *frame = &wire->from_port.frames[wire->from_port.tail++ % WCX_WIRE_FRAMES_MAX];
+  memcpy(data, frame->data, frame->len);
+  return frame->len;
+}
+
+uint32_t wcx_wire_pending(const wcx_wire_t *wire)
+{
+  return (uint32_t)(wire->from_port.head - wire->from_port.tail);
+}
+
+void wcx_wire_set_faults(wcx_wire_t *wire, const wcx_wire_faults_t *faults)
+{
+  wire->faults = *faults;
+  wire->random = faults->seed | 1;
+}
+
+wcx_wire_counts_t wcx_wire_counts(const wcx_wire_t *wire)
+{
+  return wire->counts;
+}
+
+wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, bool hugepages)
+{
+  (void)kind;
+  (void)lcore;
+  (void)hugepages;
+  wcx_wire_t *wire = wcx_wire_get(device);
+  WCX_CHECK(wire->port == NULL, "wire %s already has a port", device);
+  wcx_port_t *port = must_calloc(1, sizeof(*port));
+  port->wire = wire;
+  port->pool = must_calloc(POOL_FRAMES_MAX, WCX_FRAME_SZ_MAX);
+  for (uint32_t i = 0; i < POOL_FRAMES_MAX; i++)
+    port->free_frames[port->free_cnt++] = port->pool + (size_t)i * WCX_FRAME_SZ_MAX;
+  wire->port = port;
+  return port;
+}
+
+void wcx_port_close(wcx_port_t *port)
+{
+  port->wire->port = NULL;
+  port->wire->to_port.tail = port->wire->to_port.head;
+  free(port->pool);
+  free(port);
+}
+
+void wcx_port_mac(const wcx_port_t *port, uint8_t mac[6])
+{
+  (void)port;
+  static const uint8_t ours[6] = {0x02, 0x77, 0x63, 0x78, 0x00, 0x01};
+  memcpy(mac, ours, sizeof(ours));
+}
+
+void wcx_port_run(wcx_port_t *port, void (*fn)(void *arg), void *arg)
+{
+  (void)port;
+  fn(arg);
+}
+
+uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
+{
+  wire_queue_t *queue = &port->wire->to_port;
+  uint32_t cnt = 0;
+  for (; cnt < max && queue->tail != queue->head && port->free_cnt > 0; cnt++)
+  {
+    wire_frame_t *from = &queue->frames[queue->tail++ % WCX_WIRE_FRAMES_MAX];
+    uint8_t *data = port->free_frames[--port->free_cnt];
+    memcpy(data, from->data, from->len);
+    frames[cnt] = (wcx_frame_t){.data = data, .len = from->len, .handle = data};
+  }
+  return cnt;
+}
+
+bool wcx_port_alloc(wcx_port_t *port, wcx_frame_t *frame)
+{
+  if (port->free_cnt == 0 || port->wire->faults.alloc_fail)
+    return false;
+  uint8_t *data = port->free_frames[--port->free_cnt];
+  *frame = (wcx_frame_t){.data = data, .handle = data};
+  return true;
+}
+
+void wcx_port_free(wcx_port_t *port, wcx_frame_t *frame)
+{
+  WCX_CHECK(port->free_cnt < POOL_FRAMES_MAX, "a frame freed twice");
+  memset(frame->handle, 0xdd, WCX_FRAME_SZ_MAX);
+  port->free_frames[port->free_cnt++] = frame->handle;
+  frame->data = NULL;
+}
+
+uint32_t wcx_port_tx(wcx_port_t *port, wcx_frame_t *frames, uint32_t cnt)
+{
+  wcx_wire_t *wire = port->wire;
+  if (wire->faults.tx_room != 0 && cnt > wire->faults.tx_room)
+    cnt = wire->faults.tx_room;
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    WCX_CHECK(frames[i].len >= 14 && frames[i].len <= WCX_FRAME_SZ_MAX, "frame of %u bytes sent", frames[i].len);
+    wire->counts.from_port++;
+    bool lost = wire_chance(wire, wire->faults.from_port_loss) || !queue_put(&wire->from_port, frames[i].data, frames[i].len);
+    if (lost)
+      wire->counts.from_port_lost++;
+    else if (wire_chance(wire, wire->faults.from_port_dup))
+      (void)queue_put(&wire->from_port, frames[i].data, frames[i].len);
+    if (!lost && wire_chance(wire, wire->faults.from_port_reorder))
+      queue_swap_last(&wire->from_port);
+    wcx_port_free(port, &frames[i]);
+  }
+  return cnt;
+}
