@@ -2,7 +2,8 @@
 
    Owner:    any thread; no state. Tools and set-up only, never in the loop.
    Form:     integers as integers, enums by name (a value outside the enum as an integer), sets as arrays of names, null for SBE null, char as trimmed string,
-             bytes as hex, padding left out; a repeating group as an array of objects under its name.
+             bytes as hex, padding left out; a repeating group as an array of objects under its name. Bytes that are no message of the schema are shown as
+             "Unknown":{"TemplateID":n,"Bytes":"hex"}.
    Result:   writers return the number of bytes written, without the NUL they add, or -1 when it does not fit; parsers return NULL or a text
              that names what is wrong (static or in err_buf).
    Pinned by: tests/unit/test_json.c. */
@@ -23,7 +24,8 @@ int wcx_json_record(char *buf, size_t buf_sz, uint64_t epoch, const wcx_record_h
 
 /* Parse one line into a body. On success *msg names the message and `body` (WCX_RECORD_BODY_SZ_MAX bytes) holds block and group, *body_sz its bytes;
    omitted optional fields are null, other omitted fields 0, and present[i] tells which of msg->fields were given.
-   SessionID, TransactTime and other members that the message has no field for are returned in *extra. "Book" lines: *msg NULL and extra->book set. */
+   Char fields are padded with spaces. SessionID and TransactTime, where the message has no such field, are returned in *extra; so are SessionID and Stamp
+   of a journal dump line, whose other header members are read over. "Book" lines: *msg NULL and extra->book set. */
 typedef struct wcx_json_extra
 {
   bool has_session_id;

@@ -441,6 +441,8 @@ enum wcx_exec_inst
   WCX_EXEC_INST_ALL_OR_NONE = 1 << 6,
 };
 
+#define WCX_SBE_TEMPLATE_MAX 413u
+
 enum wcx_template
 {
   WCX_TEMPLATE_ESTABLISH = 1,

@@ -95,6 +95,7 @@ def header(s):
         out += [f"enum wcx_{snake(name)}", "{"] + [f"  WCX_{snake(name).upper()}_{snake(n).upper()} = {v}," for n, v in values] + ["};", ""]
     for name, (_, choices) in s.sets.items():
         out += [f"enum wcx_{snake(name)}", "{"] + [f"  WCX_{snake(name).upper()}_{snake(n).upper()} = 1 << {v}," for n, v in choices] + ["};", ""]
+    out += [f"#define WCX_SBE_TEMPLATE_MAX {max(m['id'] for m in s.msgs)}u", ""]
     out += ["enum wcx_template", "{"] + [f"  WCX_TEMPLATE_{snake(m['name']).upper()} = {m['id']}," for m in s.msgs] + ["};", ""]
     for m in s.msgs:
         out += c_struct(m["name"], m["fields"], m["block"])
@@ -139,7 +140,8 @@ def meta(s):
         g = m["group"]
         group = f"\"{g['name']}\", group_{n}, {len(g['fields'])}, {g['block']}" if g else "NULL, NULL, 0, 0"
         out.append(f"  {{\"{m['name']}\", fields_{n}, {len(m['fields'])}, {m['id']}, {m['block']}, {m['schema']}, {group}}},")
-    out += ["};", f"const uint32_t wcx_sbe_msg_cnt = {len(s.msgs)};", "/* clang-format on */", ""]
+    out += ["};", f"const uint32_t wcx_sbe_msg_cnt = {len(s.msgs)};", "", "const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1] = {"]
+    out += [f"  [{m['id']}] = {place}," for place, m in enumerate(s.msgs, 1)] + ["};", "/* clang-format on */", ""]
     return "\n".join(out)
 
 

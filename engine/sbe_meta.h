@@ -67,6 +67,7 @@ typedef struct wcx_sbe_msg
 
 extern const wcx_sbe_msg_t wcx_sbe_msgs[];
 extern const uint32_t wcx_sbe_msg_cnt;
+extern const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1]; /* by template id: index in wcx_sbe_msgs + 1, or 0 */
 
 /* The message of a template id, or NULL. O(1), no system call: may be used in the loop. */
 const wcx_sbe_msg_t *wcx_sbe_find(uint16_t template_id);
