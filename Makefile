@@ -39,7 +39,9 @@ ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/port_dpdk.c dataplane/port_sim.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
 CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c,$(wildcard dataplane/client/*.c))
-CONTROL_SRC   := $(filter-out control/%_main.c control/api.c control/config.c,$(wildcard control/*.c))
+CONFIG_SRC    := control/config.c control/config_schema.c
+AUTH_SRC      := control/auth.c control/secrets.c
+CONTROL_SRC   := $(filter-out control/%_main.c control/api.c $(AUTH_SRC) $(CONFIG_SRC),$(wildcard control/*.c))
 PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
@@ -54,13 +56,13 @@ LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lnuma
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
-SRC_wcx-auth      := control/auth_main.c $(PROD)
+SRC_wcx-auth      := control/auth_main.c $(AUTH_SRC) $(PROD)
 LIBS_wcx-auth     := control engine
-LD_wcx-auth       := -lcrypto
+LD_wcx-auth       := -lcrypto -lseccomp
 SRC_wcx-api       := control/api_main.c control/api.c $(PROD)
 LIBS_wcx-api      := control persist engine
 LD_wcx-api        := -lmicrohttpd -ljansson
-SRC_wcx-controld  := control/controld_main.c control/config.c $(PROD)
+SRC_wcx-controld  := control/controld_main.c $(CONFIG_SRC) $(PROD)
 LIBS_wcx-controld := control engine
 LD_wcx-controld   := -lcyaml
 SRC_wcxctl        := $(wildcard control/ctl/*.c) $(PROD)
@@ -84,6 +86,9 @@ SRC_control   := $(CONTROL_SRC)
 # What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries).
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
+SRC_unit/test_config := $(CONFIG_SRC)
+LD_unit/test_config  := -lcyaml
+SRC_unit/test_auth   := $(AUTH_SRC)
 
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 
