@@ -1,0 +1,263 @@
+/* wcx-controld: configuration to region, and one worker executable per duty kept alive. The data plane is not its child. */
+#include "control/config.h"
+#include "control/log.h"
+#include "control/supervisor.h"
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPT_UNSAFE 1
+#define OPT_SET 2
+
+typedef struct options
+{
+  const char *config;
+  wcx_config_sets_t sets;
+  bool check;
+  bool unsafe;
+} options_t;
+
+static const struct argp_option argp_options[] = {{"config", 'c', "FILE", 0, "the configuration (configs/wcx.yaml explains every key)", 0},
+                                                  {"set", OPT_SET, "KEY=VALUE", 0, "override one value of the file for this run, as in network.device=wcx-dp1", 0},
+                                                  {"check", 'n', NULL, 0, "check the configuration and exit", 0},
+                                                  {"unsafe", OPT_UNSAFE, NULL, 0, "allow durability D0: no journal, everything is lost at a restart", 0},
+                                                  {0}};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+  options_t *options = state->input;
+  switch (key)
+  {
+  case 'c':
+    options->config = arg;
+    return 0;
+  case 'n':
+    options->check = true;
+    return 0;
+  case OPT_UNSAFE:
+    options->unsafe = true;
+    return 0;
+  case OPT_SET:
+    if (options->sets.set_cnt == WCX_CONFIG_SET_MAX)
+      argp_error(state, "more than %u --set", WCX_CONFIG_SET_MAX);
+    options->sets.sets[options->sets.set_cnt++] = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (options->config == NULL)
+      argp_error(state, "--config is needed");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+/* Keys of --set, at the end of --help. */
+static char *extend_help(int key, const char *text, void *input)
+{
+  (void)input;
+  if (key != ARGP_KEY_HELP_POST_DOC)
+    return (char *)(uintptr_t)text;
+  char keys[1024] = "Keys of --set:";
+  for (const char *const *name = wcx_config_settable(); *name != NULL; name++)
+  {
+    strncat(keys, " ", sizeof(keys) - strlen(keys) - 1);
+    strncat(keys, *name, sizeof(keys) - strlen(keys) - 1);
+  }
+  return strdup(keys);
+}
+
+/* --- folders and files ------------------------------------------------------------------------- */
+
+static void make_dir(const char *path, mode_t mode)
+{
+  char part[WCX_CONFIG_PATH_MAX];
+  snprintf(part, sizeof(part), "%s", path);
+  for (char *at = strchr(part + 1, '/'); at != NULL; at = strchr(at + 1, '/'))
+  {
+    *at = '\0';
+    mkdir(part, 0755);
+    *at = '/';
+  }
+  if (mkdir(path, mode) != 0 && errno != EEXIST)
+    WCX_DIE("cannot make the folder %s: %s; choose another one in paths, or run as a user who may write there", path, strerror(errno));
+}
+
+/* One supervisor per control_dir, before anything is touched; held until the process ends. */
+static void take_control_dir(const wcx_config_t *config)
+{
+  char path[WCX_CONFIG_PATH_MAX + 16];
+  snprintf(path, sizeof(path), "%s/lock", config->control_dir);
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (fd < 0)
+    WCX_DIE("cannot open %s: %s", path, strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    WCX_DIE("another wcx-controld runs on %s: stop it first (make down)", config->control_dir);
+}
+
+/* What runs where, for wcxctl: also readable when nothing runs. */
+static void write_appliance_file(const wcx_config_t *config)
+{
+  char path[WCX_CONFIG_PATH_MAX + 32];
+  char temp[WCX_CONFIG_PATH_MAX + 40];
+  snprintf(path, sizeof(path), "%s/appliance.json", config->control_dir);
+  snprintf(temp, sizeof(temp), "%s.new", path);
+  FILE *file = fopen(temp, "we");
+  if (file == NULL)
+    WCX_DIE("cannot write %s: %s", temp, strerror(errno));
+  fprintf(file, "{\"StateDir\":\"%s\",\"Region\":\"%s\",\"Socket\":\"%s/control.sock\",\"Http\":\"%s:%u\",\"Config\":\"%s\"}\n", config->state_dir, config->region,
+          config->control_dir, config->http_ip, config->http_tcp_port, config->path);
+  if (fclose(file) != 0 || rename(temp, path) != 0)
+    WCX_DIE("cannot write %s: %s", path, strerror(errno));
+}
+
+/* --- the region -------------------------------------------------------------------------------- */
+
+static const char *living_user(const wcx_region_file_t *file)
+{
+  if (wcx_region_alive(file, WCX_REGION_LOCK_CONTROLD))
+    return "wcx-controld";
+  if (wcx_region_alive(file, WCX_REGION_LOCK_DATAPLANE))
+    return "wcx-dataplane";
+  if (wcx_region_alive(file, WCX_REGION_LOCK_AUTH))
+    return "wcx-auth";
+  if (wcx_region_alive(file, WCX_REGION_LOCK_API))
+    return "wcx-api";
+  for (uint32_t i = 0; i < WCX_SHARDS_MAX; i++)
+    if (wcx_region_alive(file, WCX_REGION_LOCK_JOURNAL + i))
+      return "wcx-journal";
+  return NULL;
+}
+
+static void create_region(wcx_region_file_t *file, const wcx_config_t *config, const char *why)
+{
+  char err[512];
+  if (!wcx_region_create(file, config->region, &config->params, err, sizeof(err)))
+    WCX_DIE("%s", err);
+  wcx_log_info("region made", "%s, %zu bytes: %s", config->region, file->sz, why);
+}
+
+static void open_region(wcx_region_file_t *file, const wcx_config_t *config)
+{
+  char err[512];
+  switch (wcx_region_open(file, config->region, true, err, sizeof(err)))
+  {
+  case WCX_REGION_MISSING:
+    create_region(file, config, "there was none");
+    break;
+  case WCX_REGION_OTHER_BOOT:
+    create_region(file, config, "the old one belonged to another boot");
+    break;
+  case WCX_REGION_OK:
+  {
+    wcx_digest_t have = file->region->params.digest;
+    if (have.lo == config->params.digest.lo && have.hi == config->params.digest.hi)
+    {
+      wcx_log_info("region reused", "%s, %zu bytes", config->region, file->sz);
+      break;
+    }
+    const char *user = living_user(file);
+    if (user != NULL)
+      WCX_DIE("the configuration differs from the one that %s runs with (region %s): stop the appliance first (make down), or start with the configuration it has", user,
+              config->region);
+    wcx_region_close(file);
+    create_region(file, config, "the configuration has changed and nobody used the old one");
+    break;
+  }
+  default:
+    WCX_DIE("%s", err);
+  }
+  if (!wcx_region_lock(file, WCX_REGION_LOCK_CONTROLD))
+    WCX_DIE("another wcx-controld holds the region %s: stop it first (make down)", config->region);
+}
+
+/* --- the workers ------------------------------------------------------------------------------- */
+
+static void add_workers(wcx_supervisor_t *supervisor, const wcx_config_t *config)
+{
+  if (config->params.durability != WCX_DURABILITY_LEVEL_D0_NONE)
+    for (uint32_t i = 0; i < config->params.shard_cnt; i++)
+    {
+      char name[24];
+      char idx[12];
+      snprintf(name, sizeof(name), "wcx-journal-%u", i);
+      snprintf(idx, sizeof(idx), "%u", i);
+      const char *args[] = {"--region", config->region, "--shard-idx", idx, NULL};
+      wcx_supervisor_add(supervisor, name, "wcx-journal", WCX_REGION_LOCK_JOURNAL + i, config->control_dir, args);
+    }
+  const char *auth_args[] = {"--region", config->region, "--secrets", config->secrets_file, NULL};
+  wcx_supervisor_add(supervisor, "wcx-auth", "wcx-auth", WCX_REGION_LOCK_AUTH, config->control_dir, auth_args);
+  char port[12];
+  snprintf(port, sizeof(port), "%u", config->http_tcp_port);
+  const char *api_args[] = {"--region", config->region, "--control-dir", config->control_dir, "--listen-ip", config->http_ip, "--listen-tcp-port", port, NULL};
+  wcx_supervisor_add(supervisor, "wcx-api", "wcx-api", WCX_REGION_LOCK_API, config->control_dir, api_args);
+}
+
+static void run(wcx_supervisor_t *supervisor)
+{
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGCHLD);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  const struct timespec period = {.tv_nsec = (long)WCX_SUPERVISOR_PERIOD_NS};
+  for (;;)
+  {
+    wcx_supervisor_step(supervisor, wcx_env_mono_ns());
+    int got = sigtimedwait(&signals, NULL, &period);
+    if (got == SIGTERM || got == SIGINT)
+      break;
+  }
+  wcx_log_info("stopping", "workers first");
+  wcx_supervisor_stop(supervisor);
+}
+
+int main(int argc, char **argv)
+{
+  options_t options = {0};
+  const struct argp argp = {.options = argp_options, .parser = parse_option, .doc = "wcx-controld: supervisor of the appliance\v", .help_filter = extend_help};
+  argp_parse(&argp, argc, argv, 0, NULL, &options);
+  wcx_log_name("wcx-controld");
+
+  char err[1024];
+  wcx_config_t *config = wcx_config_new();
+  WCX_CHECK(config != NULL, "no memory");
+  if (!wcx_config_load(config, options.config, &options.sets, err, sizeof(err)))
+    WCX_DIE("%s", err);
+  if (config->params.durability == WCX_DURABILITY_LEVEL_D0_NONE && !options.unsafe)
+    WCX_DIE("%s: durability.level D0 keeps no journal: everything is lost at a restart. Set D1, or say --unsafe for a benchmark", config->path);
+  if (options.check)
+  {
+    printf("%s: fine: %u shards, %u instruments, %u accounts, %u sessions\n", config->path, config->params.shard_cnt, config->params.instrument_cnt, config->params.account_cnt,
+           config->params.session_cnt);
+    return 0;
+  }
+  umask(0027);
+  make_dir(config->run_dir, 0755);
+  make_dir(config->state_dir, 0750);
+  make_dir(config->control_dir, 0750);
+  take_control_dir(config);
+  wcx_region_file_t region;
+  open_region(&region, config);
+  write_appliance_file(config);
+
+  static wcx_supervisor_t supervisor;
+  supervisor.region = &region;
+  add_workers(&supervisor, config);
+  wcx_log_info("started", "config %s, state %s, durability D%u", config->path, config->state_dir, config->params.durability);
+  run(&supervisor);
+  wcx_region_close(&region);
+  wcx_config_free(config);
+  wcx_log_info("stopped", "all workers are gone");
+  return 0;
+}
