@@ -40,8 +40,9 @@ DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/port_dpdk.c dataplane/p
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
 CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
+API_SRC       := control/api.c control/api_http.c control/api_socket.c
 AUTH_SRC      := control/auth.c control/secrets.c
-CONTROL_SRC   := $(filter-out control/%_main.c control/api.c $(AUTH_SRC) $(CONFIG_SRC),$(wildcard control/*.c))
+CONTROL_SRC   := $(filter-out control/%_main.c $(API_SRC) $(AUTH_SRC) $(CONFIG_SRC),$(wildcard control/*.c))
 PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
@@ -59,7 +60,7 @@ LD_wcx-journal    := -luring
 SRC_wcx-auth      := control/auth_main.c $(AUTH_SRC) $(PROD)
 LIBS_wcx-auth     := control engine
 LD_wcx-auth       := -lcrypto -lseccomp
-SRC_wcx-api       := control/api_main.c control/api.c $(PROD)
+SRC_wcx-api       := control/api_main.c $(API_SRC) $(PROD)
 LIBS_wcx-api      := control persist engine
 LD_wcx-api        := -lmicrohttpd -ljansson
 SRC_wcx-controld  := control/controld_main.c $(CONFIG_SRC) $(PROD)
@@ -88,6 +89,7 @@ TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/t
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
+SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
 
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)

@@ -1,0 +1,247 @@
+#include "control/api.h"
+
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#define LOOP_STALL_NS UINT64_C(2000000000) /* a poll loop that has not turned for so long does not answer */
+
+static uint64_t load(const _Atomic uint64_t *word)
+{
+  return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)word, memory_order_acquire); /* pairs with the writers' release, see release.h and region.h */
+}
+
+static const char *phase_name(uint64_t phase)
+{
+  switch (phase)
+  {
+  case WCX_DATAPLANE_STARTING:
+    return "Starting";
+  case WCX_DATAPLANE_WAITING_JOURNAL:
+    return "WaitingForJournal";
+  case WCX_DATAPLANE_REPLAYING:
+    return "Replaying";
+  case WCX_DATAPLANE_SERVING:
+    return "Serving";
+  default:
+    return "None";
+  }
+}
+
+/* One row a process: name and whether it holds its lock. */
+typedef struct process_up
+{
+  char name[24];
+  bool up;
+} process_up_t;
+
+static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[4 + WCX_SHARDS_MAX])
+{
+  static const struct
+  {
+    const char *name;
+    uint32_t role;
+  } fixed[] = {{"wcx-controld", WCX_REGION_LOCK_CONTROLD}, {"wcx-dataplane", WCX_REGION_LOCK_DATAPLANE}, {"wcx-auth", WCX_REGION_LOCK_AUTH}};
+  uint32_t cnt = 0;
+  for (; cnt < 3; cnt++)
+  {
+    snprintf(rows[cnt].name, sizeof(rows[cnt].name), "%s", fixed[cnt].name);
+    rows[cnt].up = wcx_region_alive(file, fixed[cnt].role);
+  }
+  snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-api");
+  rows[cnt++].up = true; /* it is us */
+  if (file->region->params.durability == WCX_DURABILITY_LEVEL_D0_NONE)
+    return cnt;
+  for (uint32_t i = 0; i < file->region->shard_cnt; i++, cnt++)
+  {
+    snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-journal-%u", i);
+    rows[cnt].up = wcx_region_alive(file, WCX_REGION_LOCK_JOURNAL + i);
+  }
+  return cnt;
+}
+
+const char *wcx_api_not_ready(const wcx_region_file_t *file)
+{
+  process_up_t rows[4 + WCX_SHARDS_MAX];
+  static _Thread_local char text[64];
+  uint32_t cnt = list_processes(file, rows);
+  for (uint32_t i = 0; i < cnt; i++)
+    if (!rows[i].up)
+    {
+      snprintf(text, sizeof(text), "%s is not running", rows[i].name);
+      return text;
+    }
+  uint64_t now_ns = wcx_env_mono_ns();
+  for (uint32_t i = 0; i < file->region->shard_cnt; i++)
+  {
+    const wcx_region_shard_t *shard = wcx_region_shard(file->region, i);
+    uint64_t loop_ns = load(&shard->dataplane.loop_ns);
+    if (load(&shard->dataplane.phase) != WCX_DATAPLANE_SERVING)
+      return "the data plane is not serving yet";
+    if (now_ns > loop_ns && now_ns - loop_ns > LOOP_STALL_NS)
+      return "the poll loop does not turn: is wcx-dataplane stopped?";
+    if (load(&shard->journal.halted) != 0)
+      return "the journal has halted after an error: see the log of wcx-journal";
+  }
+  return NULL;
+}
+
+/* --- status ------------------------------------------------------------------------------------ */
+
+static json_t *status_of_shard(const wcx_region_t *region, uint32_t idx)
+{
+  const wcx_region_shard_t *shard = wcx_region_shard((wcx_region_t *)(uintptr_t)region, idx);
+  uint64_t release_word = load(&shard->release.release_word);
+  json_t *out = json_object();
+  json_object_set_new(out, "Shard", json_integer(region->params.shards[idx].shard));
+  json_object_set_new(out, "Phase", json_string(phase_name(load(&shard->dataplane.phase))));
+  const struct
+  {
+    const char *name;
+    uint64_t value;
+  } rows[] = {
+      {"AppliedSeq", load(&shard->dataplane.applied_seq)},  {"FlushedSeq", load(&shard->release.flushed_seq)},
+      {"ReleaseSeq", wcx_release_seq(release_word)},        {"Epoch", load(&shard->release.epoch)},
+      {"Incarnation", load(&shard->handshake.incarnation)}, {"LiveBindings", load(&shard->dataplane.live_bindings)},
+      {"OrdersLive", load(&shard->dataplane.orders_live)},  {"JournalBlocks", load(&shard->journal.blocks)},
+      {"JournalRecords", load(&shard->journal.records)},    {"JournalSegment", load(&shard->journal.segment)},
+      {"CommitNs", load(&shard->journal.commit_ns_last)},   {"JournalHalted", load(&shard->journal.halted)},
+      {"StartedNs", load(&shard->dataplane.started_ns)},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
+  return out;
+}
+
+static json_t *status(const wcx_region_file_t *file)
+{
+  const wcx_region_t *region = file->region;
+  json_t *processes = json_object();
+  process_up_t rows[4 + WCX_SHARDS_MAX];
+  uint32_t cnt = list_processes(file, rows);
+  for (uint32_t i = 0; i < cnt; i++)
+    json_object_set_new(processes, rows[i].name, json_string(rows[i].up ? "Up" : "Down"));
+  json_t *shards = json_array();
+  for (uint32_t i = 0; i < region->shard_cnt; i++)
+    json_array_append_new(shards, status_of_shard(region, i));
+  const char *not_ready = wcx_api_not_ready(file);
+  char level[4];
+  snprintf(level, sizeof(level), "D%u", region->params.durability % 10);
+  return json_pack("{s:{s:b,s:s,s:s,s:s,s:o,s:o}}", "Status", "Ready", not_ready == NULL, "NotReady", not_ready == NULL ? "" : not_ready, "Durability", level, "StateDir",
+                   region->params.state_dir, "Processes", processes, "Shards", shards);
+}
+
+char *wcx_api_answer(const wcx_region_file_t *file, const char *request)
+{
+  json_error_t error;
+  json_t *asked = json_loads(request, JSON_REJECT_DUPLICATES, &error);
+  json_t *answer;
+  if (asked == NULL)
+    answer = json_pack("{s:{s:s}}", "Error", "Text", "not a line of JSON: ask {\"Status\":{}}");
+  else if (json_object_size(asked) == 1 && json_is_object(json_object_get(asked, "Status")))
+    answer = status(file);
+  else
+    answer = json_pack("{s:{s:s}}", "Error", "Text", "unknown request: ask {\"Status\":{}}");
+  json_decref(asked);
+  char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
+  json_decref(answer);
+  char *line = NULL;
+  WCX_CHECK(text != NULL && asprintf(&line, "%s\n", text) > 0, "no memory for an answer");
+  free(text);
+  return line;
+}
+
+/* --- metrics ----------------------------------------------------------------------------------- */
+
+static void head(FILE *out, const char *name, const char *type, const char *help)
+{
+  fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_counters(FILE *out, const wcx_region_t *region)
+{
+  static const struct
+  {
+    const char *name;
+    const char *help;
+    size_t off;
+  } rows[] = {
+#define WCX_STAT(name, help) {"wcx_" #name "_total", help, offsetof(wcx_stats_t, name)},
+#include "engine/shm/stats.def"
+#undef WCX_STAT
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+  {
+    head(out, rows[i].name, "counter", rows[i].help);
+    for (uint32_t k = 0; k < region->shard_cnt; k++)
+    {
+      const wcx_region_shard_t *shard = wcx_region_shard((wcx_region_t *)(uintptr_t)region, k);
+      const _Atomic uint64_t *counter = (const _Atomic uint64_t *)(const void *)((const uint8_t *)&shard->stats + rows[i].off);
+      fprintf(out, "%s{shard=\"%u\"} %" PRIu64 "\n", rows[i].name, region->params.shards[k].shard, load(counter));
+    }
+  }
+}
+
+static void write_gauges(FILE *out, const wcx_region_t *region)
+{
+  static const struct
+  {
+    const char *name;
+    const char *type;
+    const char *help;
+    size_t off;
+  } rows[] = {
+      {"wcx_flushed_seq", "gauge", "Last input that is durable", offsetof(wcx_region_shard_t, release.flushed_seq)},
+      {"wcx_applied_seq", "gauge", "Last input the engine has applied", offsetof(wcx_region_shard_t, dataplane.applied_seq)},
+      {"wcx_epoch", "gauge", "Lineage of the writer", offsetof(wcx_region_shard_t, release.epoch)},
+      {"wcx_live_bindings", "gauge", "Sessions signed on", offsetof(wcx_region_shard_t, dataplane.live_bindings)},
+      {"wcx_orders_live", "gauge", "Orders in the books", offsetof(wcx_region_shard_t, dataplane.orders_live)},
+      {"wcx_dataplane_phase", "gauge", "1 starting, 2 waiting for the journal, 3 replaying, 4 serving", offsetof(wcx_region_shard_t, dataplane.phase)},
+      {"wcx_journal_blocks_total", "counter", "Blocks written by this worker", offsetof(wcx_region_shard_t, journal.blocks)},
+      {"wcx_journal_records_total", "counter", "Records written by this worker", offsetof(wcx_region_shard_t, journal.records)},
+      {"wcx_journal_bytes_total", "counter", "Bytes written by this worker", offsetof(wcx_region_shard_t, journal.bytes)},
+      {"wcx_journal_segments_ahead", "gauge", "Segments written in advance", offsetof(wcx_region_shard_t, journal.segments_ahead)},
+      {"wcx_journal_commit_ns", "gauge", "Submit to completion of the last block", offsetof(wcx_region_shard_t, journal.commit_ns_last)},
+      {"wcx_journal_halted", "gauge", "1: stopped releasing after an error", offsetof(wcx_region_shard_t, journal.halted)},
+      {"wcx_journal_incarnation", "gauge", "Starts of the journal worker", offsetof(wcx_region_shard_t, handshake.incarnation)},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+  {
+    head(out, rows[i].name, rows[i].type, rows[i].help);
+    for (uint32_t k = 0; k < region->shard_cnt; k++)
+    {
+      const uint8_t *shard = (const uint8_t *)wcx_region_shard((wcx_region_t *)(uintptr_t)region, k);
+      fprintf(out, "%s{shard=\"%u\"} %" PRIu64 "\n", rows[i].name, region->params.shards[k].shard, load((const _Atomic uint64_t *)(const void *)(shard + rows[i].off)));
+    }
+  }
+  head(out, "wcx_release_seq", "gauge", "Last input whose outputs may leave");
+  for (uint32_t k = 0; k < region->shard_cnt; k++)
+  {
+    const wcx_region_shard_t *shard = wcx_region_shard((wcx_region_t *)(uintptr_t)region, k);
+    fprintf(out, "wcx_release_seq{shard=\"%u\"} %" PRIu64 "\n", region->params.shards[k].shard, wcx_release_seq(load(&shard->release.release_word)));
+  }
+  head(out, "wcx_durability_level", "gauge", "0 none, 1 local flush, 2 majority memory, 3 majority flush");
+  fprintf(out, "wcx_durability_level %u\n", region->params.durability);
+}
+
+char *wcx_api_metrics(const wcx_region_file_t *file)
+{
+  char *text = NULL;
+  size_t sz = 0;
+  FILE *out = open_memstream(&text, &sz);
+  WCX_CHECK(out != NULL, "no memory for the metrics");
+  write_counters(out, file->region);
+  write_gauges(out, file->region);
+  process_up_t rows[4 + WCX_SHARDS_MAX];
+  uint32_t cnt = list_processes(file, rows);
+  head(out, "wcx_process_up", "gauge", "1: the process holds its lock in the region");
+  for (uint32_t i = 0; i < cnt; i++)
+    fprintf(out, "wcx_process_up{process=\"%s\"} %d\n", rows[i].name, rows[i].up);
+  head(out, "wcx_ready", "gauge", "1: orders can be served");
+  fprintf(out, "wcx_ready %d\n", wcx_api_not_ready(file) == NULL);
+  fclose(out);
+  return text;
+}
