@@ -1,0 +1,307 @@
+/* The engine's doors: memory, apply and its bound, position. What an input does is in request.c, session.c and define.c; queries are in view.c. */
+#include "engine/engine.h"
+
+#include "engine/book.h"
+#include "engine/emit.h"
+#include "engine/out_digest.h"
+
+/* --- memory --------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct arena
+{
+  uint8_t *base; /* NULL: only measure */
+  size_t used;
+} arena_t;
+
+static void *take(arena_t *arena, uint64_t cnt, size_t sz)
+{
+  size_t at = arena->used;
+  arena->used = (at + (size_t)cnt * sz + 63) & ~(size_t)63;
+  return arena->base == NULL ? NULL : arena->base + at;
+}
+
+static bool limits_sound(const wcx_engine_limits_t *limits)
+{
+  return limits->shard >= 1 && limits->shard <= 65535 && limits->orders_max >= 1 && limits->orders_max <= WCX_ORDER_SLOT_MAX && limits->levels_max >= 1 &&
+         limits->levels_max < WCX_LADDER_LEVEL && limits->instruments_max >= 1 && limits->instruments_max <= 65535 && limits->accounts_max >= 1 &&
+         limits->accounts_max <= (1u << 30) && limits->sessions_max >= 1 && limits->sessions_max <= (1u << 24);
+}
+
+static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limits_t *limits)
+{
+  engine->pool.orders = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_t));
+  engine->pool.links = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_links_t));
+  engine->index.entries = take(arena, wcx_index_cap(limits->orders_max), sizeof(uint64_t));
+  engine->ladders.levels = take(arena, (uint64_t)limits->levels_max + 1, sizeof(wcx_level_t));
+  engine->ladders.nodes = take(arena, (uint64_t)limits->levels_max + 1, sizeof(wcx_ladder_node_t));
+  engine->instruments = take(arena, limits->instruments_max, sizeof(wcx_instrument_t));
+  engine->sessions = take(arena, limits->sessions_max, sizeof(wcx_session_t));
+  engine->accounts = take(arena, limits->accounts_max, sizeof(wcx_account_t));
+  engine->instrument_map.entries = take(arena, wcx_idmap_cap(limits->instruments_max), sizeof(wcx_idmap_entry_t));
+  engine->session_map.entries = take(arena, wcx_idmap_cap(limits->sessions_max), sizeof(wcx_idmap_entry_t));
+  engine->account_map.entries = take(arena, wcx_idmap_cap(limits->accounts_max), sizeof(wcx_idmap_entry_t));
+  engine->dirty = take(arena, limits->sessions_max, sizeof(uint32_t));
+}
+
+size_t wcx_engine_footprint(const wcx_engine_limits_t *limits)
+{
+  if (!limits_sound(limits))
+    return 0;
+  arena_t arena = {0};
+  wcx_engine_t measured;
+  take(&arena, 1, sizeof(wcx_engine_t));
+  lay_out(&measured, &arena, limits);
+  return arena.used;
+}
+
+wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *limits)
+{
+  size_t footprint = wcx_engine_footprint(limits);
+  WCX_CHECK(footprint != 0 && sz >= footprint && ((uintptr_t)mem & 63) == 0, "engine memory: %zu bytes at %p, needs %zu aligned to 64", sz, mem, footprint);
+  memset(mem, 0, footprint);
+  arena_t arena = {.base = mem};
+  wcx_engine_t *engine = take(&arena, 1, sizeof(wcx_engine_t));
+  lay_out(engine, &arena, limits);
+  engine->limits = *limits;
+  engine->pool.max = limits->orders_max;
+  engine->ladders.max = limits->levels_max;
+  engine->index.mask = wcx_index_cap(limits->orders_max) - 1;
+  engine->index.hash_key = limits->hash_key;
+  engine->instrument_map.mask = (uint32_t)(wcx_idmap_cap(limits->instruments_max) - 1);
+  engine->session_map.mask = (uint32_t)(wcx_idmap_cap(limits->sessions_max) - 1);
+  engine->account_map.mask = (uint32_t)(wcx_idmap_cap(limits->accounts_max) - 1);
+  engine->capacity = (wcx_capacity_t){
+      .max_orders = limits->orders_max,
+      .max_instruments = limits->instruments_max,
+      .max_accounts = limits->accounts_max,
+      .max_sessions = limits->sessions_max,
+      .max_levels = limits->levels_max,
+  };
+  engine->feed_number = 1;
+  engine->next_deadline_ns = UINT64_MAX;
+  return engine;
+}
+
+/* --- bound ---------------------------------------------------------------------------------------------------------------------------- */
+
+#define REJECT_SZ WCX_EMIT_SZ(wcx_execution_report_reject_t)
+#define FILL_SZ (2 * WCX_EMIT_SZ(wcx_execution_report_trade_t) + WCX_EMIT_SZ(wcx_order_executed_t))
+#define CANCEL_SZ (WCX_EMIT_SZ(wcx_execution_report_cancel_t) + WCX_EMIT_SZ(wcx_delete_order_t))
+#define LEVELS_LOOKED_AT 8
+
+/* Most fills an order of `side`, `price`, `qty` can have now: the orders of the levels it reaches, if few levels settle it, else the whole side; and one
+   for each lot. */
+static uint64_t fills_max(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price, int64_t qty)
+{
+  if ((side != WCX_SIDE_BUY && side != WCX_SIDE_SELL) || price <= 0 || qty <= 0)
+    return 0;
+  const wcx_ladders_t *pools = &engine->ladders;
+  const wcx_ladder_t *makers = &instrument->side[2 - side];
+  uint64_t order_cnt = 0;
+  wcx_u128_t sum = 0;
+  uint32_t at = makers->best;
+  for (uint32_t looked = 0; at != 0 && sum < (uint64_t)qty && wcx_book_crosses(side, price, pools->levels[at].price); looked++)
+  {
+    if (looked == LEVELS_LOOKED_AT)
+    {
+      order_cnt = makers->order_cnt;
+      break;
+    }
+    order_cnt += pools->levels[at].order_cnt;
+    sum += pools->levels[at].displayed;
+    at = wcx_ladder_next(pools, at);
+  }
+  uint64_t rest;
+  uint64_t lots = order_cnt > 1 ? wcx_divide(&instrument->lot, (uint64_t)qty, &rest) : order_cnt;
+  return lots < order_cnt ? lots : order_cnt;
+}
+
+static uint64_t new_bound(const wcx_engine_t *engine, const void *body)
+{
+  wcx_new_order_single_t request;
+  memcpy(&request, body, sizeof(request));
+  uint64_t bound = WCX_EMIT_SZ(wcx_execution_report_new_t) + WCX_EMIT_SZ(wcx_execution_report_cancel_t); /* more than a reject, and more than a feed's add */
+  uint32_t idx = wcx_idmap_find(&engine->instrument_map, request.security_id);
+  if (idx == WCX_IDX_NONE)
+    return bound;
+  return bound + FILL_SZ * fills_max(engine, &engine->instruments[idx], request.side, request.price, request.order_qty);
+}
+
+static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+{
+  wcx_order_cancel_replace_request_t request;
+  memcpy(&request, body, sizeof(request));
+  uint64_t bound = WCX_EMIT_SZ(wcx_execution_report_replace_t) + CANCEL_SZ + WCX_EMIT_SZ(wcx_add_order_t);
+  uint32_t idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
+  if (idx == WCX_IDX_NONE)
+    return bound;
+  uint32_t slot = wcx_request_resolve(engine, &engine->sessions[idx], request.orig_cl_ord_id, request.order_id, request.security_id);
+  if (slot == 0)
+    return bound;
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  int64_t price = request.price == WCX_I64_NULL ? engine->ladders.levels[order->level].price : request.price;
+  return bound + FILL_SZ * fills_max(engine, &engine->instruments[order->instrument], order->side, price, request.order_qty);
+}
+
+static uint64_t session_orders(const wcx_engine_t *engine, uint32_t session_id)
+{
+  uint32_t idx = wcx_idmap_find(&engine->session_map, session_id);
+  return idx == WCX_IDX_NONE ? 0 : engine->sessions[idx].open_orders;
+}
+
+uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+{
+  switch (hdr->template_id)
+  {
+  case WCX_TEMPLATE_NEW_ORDER_SINGLE:
+    return new_bound(engine, body);
+  case WCX_TEMPLATE_ORDER_CANCEL_REQUEST:
+    return CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_cancel_t);
+  case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
+    return replace_bound(engine, hdr, body);
+  case WCX_TEMPLATE_SESSION_CLOSED:
+    return WCX_EMIT_SZ(wcx_terminate_t) + session_orders(engine, hdr->session_id) * CANCEL_SZ;
+  case WCX_TEMPLATE_TICK:
+    return hdr->stamp_ns < engine->next_deadline_ns ? 0 : engine->cod_pending_orders * CANCEL_SZ;
+  default: /* one message: the largest is a SecurityDefinition */
+    return WCX_EMIT_SZ(wcx_security_definition_t);
+  }
+}
+static_assert(WCX_EMIT_SZ(wcx_execution_report_cancel_t) >= WCX_EMIT_SZ(wcx_add_order_t), "new_bound: a remainder is canceled or added");
+static_assert(WCX_EMIT_SZ(wcx_execution_report_new_t) >= REJECT_SZ, "new_bound: a reject comes alone");
+static_assert(CANCEL_SZ >= WCX_EMIT_SZ(wcx_order_cancel_reject_t), "cancel bound: a reject comes alone");
+static_assert(WCX_EMIT_SZ(wcx_security_definition_t) >= WCX_EMIT_SZ(wcx_establish_ack_t), "one message: the largest");
+
+/* --- apply ---------------------------------------------------------------------------------------------------------------------------- */
+
+void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+{
+  uint64_t orig_cl_ord_id;
+  uint64_t order_id;
+  switch (hdr->template_id)
+  {
+  case WCX_TEMPLATE_ORDER_CANCEL_REQUEST:
+    memcpy(&orig_cl_ord_id, (const uint8_t *)body + offsetof(wcx_order_cancel_request_t, orig_cl_ord_id), sizeof(orig_cl_ord_id));
+    memcpy(&order_id, (const uint8_t *)body + offsetof(wcx_order_cancel_request_t, order_id), sizeof(order_id));
+    break;
+  case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
+    memcpy(&orig_cl_ord_id, (const uint8_t *)body + offsetof(wcx_order_cancel_replace_request_t, orig_cl_ord_id), sizeof(orig_cl_ord_id));
+    memcpy(&order_id, (const uint8_t *)body + offsetof(wcx_order_cancel_replace_request_t, order_id), sizeof(order_id));
+    break;
+  default:
+    __builtin_prefetch(&engine->pool.orders[engine->pool.free_head != 0 ? engine->pool.free_head : engine->pool.bump + 1], 1);
+    return;
+  }
+  if (order_id != WCX_U64_NULL)
+  {
+    uint32_t slot = (uint32_t)order_id & WCX_ORDER_SLOT_MAX;
+    if (slot <= engine->pool.bump)
+    {
+      __builtin_prefetch(&engine->pool.orders[slot], 1);
+      __builtin_prefetch(&engine->pool.links[slot], 1);
+    }
+    return;
+  }
+  uint32_t idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
+  if (idx != WCX_IDX_NONE)
+    wcx_index_prefetch(&engine->index, idx, orig_cl_ord_id);
+}
+
+static void check_record(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
+{
+  WCX_CHECK(hdr->format == WCX_RECORD_FORMAT && hdr->shard == engine->limits.shard, "record: format %u shard %u, engine: format %u shard %u", hdr->format, hdr->shard,
+            WCX_RECORD_FORMAT, engine->limits.shard);
+  WCX_CHECK(hdr->seq == engine->seq + 1, "record seq %llu after %llu", (unsigned long long)hdr->seq, (unsigned long long)engine->seq);
+  WCX_CHECK(hdr->stamp_ns > engine->stamp_ns, "record stamp %llu after %llu", (unsigned long long)hdr->stamp_ns, (unsigned long long)engine->stamp_ns);
+}
+
+static wcx_session_t *session_of(wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
+{
+  uint32_t idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
+  WCX_CHECK(idx != WCX_IDX_NONE, "seq %llu template %u: session %u is not defined", (unsigned long long)hdr->seq, hdr->template_id, hdr->session_id);
+  return &engine->sessions[idx];
+}
+
+/* The session of a client's request, its sequence noted. */
+static inline wcx_session_t *requester(wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
+{
+  wcx_session_t *session = session_of(engine, hdr);
+  if (hdr->client_seq != 0)
+    session->next_client_seq = hdr->client_seq + 1;
+  wcx_session_touch(engine, session);
+  return session;
+}
+
+/* A body as its struct: may come unaligned, must be whole. */
+#define BODY(type, name)                                                                                                                                                           \
+  type name;                                                                                                                                                                       \
+  WCX_CHECK(hdr->body_sz >= sizeof(name), "seq %llu template %u: body of %u bytes", (unsigned long long)hdr->seq, hdr->template_id, hdr->body_sz);                                 \
+  memcpy(&name, body, sizeof(name))
+
+static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+{
+  switch (hdr->template_id)
+  {
+  case WCX_TEMPLATE_NEW_ORDER_SINGLE:
+  {
+    BODY(wcx_new_order_single_t, request);
+    wcx_request_new(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_ORDER_CANCEL_REQUEST:
+  {
+    BODY(wcx_order_cancel_request_t, request);
+    wcx_request_cancel(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
+  {
+    BODY(wcx_order_cancel_replace_request_t, request);
+    wcx_request_replace(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_SESSION_OPENED:
+  {
+    BODY(wcx_session_opened_t, opened);
+    wcx_session_open(engine, session_of(engine, hdr), &opened);
+    break;
+  }
+  case WCX_TEMPLATE_SESSION_CLOSED:
+  {
+    BODY(wcx_session_closed_t, closed);
+    wcx_session_close(engine, session_of(engine, hdr), &closed);
+    break;
+  }
+  case WCX_TEMPLATE_SESSION_REFUSED:
+  {
+    BODY(wcx_session_refused_t, refused);
+    wcx_session_refuse(engine, session_of(engine, hdr), &refused);
+    break;
+  }
+  case WCX_TEMPLATE_TICK:
+    wcx_session_fire_deadlines(engine);
+    break;
+  default:
+    wcx_define(engine, hdr, body);
+    break;
+  }
+}
+
+void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out)
+{
+  check_record(engine, hdr);
+  engine->seq = hdr->seq;
+  engine->stamp_ns = hdr->stamp_ns;
+  engine->receive_ns = hdr->receive_ns;
+  engine->out = out;
+  uint64_t from = out->write_pos;
+  dispatch(engine, hdr, body);
+  for (uint64_t pos = wcx_outlog_settle(out, from, out->write_pos); pos < out->write_pos;)
+  {
+    const wcx_out_entry_t *entry = wcx_outlog_at(out, pos);
+    wcx_out_digest_update(&engine->output_digest, entry);
+    pos = wcx_outlog_settle(out, pos + entry->entry_sz, out->write_pos);
+  }
+  if (engine->dirty_cnt >= WCX_DIRTY_MAX)
+    wcx_state_settle(engine);
+}

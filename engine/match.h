@@ -1,0 +1,29 @@
+/* Matching: an aggressive order against the other side of its book, best price first, first come first served.
+
+   Owner:      the engine's thread, inside wcx_engine_apply.
+   Result:     per fill the maker's ER_Trade, the taker's, then the feed's OrderExecuted; filled makers leave the book with their last fill.
+   Bounds:     one step per maker filled; each step O(1) but for the next best level (one step per digit of the ladder).
+   Pinned by:  tests/unit/test_engine_match.c. */
+#ifndef WCX_ENGINE_MATCH_H
+#define WCX_ENGINE_MATCH_H
+
+#include "engine/state.h"
+
+/* An order while it takes: it rests nowhere. */
+typedef struct wcx_taker
+{
+  wcx_session_t *session;
+  wcx_instrument_t *instrument;
+  uint64_t order_id;
+  uint64_t cl_ord_id;
+  int64_t price;
+  int64_t order_qty;
+  int64_t leaves;
+  uint32_t account;
+  uint8_t side;
+} wcx_taker_t;
+
+/* Trade until the taker is filled or nothing crosses; taker->leaves is what is left. */
+void wcx_match(wcx_engine_t *engine, wcx_taker_t *taker);
+
+#endif

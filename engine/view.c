@@ -1,0 +1,131 @@
+/* Looking at an engine: positions, sessions, definitions, books. Nothing here changes state. */
+#include "engine/book.h"
+
+uint64_t wcx_engine_applied_seq(const wcx_engine_t *engine)
+{
+  return engine->seq;
+}
+
+uint64_t wcx_engine_last_stamp_ns(const wcx_engine_t *engine)
+{
+  return engine->stamp_ns;
+}
+
+wcx_digest_t wcx_engine_output_digest(const wcx_engine_t *engine)
+{
+  return engine->output_digest;
+}
+
+uint64_t wcx_engine_next_deadline_ns(const wcx_engine_t *engine)
+{
+  return engine->next_deadline_ns;
+}
+
+uint64_t wcx_engine_feed_next_number(const wcx_engine_t *engine)
+{
+  return engine->feed_number;
+}
+
+uint32_t wcx_engine_trade_date(const wcx_engine_t *engine)
+{
+  return engine->trade_date;
+}
+
+uint32_t wcx_engine_orders_live(const wcx_engine_t *engine)
+{
+  return engine->pool.live;
+}
+
+void wcx_engine_feed_session(const wcx_engine_t *engine, char session[10])
+{
+  uint32_t date = engine->trade_date != 0 ? engine->trade_date : 20000101;
+  uint32_t part[2] = {date % 1000000, engine->limits.shard % 1000};
+  session[0] = 'M';
+  for (uint32_t i = 0; i < 6; i++, part[0] /= 10)
+    session[9 - i] = (char)('0' + part[0] % 10);
+  for (uint32_t i = 0; i < 3; i++, part[1] /= 10)
+    session[3 - i] = (char)('0' + part[1] % 10);
+}
+
+bool wcx_engine_session_at(const wcx_engine_t *engine, uint32_t idx, wcx_session_view_t *view)
+{
+  if (idx >= engine->session_cnt)
+    return false;
+  const wcx_session_t *session = &engine->sessions[idx];
+  *view = (wcx_session_view_t){
+      .session_id = session->session_id,
+      .account = session->account,
+      .next_client_seq = session->next_client_seq,
+      .next_server_seq = session->next_server_seq,
+      .last_cl_ord_id = session->last_cl_ord_id,
+      .uuid = session->uuid,
+      .key_uuid = {session->key_uuid[0], session->key_uuid[1]},
+      .open_orders = session->open_orders,
+      .open = session->open_mask != 0,
+      .cod = session->cod == WCX_COD_ON,
+  };
+  memcpy(view->mold_session, session->mold_session, sizeof(view->mold_session));
+  return true;
+}
+
+bool wcx_engine_session(const wcx_engine_t *engine, uint32_t session_id, wcx_session_view_t *view)
+{
+  return wcx_engine_session_at(engine, wcx_idmap_find(&engine->session_map, session_id), view);
+}
+
+bool wcx_engine_instrument_at(const wcx_engine_t *engine, uint32_t idx, wcx_security_definition_t *definition)
+{
+  if (idx >= engine->instrument_cnt)
+    return false;
+  *definition = engine->instruments[idx].definition;
+  definition->security_trading_status = engine->instruments[idx].status;
+  return true;
+}
+
+bool wcx_engine_account_at(const wcx_engine_t *engine, uint32_t idx, wcx_account_definition_t *definition)
+{
+  if (idx >= engine->account_cnt)
+    return false;
+  *definition = engine->accounts[idx].definition;
+  return true;
+}
+
+/* Best level of a side, 0 when empty; false when there is no such side. */
+static bool best_level(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, uint32_t *level)
+{
+  uint32_t idx = wcx_idmap_find(&engine->instrument_map, security_id);
+  if (idx == WCX_IDX_NONE || (side != WCX_SIDE_BUY && side != WCX_SIDE_SELL))
+    return false;
+  *level = engine->instruments[idx].side[side - 1].best;
+  return true;
+}
+
+bool wcx_engine_book(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, wcx_level_visit_t *visit, void *ctx)
+{
+  uint32_t at;
+  if (!best_level(engine, security_id, side, &at))
+    return false;
+  for (; at != 0; at = wcx_ladder_next(&engine->ladders, at))
+  {
+    const wcx_level_t *level = &engine->ladders.levels[at];
+    int64_t displayed = level->displayed > (wcx_u128_t)INT64_MAX ? INT64_MAX : (int64_t)level->displayed;
+    if (!visit(ctx, level->price, displayed, level->order_cnt))
+      break;
+  }
+  return true;
+}
+
+bool wcx_engine_book_orders(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, wcx_order_visit_t *visit, void *ctx)
+{
+  uint32_t at;
+  if (!best_level(engine, security_id, side, &at))
+    return false;
+  for (; at != 0; at = wcx_ladder_next(&engine->ladders, at))
+  {
+    const wcx_level_t *level = &engine->ladders.levels[at];
+    for (uint32_t slot = level->head; slot != 0; slot = engine->pool.orders[slot].next)
+      if (!visit(ctx, engine->pool.orders[slot].order_id, level->price, engine->pool.orders[slot].leaves))
+        return true;
+  }
+  return true;
+}
