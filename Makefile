@@ -91,6 +91,8 @@ SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
+SRC_unit/test_journal := persist/disk_uring.c
+LD_unit/test_journal  := -luring
 
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 

@@ -4,7 +4,8 @@
    A disk is one directory. Files are named by small handles chosen by the caller (0..WCX_DISK_FILES_MAX-1). Blocking calls are for start, recovery
    and the preparation of segments; the commit path is submit and reap only.
 
-   Owner:    one thread.
+   Owner:    the thread that opened it. A second thread may use the blocking calls on a handle of its own that is never submitted to (the preparation of
+             segments); buffers, submit and reap belong to the first alone.
    Memory:   buffers of asynchronous writes come from wcx_disk_buffer (registered with the kernel, 4 KiB aligned) and belong to the disk from submit to reap.
    Result:   0 or a count when fine, -errno otherwise. A failed or short durable write is final: never retried (DURABILITY: stop releasing, exit, recover).
    Durable:  a completed write means on stable storage (O_DIRECT and RWF_DSYNC, full length). */
@@ -32,7 +33,7 @@ void *wcx_disk_buffer(wcx_disk_t *disk, uint32_t idx);
 
 /* Blocking. Names are plain file names inside the directory. */
 int wcx_disk_file_open(wcx_disk_t *disk, uint32_t handle, const char *name, bool create) __attribute__((warn_unused_result)); /* -ENOENT when missing and !create */
-void wcx_disk_file_close(wcx_disk_t *disk, uint32_t handle);
+void wcx_disk_file_close(wcx_disk_t *disk, uint32_t handle); /* nothing in flight; closed already: nothing happens */
 int64_t wcx_disk_file_sz(wcx_disk_t *disk, uint32_t handle);
 int wcx_disk_read(wcx_disk_t *disk, uint32_t handle, uint64_t off, void *buf, size_t sz) __attribute__((warn_unused_result)); /* O_DIRECT: off, sz, buf 4 KiB aligned; bytes read */
 int wcx_disk_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, const void *buf, size_t sz) __attribute__((warn_unused_result)); /* durable when it returns 0 */

@@ -25,8 +25,8 @@
       and block_no, first_seq, prev_digest and epoch continue the chain. A block that satisfies all but the last line is *whole*.
 
    6. Durable means: the write of the block was submitted with RWF_DSYNC on an O_DIRECT file and its completion carried its full length.
-      At most in_flight_max (K) blocks are submitted and not complete; completions may come in any order. flushed_seq is the end of the
-      longest contiguous complete prefix. Nothing above flushed_seq is released.
+      Completions may come in any order; flushed_seq is the end of the longest contiguous complete prefix, and no block is submitted that
+      would stand more than in_flight_max (K) blocks behind that prefix. Nothing above flushed_seq is released.
       committed_hint is the release_seq known when the block was written: everything up to it had left the appliance.
 
    7. Recovery. Walk the chain to the last valid block L; its end is the place P. Look behind P: everything within the room of K blocks, the

@@ -211,33 +211,34 @@ __attribute__((warn_unused_result)) static inline int wcx_jring_take(wcx_jring_c
   return WCX_JRING_RECORD;
 }
 
-/* Find the place of next_seq after a restart of the consumer. True: c is set, and next_seq is in the ring or is what the producer will write
-   next (its predecessor is the newest there, or the ring is empty). False: the oldest record left is above next_seq, records are lost: halt. */
+/* Find the place of next_seq after a restart of the consumer. True: c is set, and next_seq is in the ring or is what the producer will write next:
+   its predecessor is there, or nothing above it is (an empty ring, or one that a restarted producer is clearing right now; that producer goes on
+   at slot 0). False: there are records above next_seq without it, so records are lost: halt. */
 __attribute__((warn_unused_result)) static inline bool wcx_jring_find(wcx_jring_consumer_t *c, uint64_t next_seq)
 {
   wcx_jring_t *ring = c->ring;
-  bool empty = true;
-  bool found = false;
+  bool above = true;
   c->next_seq = next_seq;
   c->pos = 0;
-  for (uint32_t i = 0; i < ring->slot_max; i++)
+  for (int pass = 0; above && pass < 2; pass++) /* what a living producer committed behind the first pass's back is there in the second */
   {
-    uint64_t commit = atomic_load_explicit(&wcx_jring_at(ring, i)->commit, memory_order_acquire);
-    if (commit == 0 || (commit & (WCX_JRING_CONTINUED | WCX_JRING_SKIP)) != 0)
-      continue;
-    empty = false;
-    if (commit == next_seq)
+    above = false;
+    for (uint32_t i = 0; i < ring->slot_max; i++)
     {
-      c->pos = i;
-      return true;
-    }
-    if (commit == next_seq - 1)
-    {
-      c->pos = i + wcx_jring_at(ring, i)->slot_cnt;
-      found = true;
+      uint64_t commit = atomic_load_explicit(&wcx_jring_at(ring, i)->commit, memory_order_acquire);
+      if (commit == 0 || (commit & (WCX_JRING_CONTINUED | WCX_JRING_SKIP)) != 0)
+        continue;
+      if (commit == next_seq)
+      {
+        c->pos = i;
+        return true;
+      }
+      above = above || commit > next_seq;
+      if (commit == next_seq - 1)
+        c->pos = i + wcx_jring_at(ring, i)->slot_cnt;
     }
   }
-  return found || empty;
+  return !above;
 }
 
 #endif

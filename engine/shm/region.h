@@ -71,7 +71,7 @@ typedef struct wcx_region_journal_stats
   _Atomic uint64_t segments_ahead;
   _Atomic uint64_t commit_ns_last; /* submit to completion of the last block */
   _Atomic uint64_t halted;         /* 1: stopped releasing after an error */
-  uint64_t pad;
+  _Atomic uint64_t segments_free;  /* prepared ones and those that still fit on the disk; below 2: alarm */
 } wcx_region_journal_stats_t;
 static_assert(sizeof(wcx_region_journal_stats_t) == 64, "one line");
 

@@ -1,0 +1,419 @@
+#include "persist/journal.h"
+
+#include "engine/base/env.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define ERROR_TEXT(errnum) strerrordesc_np(errnum)
+#define BUSY_WAIT_NS 1000000u   /* writes in flight and no lane free: bound of the sleep in io_uring */
+#define LANE_WAIT_NS 50000u     /* writes in flight and a lane free: the ring must be looked at soon */
+#define IDLE_WAIT_NS 100000000u /* nothing in flight: bound of the sleep on the doorbell */
+
+static void set(_Atomic uint64_t *word, uint64_t value)
+{
+  atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static void add(_Atomic uint64_t *word, uint64_t value)
+{
+  set(word, atomic_load_explicit(word, memory_order_relaxed) + value);
+}
+
+/* Stop releasing, for good. `text` is set by the caller. */
+static void halt(wcx_journal_t *journal)
+{
+  journal->halted = true;
+  atomic_store_explicit(&journal->shared->journal.halted, 1, memory_order_release);
+}
+
+/* --- release -------------------------------------------------------------------------------------- */
+
+/* The only place that opens the gate. */
+static void publish(wcx_journal_t *journal)
+{
+  wcx_release_t *release = &journal->shared->release;
+  atomic_store_explicit(&release->flushed_seq, journal->flushed_seq, memory_order_release);
+  atomic_store_explicit(&release->replicated_seq, journal->flushed_seq, memory_order_release);
+  atomic_store_explicit(&release->epoch, journal->epoch, memory_order_release);
+  atomic_store_explicit(&release->release_word, wcx_release_pack(journal->epoch, journal->flushed_seq), memory_order_release); /* pairs with the gate's acquire */
+}
+
+static uint64_t released_seq(const wcx_journal_t *journal)
+{
+  return wcx_release_seq(atomic_load_explicit(&journal->shared->release.release_word, memory_order_relaxed));
+}
+
+/* --- completions ---------------------------------------------------------------------------------- */
+
+/* Completions come in any order; the prefix grows only over lanes that are done, in turn. */
+static uint32_t advance_prefix(wcx_journal_t *journal)
+{
+  uint32_t blocks = 0;
+  uint64_t submitted = journal->chain.next_block_no - 1;
+  while (journal->done_block_no < submitted)
+  {
+    wcx_journal_lane_t *lane = &journal->lanes[(journal->done_block_no + 1) % WCX_JOURNAL_LANES];
+    if (lane->busy)
+      break;
+    journal->done_block_no++;
+    journal->flushed_seq = lane->last_seq;
+    add(&journal->shared->journal.blocks, 1);
+    add(&journal->shared->journal.records, lane->count);
+    add(&journal->shared->journal.bytes, lane->sz);
+    blocks++;
+  }
+  if (blocks > 0 && !journal->granting)
+  {
+    wcx_env_crash_point("journal.release");
+    publish(journal);
+    wcx_env_crash_point("journal.released");
+  }
+  return blocks;
+}
+
+static uint32_t reap(wcx_journal_t *journal, uint64_t wait_ns)
+{
+  if (journal->in_flight == 0)
+    return 0;
+  wcx_disk_done_t done[WCX_JOURNAL_LANES];
+  int cnt = wcx_disk_reap(journal->disk, done, WCX_JOURNAL_LANES, wait_ns);
+  if (cnt < 0)
+  {
+    snprintf(journal->text, sizeof(journal->text), "waiting for the disk failed: %s", ERROR_TEXT(-cnt));
+    halt(journal);
+    return 0;
+  }
+  uint64_t now_ns = cnt > 0 ? wcx_env_mono_ns() : 0;
+  for (int i = 0; i < cnt; i++)
+  {
+    wcx_journal_lane_t *lane = &journal->lanes[done[i].user % WCX_JOURNAL_LANES];
+    if (done[i].result != (int64_t)lane->sz)
+    {
+      snprintf(journal->text, sizeof(journal->text),
+               "write of block %" PRIu64 " failed (%s): nothing after seq %" PRIu64 " is released; check the disk, then start again: recovery reads what is there", lane->block_no,
+               done[i].result < 0 ? ERROR_TEXT((int)-done[i].result) : "short write", journal->flushed_seq);
+      halt(journal);
+      return 0;
+    }
+    lane->busy = false;
+    journal->in_flight--;
+    set(&journal->shared->journal.commit_ns_last, now_ns - lane->submit_ns);
+  }
+  return (uint32_t)cnt;
+}
+
+/* --- segments --------------------------------------------------------------------------------------- */
+
+static uint32_t open_prepared(wcx_journal_t *journal)
+{
+  uint64_t prepared = atomic_load_explicit(&journal->prep.prepared, memory_order_acquire); /* pairs with the release in segment.c */
+  if (journal->opened_no > journal->segment_no || journal->opened_no >= prepared)
+    return 0;
+  uint64_t segment_no = journal->opened_no + 1;
+  char name[WCX_SEGMENT_NAME_SZ];
+  wcx_segment_name(name, segment_no);
+  uint32_t handle = wcx_segment_handle(segment_no);
+  if (segment_no > 4)
+    wcx_disk_file_close(journal->disk, handle); /* the segment four before: nothing of it is in flight any more */
+  int result = wcx_disk_file_open(journal->disk, handle, name, false);
+  if (result < 0)
+  {
+    snprintf(journal->text, sizeof(journal->text), "cannot open %s: %s", name, ERROR_TEXT(-result));
+    halt(journal);
+    return 0;
+  }
+  journal->opened_no = segment_no;
+  set(&journal->shared->journal.segments_ahead, prepared - journal->segment_no);
+  set(&journal->shared->journal.segments_free, wcx_journal_segments_free(journal));
+  return 1;
+}
+
+/* Whether a block can go somewhere; moves on to the next segment when this one is full. */
+static bool find_room(wcx_journal_t *journal)
+{
+  if (journal->off < journal->config.segment_sz)
+    return true;
+  if (journal->opened_no > journal->segment_no)
+  {
+    journal->segment_no++;
+    journal->off = WCX_JOURNAL_ALIGN;
+    atomic_store_explicit(&journal->prep.wanted, journal->segment_no + journal->config.segments_ahead, memory_order_relaxed);
+    set(&journal->shared->journal.segment, journal->segment_no);
+    return true;
+  }
+  int error = atomic_load_explicit(&journal->prep.error, memory_order_relaxed);
+  if (error < 0)
+  {
+    snprintf(journal->text, sizeof(journal->text), "no segment is left to write to and none can be made: %s; make room in %s and start again", ERROR_TEXT(-error),
+             journal->config.dir);
+    halt(journal);
+  }
+  return false; /* being prepared: the ring fills meanwhile, the data plane sees it */
+}
+
+uint64_t wcx_journal_segments_free(const wcx_journal_t *journal)
+{
+  uint64_t prepared = atomic_load_explicit(&journal->prep.prepared, memory_order_relaxed);
+  uint64_t fits = atomic_load_explicit(&journal->prep.disk_free, memory_order_relaxed) / journal->config.segment_sz;
+  return (prepared > journal->segment_no ? prepared - journal->segment_no : 0) + fits;
+}
+
+/* --- submit ----------------------------------------------------------------------------------------- */
+
+static bool window_open(const wcx_journal_t *journal)
+{
+  return journal->chain.next_block_no <= journal->done_block_no + WCX_JOURNAL_LANES;
+}
+
+static wcx_block_words_t words(const wcx_journal_t *journal, enum wcx_journal_kind kind, uint64_t epoch)
+{
+  return (wcx_block_words_t){.kind = kind, .epoch = epoch, .committed_hint = released_seq(journal), .written_ns = wcx_env_utc_ns(), .in_flight_max = WCX_JOURNAL_IN_FLIGHT_MAX};
+}
+
+static void submit(wcx_journal_t *journal, uint64_t block_no, uint32_t block_sz, uint32_t count)
+{
+  uint32_t lane_idx = (uint32_t)(block_no % WCX_JOURNAL_LANES);
+  journal->lanes[lane_idx] =
+      (wcx_journal_lane_t){.busy = true, .sz = block_sz, .count = count, .block_no = block_no, .last_seq = journal->chain.next_seq - 1, .submit_ns = wcx_env_mono_ns()};
+  wcx_env_crash_point("journal.submit");
+  int result = wcx_disk_submit(journal->disk, wcx_segment_handle(journal->segment_no), journal->off, lane_idx, block_sz, block_no);
+  if (result < 0)
+  {
+    snprintf(journal->text, sizeof(journal->text), "block %" PRIu64 " could not be submitted: %s", block_no, ERROR_TEXT(-result));
+    halt(journal);
+    return;
+  }
+  wcx_env_crash_point("journal.submitted");
+  journal->off += block_sz;
+  journal->in_flight++;
+#ifdef WCX_MUTANT_RELEASE_AT_SUBMIT /* the planted bug that tests/fault/test_journal_mutant.c must find */
+  journal->flushed_seq = journal->chain.next_seq - 1;
+  publish(journal);
+#endif
+}
+
+/* Fill free lanes from the ring. */
+static uint32_t drain(wcx_journal_t *journal)
+{
+  uint32_t records = 0;
+  journal->ring_empty = false;
+  while (!journal->halted && !journal->ring_empty && window_open(journal) && find_room(journal))
+  {
+    uint64_t block_no = journal->chain.next_block_no;
+    uint64_t left = journal->config.segment_sz - journal->off;
+    wcx_block_t block;
+    wcx_block_begin(&block, wcx_disk_buffer(journal->disk, (uint32_t)(block_no % WCX_JOURNAL_LANES)), left < WCX_JOURNAL_BLOCK_SZ_MAX ? (uint32_t)left : WCX_JOURNAL_BLOCK_SZ_MAX);
+    int taken = wcx_journal_drain(journal, &block);
+    if (taken < 0)
+    {
+      halt(journal);
+      return records;
+    }
+    if (taken == 0)
+      break;
+    wcx_block_words_t says = words(journal, WCX_JOURNAL_DATA, journal->epoch);
+    uint32_t block_sz = wcx_block_seal(&block, &journal->chain, &says);
+    submit(journal, block_no, block_sz, block.count);
+    records += (uint32_t)taken;
+  }
+  return records;
+}
+
+/* --- handshake with a data plane that starts (region.h) --------------------------------------------- */
+
+static uint32_t answer(wcx_journal_t *journal)
+{
+  wcx_region_handshake_t *handshake = &journal->shared->handshake;
+  journal->epoch = journal->chain.epoch;
+  set(&handshake->cut_seq, journal->flushed_seq);
+  set(&handshake->granted_epoch, journal->epoch);
+  wcx_env_crash_point("journal.grant");
+  publish(journal);
+  journal->granting = false;
+  journal->consumer.pos = 0; /* the data plane clears the ring and begins at slot 0 */
+  wcx_env_crash_point("journal.answer");
+  atomic_store_explicit(&handshake->answered, journal->grant_asked, memory_order_release); /* pairs with the data plane's acquire */
+  return 1;
+}
+
+/* `asked` was read before the ring was seen empty, and its asker commits nothing before the answer: what was drained is all there is. */
+static uint32_t grant(wcx_journal_t *journal, uint64_t asked)
+{
+  if (journal->granting)
+    return journal->in_flight == 0 ? answer(journal) : 0;
+  bool quiet = journal->ring_empty && journal->in_flight == 0;
+  if (asked == atomic_load_explicit(&journal->shared->handshake.answered, memory_order_relaxed) || !quiet || !find_room(journal))
+    return 0;
+  journal->granting = true;
+  journal->grant_asked = asked;
+  uint64_t block_no = journal->chain.next_block_no;
+  wcx_block_words_t says = words(journal, WCX_JOURNAL_RECOVERY, journal->chain.epoch + 1);
+  uint32_t block_sz = wcx_block_recovery(wcx_disk_buffer(journal->disk, (uint32_t)(block_no % WCX_JOURNAL_LANES)), &journal->chain, &says, journal->incarnation);
+  submit(journal, block_no, block_sz, 0);
+  return 1;
+}
+
+/* --- the turn --------------------------------------------------------------------------------------- */
+
+uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns)
+{
+  (void)now_ns; /* nothing here is due by time; the shape is that of every component */
+  if (journal->halted)
+    return 0;
+  uint64_t asked = atomic_load_explicit(&journal->shared->handshake.asked, memory_order_acquire); /* pairs with the data plane's release */
+  uint32_t work = reap(journal, 0);
+  if (journal->halted)
+    return 0;
+  work += advance_prefix(journal);
+  work += open_prepared(journal);
+  if (!journal->granting && !journal->halted)
+    work += drain(journal);
+  if (!journal->halted)
+    work += grant(journal, asked);
+  return work;
+}
+
+bool wcx_journal_idle(const wcx_journal_t *journal)
+{
+  const wcx_region_handshake_t *handshake = &journal->shared->handshake;
+  bool asked = atomic_load_explicit(&handshake->asked, memory_order_acquire) != atomic_load_explicit(&handshake->answered, memory_order_relaxed);
+  return journal->in_flight == 0 && !asked && !wcx_journal_ring_pending(journal);
+}
+
+void wcx_journal_idle_wait(wcx_journal_t *journal)
+{
+  if (journal->halted)
+    return;
+  if (journal->in_flight > 0)
+  {
+    reap(journal, window_open(journal) ? LANE_WAIT_NS : BUSY_WAIT_NS);
+    return;
+  }
+  wcx_doorbell_t *bell = &journal->shared->jring.bell;
+  wcx_doorbell_prepare(bell);
+  if (wcx_journal_idle(journal))
+    wcx_doorbell_wait(bell, IDLE_WAIT_NS);
+  else
+    wcx_doorbell_cancel(bell);
+}
+
+/* --- start ------------------------------------------------------------------------------------------ */
+
+/* What this boot's region knows must be in the journal: it holds the release word, which no block behind the end can contradict. */
+static bool check_region(wcx_journal_t *journal)
+{
+  wcx_region_shard_t *shared = journal->shared;
+  uint64_t region_epoch = atomic_load_explicit(&shared->release.epoch, memory_order_acquire);
+  if (region_epoch == 0) /* made anew: nothing is known */
+    return true;
+  uint64_t released = wcx_release_seq(atomic_load_explicit(&shared->release.release_word, memory_order_acquire));
+  uint64_t last_seq = journal->chain.next_seq - 1;
+  bool asking = atomic_load_explicit(&shared->handshake.asked, memory_order_acquire) != atomic_load_explicit(&shared->handshake.answered, memory_order_relaxed);
+  if (released > last_seq)
+    snprintf(journal->text, sizeof(journal->text),
+             "acknowledged data is missing: seq %" PRIu64 " was released, the journal ends at %" PRIu64 ". Restore the journal from a backup or another member", released,
+             last_seq);
+  else if (region_epoch > journal->chain.epoch || (region_epoch < journal->chain.epoch && !asking))
+    snprintf(journal->text, sizeof(journal->text),
+             "the shared region is at epoch %" PRIu64 ", the journal at %" PRIu64 ": they do not belong together; correct state_dir, or stop all and remove the region",
+             region_epoch, journal->chain.epoch);
+  else
+    return true;
+  return false;
+}
+
+/* Rule 8, with the epoch unchanged: a worker that restarts continues its data plane's lineage. */
+static int seal_end(wcx_journal_t *journal)
+{
+  int result = wcx_recover_zero(&journal->recovered, journal->disk, journal->scratch);
+  if (result < 0)
+    return result;
+  wcx_segment_prep_init(&journal->prep, journal->disk, &journal->recovered.super, journal->recovered.last_segment_no);
+  result = wcx_segment_prep_until(&journal->prep, journal->segment_no);
+  char name[WCX_SEGMENT_NAME_SZ];
+  wcx_segment_name(name, journal->segment_no);
+  if (result == 0)
+    result = wcx_disk_file_open(journal->disk, wcx_segment_handle(journal->segment_no), name, false);
+  if (result < 0)
+    return result;
+  journal->opened_no = journal->segment_no;
+  atomic_store_explicit(&journal->prep.wanted, journal->segment_no + journal->config.segments_ahead, memory_order_relaxed);
+
+  wcx_block_words_t says = words(journal, WCX_JOURNAL_RECOVERY, journal->epoch);
+  if (says.committed_hint < journal->recovered.committed_hint) /* a region made anew knows less than the journal */
+    says.committed_hint = journal->recovered.committed_hint;
+  uint32_t block_sz = wcx_block_recovery(journal->scratch, &journal->chain, &says, journal->incarnation);
+  wcx_env_crash_point("journal.recovery");
+  result = wcx_disk_write(journal->disk, wcx_segment_handle(journal->segment_no), journal->off, journal->scratch, block_sz);
+  journal->off += block_sz;
+  journal->done_block_no = journal->chain.next_block_no - 1;
+  journal->flushed_seq = journal->chain.next_seq - 1;
+  wcx_env_crash_point("journal.sealed");
+  return result;
+}
+
+static int begin(wcx_journal_t *journal)
+{
+  const wcx_recovered_t *recovered = &journal->recovered;
+  journal->chain = recovered->chain;
+  journal->epoch = recovered->chain.epoch > 0 ? recovered->chain.epoch : 1;
+  journal->incarnation = recovered->incarnation + 1;
+  journal->segment_no = recovered->segment_no;
+  journal->off = recovered->off;
+  journal->last_stamp_ns = recovered->last_stamp_ns;
+  journal->consumer.ring = &journal->shared->jring;
+  if (!check_region(journal))
+    return -1;
+  if (!wcx_jring_find(&journal->consumer, journal->chain.next_seq))
+  {
+    snprintf(journal->text, sizeof(journal->text), "the journal ends at seq %" PRIu64 " but the ring holds only later records: records are lost; two persons must decide",
+             journal->chain.next_seq - 1);
+    return -1;
+  }
+  int result = seal_end(journal);
+  if (result < 0)
+    snprintf(journal->text, sizeof(journal->text), "cannot seal the journal's end: %s", ERROR_TEXT(-result));
+  return result;
+}
+
+int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config, wcx_region_shard_t *shared)
+{
+  memset(journal, 0, sizeof(*journal));
+  journal->config = *config;
+  journal->shared = shared;
+  int result = wcx_disk_open(&journal->disk, config->dir, WCX_JOURNAL_LANES, WCX_JOURNAL_LANES, WCX_JOURNAL_BLOCK_SZ_MAX, config->lock_timeout_ns);
+  if (result == -EWOULDBLOCK)
+    snprintf(journal->text, sizeof(journal->text), "another journal worker holds %s: only one may run", config->dir);
+  else if (result < 0)
+    snprintf(journal->text, sizeof(journal->text), "cannot open the journal directory %s: %s", config->dir, ERROR_TEXT(-result));
+  if (result < 0)
+    return -1;
+  result = wcx_recover_walk(&journal->recovered, journal->disk, config->shard, config->segment_sz, journal->scratch, journal->text, sizeof(journal->text));
+  if (result == 0)
+    result = begin(journal);
+  if (result < 0)
+  {
+    wcx_journal_close(journal);
+    return -1;
+  }
+  wcx_region_journal_stats_t *stats = &shared->journal;
+  set(&stats->halted, 0);
+  set(&stats->segment, journal->segment_no);
+  set(&stats->segments_ahead, atomic_load_explicit(&journal->prep.prepared, memory_order_relaxed) - journal->segment_no);
+  set(&stats->segments_free, wcx_journal_segments_free(journal));
+  set(&shared->handshake.incarnation, journal->incarnation);
+  publish(journal);
+  wcx_env_crash_point("journal.ready");
+  atomic_store_explicit(&shared->handshake.ready, 1, memory_order_release);
+  return 0;
+}
+
+void wcx_journal_close(wcx_journal_t *journal)
+{
+  if (journal->disk == NULL)
+    return;
+  atomic_store_explicit(&journal->shared->handshake.ready, 0, memory_order_release);
+  wcx_disk_close(journal->disk);
+  journal->disk = NULL;
+}

@@ -1,0 +1,99 @@
+/* The journal worker of one shard: from the ring to durable blocks to the release word.
+
+       ring --drain--> lane (64 KiB buffer) --seal, submit--> disk --complete--> flushed_seq --> release_word
+                         ^ at most K lanes: block n + K is not submitted before block n and all before it are durable
+
+   A block is submitted as soon as its lane is free and the ring holds a record: a batch is what arrived while the lanes were busy. Lanes are
+   used in turn, so the blocks behind the durable prefix are never more than K; recovery counts on that (rule 7 of engine/shm/journal_format.h).
+
+   After any write error, short write or contradiction in the ring the worker is halted: nothing is released any more, nothing is retried,
+   journal.halted is set in the shared region, `text` says what happened. The process exits; its successor recovers by reading.
+
+   Owner:     one thread, except `prep` (segment.h), which a second thread may step.
+   Memory:    the struct is the caller's, 4 KiB aligned, about 0.5 MiB; block buffers belong to the disk.
+   Units:     ns, monotonic (now_ns) and UTC (in blocks).
+   Result:    0 or -1 with a text; wcx_journal_step the number of things done, 0 when there was nothing to do.
+   Pinned by: tests/unit/test_journal.c, tests/fault/test_journal_crash.c, tests/fault/test_journal_mutant.c. */
+#ifndef WCX_PERSIST_JOURNAL_H
+#define WCX_PERSIST_JOURNAL_H
+
+#include "engine/shm/region.h"
+#include "persist/block.h"
+#include "persist/recover.h"
+
+#define WCX_JOURNAL_LANES WCX_JOURNAL_IN_FLIGHT_MAX
+
+typedef struct wcx_journal_config
+{
+  const char *dir; /* of this shard's journal */
+  uint32_t shard;
+  uint32_t segment_sz;
+  uint32_t segments_ahead;  /* 1..: prepared segments to keep beyond the one being written */
+  uint64_t lock_timeout_ns; /* to wait for a dead worker's writes to end */
+} wcx_journal_config_t;
+
+typedef struct wcx_journal_lane
+{
+  bool busy;
+  uint32_t sz;
+  uint32_t count;
+  uint64_t block_no;
+  uint64_t last_seq;
+  uint64_t submit_ns;
+} wcx_journal_lane_t;
+
+typedef struct wcx_journal
+{
+  wcx_segment_prep_t prep;
+  _Alignas(4096) uint8_t scratch[WCX_JOURNAL_WALK_BUF_SZ]; /* recovery only */
+  wcx_disk_t *disk;
+  wcx_region_shard_t *shared;
+  wcx_journal_config_t config;
+  wcx_recovered_t recovered;
+
+  wcx_journal_chain_t chain; /* after the last block submitted */
+  uint64_t epoch;
+  uint64_t incarnation;
+  uint64_t segment_no; /* where the next block goes */
+  uint64_t off;
+  uint64_t opened_no; /* segments up to this one have their handle */
+
+  wcx_jring_consumer_t consumer;
+  uint64_t last_stamp_ns;
+  bool ring_empty; /* the last drain found nothing more */
+
+  wcx_journal_lane_t lanes[WCX_JOURNAL_LANES]; /* block n in lane n % K */
+  uint64_t done_block_no;                      /* last block of the contiguous durable prefix */
+  uint64_t flushed_seq;
+  uint32_t in_flight;
+
+  bool granting; /* the RECOVERY block of a new epoch is in flight */
+  uint64_t grant_asked;
+
+  bool halted;
+  char text[WCX_JOURNAL_TEXT_SZ];
+} wcx_journal_t;
+
+/* Recover and begin: after 0 the journal's end is sealed, the words in the region are published and `ready` is set. */
+int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config, wcx_region_shard_t *shared) __attribute__((warn_unused_result));
+
+/* One turn: completions, release, segments, drain, submit, handshake. Never blocks. */
+uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns);
+
+/* Sleep until something may have happened: in io_uring while writes are in flight, else on the ring's doorbell. Bounded. */
+void wcx_journal_idle_wait(wcx_journal_t *journal);
+
+/* Nothing in flight, nothing in the ring, no question of the data plane open. */
+bool wcx_journal_idle(const wcx_journal_t *journal);
+
+/* Prepared segments beyond the current one, and whole segments that still fit on the disk. */
+uint64_t wcx_journal_segments_free(const wcx_journal_t *journal);
+
+void wcx_journal_close(wcx_journal_t *journal);
+
+/* drain.c: records from the ring into a block while both last. Returns records taken, or -1 when the ring contradicts its rules (text is set). */
+int wcx_journal_drain(wcx_journal_t *journal, wcx_block_t *block) __attribute__((warn_unused_result));
+/* drain.c: whether the next record is there, without taking it. */
+bool wcx_journal_ring_pending(const wcx_journal_t *journal);
+
+#endif

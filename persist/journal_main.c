@@ -1,0 +1,227 @@
+/* wcx-journal: the journal worker of one shard as a process. Waits for the shared region, takes its locks, recovers, and then turns: step, or sleep. */
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+#include "engine/shm/region_file.h"
+#include "persist/journal.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_REGION_NS 50000000u
+#define LOCK_TIMEOUT_NS 5000000000u
+#define PREPARE_IDLE_NS 10000000u
+#define PREPARE_PACE_NS 1000000u /* between two chunks while segments are in stock */
+#define PREPARE_RETRY_NS 1000000000u
+#define HOUSEKEEPING_NS 1000000000u
+#define STOP_NS 2000000000u /* at most, for what is committed when SIGTERM comes */
+
+static _Atomic int stop;
+static wcx_journal_t journal;
+
+typedef struct args
+{
+  const char *region;
+  uint32_t shard_idx;
+  bool shard_given;
+} args_t;
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+  args_t *args = state->input;
+  char *end;
+  switch (key)
+  {
+  case 'r':
+    args->region = arg;
+    return 0;
+  case 's':
+    errno = 0;
+    args->shard_idx = (uint32_t)strtoul(arg, &end, 10);
+    if (errno != 0 || *end != 0 || end == arg || args->shard_idx >= WCX_SHARDS_MAX)
+      argp_error(state, "--shard-idx must be 0..%u", WCX_SHARDS_MAX - 1);
+    args->shard_given = true;
+    return 0;
+  case ARGP_KEY_END:
+    if (args->region == NULL || !args->shard_given)
+      argp_error(state, "--region and --shard-idx are needed");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+  va_list list;
+  va_start(list, fmt);
+  fputs("wcx-journal: ", stderr);
+  vfprintf(stderr, fmt, list);
+  fputc('\n', stderr);
+  va_end(list);
+}
+
+static void on_signal(int number)
+{
+  (void)number;
+  atomic_store_explicit(&stop, 1, memory_order_relaxed);
+}
+
+static bool stopping(void)
+{
+  return atomic_load_explicit(&stop, memory_order_relaxed) != 0;
+}
+
+static void pause_ns(uint64_t ns)
+{
+  struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+  nanosleep(&pause, NULL);
+}
+
+/* Either side may start first. A region of another boot, or a half-made one, will be replaced by wcx-controld: wait for that too. */
+static void wait_for_region(wcx_region_file_t *file, const args_t *args)
+{
+  char err[512];
+  int said = -1;
+  for (;;)
+  {
+    int result = wcx_region_open(file, args->region, true, err, sizeof(err));
+    if (result == WCX_REGION_OK)
+      return;
+    if (result == WCX_REGION_BAD)
+      WCX_DIE("%s", err);
+    if (result != said)
+      say("waiting for %s: %s", args->region, result == WCX_REGION_MISSING ? "not made yet, is wcx-controld running?" : "it is of another boot, wcx-controld will replace it");
+    said = result;
+    pause_ns(WAIT_REGION_NS);
+    if (stopping())
+      exit(0);
+  }
+}
+
+static const wcx_params_shard_t *check_params(const wcx_params_t *params, uint32_t shard_idx)
+{
+  if (shard_idx >= params->shard_cnt)
+    WCX_DIE("--shard-idx %u: the configuration has %u shards", shard_idx, params->shard_cnt);
+  if (params->durability == WCX_DURABILITY_LEVEL_D0_NONE)
+    WCX_DIE("durability D0 keeps no journal: do not start wcx-journal, or set durability to D1");
+  if (params->durability != WCX_DURABILITY_LEVEL_D1_LOCAL_FLUSH)
+    WCX_DIE("durability D2 and D3 (several machines) are not built yet: set durability to D1");
+  if (params->journal_segment_sz < (256u << 10) || params->journal_segment_sz % WCX_JOURNAL_ALIGN != 0)
+    WCX_DIE("journal segment size %u: must be a multiple of 4096 and at least 262144", params->journal_segment_sz);
+  if (params->journal_segments_ahead == 0)
+    WCX_DIE("journal segments ahead: must be at least 1");
+  return &params->shards[shard_idx];
+}
+
+/* Segments are made here, away from the commit path, slowly while there is stock and at full speed when there is none. */
+static void *prepare(void *unused)
+{
+  (void)unused;
+  bool failed = false;
+  while (!stopping())
+  {
+    int result = wcx_segment_prep_step(&journal.prep);
+    if (result < 0 && !failed)
+      say("alarm: cannot prepare the next segment: %s; trying again every second", strerrordesc_np(-result));
+    if (result < 0)
+      failed = true;
+    else if (journal.prep.phase == WCX_SEGMENT_IDLE)
+      failed = false;
+    uint64_t prepared = atomic_load_explicit(&journal.prep.prepared, memory_order_relaxed);
+    uint64_t wanted = atomic_load_explicit(&journal.prep.wanted, memory_order_relaxed);
+    bool stock = wanted < prepared + journal.config.segments_ahead;
+    if (result < 0)
+      pause_ns(PREPARE_RETRY_NS);
+    else if (result == 0)
+      pause_ns(PREPARE_IDLE_NS);
+    else if (stock)
+      pause_ns(PREPARE_PACE_NS);
+  }
+  return NULL;
+}
+
+static void watch_space(bool *low)
+{
+  uint64_t free_cnt = wcx_journal_segments_free(&journal);
+  if (free_cnt < 2 && !*low)
+    say("alarm: room for %" PRIu64 " more segments in %s: make room, at none the worker halts", free_cnt, journal.config.dir);
+  *low = free_cnt < 2;
+}
+
+static int turn(void)
+{
+  bool low = false;
+  uint64_t housekeeping_ns = 0;
+  uint64_t stop_ns = 0;
+  while (!journal.halted)
+  {
+    uint64_t now_ns = wcx_env_mono_ns();
+    uint32_t work = wcx_journal_step(&journal, now_ns);
+    if (stopping())
+    {
+      stop_ns = stop_ns == 0 ? now_ns + STOP_NS : stop_ns;
+      if (wcx_journal_idle(&journal) || now_ns > stop_ns)
+        return 0;
+    }
+    if (now_ns - housekeeping_ns > HOUSEKEEPING_NS)
+    {
+      housekeeping_ns = now_ns;
+      watch_space(&low);
+    }
+    if (work == 0)
+      wcx_journal_idle_wait(&journal);
+  }
+  say("halted: %s", journal.text);
+  return 1;
+}
+
+int main(int argc, char **argv)
+{
+  static const struct argp_option options[] = {{"region", 'r', "PATH", 0, "the shared region", 0}, {"shard-idx", 's', "N", 0, "which shard of the region, from 0", 0}, {0}};
+  static const struct argp argp = {options, parse, NULL, "The journal worker of one shard: makes the inputs in the ring durable and opens the gate.", NULL, NULL, NULL};
+  args_t args = {0};
+  argp_parse(&argp, argc, argv, 0, NULL, &args);
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGINT, &action, NULL);
+
+  wcx_region_file_t file;
+  wait_for_region(&file, &args);
+  const wcx_params_t *params = &file.region->params;
+  const wcx_params_shard_t *shard = check_params(params, args.shard_idx);
+  if (!wcx_region_lock(&file, WCX_REGION_LOCK_JOURNAL + args.shard_idx))
+    WCX_DIE("another wcx-journal runs for shard index %u of %s: only one may", args.shard_idx, args.region);
+  char dir[512];
+  if (!wcx_journal_dir(dir, sizeof(dir), params->state_dir, shard->shard))
+    WCX_DIE("state_dir is too long");
+
+  wcx_journal_config_t config = {
+      .dir = dir, .shard = shard->shard, .segment_sz = params->journal_segment_sz, .segments_ahead = params->journal_segments_ahead, .lock_timeout_ns = LOCK_TIMEOUT_NS};
+  if (wcx_journal_open(&journal, &config, wcx_region_shard(file.region, args.shard_idx)) < 0)
+    WCX_DIE("%s: %s", dir, journal.text);
+  say("shard %u: %" PRIu64 " records in %" PRIu64 " blocks, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.recovered.records, journal.recovered.blocks,
+      journal.epoch, journal.incarnation, journal.recovered.cut ? ", torn end cut" : "");
+
+  pthread_t preparer;
+  int error = pthread_create(&preparer, NULL, prepare, NULL);
+  if (error != 0)
+    WCX_DIE("cannot start the preparing thread: %s", strerrordesc_np(error));
+  pthread_setname_np(preparer, "wcx-jrn-prepare");
+  prctl(PR_SET_NAME, "wcx-journal", 0, 0, 0);
+  prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+
+  if (turn() != 0)
+    return 1; /* closes nothing in an orderly way: the successor recovers by reading */
+  pthread_join(preparer, NULL);
+  wcx_journal_close(&journal);
+  return 0;
+}

@@ -1,0 +1,213 @@
+#include "persist/recover.h"
+
+#include "engine/base/env.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define ERROR_TEXT(errnum) strerrordesc_np(errnum)
+
+/* --- the disk as a source of the walk --------------------------------------------------------- */
+
+typedef struct disk_source
+{
+  wcx_disk_t *disk;
+  uint64_t segment_no;
+  bool open;
+} disk_source_t;
+
+static void source_done(void *ctx)
+{
+  disk_source_t *source = ctx;
+  if (source->open)
+    wcx_disk_file_close(source->disk, WCX_HANDLE_READ);
+  source->open = false;
+}
+
+static int64_t source_read(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz)
+{
+  disk_source_t *source = ctx;
+  if (!source->open || source->segment_no != segment_no)
+  {
+    char name[WCX_SEGMENT_NAME_SZ];
+    wcx_segment_name(name, segment_no);
+    source_done(source);
+    int result = wcx_disk_file_open(source->disk, WCX_HANDLE_READ, segment_no == 0 ? "superblock" : name, false);
+    if (result < 0)
+      return result;
+    source->open = true;
+    source->segment_no = segment_no;
+  }
+  return wcx_disk_read(source->disk, WCX_HANDLE_READ, off, buf, sz);
+}
+
+static uint64_t source_last_segment(void *ctx)
+{
+  disk_source_t *source = ctx;
+  uint64_t last;
+  return wcx_segment_last(source->disk, &last) < 0 ? UINT64_MAX : last; /* cannot tell: a missing segment must not look like the end */
+}
+
+/* --- a new journal ---------------------------------------------------------------------------- */
+
+/* Without a superblock, segments are either the rest of an interrupted making, then nothing was ever written to them, or a journal that lost its
+   superblock. The first are removed, the second are not touched. */
+static int remove_unused(wcx_disk_t *disk, uint64_t last, uint8_t *buf, char *err, size_t err_sz)
+{
+  for (uint64_t segment_no = last; segment_no > 0; segment_no--)
+  {
+    disk_source_t source = {.disk = disk};
+    int64_t got = source_read(&source, segment_no, WCX_JOURNAL_ALIGN, buf, WCX_JOURNAL_ALIGN);
+    source_done(&source);
+    if (got == -ENOENT)
+      continue;
+    if (got != WCX_JOURNAL_ALIGN || !wcx_journal_all_zero(buf, WCX_JOURNAL_ALIGN))
+    {
+      snprintf(err, err_sz, "there are segments with data but no superblock: restore the file `superblock` from a backup or another member; nothing was changed");
+      return -1;
+    }
+    char name[WCX_SEGMENT_NAME_SZ];
+    wcx_segment_name(name, segment_no);
+    int result = wcx_disk_remove(disk, name);
+    if (result == 0)
+      result = wcx_disk_sync_dir(disk);
+    if (result < 0)
+    {
+      snprintf(err, err_sz, "cannot remove the unused %s: %s", name, ERROR_TEXT(-result));
+      return -1;
+    }
+  }
+  return 0;
+}
+
+/* The first segment comes before the superblock: a journal that has its superblock and not its first segment has lost it. */
+static int make_journal(wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz)
+{
+  uint64_t last;
+  int result = wcx_segment_last(disk, &last);
+  if (result == 0 && last > 0 && remove_unused(disk, last, buf, err, err_sz) < 0)
+    return -1;
+  wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC,
+                               .version = WCX_JOURNAL_VERSION,
+                               .shard = shard,
+                               .created_ns = wcx_env_utc_ns(),
+                               .segment_sz = segment_sz,
+                               .in_flight_max = WCX_JOURNAL_IN_FLIGHT_MAX,
+                               .first_segment_no = 1};
+  wcx_env_random(super.journal_id, sizeof(super.journal_id));
+  wcx_segment_prep_t *prep = (wcx_segment_prep_t *)(void *)buf;
+  static_assert(sizeof(*prep) + WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN <= WCX_JOURNAL_WALK_BUF_SZ, "the walk's buffer serves here");
+  if (result == 0)
+  {
+    wcx_segment_prep_init(prep, disk, &super, 0);
+    result = wcx_segment_prep_until(prep, 1);
+  }
+  if (result == 0)
+    result = wcx_super_write(disk, &super, buf);
+  if (result == 0)
+    return 0;
+  snprintf(err, err_sz, "cannot make the journal: %s%s", ERROR_TEXT(-result),
+           result == -EINVAL   ? ": the file system has no O_DIRECT (tmpfs?), put state_dir on ext4 or xfs"
+           : result == -ENOSPC ? ": make room or take a smaller journal segment size"
+                               : "");
+  return -1;
+}
+
+/* --- walk --------------------------------------------------------------------------------------- */
+
+static int check_super(const wcx_journal_super_t *super, uint32_t shard, uint32_t segment_sz, char *err, size_t err_sz)
+{
+  if (super->shard != shard)
+  {
+    snprintf(err, err_sz, "the journal belongs to shard %u, the configuration names shard %u: correct the configuration or the state directory", super->shard, shard);
+    return -1;
+  }
+  if (super->segment_sz != segment_sz)
+  {
+    snprintf(err, err_sz, "the journal was made with segments of %u bytes, the configuration says %u: set it back (the size of an existing journal cannot change)",
+             super->segment_sz, segment_sz);
+    return -1;
+  }
+  return 0;
+}
+
+int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz)
+{
+  disk_source_t source = {.disk = disk};
+  wcx_journal_source_t reads = {.ctx = &source, .read = source_read, .last_segment = source_last_segment, .close = source_done};
+  wcx_journal_walk_t walk;
+  int opened = wcx_journal_walk_over(&walk, &reads, buf, err, err_sz);
+  if (opened == WCX_JOURNAL_OPEN_MISSING)
+  {
+    source_done(&source);
+    if (make_journal(disk, shard, segment_sz, buf, err, err_sz) < 0)
+      return -1;
+    opened = wcx_journal_walk_over(&walk, &reads, buf, err, err_sz);
+  }
+  if (opened != WCX_JOURNAL_OPEN_OK || check_super(&walk.super, shard, segment_sz, err, err_sz) < 0)
+  {
+    source_done(&source);
+    return -1;
+  }
+  int result;
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  do
+    result = wcx_journal_walk_next(&walk, &epoch, &hdr, &body);
+  while (result == 1);
+  if (result < 0)
+    snprintf(err, err_sz, "%s", walk.text);
+  *recovered = (wcx_recovered_t){.super = walk.super,
+                                 .chain = walk.chain,
+                                 .segment_no = walk.end.segment_no,
+                                 .off = walk.end.off,
+                                 .last_segment_no = source_last_segment(&source),
+                                 .incarnation = walk.incarnation,
+                                 .last_stamp_ns = walk.last_stamp_ns,
+                                 .committed_hint = walk.committed_hint,
+                                 .blocks = walk.blocks,
+                                 .records = walk.records,
+                                 .discarded = walk.end.discarded,
+                                 .cut = walk.end.verdict == WCX_JOURNAL_CUT};
+  wcx_journal_walk_close(&walk);
+  return result;
+}
+
+/* --- seal --------------------------------------------------------------------------------------- */
+
+static int zero_span(wcx_disk_t *disk, uint64_t segment_no, uint64_t off, uint64_t to, const uint8_t *zeros)
+{
+  char name[WCX_SEGMENT_NAME_SZ];
+  wcx_segment_name(name, segment_no);
+  int result = wcx_disk_file_open(disk, WCX_HANDLE_READ, name, false);
+  if (result < 0)
+    return result;
+  for (; off < to && result == 0; off += WCX_JOURNAL_BLOCK_SZ_MAX)
+  {
+    uint64_t sz = to - off < WCX_JOURNAL_BLOCK_SZ_MAX ? to - off : WCX_JOURNAL_BLOCK_SZ_MAX;
+    result = wcx_disk_write(disk, WCX_HANDLE_READ, off, zeros, sz);
+    wcx_env_crash_point("recover.zero");
+  }
+  wcx_disk_file_close(disk, WCX_HANDLE_READ);
+  return result;
+}
+
+/* Segments are filled to the last byte, so K blocks of any sizes lie within the next K x 64 KiB of block room. */
+int wcx_recover_zero(const wcx_recovered_t *recovered, wcx_disk_t *disk, uint8_t *buf)
+{
+  uint64_t left = (uint64_t)recovered->super.in_flight_max * WCX_JOURNAL_BLOCK_SZ_MAX;
+  uint64_t off = recovered->off;
+  memset(buf, 0, WCX_JOURNAL_BLOCK_SZ_MAX);
+  for (uint64_t segment_no = recovered->segment_no; left > 0 && segment_no <= recovered->last_segment_no; segment_no++)
+  {
+    uint64_t room = recovered->super.segment_sz - off;
+    uint64_t sz = room < left ? room : left;
+    int result = zero_span(disk, segment_no, off, off + sz, buf);
+    if (result < 0)
+      return result;
+    left -= sz;
+    off = WCX_JOURNAL_ALIGN;
+  }
+  return 0;
+}

@@ -1,0 +1,34 @@
+/* Opening a journal for writing: make it when there is none, walk it, decide how it ends, and seal the end before anything new is written.
+
+   Owner:     the journal's thread, at start. Everything here blocks.
+   Result:    0, or -1 with a text that says what is wrong and what to do.
+   Pinned by: tests/unit/test_journal.c, tests/fault/test_journal_crash.c. */
+#ifndef WCX_PERSIST_RECOVER_H
+#define WCX_PERSIST_RECOVER_H
+
+#include "engine/shm/journal_walk.h"
+#include "persist/segment.h"
+
+typedef struct wcx_recovered
+{
+  wcx_journal_super_t super;
+  wcx_journal_chain_t chain; /* after L */
+  uint64_t segment_no;       /* place P; when the last segment is full, the first place of one that does not exist yet */
+  uint64_t off;
+  uint64_t last_segment_no; /* highest that has its name */
+  uint64_t incarnation;     /* of the last RECOVERY block */
+  uint64_t last_stamp_ns;
+  uint64_t committed_hint;
+  uint64_t blocks;
+  uint64_t records;
+  uint64_t discarded; /* whole blocks behind P */
+  bool cut;           /* something behind P is thrown away */
+} wcx_recovered_t;
+
+/* Walk the journal of `shard`, made with `segment_sz` when there is none. Writes nothing into an existing journal. `buf`: WCX_JOURNAL_WALK_BUF_SZ, 4 KiB aligned. */
+int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz) __attribute__((warn_unused_result));
+
+/* Rule 8: zero the places of the next K blocks, durably. */
+int wcx_recover_zero(const wcx_recovered_t *recovered, wcx_disk_t *disk, uint8_t *buf) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,182 @@
+#include "persist/segment.h"
+
+#include "engine/base/crc32c.h"
+#include "engine/base/env.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PREPARE_NAME "prepare.tmp"
+#define SUPER_NAME_TEMPORARY "superblock.tmp"
+
+void wcx_segment_name(char name[WCX_SEGMENT_NAME_SZ], uint64_t segment_no)
+{
+  snprintf(name, WCX_SEGMENT_NAME_SZ, "seg-%016" PRIx64 ".wcj", segment_no);
+}
+
+uint32_t wcx_segment_handle(uint64_t segment_no)
+{
+  return WCX_HANDLE_SEGMENT + (uint32_t)(segment_no & 3);
+}
+
+static void visit_last(void *ctx, const char *name)
+{
+  uint64_t *last = ctx;
+  uint64_t segment_no;
+  char suffix[5];
+  if (sscanf(name, "seg-%16" SCNx64 "%4s", &segment_no, suffix) == 2 && strcmp(suffix, ".wcj") == 0 && segment_no > *last)
+    *last = segment_no;
+}
+
+int wcx_segment_last(wcx_disk_t *disk, uint64_t *segment_no)
+{
+  *segment_no = 0;
+  return wcx_disk_list(disk, visit_last, segment_no);
+}
+
+void wcx_segment_prep_init(wcx_segment_prep_t *prep, wcx_disk_t *disk, const wcx_journal_super_t *super, uint64_t prepared)
+{
+  memset(prep, 0, sizeof(*prep));
+  prep->disk = disk;
+  prep->super = *super;
+  prep->phase = WCX_SEGMENT_IDLE;
+  atomic_store_explicit(&prep->wanted, prepared, memory_order_relaxed);
+  atomic_store_explicit(&prep->prepared, prepared, memory_order_relaxed);
+  atomic_store_explicit(&prep->disk_free, wcx_disk_free_bytes(disk), memory_order_relaxed);
+}
+
+static int begin(wcx_segment_prep_t *prep, uint64_t segment_no)
+{
+  int result = wcx_disk_remove(prep->disk, PREPARE_NAME); /* what an earlier attempt left */
+  if (result < 0 && result != -ENOENT)
+    return result;
+  prep->segment_no = segment_no;
+  prep->off = 0;
+  prep->phase = WCX_SEGMENT_FILL;
+  return wcx_disk_file_open(prep->disk, WCX_HANDLE_PREPARE, PREPARE_NAME, true);
+}
+
+static int fill(wcx_segment_prep_t *prep)
+{
+  uint64_t left = prep->super.segment_sz - prep->off;
+  uint64_t sz = left < WCX_SEGMENT_FILL_SZ ? left : WCX_SEGMENT_FILL_SZ;
+  int result = wcx_disk_fill_zero(prep->disk, WCX_HANDLE_PREPARE, prep->off, sz);
+  if (result < 0)
+    return result;
+  prep->off += sz;
+  if (prep->off == prep->super.segment_sz)
+    prep->phase = WCX_SEGMENT_HEADER;
+  return 0;
+}
+
+static int write_header(wcx_segment_prep_t *prep)
+{
+  wcx_journal_segment_t segment = {
+      .magic = WCX_JOURNAL_SEGMENT_MAGIC, .version = WCX_JOURNAL_VERSION, .shard = prep->super.shard, .segment_no = prep->segment_no, .segment_sz = prep->super.segment_sz};
+  memcpy(segment.journal_id, prep->super.journal_id, 16);
+  segment.crc32c = wcx_crc32c(0, &segment, sizeof(segment));
+  memset(prep->header, 0, sizeof(prep->header));
+  memcpy(prep->header, &segment, sizeof(segment));
+  int result = wcx_disk_write(prep->disk, WCX_HANDLE_PREPARE, 0, prep->header, sizeof(prep->header));
+  if (result == 0)
+    result = wcx_disk_sync(prep->disk, WCX_HANDLE_PREPARE); /* the zeros too, before the name */
+  prep->phase = WCX_SEGMENT_RENAME;
+  return result;
+}
+
+static int give_name(wcx_segment_prep_t *prep)
+{
+  char name[WCX_SEGMENT_NAME_SZ];
+  wcx_segment_name(name, prep->segment_no);
+  wcx_disk_file_close(prep->disk, WCX_HANDLE_PREPARE);
+  prep->phase = WCX_SEGMENT_IDLE;
+  wcx_env_crash_point("segment.rename");
+  int result = wcx_disk_rename(prep->disk, PREPARE_NAME, name);
+  if (result == 0)
+    result = wcx_disk_sync_dir(prep->disk);
+  if (result < 0)
+    return result;
+  wcx_env_crash_point("segment.named");
+  atomic_store_explicit(&prep->disk_free, wcx_disk_free_bytes(prep->disk), memory_order_relaxed);
+  atomic_store_explicit(&prep->prepared, prep->segment_no, memory_order_release); /* pairs with the acquire in the journal's thread */
+  return 0;
+}
+
+int wcx_segment_prep_step(wcx_segment_prep_t *prep)
+{
+  uint64_t prepared = atomic_load_explicit(&prep->prepared, memory_order_relaxed);
+  int result = 0;
+  switch (prep->phase)
+  {
+  case WCX_SEGMENT_IDLE:
+    if (prepared >= atomic_load_explicit(&prep->wanted, memory_order_relaxed))
+      return 0;
+    result = begin(prep, prepared + 1);
+    break;
+  case WCX_SEGMENT_FILL:
+    result = fill(prep);
+    break;
+  case WCX_SEGMENT_HEADER:
+    result = write_header(prep);
+    break;
+  case WCX_SEGMENT_RENAME:
+    result = give_name(prep);
+    break;
+  }
+  if (result < 0)
+  {
+    if (prep->phase != WCX_SEGMENT_IDLE)
+      wcx_disk_file_close(prep->disk, WCX_HANDLE_PREPARE);
+    prep->phase = WCX_SEGMENT_IDLE;
+    int ignored = wcx_disk_remove(prep->disk, PREPARE_NAME); /* gives the space back; begin() does it again */
+    (void)ignored;
+    atomic_store_explicit(&prep->disk_free, wcx_disk_free_bytes(prep->disk), memory_order_relaxed);
+  }
+  atomic_store_explicit(&prep->error, result, memory_order_relaxed);
+  return result < 0 ? result : 1;
+}
+
+int wcx_segment_prep_until(wcx_segment_prep_t *prep, uint64_t segment_no)
+{
+  if (atomic_load_explicit(&prep->wanted, memory_order_relaxed) < segment_no)
+    atomic_store_explicit(&prep->wanted, segment_no, memory_order_relaxed);
+  while (atomic_load_explicit(&prep->prepared, memory_order_relaxed) < segment_no)
+  {
+    int result = wcx_segment_prep_step(prep);
+    if (result < 0)
+      return result;
+  }
+  return 0;
+}
+
+int wcx_super_write(wcx_disk_t *disk, const wcx_journal_super_t *super, uint8_t *buf)
+{
+  wcx_journal_super_t copy = *super;
+  copy.copy = 0;
+  copy.crc32c = 0;
+  copy.crc32c = wcx_crc32c(0, &copy, sizeof(copy));
+  memset(buf, 0, WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN);
+  for (uint32_t i = 0; i < WCX_JOURNAL_SUPER_COPIES; i++)
+  {
+    copy.copy = (uint16_t)i;
+    memcpy(buf + (size_t)i * WCX_JOURNAL_ALIGN, &copy, sizeof(copy));
+  }
+  int result = wcx_disk_remove(disk, SUPER_NAME_TEMPORARY);
+  if (result < 0 && result != -ENOENT)
+    return result;
+  result = wcx_disk_file_open(disk, WCX_HANDLE_SUPER, SUPER_NAME_TEMPORARY, true);
+  if (result < 0)
+    return result;
+  result = wcx_disk_write(disk, WCX_HANDLE_SUPER, 0, buf, WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN);
+  if (result == 0)
+    result = wcx_disk_sync(disk, WCX_HANDLE_SUPER);
+  wcx_disk_file_close(disk, WCX_HANDLE_SUPER);
+  wcx_env_crash_point("super.rename");
+  if (result == 0)
+    result = wcx_disk_rename(disk, SUPER_NAME_TEMPORARY, "superblock");
+  if (result == 0)
+    result = wcx_disk_sync_dir(disk);
+  return result;
+}
