@@ -1,0 +1,47 @@
+# Shared by up.sh, down.sh and runner.sh: where things are, and how a process is found and ended. Sourced, not run.
+# Several instances may run at once: give each its own WCX_RUN_DIR, WCX_NETNS, WCX_CLIENT_NETNS and WCX_HTTP_PORT.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=$root/build/bin
+run=${WCX_RUN_DIR:-$root/build/run}
+case $run in /*) ;; *) run=$PWD/$run ;; esac
+
+say() { echo "  $*"; }
+die() {
+  echo "wcx: error: $*" >&2
+  exit 1
+}
+
+# A pid file proves nothing: the process must run the executable. $1 pid file, $2 its name; prints the pid.
+pid_of() {
+  local pid exe
+  pid=$(cat "$1" 2>/dev/null) || return 1
+  [[ $pid =~ ^[0-9]+$ ]] || return 1
+  exe=$(readlink "/proc/$pid/exe" 2>/dev/null) || return 1
+  exe=${exe% (deleted)}
+  case $exe in
+    "$bin/$2") ;;
+    */bash) tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "control/dev/$2 $run " || return 1 ;;
+    *) return 1 ;;
+  esac
+  echo "$pid"
+}
+
+# SIGTERM (and SIGCONT: a stopped process does not hear), after 8 s SIGKILL. $1 pid file, $2 name.
+end_process() {
+  local pid i
+  if pid=$(pid_of "$1" "$2"); then
+    kill -TERM "$pid" 2>/dev/null || true
+    kill -CONT "$pid" 2>/dev/null || true
+    for ((i = 0; i < 160; i++)); do
+      pid_of "$1" "$2" >/dev/null || break
+      sleep 0.05
+    done
+    if pid_of "$1" "$2" >/dev/null; then
+      say "$2 (pid $pid) did not follow SIGTERM: killed"
+      kill -KILL "$pid" 2>/dev/null || true
+    fi
+  fi
+  rm -f "$1"
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# What systemd or Kubernetes is in production: keeps wcx-controld and wcx-dataplane alive. What exits is started again within a second;
+# what is merely stopped is left alone. Started by up.sh, ended by down.sh; ending it ends nothing else.
+#   usage: runner.sh RUN_DIR
+set -uo pipefail
+# shellcheck source=control/dev/common.sh
+. "$(dirname "$0")/common.sh"
+run=$1
+# shellcheck source=/dev/null
+. "$run/environment"
+
+start_controld() {
+  local unsafe=()
+  [ "${WCX_UNSAFE:-0}" = 0 ] || unsafe=(--unsafe)
+  "$bin/wcx-controld" --config "$WCX_CONFIG" "${unsafe[@]}" "${WCX_SETS[@]}" </dev/null >>"$run/log/controld.log" 2>&1 &
+  controld=$!
+  controld_since=$SECONDS
+  echo "$controld" >"$run/controld.pid"
+}
+
+# In a session of its own with the best autogroup: the poll loop competes with everything else of this machine.
+start_dataplane() {
+  # shellcheck disable=SC2016 # the inner shell expands them
+  setsid bash -c 'echo -20 >/proc/self/autogroup; exec "$@"' dataplane \
+    ip netns exec "$WCX_NETNS" "$bin/wcx-dataplane" --region "$WCX_REGION" </dev/null >>"$run/log/dataplane.log" 2>&1 &
+  dataplane=$!
+  dataplane_since=$SECONDS
+  echo "$dataplane" >"$run/dataplane.pid"
+}
+
+note() { echo "$(date -u +%FT%T.%3NZ) runner: $*" >>"$run/log/runner.log"; }
+
+trap 'note "ended"; exit 0' TERM INT
+SECONDS=0
+start_controld
+start_dataplane
+while :; do
+  wait -n -p which "$controld" "$dataplane"
+  status=$?
+  case ${which:-} in
+    "$controld")
+      note "wcx-controld (pid $controld) exited with $status: started again"
+      [ $((SECONDS - controld_since)) -gt 1 ] || sleep 0.3
+      start_controld
+      ;;
+    "$dataplane")
+      note "wcx-dataplane (pid $dataplane) exited with $status: started again"
+      [ $((SECONDS - dataplane_since)) -gt 1 ] || sleep 0.3
+      start_dataplane
+      ;;
+    *) sleep 0.1 ;;
+  esac
+done

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Start the appliance in the background and return once a sign-on is answered.
+#
+#   namespace wcx-mm (clients)               namespace wcx-dp (appliance)         root namespace
+#   wcx-mm0 10.77.0.1/24  <---- veth ---->   wcx-dp0, no address of the kernel    wcx-controld, wcx-journal, wcx-auth, wcx-api
+#   market makers                            wcx-dataplane: 10.77.0.2             http://127.0.0.1:8080
+#
+#   KEEP=1           recover the last state instead of starting on an empty one
+#   WCX_RUN_DIR      everything that is made (build/run)          WCX_CONFIG     configuration (configs/wcx.yaml)
+#   WCX_NETNS, WCX_CLIENT_NETNS, WCX_IF, WCX_CLIENT_IF            names, for a second instance
+#   WCX_HTTP_PORT    8080                                         WCX_SET        further "key=value ..." of wcx-controld --set
+#   WCX_UNSAFE=1     allow durability D0                          WCX_HUGEPAGES  pages of 2 MiB to set aside (512; 0: none)
+#   WCX_REGION_MIB   size limit of the region's mount (128)       WCX_PROBE=0    return without the sign-on
+set -euo pipefail
+# shellcheck source=control/dev/common.sh
+. "$(dirname "$0")/common.sh"
+here=$root/control/dev
+
+WCX_CONFIG=${WCX_CONFIG:-$root/configs/wcx.yaml}
+WCX_NETNS=${WCX_NETNS:-wcx-dp}
+WCX_CLIENT_NETNS=${WCX_CLIENT_NETNS:-wcx-mm}
+WCX_IF=${WCX_IF:-wcx-dp0}
+WCX_CLIENT_IF=${WCX_CLIENT_IF:-wcx-mm0}
+WCX_HTTP_PORT=${WCX_HTTP_PORT:-8080}
+WCX_HUGEPAGES=${WCX_HUGEPAGES:-512}
+WCX_STATE_DIR=$run/state
+WCX_CONTROL_DIR=$run/control
+WCX_REGION=$run/huge/region
+WCX_SETS=()
+
+[ "$(id -u)" = 0 ] || die "network namespaces and huge pages need root: run make up as root"
+for exe in wcx-controld wcx-dataplane wcx-journal wcx-auth wcx-api wcxctl wcx-mm; do
+  [ -x "$bin/$exe" ] || die "$bin/$exe is missing: make build"
+done
+pid_of "$run/runner.pid" runner.sh >/dev/null && die "the appliance runs already (runner pid $(cat "$run/runner.pid")): make down first"
+if [ -e "$run/environment" ]; then "$here/down.sh" >/dev/null; fi
+for ns in "$WCX_NETNS" "$WCX_CLIENT_NETNS"; do
+  [ ! -e "/run/netns/$ns" ] || die "the network namespace $ns exists already: make down where it was made, or choose other names (WCX_NETNS, WCX_CLIENT_NETNS)"
+done
+"$bin/wcx-controld" --config "$WCX_CONFIG" --check --unsafe >/dev/null || exit 1
+
+mkdir -p "$run/log" "$run/huge"
+if [ "${KEEP:-0}" != 1 ]; then
+  rm -rf "$WCX_STATE_DIR"
+  rm -f "$run"/log/*.log
+fi
+
+failed() {
+  trap - ERR EXIT INT TERM
+  echo "wcx: error: the appliance did not start; the end of its logs ($run/log):" >&2
+  tail -n 5 "$run"/log/*.log >&2 2>/dev/null || true
+  "$here/down.sh" >&2 || true
+  exit 1
+}
+
+# --- what down.sh must know, written before anything is made --------------------------------------------------
+pages_added=0
+memory=huge
+save_environment() {
+  {
+    echo "# what up.sh made; read by down.sh, run.sh and the runner"
+    for name in WCX_CONFIG WCX_NETNS WCX_CLIENT_NETNS WCX_IF WCX_CLIENT_IF WCX_HTTP_PORT WCX_STATE_DIR WCX_CONTROL_DIR WCX_REGION; do
+      printf '%s=%q\n' "$name" "${!name}"
+    done
+    printf 'WCX_CONTROL_SOCKET=%q\n' "$WCX_CONTROL_DIR/control.sock"
+    printf 'WCX_UNSAFE=%q\nWCX_PAGES_ADDED=%q\nWCX_SETS=(' "${WCX_UNSAFE:-0}" "$pages_added"
+    [ "${#WCX_SETS[@]}" = 0 ] || printf '%q ' "${WCX_SETS[@]}"
+    echo ')'
+  } >"$run/environment.new"
+  mv "$run/environment.new" "$run/environment"
+}
+save_environment
+trap failed ERR INT TERM
+
+# --- memory ----------------------------------------------------------------------------------------------------
+pages=/proc/sys/vm/nr_hugepages
+if [ "$WCX_HUGEPAGES" -gt 0 ] && [ -w $pages ]; then
+  exec 9>/run/lock/wcx-hugepages || exec 9>"$run/hugepages.lock"
+  flock 9
+  before=$(cat $pages)
+  echo $((before + WCX_HUGEPAGES)) >$pages 2>/dev/null || true
+  pages_added=$(($(cat $pages) - before))
+  save_environment
+  flock -u 9
+  exec 9>&-
+fi
+if [ "$pages_added" -lt "$WCX_HUGEPAGES" ] || [ "$pages_added" = 0 ]; then
+  memory="ordinary pages (huge pages missing: echo $((WCX_HUGEPAGES + 16)) > $pages)"
+  WCX_SETS+=(--set memory.hugepages=false)
+fi
+if [ "$memory" != huge ] || ! mount -t hugetlbfs -o "pagesize=2M,size=${WCX_REGION_MIB:-128}M,mode=0750" wcx "$run/huge" 2>/dev/null; then
+  WCX_REGION=/dev/shm/wcx-$(echo "$run" | cksum | cut -d' ' -f1).region
+  [ "$memory" != huge ] || memory="huge pages for the data plane; the region in /dev/shm (hugetlbfs cannot be mounted here)"
+fi
+[ "${KEEP:-0}" = 1 ] || rm -f "$WCX_REGION"
+
+# --- network ---------------------------------------------------------------------------------------------------
+ip netns add "$WCX_NETNS"
+ip netns add "$WCX_CLIENT_NETNS"
+ip -n "$WCX_CLIENT_NETNS" link add "$WCX_CLIENT_IF" type veth peer name "$WCX_IF" netns "$WCX_NETNS"
+ip -n "$WCX_CLIENT_NETNS" addr add 10.77.0.1/24 dev "$WCX_CLIENT_IF"
+ip -n "$WCX_CLIENT_NETNS" link set lo up
+ip -n "$WCX_CLIENT_NETNS" link set "$WCX_CLIENT_IF" up
+ip -n "$WCX_CLIENT_NETNS" route add 239.77.0.0/16 dev "$WCX_CLIENT_IF"
+ip netns exec "$WCX_NETNS" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null || true
+ip -n "$WCX_NETNS" link set "$WCX_IF" up
+# the kernel's end must send whole checksums: nobody completes them on a veth
+ip netns exec "$WCX_CLIENT_NETNS" ethtool -K "$WCX_CLIENT_IF" tx off >/dev/null
+ip netns exec "$WCX_NETNS" ethtool -K "$WCX_IF" tx off >/dev/null 2>&1 || true
+
+# --- processes -------------------------------------------------------------------------------------------------
+WCX_SETS+=(--set "paths.run_dir=$run" --set "paths.region=$WCX_REGION" --set "network.device=$WCX_IF" --set "http.listen_tcp_port=$WCX_HTTP_PORT")
+for set in ${WCX_SET:-}; do WCX_SETS+=(--set "$set"); done
+save_environment
+setsid "$here/runner.sh" "$run" </dev/null >>"$run/log/runner.log" 2>&1 &
+echo $! >"$run/runner.pid"
+
+ready=0
+for ((i = 0; i < 300; i++)); do
+  if "$bin/wcxctl" --control-dir "$WCX_CONTROL_DIR" status -o json 2>/dev/null | grep -q '"Ready":true'; then
+    ready=1
+    break
+  fi
+  sleep 0.1
+done
+[ $ready = 1 ] || failed
+if [ "${WCX_PROBE:-1}" = 1 ]; then
+  ip netns exec "$WCX_CLIENT_NETNS" "$bin/wcx-mm" --probe --timeout 10 --server 10.77.0.2 --interface "$WCX_CLIENT_IF" >>"$run/log/probe.log" 2>&1 || failed
+fi
+trap - ERR INT TERM
+
+# --- what runs -------------------------------------------------------------------------------------------------
+cat <<BANNER
+wcx is up: sign-on answered
+  orders      UDP 10.77.0.2:7002, re-requests :7003, from namespace $WCX_CLIENT_NETNS ($WCX_CLIENT_IF 10.77.0.1)
+  feed        239.77.0.1:7101 (A), 239.77.0.2:7102 (B)
+  appliance   namespace $WCX_NETNS ($WCX_IF); memory: $memory
+  journal     $WCX_STATE_DIR/journal
+  operators   $bin/wcxctl status | book show | journal verify
+  metrics     http://127.0.0.1:$WCX_HTTP_PORT/metrics (/healthz /readyz)
+  logs        $run/log
+  not built   TCP order entry, purge, drop copy, replay (7001, 7004-7006), snapshot channels, replica, sinks, HSM signer, several machines
+BANNER
