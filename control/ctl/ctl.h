@@ -1,0 +1,59 @@
+/* wcxctl: what every noun shares. One file a noun; main.c parses the options and dispatches.
+
+   Owner:    the one thread of the tool.
+   Result:   a command returns its exit status (enum wcx_ctl_exit) and has said on stderr why it is not 0.
+   Output:   -o json: one JSON object a line, exactly as PROTOCOL.md section 6 names messages; -o table: for people, no promise. */
+#ifndef WCX_CONTROL_CTL_CTL_H
+#define WCX_CONTROL_CTL_CTL_H
+
+#include "engine/base/digest.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum wcx_ctl_exit
+{
+  WCX_CTL_OK = 0,
+  WCX_CTL_FAILED = 1,
+  WCX_CTL_USAGE = 2,
+  WCX_CTL_REFUSED = 3,
+  WCX_CTL_NOT_LEADER = 4,
+  WCX_CTL_UNKNOWN = 5, /* no answer in time */
+};
+
+#define WCX_CTL_PATH_MAX 256u
+#define WCX_CTL_AT_MAX 64u
+
+typedef struct wcx_ctl
+{
+  bool json;
+  char state_dir[WCX_CTL_PATH_MAX];
+  char region[WCX_CTL_PATH_MAX]; /* "": none known */
+  char socket[WCX_CTL_PATH_MAX];
+  uint32_t shard;       /* 0: every shard */
+  uint32_t security_id; /* 0: every instrument */
+  uint64_t from, to;    /* seqs, inclusive */
+  uint32_t at_cnt;
+  uint64_t at[WCX_CTL_AT_MAX]; /* ascending */
+  const char *marks;           /* region file whose digest marks are compared; NULL: none */
+} wcx_ctl_t;
+
+int wcx_ctl_status(const wcx_ctl_t *ctl);
+int wcx_ctl_instrument_list(const wcx_ctl_t *ctl);
+int wcx_ctl_session_list(const wcx_ctl_t *ctl);
+int wcx_ctl_book_show(const wcx_ctl_t *ctl);
+int wcx_ctl_journal_verify(const wcx_ctl_t *ctl);
+int wcx_ctl_journal_dump(const wcx_ctl_t *ctl);
+
+/* Print "wcxctl: message" to stderr and return `status`. */
+int wcx_ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Call `command` for each shard that the state directory has a journal of (or for ctl->shard alone) in ascending order; the first status that is not 0 ends it. */
+typedef int wcx_ctl_shard_command_t(const wcx_ctl_t *ctl, uint32_t shard);
+int wcx_ctl_each_shard(const wcx_ctl_t *ctl, wcx_ctl_shard_command_t *command);
+
+/* 32 hex digits, hi first. */
+void wcx_ctl_digest_text(wcx_digest_t digest, char text[33]);
+
+#endif

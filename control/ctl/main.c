@@ -1,0 +1,258 @@
+#include "control/ctl/ctl.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: wcxctl [options] noun verb\n"
+                            "  status                 processes, phases and sequences of the running appliance (control socket)\n"
+                            "  instrument list        instruments with their present status\n"
+                            "  session list           sessions with their sequences\n"
+                            "  book show              books, best price first: [price, displayed quantity, orders]\n"
+                            "  journal verify         chain, end and digests of the journal\n"
+                            "  journal dump           every record\n"
+                            "All but status replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
+                            "while it runs they end at the last input whose outputs may have left (AsOfSeq).\n"
+                            "  -o, --output table|json\n"
+                            "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
+                            "      --socket PATH      control socket\n"
+                            "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
+                            "      --region PATH      shared region\n"
+                            "      --shard N          this shard only\n"
+                            "      --security ID      book show: this instrument only\n"
+                            "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
+                            "      --from SEQ --to SEQ   journal dump: these records only\n"
+                            "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
+                            "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
+
+int wcx_ctl_fail(int status, const char *fmt, ...)
+{
+  fputs("wcxctl: ", stderr);
+  va_list args;
+  va_start(args, fmt);
+  vfprintf(stderr, fmt, args);
+  va_end(args);
+  fputc('\n', stderr);
+  return status;
+}
+
+void wcx_ctl_digest_text(wcx_digest_t digest, char text[33])
+{
+  snprintf(text, 33, "%016llx%016llx", (unsigned long long)digest.hi, (unsigned long long)digest.lo);
+}
+
+int wcx_ctl_each_shard(const wcx_ctl_t *ctl, wcx_ctl_shard_command_t *command)
+{
+  if (ctl->state_dir[0] == '\0')
+    return wcx_ctl_fail(WCX_CTL_FAILED, "no state directory is known: make up, or give --state-dir DIR");
+  if (ctl->shard != 0)
+    return command(ctl, ctl->shard);
+  char path[WCX_CTL_PATH_MAX + 16];
+  snprintf(path, sizeof(path), "%s/journal", ctl->state_dir);
+  struct dirent **names = NULL;
+  int cnt = scandir(path, &names, NULL, alphasort);
+  int status = WCX_CTL_OK;
+  bool any = false;
+  for (int i = 0; i < cnt; i++)
+  {
+    unsigned shard = 0;
+    if (status == WCX_CTL_OK && sscanf(names[i]->d_name, "shard-%5u", &shard) == 1 && shard > 0)
+    {
+      any = true;
+      status = command(ctl, shard);
+    }
+    free(names[i]);
+  }
+  free(names);
+  return any ? status : wcx_ctl_fail(WCX_CTL_FAILED, "%s holds no journal: was the appliance ever started there (and not at durability D0)?", path);
+}
+
+/* --- defaults ---------------------------------------------------------------------------------- */
+
+static void copy_path(char to[WCX_CTL_PATH_MAX], const char *from)
+{
+  if (strlen(from) < WCX_CTL_PATH_MAX)
+    strcpy(to, from);
+}
+
+static void default_control_dir(char dir[WCX_CTL_PATH_MAX])
+{
+  const char *run = getenv("WCX_RUN_DIR");
+  char exe[WCX_CTL_PATH_MAX];
+  ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+  int made = -1;
+  if (run != NULL)
+    made = snprintf(dir, WCX_CTL_PATH_MAX, "%s/control", run);
+  else if (len > 0)
+  {
+    exe[len] = '\0';
+    *strrchr(exe, '/') = '\0';
+    made = snprintf(dir, WCX_CTL_PATH_MAX, "%s/../run/control", exe);
+  }
+  if (made < 0 || (size_t)made >= WCX_CTL_PATH_MAX)
+    dir[0] = '\0';
+}
+
+/* What was not given comes from the appliance.json that wcx-controld wrote. */
+static void fill_defaults(wcx_ctl_t *ctl, const char *control_dir)
+{
+  char path[WCX_CTL_PATH_MAX + 32];
+  snprintf(path, sizeof(path), "%s/appliance.json", control_dir);
+  json_t *known = json_load_file(path, 0, NULL);
+  const char *state_dir = json_string_value(json_object_get(known, "StateDir"));
+  const char *region = json_string_value(json_object_get(known, "Region"));
+  const char *socket = json_string_value(json_object_get(known, "Socket"));
+  bool same = state_dir != NULL && (ctl->state_dir[0] == '\0' || strcmp(ctl->state_dir, state_dir) == 0);
+  if (same)
+    copy_path(ctl->state_dir, state_dir);
+  if (same && region != NULL && ctl->region[0] == '\0')
+    copy_path(ctl->region, region);
+  if (socket != NULL && ctl->socket[0] == '\0')
+    copy_path(ctl->socket, socket);
+  json_decref(known);
+}
+
+/* --- options ----------------------------------------------------------------------------------- */
+
+enum
+{
+  OPT_CONTROL_DIR = 256,
+  OPT_SOCKET,
+  OPT_STATE_DIR,
+  OPT_REGION,
+  OPT_SHARD,
+  OPT_SECURITY,
+  OPT_AT,
+  OPT_FROM,
+  OPT_TO,
+  OPT_MARKS,
+};
+
+static const struct option longopts[] = {{"output", required_argument, NULL, 'o'},
+                                         {"control-dir", required_argument, NULL, OPT_CONTROL_DIR},
+                                         {"socket", required_argument, NULL, OPT_SOCKET},
+                                         {"control-socket", required_argument, NULL, OPT_SOCKET},
+                                         {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+                                         {"region", required_argument, NULL, OPT_REGION},
+                                         {"shard", required_argument, NULL, OPT_SHARD},
+                                         {"security", required_argument, NULL, OPT_SECURITY},
+                                         {"at", required_argument, NULL, OPT_AT},
+                                         {"from", required_argument, NULL, OPT_FROM},
+                                         {"to", required_argument, NULL, OPT_TO},
+                                         {"marks", required_argument, NULL, OPT_MARKS},
+                                         {"help", no_argument, NULL, 'h'},
+                                         {NULL, 0, NULL, 0}};
+
+static bool number(const char *text, uint64_t max, uint64_t *value)
+{
+  char *end;
+  *value = strtoull(text, &end, 10);
+  if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && *value <= max)
+    return true;
+  wcx_ctl_fail(WCX_CTL_USAGE, "'%s' is not a number in 0..%llu", text, (unsigned long long)max);
+  return false;
+}
+
+static bool take_path(char to[WCX_CTL_PATH_MAX], const char *from)
+{
+  copy_path(to, from);
+  if (to[0] != '\0')
+    return true;
+  wcx_ctl_fail(WCX_CTL_USAGE, "'%s' is empty or longer than %u characters", from, WCX_CTL_PATH_MAX - 1);
+  return false;
+}
+
+static bool add_at(wcx_ctl_t *ctl, uint64_t seq)
+{
+  if (ctl->at_cnt == WCX_CTL_AT_MAX)
+  {
+    wcx_ctl_fail(WCX_CTL_USAGE, "more than %u --at", WCX_CTL_AT_MAX);
+    return false;
+  }
+  uint32_t i = ctl->at_cnt++;
+  for (; i > 0 && ctl->at[i - 1] > seq; i--)
+    ctl->at[i] = ctl->at[i - 1];
+  ctl->at[i] = seq;
+  return true;
+}
+
+static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char control_dir[WCX_CTL_PATH_MAX])
+{
+  uint64_t value = 0;
+  switch (option)
+  {
+  case 'o':
+    ctl->json = strcmp(arg, "json") == 0;
+    return ctl->json || strcmp(arg, "table") == 0 || wcx_ctl_fail(0, "-o '%s': table or json", arg) != 0;
+  case OPT_CONTROL_DIR:
+    return take_path(control_dir, arg);
+  case OPT_SOCKET:
+    return take_path(ctl->socket, arg);
+  case OPT_STATE_DIR:
+    return take_path(ctl->state_dir, arg);
+  case OPT_REGION:
+    return take_path(ctl->region, arg);
+  case OPT_SHARD:
+  case OPT_SECURITY:
+    if (!number(arg, option == OPT_SHARD ? 65535 : UINT32_MAX, &value))
+      return false;
+    *(option == OPT_SHARD ? &ctl->shard : &ctl->security_id) = (uint32_t)value;
+    return true;
+  case OPT_AT:
+    return number(arg, UINT64_MAX - 1, &value) && add_at(ctl, value);
+  case OPT_FROM:
+    return number(arg, UINT64_MAX, &ctl->from);
+  case OPT_TO:
+    return number(arg, UINT64_MAX, &ctl->to);
+  case OPT_MARKS:
+    ctl->marks = arg;
+    return true;
+  default:
+    return false;
+  }
+}
+
+static const struct
+{
+  const char *noun;
+  const char *verb; /* NULL: none */
+  int (*run)(const wcx_ctl_t *ctl);
+} commands[] = {{"status", NULL, wcx_ctl_status},    {"instrument", "list", wcx_ctl_instrument_list}, {"session", "list", wcx_ctl_session_list},
+                {"book", "show", wcx_ctl_book_show}, {"journal", "verify", wcx_ctl_journal_verify},   {"journal", "dump", wcx_ctl_journal_dump}};
+
+int main(int argc, char **argv)
+{
+  static wcx_ctl_t ctl = {.to = UINT64_MAX};
+  char control_dir[WCX_CTL_PATH_MAX];
+  default_control_dir(control_dir);
+  for (int option = getopt_long(argc, argv, "o:h", longopts, NULL); option != -1; option = getopt_long(argc, argv, "o:h", longopts, NULL))
+  {
+    if (option == 'h')
+    {
+      fputs(usage, stdout);
+      return WCX_CTL_OK;
+    }
+    if (!take_option(&ctl, option, optarg, control_dir))
+      return WCX_CTL_USAGE;
+  }
+  fill_defaults(&ctl, control_dir);
+  const char *noun = optind < argc ? argv[optind] : "";
+  const char *verb = optind + 1 < argc ? argv[optind + 1] : NULL;
+  for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+  {
+    bool verb_fits = commands[i].verb == NULL ? verb == NULL : verb != NULL && strcmp(verb, commands[i].verb) == 0;
+    if (strcmp(noun, commands[i].noun) == 0 && verb_fits && optind + 2 >= argc)
+    {
+      int status = commands[i].run(&ctl);
+      if (fflush(stdout) != 0 || ferror(stdout))
+        return wcx_ctl_fail(WCX_CTL_FAILED, "the output could not be written");
+      return status;
+    }
+  }
+  fputs(usage, stderr);
+  return WCX_CTL_USAGE;
+}

@@ -1,0 +1,161 @@
+#include "control/ctl/replay.h"
+
+#include "engine/base/check.h"
+#include "engine/shm/region_file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define OUTLOG_SZ_START (UINT64_C(1) << 20)
+#define TEMPLATE_CAPACITY 413u
+
+static bool same_dir(const char *a, const char *b)
+{
+  char real_a[PATH_MAX];
+  char real_b[PATH_MAX];
+  return realpath(a, real_a) != NULL && realpath(b, real_b) != NULL && strcmp(real_a, real_b) == 0;
+}
+
+uint64_t wcx_ctl_limit_seq(const wcx_ctl_t *ctl, uint32_t shard)
+{
+  wcx_region_file_t file;
+  char err[512];
+  if (ctl->region[0] == '\0' || wcx_region_open(&file, ctl->region, false, err, sizeof(err)) != WCX_REGION_OK)
+    return UINT64_MAX;
+  uint64_t limit_seq = UINT64_MAX;
+  for (uint32_t i = 0; i < file.region->shard_cnt; i++)
+  {
+    const wcx_region_shard_t *at = wcx_region_shard(file.region, i);
+    bool ours = file.region->params.shards[i].shard == shard && same_dir(file.region->params.state_dir, ctl->state_dir);
+    if (!ours || !wcx_region_alive(&file, WCX_REGION_LOCK_JOURNAL + i) || atomic_load_explicit(&at->handshake.ready, memory_order_acquire) == 0)
+      continue;
+    limit_seq = wcx_release_seq(atomic_load_explicit(&at->release.release_word, memory_order_acquire)); /* pairs with the worker's release */
+  }
+  wcx_region_close(&file);
+  return limit_seq;
+}
+
+int wcx_ctl_walk_open(wcx_journal_walk_t *walk, const wcx_ctl_t *ctl, uint32_t shard)
+{
+  char dir[WCX_CTL_PATH_MAX + 64];
+  char err[512];
+  if (!wcx_journal_dir(dir, sizeof(dir), ctl->state_dir, shard))
+    return wcx_ctl_fail(WCX_CTL_FAILED, "the path of the state directory is too long");
+  switch (wcx_journal_walk_open(walk, dir, err, sizeof(err)))
+  {
+  case WCX_JOURNAL_OPEN_OK:
+    return WCX_CTL_OK;
+  case WCX_JOURNAL_OPEN_MISSING:
+    return wcx_ctl_fail(WCX_CTL_FAILED, "%s: there is no journal yet", dir);
+  default:
+    return wcx_ctl_fail(WCX_CTL_FAILED, "%s", err);
+  }
+}
+
+/* The engine of a tool needs room for what the journal says may exist: its Capacity record, one of the first. */
+static int read_limits(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t *limits)
+{
+  *limits = (wcx_engine_limits_t){.shard = shard, .orders_max = 1024, .levels_max = 1024, .instruments_max = 64, .accounts_max = 64, .sessions_max = 64, .hash_key = 1};
+  wcx_journal_walk_t walk;
+  int status = wcx_ctl_walk_open(&walk, ctl, shard);
+  if (status != WCX_CTL_OK)
+    return status;
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  while (wcx_journal_walk_next(&walk, &epoch, &hdr, &body) == 1 && (hdr.flags & WCX_RECORD_F_GENESIS) != 0)
+  {
+    wcx_capacity_t capacity;
+    if (hdr.template_id != TEMPLATE_CAPACITY || hdr.body_sz < sizeof(capacity))
+      continue;
+    memcpy(&capacity, body, sizeof(capacity));
+    limits->orders_max = capacity.max_orders;
+    limits->levels_max = capacity.max_levels;
+    limits->instruments_max = capacity.max_instruments;
+    limits->accounts_max = capacity.max_accounts;
+    limits->sessions_max = capacity.max_sessions;
+  }
+  wcx_journal_walk_close(&walk);
+  return WCX_CTL_OK;
+}
+
+static void *map(size_t sz)
+{
+  void *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return mem == MAP_FAILED ? NULL : mem;
+}
+
+int wcx_ctl_replay_open(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl, uint32_t shard)
+{
+  memset(replay, 0, sizeof(*replay));
+  replay->shard = shard;
+  replay->limit_seq = wcx_ctl_limit_seq(ctl, shard);
+  wcx_engine_limits_t limits;
+  int status = read_limits(ctl, shard, &limits);
+  if (status != WCX_CTL_OK)
+    return status;
+  replay->engine_sz = wcx_engine_footprint(&limits);
+  replay->engine_mem = replay->engine_sz == 0 ? NULL : map(replay->engine_sz);
+  void *outlog_mem = map(OUTLOG_SZ_START);
+  if (replay->engine_mem == NULL || outlog_mem == NULL)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "no memory for an engine of %u orders (%zu bytes): %s", limits.orders_max, replay->engine_sz, strerror(errno));
+  replay->engine = wcx_engine_new(replay->engine_mem, replay->engine_sz, &limits);
+  wcx_outlog_init(&replay->outlog, outlog_mem, OUTLOG_SZ_START);
+  return wcx_ctl_walk_open(&replay->walk, ctl, shard);
+}
+
+/* Nobody reads the outputs here, so a log that is too small is simply replaced by a larger, empty one. */
+static void make_room(wcx_outlog_t *log, uint64_t bound)
+{
+  log->sent_pos = log->write_pos;
+  if (wcx_outlog_room(log) >= bound)
+    return;
+  uint64_t cap = log->cap;
+  while (cap < bound + 65536)
+    cap <<= 1;
+  munmap(log->base, log->cap);
+  void *mem = map(cap);
+  WCX_CHECK(mem != NULL, "no memory for %llu bytes of outputs", (unsigned long long)cap);
+  wcx_outlog_init(log, mem, cap);
+}
+
+int wcx_ctl_replay_step(wcx_ctl_replay_t *replay)
+{
+  if (wcx_engine_applied_seq(replay->engine) >= replay->limit_seq)
+    return 0;
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  int got = wcx_journal_walk_next(&replay->walk, &epoch, &hdr, &body);
+  if (got != 1)
+    return got;
+  make_room(&replay->outlog, wcx_engine_output_bound(replay->engine, &hdr, body));
+  wcx_engine_apply(replay->engine, &hdr, body, &replay->outlog);
+  return 1;
+}
+
+int wcx_ctl_replay_run(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl)
+{
+  if (ctl->at_cnt > 0 && ctl->at[0] < replay->limit_seq)
+    replay->limit_seq = ctl->at[0];
+  int got = wcx_ctl_replay_step(replay);
+  while (got == 1)
+    got = wcx_ctl_replay_step(replay);
+  if (got < 0)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: %s", replay->shard, replay->walk.text);
+  uint64_t seq = wcx_engine_applied_seq(replay->engine);
+  if (ctl->at_cnt > 0 && seq < ctl->at[0])
+    return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: seq %llu is not there: the journal shows %llu so far", replay->shard, (unsigned long long)ctl->at[0], (unsigned long long)seq);
+  return WCX_CTL_OK;
+}
+
+void wcx_ctl_replay_close(wcx_ctl_replay_t *replay)
+{
+  wcx_journal_walk_close(&replay->walk);
+  if (replay->engine_mem != NULL)
+    munmap(replay->engine_mem, replay->engine_sz);
+  if (replay->outlog.base != NULL)
+    munmap(replay->outlog.base, replay->outlog.cap);
+}

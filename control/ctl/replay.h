@@ -1,0 +1,37 @@
+/* The durable journal of one shard, replayed through the engine in this process.
+
+   How far: to the last valid record, or to release_seq while the journal worker lives and has recovered (what lies beyond may still be taken back).
+   Owner:     one thread.
+   Memory:    everything is allocated by open and freed by close.
+   Result:    open returns an exit status (ctl.h) and has said why; step returns 1 (a record was applied), 0 (the end), -1 (damage: walk.text). */
+#ifndef WCX_CONTROL_CTL_REPLAY_H
+#define WCX_CONTROL_CTL_REPLAY_H
+
+#include "control/ctl/ctl.h"
+#include "engine/engine.h"
+#include "engine/shm/journal_walk.h"
+
+typedef struct wcx_ctl_replay
+{
+  wcx_journal_walk_t walk;
+  wcx_engine_t *engine;
+  wcx_outlog_t outlog;
+  void *engine_mem;
+  size_t engine_sz;
+  uint64_t limit_seq; /* inclusive */
+  uint32_t shard;
+} wcx_ctl_replay_t;
+
+/* Last seq whose outputs may have left, or UINT64_MAX when no living worker says so. */
+uint64_t wcx_ctl_limit_seq(const wcx_ctl_t *ctl, uint32_t shard);
+
+/* Walk only: no engine. limit_seq is the caller's to set. */
+int wcx_ctl_walk_open(wcx_journal_walk_t *walk, const wcx_ctl_t *ctl, uint32_t shard);
+
+int wcx_ctl_replay_open(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl, uint32_t shard);
+int wcx_ctl_replay_step(wcx_ctl_replay_t *replay);
+/* Step to the limit, or to ctl->at[0] when given. Returns an exit status. */
+int wcx_ctl_replay_run(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl);
+void wcx_ctl_replay_close(wcx_ctl_replay_t *replay);
+
+#endif
