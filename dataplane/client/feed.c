@@ -69,8 +69,8 @@ static bool follow(wcx_client_feed_t *feed, const wcx_client_packet_t *packet)
   {
     memcpy(feed->session, packet->session, 10);
     feed->roll_cnt++;
-    if (packet->sequence < feed->stream.next)
-      wcx_client_stream_start(&feed->stream, 1, false);
+    feed->missed_at_roll_cnt += wcx_client_stream_missing(&feed->stream) != 0;
+    wcx_client_stream_start(&feed->stream, 1, false);
   }
   return true;
 }

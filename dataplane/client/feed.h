@@ -1,11 +1,11 @@
 /* The incremental feed at its receiver: lines A and B arbitrated, gaps asked for again, messages in order. No sockets: bytes in, bytes out.
 
-   Session strings are "M" shard(3) YYMMDD. A day roll changes the string; the numbers go on, and if a feed ever started anew at 1, so do we.
+   Session strings are "M" shard(3) YYMMDD. A day roll changes the string and numbers start again at 1.
 
    Owner:      one thread.
    Memory:     allocated by init, freed by free. Messages given to on_message live until it returns.
    Units:      monotonic ns, passed in.
-   Invariants: on_message sees each number once, in order; numbers that could not be had are counted in stream.message_lost_cnt.
+   Invariants: on_message sees each number of a day once, in order; numbers that could not be had are counted in stream.message_lost_cnt.
    Pinned by:  tests/unit/test_client_feed.c. */
 #ifndef WCX_CLIENT_FEED_H
 #define WCX_CLIENT_FEED_H
@@ -42,6 +42,7 @@ typedef struct wcx_client_feed
   uint64_t bad_datagram_cnt;
   uint64_t foreign_cnt; /* of another shard or an older day */
   uint64_t roll_cnt;
+  uint64_t missed_at_roll_cnt; /* days that ended with a hole */
 } wcx_client_feed_t;
 
 void wcx_client_feed_init(wcx_client_feed_t *feed, const wcx_client_feed_config_t *config);
@@ -55,7 +56,7 @@ void wcx_client_feed_step(wcx_client_feed_t *feed, uint64_t now_ns);
 /* Holes that are left: given up, and what is missing right now. */
 static inline uint64_t wcx_client_feed_gaps(const wcx_client_feed_t *feed)
 {
-  return feed->stream.hole_lost_cnt + (wcx_client_stream_missing(&feed->stream) != 0);
+  return feed->stream.hole_lost_cnt + feed->missed_at_roll_cnt + (wcx_client_stream_missing(&feed->stream) != 0);
 }
 
 #endif

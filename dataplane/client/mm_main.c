@@ -9,11 +9,23 @@
 #include <string.h>
 
 static const char usage[] = "usage: wcx-mm [options]\n"
-                            "  --probe             sign on with the first session, end it in order, exit 0 when that was answered\n"
-                            "  --timeout SECONDS   how long --probe tries (10)\n"
-                            "  --server ADDRESS    the appliance (10.77.0.2)\n"
-                            "  --interface NAME    where the clients' address is (wcx-mm0); \"\" = as the kernel routes\n"
-                            "  --sessions A[,B]    sessions to use (1,2)\n";
+                            "  --seconds N           trade so long (0: until interrupted)\n"
+                            "  --rate N              requests a second and session (3000)\n"
+                            "  --window N            undecided requests a session (64)\n"
+                            "  --server ADDRESS      the appliance (10.77.0.2)\n"
+                            "  --interface NAME      where the clients' address is (wcx-mm0); \"\" = as the kernel routes\n"
+                            "  --sessions A[,B]      sessions to use (1,2)\n"
+                            "  --board | --plain     a screen, or a line a second (by what stdout is)\n"
+                            "  --wcxctl PATH         at the end, compare with `PATH journal dump -o json`\n"
+                            "  --state-dir DIR       --state-dir of that command\n"
+                            "  --control-socket PATH ask there for generated and released\n"
+                            "  --summary FILE        write the JSON there instead of stdout\n"
+                            "  --seed S              of the random choices\n"
+                            "  --random-orders N     send N random requests at any price instead, then end\n"
+                            "  --dump-books FILE     write the books built from the feed, before the sessions end\n"
+                            "  --no-cod              without cancel-on-disconnect\n"
+                            "  --probe               sign on with the first session, end it in order, exit 0 when that was answered\n"
+                            "  --timeout SECONDS     how long --probe tries (10)\n";
 
 static void parse_sessions(wcx_mm_options_t *options, const char *text)
 {
@@ -39,56 +51,138 @@ static double number(const char *name, const char *text)
   return value;
 }
 
+enum
+{
+  OPT_PROBE = 1,
+  OPT_TIMEOUT,
+  OPT_SERVER,
+  OPT_INTERFACE,
+  OPT_SESSIONS,
+  OPT_SECONDS,
+  OPT_RATE,
+  OPT_WINDOW,
+  OPT_BOARD,
+  OPT_PLAIN,
+  OPT_WCXCTL,
+  OPT_STATE_DIR,
+  OPT_CONTROL_SOCKET,
+  OPT_SUMMARY,
+  OPT_SEED,
+  OPT_RANDOM_ORDERS,
+  OPT_DUMP_BOOKS,
+  OPT_NO_COD,
+};
+
+static const struct option longopts[] = {
+    {"probe", no_argument, NULL, OPT_PROBE},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"server", required_argument, NULL, OPT_SERVER},
+    {"interface", required_argument, NULL, OPT_INTERFACE},
+    {"sessions", required_argument, NULL, OPT_SESSIONS},
+    {"seconds", required_argument, NULL, OPT_SECONDS},
+    {"rate", required_argument, NULL, OPT_RATE},
+    {"window", required_argument, NULL, OPT_WINDOW},
+    {"board", no_argument, NULL, OPT_BOARD},
+    {"plain", no_argument, NULL, OPT_PLAIN},
+    {"wcxctl", required_argument, NULL, OPT_WCXCTL},
+    {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+    {"control-socket", required_argument, NULL, OPT_CONTROL_SOCKET},
+    {"summary", required_argument, NULL, OPT_SUMMARY},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"random-orders", required_argument, NULL, OPT_RANDOM_ORDERS},
+    {"dump-books", required_argument, NULL, OPT_DUMP_BOOKS},
+    {"no-cod", no_argument, NULL, OPT_NO_COD},
+    {NULL, 0, NULL, 0},
+};
+
+static void set_option(wcx_mm_options_t *options, int opt)
+{
+  switch (opt)
+  {
+  case OPT_TIMEOUT:
+    options->timeout_s = number("timeout", optarg);
+    break;
+  case OPT_SERVER:
+    options->server = optarg;
+    break;
+  case OPT_INTERFACE:
+    options->interface = optarg;
+    break;
+  case OPT_SESSIONS:
+    parse_sessions(options, optarg);
+    break;
+  case OPT_SECONDS:
+    options->seconds = number("seconds", optarg);
+    break;
+  case OPT_RATE:
+    options->rate = number("rate", optarg);
+    break;
+  case OPT_WINDOW:
+    options->window = (uint32_t)number("window", optarg);
+    if (options->window < 1 || options->window > 4096)
+      WCX_DIE("--window '%s': 1 to 4096", optarg);
+    break;
+  case OPT_BOARD:
+    options->board = 1;
+    break;
+  case OPT_PLAIN:
+    options->board = 0;
+    break;
+  case OPT_WCXCTL:
+    options->wcxctl = optarg;
+    break;
+  case OPT_STATE_DIR:
+    options->state_dir = optarg;
+    break;
+  case OPT_CONTROL_SOCKET:
+    options->control_socket = optarg;
+    break;
+  case OPT_SUMMARY:
+    options->summary = optarg;
+    break;
+  case OPT_SEED:
+    options->seed = (uint64_t)number("seed", optarg);
+    break;
+  case OPT_RANDOM_ORDERS:
+    options->random_orders = (uint64_t)number("random-orders", optarg);
+    break;
+  case OPT_DUMP_BOOKS:
+    options->dump_books = optarg;
+    break;
+  default:
+    options->cancel_on_disconnect = false;
+    break;
+  }
+}
+
 int main(int argc, char **argv)
 {
-  wcx_mm_options_t options = {.server = "10.77.0.2", .interface = "wcx-mm0", .timeout_s = 10, .session_ids = {1, 2}, .session_cnt = 2};
-  enum
-  {
-    OPT_PROBE = 1,
-    OPT_TIMEOUT,
-    OPT_SERVER,
-    OPT_INTERFACE,
-    OPT_SESSIONS,
-  };
-  static const struct option longopts[] = {
-      {"probe", no_argument, NULL, OPT_PROBE},
-      {"timeout", required_argument, NULL, OPT_TIMEOUT},
-      {"server", required_argument, NULL, OPT_SERVER},
-      {"interface", required_argument, NULL, OPT_INTERFACE},
-      {"sessions", required_argument, NULL, OPT_SESSIONS},
-      {NULL, 0, NULL, 0},
-  };
+  wcx_mm_options_t options = {.server = "10.77.0.2",
+                              .interface = "wcx-mm0",
+                              .timeout_s = 10,
+                              .rate = 3000,
+                              .window = 64,
+                              .session_ids = {1, 2},
+                              .session_cnt = 2,
+                              .seed = 1,
+                              .cancel_on_disconnect = true,
+                              .board = -1};
   bool probe = false;
   int opt;
   while ((opt = getopt_long(argc, argv, "", longopts, NULL)) != -1)
-    switch (opt)
+    if (opt == '?')
     {
-    case OPT_PROBE:
-      probe = true;
-      break;
-    case OPT_TIMEOUT:
-      options.timeout_s = number("timeout", optarg);
-      break;
-    case OPT_SERVER:
-      options.server = optarg;
-      break;
-    case OPT_INTERFACE:
-      options.interface = optarg;
-      break;
-    case OPT_SESSIONS:
-      parse_sessions(&options, optarg);
-      break;
-    default:
       fputs(usage, stderr);
       return 2;
     }
+    else if (opt == OPT_PROBE)
+      probe = true;
+    else
+      set_option(&options, opt);
   if (optind != argc)
   {
     fputs(usage, stderr);
     return 2;
   }
-  if (probe)
-    return wcx_mm_probe(&options);
-  fputs(usage, stderr);
-  return 2;
+  return probe ? wcx_mm_probe(&options) : wcx_mm_run(&options);
 }

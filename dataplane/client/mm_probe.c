@@ -1,13 +1,11 @@
 /* The readiness probe: is an order session opened when asked for one? */
 #include "dataplane/client/mm.h"
-#include "dataplane/client/transport.h"
 #include "engine/base/env.h"
 
 #include <stdio.h>
 
-#define ORDER_PORT 7002u
-#define REREQUEST_PORT 7003u
 #define FLAG_COD 0x0001u
+#define FLAG_TAKE_OVER 0x0004u
 
 typedef struct probe
 {
@@ -19,7 +17,7 @@ typedef struct probe
 static void on_send(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz)
 {
   probe_t *probe = ctx;
-  wcx_client_transport_send(&probe->transport, 0, port == WCX_CLIENT_PORT_ORDER ? ORDER_PORT : REREQUEST_PORT, datagram, sz);
+  wcx_client_transport_send(&probe->transport, 0, port == WCX_CLIENT_PORT_ORDER ? WCX_MM_ORDER_PORT : WCX_MM_REREQUEST_PORT, datagram, sz);
 }
 
 static void on_datagram(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
@@ -33,9 +31,11 @@ static void on_state(void *ctx, enum wcx_client_state state, uint8_t code)
   ((probe_t *)ctx)->acked |= state == WCX_CLIENT_RECOVERING || state == WCX_CLIENT_READY;
 }
 
-void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session_id)
+void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session_id, bool cancel_on_disconnect)
 {
-  *config = (wcx_client_session_config_t){.session_id = session_id, .server_port = ORDER_PORT, .flags = FLAG_COD, .keep_alive_ms = 1000};
+  *config = (wcx_client_session_config_t){.session_id = session_id, .server_port = WCX_MM_ORDER_PORT, .flags = FLAG_TAKE_OVER, .keep_alive_ms = 200, .cod_window_ms = 10000};
+  if (cancel_on_disconnect)
+    config->flags |= FLAG_COD;
   snprintf(config->access_key_id, sizeof(config->access_key_id), "DEMO-MM-%u", session_id);
   snprintf(config->secret, sizeof(config->secret), "demo-secret-%u", session_id);
 }
@@ -43,10 +43,10 @@ void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session
 int wcx_mm_probe(const wcx_mm_options_t *options)
 {
   static probe_t probe;
-  wcx_client_transport_init(&probe.transport, options->interface, options->server, ORDER_PORT, REREQUEST_PORT);
+  wcx_client_transport_init(&probe.transport, options->interface, options->server, WCX_MM_ORDER_PORT, WCX_MM_REREQUEST_PORT);
   wcx_client_transport_add_unicast(&probe.transport);
   wcx_client_session_config_t config;
-  wcx_mm_session_config(&config, options->session_ids[0]);
+  wcx_mm_session_config(&config, options->session_ids[0], true);
   config.ctx = &probe;
   config.send = on_send;
   config.on_state = on_state;
@@ -69,7 +69,7 @@ int wcx_mm_probe(const wcx_mm_options_t *options)
   if (!probe.acked && probe.session.reject_code != 0)
     fprintf(stderr, "wcx-mm: sign-on of session %u was refused, EstablishReject code %u\n", config.session_id, probe.session.reject_code);
   else if (!probe.acked)
-    fprintf(stderr, "wcx-mm: no answer to Establish from %s:%u within %.1f s\n", options->server, ORDER_PORT, options->timeout_s);
+    fprintf(stderr, "wcx-mm: no answer to Establish from %s:%u within %.1f s\n", options->server, WCX_MM_ORDER_PORT, options->timeout_s);
   wcx_client_session_free(&probe.session);
   wcx_client_transport_close(&probe.transport);
   return probe.acked ? 0 : 1;
