@@ -84,7 +84,7 @@ SRC_client    := $(CLIENT_SRC)
 SRC_control   := $(CONTROL_SRC)
 
 # A test is one file. It links every library of ours, the simulated port, the production environment and cmocka.
-# What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries).
+# What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries); ENV_<folder>/<test> replaces the environment.
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 SRC_unit/test_config := $(CONFIG_SRC)
@@ -93,6 +93,9 @@ SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
 SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
+SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
+ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
+ENV_fault/test_journal_mutant := $(ENV_fault/test_journal_crash)
 
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 
@@ -122,7 +125,7 @@ $(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
 endef
 $(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
 
-$(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c)) $(OBJ)/engine/base/env_prod.o $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(SRC_$$*))
+$(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c)) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson

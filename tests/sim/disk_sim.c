@@ -1,0 +1,548 @@
+#include "tests/sim/disk_sim.h"
+
+#include "engine/base/check.h"
+#include "engine/shm/journal_walk.h"
+#include "tests/sim/env_sim.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define DISKS_MAX 8u
+#define INODES_MAX 512u
+#define NAMES_MAX 512u
+#define NAME_OPS_MAX 64u
+#define WRITES_MAX 16u
+#define SECTOR 512u
+#define GARBAGE 0xdb
+#define NO_INODE UINT32_MAX
+
+typedef struct inode
+{
+  bool used;
+  uint64_t cap;
+  uint64_t sz, durable_sz;
+  uint8_t *seen;     /* what a read returns */
+  uint8_t *durable;  /* what survives */
+  uint8_t *unsynced; /* per sector: seen differs from durable and was not synced */
+} inode_t;
+
+typedef struct name
+{
+  char text[48];
+  uint32_t inode;
+} name_t;
+
+typedef struct name_op /* from -> to; from "" is a create, to "" a remove */
+{
+  char from[48], to[48];
+  uint32_t inode;
+} name_op_t;
+
+typedef struct pending
+{
+  bool used;
+  uint32_t inode;
+  uint64_t off;
+  uint32_t sz;
+  uint64_t user;
+  int64_t result;
+  uint32_t buffer_idx;
+  uint8_t *bytes; /* a copy: the disk takes what it was given at submit */
+} pending_t;
+
+struct wcx_disk
+{
+  char dir[256];
+  bool locked;
+  uint32_t depth, buffer_cnt, buffer_sz;
+  uint8_t *buffers;
+  uint32_t handles[WCX_DISK_FILES_MAX];
+  inode_t inodes[INODES_MAX];
+  name_t names[NAMES_MAX], durable_names[NAMES_MAX];
+  uint32_t name_cnt, durable_name_cnt;
+  name_op_t ops[NAME_OPS_MAX];
+  uint32_t op_cnt;
+  pending_t writes[WRITES_MAX];
+  uint64_t fail_nth;
+  int64_t fail_result;
+  uint64_t free_bytes;
+};
+
+static wcx_disk_t *disks[DISKS_MAX];
+
+static wcx_disk_t *find_disk(const char *dir)
+{
+  for (uint32_t i = 0; i < DISKS_MAX; i++)
+    if (disks[i] != NULL && strcmp(disks[i]->dir, dir) == 0)
+      return disks[i];
+  return NULL;
+}
+
+static wcx_disk_t *make_disk(const char *dir)
+{
+  for (uint32_t i = 0; i < DISKS_MAX; i++)
+  {
+    if (disks[i] != NULL)
+      continue;
+    wcx_disk_t *disk = calloc(1, sizeof(*disk));
+    WCX_CHECK(disk != NULL, "memory");
+    snprintf(disk->dir, sizeof(disk->dir), "%s", dir);
+    disk->free_bytes = UINT64_C(1) << 40;
+    disks[i] = disk;
+    return disk;
+  }
+  WCX_CHECK(false, "more than %u disks", DISKS_MAX);
+}
+
+static void free_inode(inode_t *inode)
+{
+  free(inode->seen);
+  free(inode->durable);
+  free(inode->unsynced);
+  *inode = (inode_t){0};
+}
+
+void wcx_sim_disk_reset(void)
+{
+  for (uint32_t i = 0; i < DISKS_MAX; i++)
+  {
+    wcx_disk_t *disk = disks[i];
+    if (disk == NULL)
+      continue;
+    for (uint32_t n = 0; n < INODES_MAX; n++)
+      free_inode(&disk->inodes[n]);
+    for (uint32_t n = 0; n < WRITES_MAX; n++)
+      free(disk->writes[n].bytes);
+    free(disk->buffers);
+    free(disk);
+    disks[i] = NULL;
+  }
+}
+
+/* --- names ---------------------------------------------------------------------------------------- */
+
+static uint32_t find_name(const name_t *names, uint32_t cnt, const char *text)
+{
+  for (uint32_t i = 0; i < cnt; i++)
+    if (strcmp(names[i].text, text) == 0)
+      return i;
+  return UINT32_MAX;
+}
+
+static void drop_name(name_t *names, uint32_t *cnt, const char *text)
+{
+  uint32_t i = find_name(names, *cnt, text);
+  if (i != UINT32_MAX)
+    names[i] = names[--*cnt];
+}
+
+static void apply_op(name_t *names, uint32_t *cnt, const name_op_t *op)
+{
+  if (op->from[0] != 0)
+    drop_name(names, cnt, op->from);
+  if (op->to[0] == 0)
+    return;
+  drop_name(names, cnt, op->to);
+  WCX_CHECK(*cnt < NAMES_MAX, "too many names");
+  names[*cnt].inode = op->inode;
+  memcpy(names[(*cnt)++].text, op->to, sizeof(op->to));
+}
+
+static void do_op(wcx_disk_t *disk, const char *from, const char *to, uint32_t inode)
+{
+  WCX_CHECK(disk->op_cnt < NAME_OPS_MAX, "too many names not synced");
+  name_op_t *op = &disk->ops[disk->op_cnt++];
+  snprintf(op->from, sizeof(op->from), "%s", from);
+  snprintf(op->to, sizeof(op->to), "%s", to);
+  op->inode = inode;
+  apply_op(disk->names, &disk->name_cnt, op);
+}
+
+static bool named(const name_t *names, uint32_t cnt, uint32_t inode)
+{
+  for (uint32_t i = 0; i < cnt; i++)
+    if (names[i].inode == inode)
+      return true;
+  return false;
+}
+
+static void drop_nameless(wcx_disk_t *disk)
+{
+  for (uint32_t i = 0; i < INODES_MAX; i++)
+    if (disk->inodes[i].used && !named(disk->names, disk->name_cnt, i) && !named(disk->durable_names, disk->durable_name_cnt, i))
+      free_inode(&disk->inodes[i]);
+}
+
+/* --- content -------------------------------------------------------------------------------------- */
+
+static void grow(inode_t *inode, uint64_t sz)
+{
+  if (sz > inode->cap)
+  {
+    uint64_t cap = inode->cap == 0 ? 256u << 10 : inode->cap;
+    while (cap < sz)
+      cap *= 2;
+    inode->seen = realloc(inode->seen, cap);
+    inode->durable = realloc(inode->durable, cap);
+    inode->unsynced = realloc(inode->unsynced, cap / SECTOR);
+    WCX_CHECK(inode->seen != NULL && inode->durable != NULL && inode->unsynced != NULL, "memory");
+    memset(inode->seen + inode->cap, GARBAGE, cap - inode->cap);
+    memset(inode->durable + inode->cap, GARBAGE, cap - inode->cap);
+    memset(inode->unsynced + inode->cap / SECTOR, 0, (cap - inode->cap) / SECTOR);
+    inode->cap = cap;
+  }
+  if (sz > inode->sz)
+    inode->sz = sz;
+}
+
+static void write_durable(inode_t *inode, uint64_t off, const uint8_t *bytes, uint64_t sz)
+{
+  grow(inode, off + sz);
+  memcpy(inode->seen + off, bytes, sz);
+  memcpy(inode->durable + off, bytes, sz);
+  memset(inode->unsynced + off / SECTOR, 0, sz / SECTOR);
+  if (inode->durable_sz < off + sz)
+    inode->durable_sz = off + sz;
+}
+
+static void write_torn(inode_t *inode, const pending_t *write)
+{
+  uint32_t percent = (uint32_t)wcx_sim_below(101);
+  for (uint32_t at = 0; at < write->sz; at += SECTOR)
+    if (wcx_sim_chance(percent))
+      write_durable(inode, write->off + at, write->bytes + at, SECTOR);
+}
+
+static void lose_unsynced(inode_t *inode)
+{
+  uint64_t kind = wcx_sim_below(3); /* none, all, any */
+  uint64_t sz = kind == 0 ? inode->durable_sz : kind == 1 ? inode->sz : wcx_sim_chance(50) ? inode->sz : inode->durable_sz;
+  for (uint64_t i = 0; i < inode->sz / SECTOR; i++)
+    if (inode->unsynced[i] && (kind == 1 || (kind == 2 && wcx_sim_chance(50))))
+      memcpy(inode->durable + i * SECTOR, inode->seen + i * SECTOR, SECTOR);
+  inode->sz = sz;
+  inode->durable_sz = sz;
+  if (inode->cap > 0)
+  {
+    memcpy(inode->seen, inode->durable, inode->cap);
+    memset(inode->unsynced, 0, inode->cap / SECTOR);
+  }
+}
+
+/* --- death ---------------------------------------------------------------------------------------- */
+
+static void finish_write(wcx_disk_t *disk, pending_t *write, bool power_lost)
+{
+  inode_t *inode = &disk->inodes[write->inode];
+  uint64_t fate = power_lost || write->result != write->sz ? wcx_sim_below(4) : 0; /* 0 whole, 1 lost, else torn */
+  if (fate == 0 && write->result == write->sz)
+    write_durable(inode, write->off, write->bytes, write->sz);
+  else if (fate >= 2)
+    write_torn(inode, write);
+  free(write->bytes);
+  *write = (pending_t){0};
+}
+
+static void end_owner(wcx_disk_t *disk, bool power_lost)
+{
+  for (uint32_t i = 0; i < WRITES_MAX; i++)
+    if (disk->writes[i].used)
+      finish_write(disk, &disk->writes[i], power_lost);
+  disk->locked = false;
+  for (uint32_t i = 0; i < WCX_DISK_FILES_MAX; i++)
+    disk->handles[i] = NO_INODE;
+}
+
+void wcx_sim_disk_kill(const char *dir)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  if (disk != NULL)
+    end_owner(disk, false);
+}
+
+void wcx_sim_disk_power_loss(const char *dir)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  if (disk == NULL)
+    return;
+  end_owner(disk, true);
+  for (uint32_t i = 0; i < disk->op_cnt; i++)
+    if (wcx_sim_chance(50))
+      apply_op(disk->durable_names, &disk->durable_name_cnt, &disk->ops[i]);
+  disk->op_cnt = 0;
+  memcpy(disk->names, disk->durable_names, sizeof(disk->names));
+  disk->name_cnt = disk->durable_name_cnt;
+  drop_nameless(disk);
+  for (uint32_t i = 0; i < INODES_MAX; i++)
+    if (disk->inodes[i].used)
+      lose_unsynced(&disk->inodes[i]);
+}
+
+void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  WCX_CHECK(disk != NULL, "no disk %s", dir);
+  disk->fail_nth = nth;
+  disk->fail_result = result;
+}
+
+void wcx_sim_disk_set_free(const char *dir, uint64_t bytes)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  if (disk == NULL)
+    disk = make_disk(dir);
+  disk->free_bytes = bytes;
+}
+
+/* --- persist/disk.h ------------------------------------------------------------------------------- */
+
+int wcx_disk_open(wcx_disk_t **opened, const char *dir, uint32_t depth, uint32_t buffer_cnt, uint32_t buffer_sz, uint64_t timeout_ns)
+{
+  (void)timeout_ns;
+  wcx_env_crash_point("disk.open");
+  wcx_disk_t *disk = find_disk(dir);
+  if (disk == NULL)
+    disk = make_disk(dir);
+  if (disk->locked)
+    return -EWOULDBLOCK;
+  disk->locked = true;
+  disk->depth = depth;
+  disk->buffer_cnt = buffer_cnt;
+  disk->buffer_sz = buffer_sz;
+  free(disk->buffers);
+  disk->buffers = aligned_alloc(4096, (size_t)buffer_cnt * buffer_sz);
+  WCX_CHECK(disk->buffers != NULL && depth <= WRITES_MAX, "memory, or depth %u", depth);
+  for (uint32_t i = 0; i < WCX_DISK_FILES_MAX; i++)
+    disk->handles[i] = NO_INODE;
+  *opened = disk;
+  return 0;
+}
+
+void wcx_disk_close(wcx_disk_t *disk)
+{
+  end_owner(disk, false);
+}
+
+void *wcx_disk_buffer(wcx_disk_t *disk, uint32_t idx)
+{
+  return disk->buffers + (size_t)idx * disk->buffer_sz;
+}
+
+static inode_t *inode_of(wcx_disk_t *disk, uint32_t handle)
+{
+  WCX_CHECK(handle < WCX_DISK_FILES_MAX && disk->handles[handle] != NO_INODE, "handle %u is not open", handle);
+  return &disk->inodes[disk->handles[handle]];
+}
+
+int wcx_disk_file_open(wcx_disk_t *disk, uint32_t handle, const char *name, bool create)
+{
+  wcx_env_crash_point("disk.file_open");
+  uint32_t i = find_name(disk->names, disk->name_cnt, name);
+  if (i != UINT32_MAX)
+  {
+    disk->handles[handle] = disk->names[i].inode;
+    return 0;
+  }
+  if (!create)
+    return -ENOENT;
+  drop_nameless(disk);
+  for (uint32_t n = 0; n < INODES_MAX; n++)
+  {
+    if (disk->inodes[n].used)
+      continue;
+    disk->inodes[n].used = true;
+    do_op(disk, "", name, n);
+    disk->handles[handle] = n;
+    return 0;
+  }
+  return -ENOSPC;
+}
+
+void wcx_disk_file_close(wcx_disk_t *disk, uint32_t handle)
+{
+  for (uint32_t i = 0; i < WRITES_MAX; i++)
+    WCX_CHECK(!disk->writes[i].used || disk->handles[handle] == NO_INODE || disk->writes[i].inode != disk->handles[handle], "handle %u is closed with a write in flight", handle);
+  disk->handles[handle] = NO_INODE;
+}
+
+int64_t wcx_disk_file_sz(wcx_disk_t *disk, uint32_t handle)
+{
+  return (int64_t)inode_of(disk, handle)->sz;
+}
+
+static int64_t read_inode(const inode_t *inode, uint64_t off, void *buf, size_t sz)
+{
+  WCX_CHECK(off % 4096 == 0 && sz % 4096 == 0 && (uintptr_t)buf % 4096 == 0, "O_DIRECT: off %" PRIu64 " sz %zu", off, sz);
+  if (off >= inode->sz)
+    return 0;
+  uint64_t got = inode->sz - off < sz ? inode->sz - off : sz;
+  memcpy(buf, inode->seen + off, got);
+  return (int64_t)got;
+}
+
+int wcx_disk_read(wcx_disk_t *disk, uint32_t handle, uint64_t off, void *buf, size_t sz)
+{
+  return (int)read_inode(inode_of(disk, handle), off, buf, sz);
+}
+
+static pending_t *start_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, const void *bytes, uint32_t sz)
+{
+  WCX_CHECK(off % 4096 == 0 && sz % 4096 == 0 && (uintptr_t)bytes % 4096 == 0, "O_DIRECT: off %" PRIu64 " sz %u", off, sz);
+  for (uint32_t i = 0; i < WRITES_MAX; i++)
+  {
+    if (disk->writes[i].used)
+      continue;
+    pending_t *write = &disk->writes[i];
+    *write = (pending_t){.used = true, .inode = disk->handles[handle], .off = off, .sz = sz, .result = sz, .buffer_idx = UINT32_MAX, .bytes = malloc(sz)};
+    WCX_CHECK(write->bytes != NULL, "memory");
+    memcpy(write->bytes, bytes, sz);
+    return write;
+  }
+  WCX_CHECK(false, "too many writes in flight");
+}
+
+int wcx_disk_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, const void *buf, size_t sz)
+{
+  inode_of(disk, handle);
+  pending_t *write = start_write(disk, handle, off, buf, (uint32_t)sz);
+  wcx_env_crash_point("disk.write");
+  finish_write(disk, write, false);
+  wcx_env_crash_point("disk.written");
+  return 0;
+}
+
+int wcx_disk_fill_zero(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint64_t sz)
+{
+  inode_t *inode = inode_of(disk, handle);
+  if (disk->free_bytes < sz)
+    return -ENOSPC;
+  grow(inode, off + sz);
+  memset(inode->seen + off, 0, sz);
+  memset(inode->unsynced + off / SECTOR, 1, sz / SECTOR);
+  wcx_env_crash_point("disk.fill_zero");
+  return 0;
+}
+
+int wcx_disk_sync(wcx_disk_t *disk, uint32_t handle)
+{
+  inode_t *inode = inode_of(disk, handle);
+  wcx_env_crash_point("disk.sync");
+  for (uint64_t i = 0; i < inode->sz / SECTOR; i++)
+    if (inode->unsynced[i])
+      memcpy(inode->durable + i * SECTOR, inode->seen + i * SECTOR, SECTOR);
+  memset(inode->unsynced, 0, inode->cap / SECTOR);
+  inode->durable_sz = inode->sz;
+  wcx_env_crash_point("disk.synced");
+  return 0;
+}
+
+int wcx_disk_rename(wcx_disk_t *disk, const char *from, const char *to)
+{
+  uint32_t i = find_name(disk->names, disk->name_cnt, from);
+  if (i == UINT32_MAX)
+    return -ENOENT;
+  do_op(disk, from, to, disk->names[i].inode);
+  wcx_env_crash_point("disk.rename");
+  return 0;
+}
+
+int wcx_disk_remove(wcx_disk_t *disk, const char *name)
+{
+  if (find_name(disk->names, disk->name_cnt, name) == UINT32_MAX)
+    return -ENOENT;
+  do_op(disk, name, "", 0);
+  wcx_env_crash_point("disk.remove");
+  return 0;
+}
+
+int wcx_disk_sync_dir(wcx_disk_t *disk)
+{
+  wcx_env_crash_point("disk.sync_dir");
+  memcpy(disk->durable_names, disk->names, sizeof(disk->names));
+  disk->durable_name_cnt = disk->name_cnt;
+  disk->op_cnt = 0;
+  wcx_env_crash_point("disk.synced_dir");
+  return 0;
+}
+
+int wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx)
+{
+  for (uint32_t i = 0; i < disk->name_cnt; i++)
+    visit(ctx, disk->names[i].text);
+  return 0;
+}
+
+uint64_t wcx_disk_free_bytes(wcx_disk_t *disk)
+{
+  return disk->free_bytes;
+}
+
+int wcx_disk_submit(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint32_t buffer_idx, uint32_t sz, uint64_t user)
+{
+  uint32_t in_flight = 0;
+  for (uint32_t i = 0; i < WRITES_MAX; i++)
+  {
+    WCX_CHECK(!disk->writes[i].used || disk->writes[i].buffer_idx != buffer_idx, "buffer %u is in flight", buffer_idx);
+    in_flight += disk->writes[i].used;
+  }
+  WCX_CHECK(in_flight < disk->depth && buffer_idx < disk->buffer_cnt, "more than %u in flight", disk->depth);
+  const inode_t *inode = inode_of(disk, handle);
+  WCX_CHECK(off + sz <= inode->durable_sz, "a block is written where nothing was pre-written: %" PRIu64 " + %u of %" PRIu64, off, sz, inode->durable_sz);
+  pending_t *write = start_write(disk, handle, off, wcx_disk_buffer(disk, buffer_idx), sz);
+  write->user = user;
+  write->buffer_idx = buffer_idx;
+  if (disk->fail_nth > 0 && --disk->fail_nth == 0)
+    write->result = disk->fail_result;
+  return 0;
+}
+
+int wcx_disk_reap(wcx_disk_t *disk, wcx_disk_done_t *done, uint32_t max, uint64_t wait_ns)
+{
+  uint32_t cnt = 0;
+  uint32_t from = (uint32_t)wcx_sim_below(WRITES_MAX);
+  for (uint32_t i = 0; i < WRITES_MAX && cnt < max; i++)
+  {
+    pending_t *write = &disk->writes[(from + i) % WRITES_MAX];
+    if (!write->used || !wcx_sim_chance(wait_ns > 0 && cnt == 0 ? 100 : 30))
+      continue;
+    done[cnt++] = (wcx_disk_done_t){.user = write->user, .result = write->result};
+    finish_write(disk, write, false);
+  }
+  return (int)cnt;
+}
+
+/* --- engine/shm/journal_walk.h -------------------------------------------------------------------- */
+
+static int64_t source_read(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz)
+{
+  wcx_disk_t *disk = ctx;
+  char name[48] = "superblock";
+  if (segment_no > 0)
+    snprintf(name, sizeof(name), "seg-%016" PRIx64 ".wcj", segment_no);
+  uint32_t i = find_name(disk->names, disk->name_cnt, name);
+  return i == UINT32_MAX ? -ENOENT : read_inode(&disk->inodes[disk->names[i].inode], off, buf, sz);
+}
+
+static uint64_t source_last_segment(void *ctx)
+{
+  const wcx_disk_t *disk = ctx;
+  uint64_t last = 0;
+  uint64_t segment_no;
+  for (uint32_t i = 0; i < disk->name_cnt; i++)
+    if (sscanf(disk->names[i].text, "seg-%16" SCNx64 ".wcj", &segment_no) == 1 && segment_no > last)
+      last = segment_no;
+  return last;
+}
+
+int wcx_journal_source_open(wcx_journal_source_t *source, const char *dir, char *err, size_t err_sz)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  if (disk == NULL)
+  {
+    snprintf(err, err_sz, "no disk %s", dir);
+    return WCX_JOURNAL_OPEN_MISSING;
+  }
+  *source = (wcx_journal_source_t){.ctx = disk, .read = source_read, .last_segment = source_last_segment};
+  return WCX_JOURNAL_OPEN_OK;
+}

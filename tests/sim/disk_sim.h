@@ -1,0 +1,30 @@
+/* The simulated disk behind persist/disk.h and the simulated directory behind wcx_journal_walk: files in memory with what is visible apart from
+   what would survive a power loss.
+
+   What a power loss leaves of what was not durable, decided by the seed of env_sim:
+     writes in flight      lost whole, kept whole, or torn at 512-byte sectors (old and new mixed)
+     fill_zero not synced  none, all, or any sectors; what was not written is garbage, not zeros
+     names not synced      each create, rename and remove kept or lost on its own
+   What a killed process leaves: its writes in flight complete (the kernel finishes them); nothing else is lost.
+
+   Completions come in any order. Each call passes a crash point. Disks are known by their directory name, so that several shards
+   have one each and a walk finds them. */
+#ifndef WCX_SIM_DISK_SIM_H
+#define WCX_SIM_DISK_SIM_H
+
+#include "persist/disk.h"
+
+/* Forget all disks. */
+void wcx_sim_disk_reset(void);
+
+/* The owner of the disk of `dir` died, or the power went away under it. No-op for an unknown dir. */
+void wcx_sim_disk_kill(const char *dir);
+void wcx_sim_disk_power_loss(const char *dir);
+
+/* The nth write submitted from now (1: the next) completes with `result` (-EIO, or less than asked: short) and leaves torn sectors. 0: never. */
+void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result);
+
+/* Room left for files; default is plenty. */
+void wcx_sim_disk_set_free(const char *dir, uint64_t bytes);
+
+#endif

@@ -1,0 +1,383 @@
+/* Blocks and their validity (rules 3 to 5 of engine/shm/journal_format.h), and the walk over a hand-made journal in memory: each verdict of rule 7 from the
+   bytes that cause it. */
+#include "engine/shm/journal_walk.h"
+#include "persist/block.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SHARD 5u
+#define SEGMENT_SZ (256u << 10)
+#define SEGMENTS 2u
+
+static uint8_t *super_file;
+static uint8_t *segment_files[SEGMENTS];
+static uint32_t segment_cnt;
+static uint8_t *walk_buf;
+static wcx_journal_chain_t chain;
+static uint64_t place; /* of the next block, counted over the block room of all segments */
+
+static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz)
+{
+  (void)ctx;
+  if (segment_no > segment_cnt) /* 0 is the superblock */
+    return -ENOENT;
+  const uint8_t *file = segment_no == 0 ? super_file : segment_files[segment_no - 1];
+  uint64_t file_sz = segment_no == 0 ? 4 * 4096 : SEGMENT_SZ;
+  if (off >= file_sz)
+    return 0;
+  size_t got = file_sz - off < sz ? file_sz - off : sz;
+  memcpy(buf, file + off, got);
+  return (int64_t)got;
+}
+
+static uint64_t last_segment(void *ctx)
+{
+  (void)ctx;
+  return segment_cnt;
+}
+
+static const wcx_journal_source_t source = {.read = read_file, .last_segment = last_segment};
+
+static void make_super(void)
+{
+  for (uint16_t i = 0; i < 4; i++)
+  {
+    wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC, .version = 1, .shard = SHARD, .segment_sz = SEGMENT_SZ, .in_flight_max = 4, .first_segment_no = 1};
+    super.crc32c = wcx_crc32c(0, &super, sizeof(super));
+    super.copy = i;
+    memcpy(super_file + 4096 * i, &super, sizeof(super));
+  }
+}
+
+static void make_segment(uint64_t segment_no)
+{
+  wcx_journal_segment_t segment = {.magic = WCX_JOURNAL_SEGMENT_MAGIC, .version = 1, .shard = SHARD, .segment_no = segment_no, .segment_sz = SEGMENT_SZ};
+  segment.crc32c = wcx_crc32c(0, &segment, sizeof(segment));
+  memset(segment_files[segment_no - 1], 0, SEGMENT_SZ);
+  memcpy(segment_files[segment_no - 1], &segment, sizeof(segment));
+}
+
+static int set_up(void **state)
+{
+  (void)state;
+  super_file = calloc(4, 4096);
+  walk_buf = aligned_alloc(4096, WCX_JOURNAL_WALK_BUF_SZ);
+  segment_cnt = SEGMENTS;
+  make_super();
+  for (uint32_t i = 0; i < SEGMENTS; i++)
+  {
+    segment_files[i] = aligned_alloc(4096, SEGMENT_SZ);
+    make_segment(i + 1);
+  }
+  static const uint8_t journal_id[16];
+  chain = (wcx_journal_chain_t){.shard = SHARD, .next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(journal_id)};
+  place = 0;
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  free(super_file);
+  free(walk_buf);
+  for (uint32_t i = 0; i < SEGMENTS; i++)
+    free(segment_files[i]);
+  return 0;
+}
+
+static uint8_t *at_place(uint64_t block_place)
+{
+  uint64_t room = SEGMENT_SZ - 4096;
+  return segment_files[block_place / room] + 4096 + block_place % room;
+}
+
+/* One block of `records` records at the next place; returns where it stands. */
+static uint8_t *put(uint32_t records, uint64_t hint)
+{
+  _Alignas(4096) static uint8_t buf[WCX_JOURNAL_BLOCK_SZ_MAX];
+  wcx_block_t block;
+  wcx_block_begin(&block, buf, sizeof(buf));
+  for (uint32_t i = 0; i < records; i++)
+  {
+    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .shard = SHARD, .seq = chain.next_seq + i, .stamp_ns = 1000 + chain.next_seq + i, .body_sz = 80};
+    memcpy(wcx_block_tail(&block), &hdr, sizeof(hdr));
+    memset(wcx_block_tail(&block) + 64, 0x5a, 80);
+    wcx_block_add(&block, 144);
+  }
+  wcx_block_words_t words = {.kind = WCX_JOURNAL_DATA, .epoch = 2, .committed_hint = hint, .in_flight_max = 4};
+  uint32_t sz = wcx_block_seal(&block, &chain, &words);
+  uint8_t *at = at_place(place);
+  memcpy(at, buf, sz);
+  place += sz;
+  return at;
+}
+
+static wcx_journal_end_t walk_to_end(int wanted_result)
+{
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  int result;
+  uint64_t seq = 0;
+  while ((result = wcx_journal_walk_next(&walk, &epoch, &hdr, &body)) == 1)
+  {
+    assert_int_equal(hdr.seq, ++seq);
+    assert_int_equal(epoch, 2);
+    assert_int_equal(body[79], 0x5a);
+  }
+  assert_int_equal(result, wanted_result);
+  assert_int_equal(walk.end.last_seq, seq);
+  assert_true((walk.text[0] == 0) == (walk.end.verdict == WCX_JOURNAL_CLEAN));
+  return walk.end;
+}
+
+/* --- one block ------------------------------------------------------------------------------------ */
+
+static enum wcx_journal_state check(const wcx_journal_chain_t *before, const uint8_t *at)
+{
+  wcx_journal_block_t block;
+  return wcx_journal_check_block(before, at, SEGMENT_SZ - 4096, &block);
+}
+
+static void every_bit_of_a_block_counts(void **state)
+{
+  (void)state;
+  wcx_journal_chain_t before = chain;
+  uint8_t *at = put(3, 0);
+  assert_int_equal(check(&before, at), WCX_JOURNAL_VALID);
+  for (uint32_t i = 0; i < 4096 * 8; i++)
+  {
+    at[i / 8] ^= (uint8_t)(1u << (i % 8));
+    assert_int_equal(check(&before, at), WCX_JOURNAL_INVALID);
+    at[i / 8] ^= (uint8_t)(1u << (i % 8));
+  }
+  assert_int_equal(check(&before, at), WCX_JOURNAL_VALID);
+}
+
+static void every_sector_torn(void **state)
+{
+  (void)state;
+  wcx_journal_chain_t before = chain;
+  uint8_t *at = put(200, 0);
+  uint32_t sz = (uint32_t)place;
+  uint8_t *whole = malloc(sz);
+  memcpy(whole, at, sz);
+  for (uint32_t off = 0; off < sz; off += 512)
+  {
+    memset(at + off, 0, 512);
+    if (memcmp(at + off, whole + off, 512) != 0)
+      assert_int_not_equal(check(&before, at), WCX_JOURNAL_VALID);
+    memcpy(at + off, whole + off, 512);
+  }
+  free(whole);
+}
+
+static void only_the_chain_is_valid(void **state)
+{
+  (void)state;
+  wcx_journal_chain_t before = chain;
+  uint8_t *at = put(3, 0);
+  assert_int_equal(check(&chain, at), WCX_JOURNAL_WHOLE); /* again, after itself */
+  wcx_journal_chain_t other = before;
+  other.digest.lo ^= 1;
+  assert_int_equal(check(&other, at), WCX_JOURNAL_WHOLE);
+  other = before;
+  other.epoch = 3; /* epochs never fall */
+  assert_int_equal(check(&other, at), WCX_JOURNAL_WHOLE);
+  other = before;
+  other.shard = SHARD + 1;
+  assert_int_equal(check(&other, at), WCX_JOURNAL_INVALID);
+}
+
+static void recovery_says_the_cut(void **state)
+{
+  (void)state;
+  put(2, 0);
+  wcx_journal_chain_t before = chain;
+  _Alignas(4096) static uint8_t buf[4096];
+  wcx_block_words_t words = {.kind = WCX_JOURNAL_RECOVERY, .epoch = 9, .in_flight_max = 4};
+  assert_int_equal(wcx_block_recovery(buf, &chain, &words, 77), 4096);
+  assert_int_equal(check(&before, buf), WCX_JOURNAL_VALID);
+  wcx_journal_recovery_t recovery;
+  memcpy(&recovery, buf + sizeof(wcx_journal_block_t), sizeof(recovery));
+  assert_int_equal(recovery.cut_seq, 2);
+  assert_int_equal(recovery.incarnation, 77);
+  assert_int_equal(chain.next_seq, 3);
+  assert_int_equal(chain.epoch, 9);
+}
+
+static void random_bytes_are_harmless(void **state)
+{
+  (void)state;
+  wcx_journal_chain_t before = chain;
+  uint8_t *at = put(20, 0);
+  uint32_t seed = 12345;
+  for (uint32_t i = 0; i < 20000; i++)
+  {
+    uint8_t saved[128];
+    memcpy(saved, at, sizeof(saved));
+    for (uint32_t n = 0; n < 4; n++)
+    {
+      seed = seed * 1664525u + 1013904223u;
+      at[16 + (seed >> 8) % 112] = (uint8_t)(seed >> 24);
+    }
+    wcx_journal_block_t block;
+    memcpy(&block, at, sizeof(block));
+    block.crc32c = block.block_sz <= 65536 && block.body_sz <= 65536 - sizeof(block) ? wcx_journal_block_crc(&block, at + sizeof(block)) : 0; /* get past the crc */
+    memcpy(at, &block, sizeof(block));
+    enum wcx_journal_state found = check(&before, at);
+    assert_true(found == WCX_JOURNAL_VALID || found == WCX_JOURNAL_WHOLE || found == WCX_JOURNAL_INVALID);
+    memcpy(at, saved, sizeof(saved));
+  }
+}
+
+/* --- the walk's verdicts -------------------------------------------------------------------------- */
+
+static void ends_clean(void **state)
+{
+  (void)state;
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CLEAN); /* empty */
+  for (uint32_t i = 0; i < 70; i++)                            /* into the second segment */
+    put(1, i);
+  wcx_journal_end_t end = walk_to_end(0);
+  assert_int_equal(end.verdict, WCX_JOURNAL_CLEAN);
+  assert_int_equal(end.last_seq, 70);
+  assert_int_equal(end.segment_no, 2);
+  assert_int_equal(end.committed_hint, 69);
+  assert_int_equal(end.last_block_no, 70);
+}
+
+static void ends_at_the_last_segment(void **state)
+{
+  (void)state;
+  segment_cnt = 1;
+  for (uint32_t i = 0; i < 63; i++)
+    put(1, i);
+  wcx_journal_end_t end = walk_to_end(0);
+  assert_int_equal(end.facts.place, WCX_JOURNAL_PLACE_END);
+  assert_int_equal(end.segment_no, 2);
+  assert_int_equal(end.off, 4096);
+}
+
+static void torn_is_cut(void **state)
+{
+  (void)state;
+  put(2, 0);
+  uint8_t *torn = put(2, 2);
+  put(2, 2);
+  put(2, 2);
+  memset(torn + 512, 0, 512);
+  torn[600] = 1;
+  wcx_journal_end_t end = walk_to_end(0);
+  assert_int_equal(end.verdict, WCX_JOURNAL_CUT);
+  assert_int_equal(end.last_seq, 2);
+  assert_int_equal(end.discarded, 2);
+  memset(torn, 0, 4096); /* lost whole */
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CUT);
+}
+
+static void below_the_hint_is_damage(void **state)
+{
+  (void)state;
+  put(2, 0);
+  uint8_t *rotten = put(2, 2);
+  put(2, 4);
+  rotten[200] ^= 1;
+  wcx_journal_end_t end = walk_to_end(-1);
+  assert_int_equal(end.verdict, WCX_JOURNAL_DAMAGED);
+  assert_int_equal(end.committed_hint, 4);
+  memset(rotten, 0, 4096); /* a zero place is no better */
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_DAMAGED);
+}
+
+static void more_than_k_behind_is_halt(void **state)
+{
+  (void)state;
+  put(2, 0);
+  uint8_t *torn = put(2, 2);
+  for (uint32_t i = 0; i < 3; i++)
+    put(2, 2);
+  torn[200] ^= 1;
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CUT); /* L + K */
+  put(2, 2);
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT); /* L + K + 1 */
+}
+
+static void far_away_is_seen(void **state)
+{
+  (void)state;
+  put(2, 0);
+  place = SEGMENT_SZ - 4096; /* the first place of segment 2, with nothing between */
+  for (uint32_t i = 0; i < 5; i++)
+    put(2, 2);
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+}
+
+static void another_history_is_halt(void **state)
+{
+  (void)state;
+  put(2, 0);
+  chain.digest.hi ^= 1;
+  put(2, 0);
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+}
+
+static void segment_header_counts(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 70; i++)
+    put(1, i);
+  segment_files[1][16] ^= 1;
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_DAMAGED);
+  segment_files[1][16] ^= 1;
+  segment_cnt = 0; /* the first segment is made before the superblock */
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_DAMAGED);
+}
+
+static void goes_on_after_the_end(void **state)
+{
+  (void)state;
+  put(3, 0);
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  for (uint32_t i = 0; i < 3; i++)
+    assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 1);
+  assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 0);
+  put(1, 3);
+  assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 1);
+  assert_int_equal(hdr.seq, 4);
+  assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 0);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(every_bit_of_a_block_counts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(every_sector_torn, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(only_the_chain_is_valid, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(recovery_says_the_cut, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(random_bytes_are_harmless, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(ends_clean, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(ends_at_the_last_segment, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(torn_is_cut, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(below_the_hint_is_damage, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(more_than_k_behind_is_halt, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(far_away_is_seen, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(another_history_is_halt, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(goes_on_after_the_end, set_up, tear_down),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
