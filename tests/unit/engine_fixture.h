@@ -176,7 +176,7 @@ static inline void world_free(world_t *w)
   free(w->log_mem);
 }
 
-static int world_setup(void **state)
+static inline int world_setup(void **state)
 {
   world_t *w = malloc(sizeof(*w));
   world_make(w, &world_limits, 1 << 20);
@@ -185,7 +185,7 @@ static int world_setup(void **state)
   return 0;
 }
 
-static int world_teardown(void **state)
+static inline int world_teardown(void **state)
 {
   world_free(*state);
   free(*state);
