@@ -48,7 +48,10 @@ fi
 failed() {
   trap - ERR EXIT INT TERM
   echo "wcx: error: the appliance did not start; the end of its logs ($run/log):" >&2
-  tail -n 5 "$run"/log/*.log >&2 2>/dev/null || true
+  for log in "$run"/log/*.log; do
+    echo "--- $log" >&2
+    grep -v '"control connection"' "$log" | tail -n 5 >&2 || true
+  done
   "$here/down.sh" >&2 || true
   exit 1
 }
@@ -84,8 +87,9 @@ if [ "$WCX_HUGEPAGES" -gt 0 ] && [ -w $pages ]; then
   flock -u 9
   exec 9>&-
 fi
-if [ "$pages_added" -lt "$WCX_HUGEPAGES" ] || [ "$pages_added" = 0 ]; then
-  memory="ordinary pages (huge pages missing: echo $((WCX_HUGEPAGES + 16)) > $pages)"
+free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 2>/dev/null || echo 0)
+if [ "$WCX_HUGEPAGES" = 0 ] || [ "$free" -lt "$WCX_HUGEPAGES" ]; then
+  memory="ordinary pages (only $free huge pages are free; to have them: echo $WCX_HUGEPAGES > $pages)"
   WCX_SETS+=(--set memory.hugepages=false)
 fi
 if [ "$memory" != huge ] || ! mount -t hugetlbfs -o "pagesize=2M,size=${WCX_REGION_MIB:-128}M,mode=0750" wcx "$run/huge" 2>/dev/null; then
