@@ -36,7 +36,7 @@ static inline void wcx_out_digest_update(wcx_digest_t *chain, const wcx_out_entr
     d = mixed;
   }
   if (left != 0)
-    a = wcx_digest_fold(a ^ wcx_digest_load64(at), b ^ WCX_DIGEST_K3);
+    a = wcx_digest_fold(a ^ wcx_digest_load64(at), b ^ WCX_DIGEST_K1) + a; /* b is never K1 here: at least 32 bytes came before */
   uint64_t x = a ^ (c << 29 | c >> 35);
   uint64_t y = b ^ (d << 31 | d >> 33);
   chain->lo = wcx_digest_fold(chain->lo ^ x, y ^ WCX_DIGEST_K2);
