@@ -1,0 +1,230 @@
+#include "dataplane/sequencer.h"
+#include "engine/sbe_meta.h"
+
+#define STALE_HEARTBEAT_NS 1000000u
+
+enum block_result
+{
+  BLOCK_DONE = 1,    /* its sequence is consumed */
+  BLOCK_WAIT = 2,    /* no room now */
+  BLOCK_GOODBYE = 3, /* done, and the binding is gone */
+};
+
+/* One block on its way. */
+typedef struct request
+{
+  wcx_binding_t *binding;
+  uint64_t client_seq;
+  const uint8_t *body;
+  uint16_t avail; /* bytes after the SBE header */
+  uint16_t pad;
+  wcx_message_header_t header;
+} request_t;
+
+/* --- what the data plane itself says ------------------------------------------------------------------------------------------------------- */
+
+/* A gated message outside the sequence, as of the last input. The credit of every input keeps room for it. */
+static bool say_gated(wcx_sequencer_t *seq, const wcx_binding_t *binding, uint16_t template_id, const void *body, uint16_t body_sz)
+{
+  wcx_outlog_t *log = seq->input->log;
+  if (wcx_outlog_room(log) < wcx_outlog_entry_sz(8u + body_sz))
+    return false;
+  wcx_message_header_t header = {.block_length = body_sz, .template_id = template_id, .schema_id = WCX_SCHEMA_ID};
+  wcx_out_entry_t *entry = wcx_outlog_append(log, 8u + body_sz);
+  entry->stream = WCX_STREAM_UNSEQUENCED;
+  entry->stream_id = wcx_binding_session(seq->sessions, binding)->session_id;
+  entry->input_seq = seq->input->applied_seq;
+  memcpy(wcx_out_message(entry), &header, 8);
+  memcpy(wcx_out_message(entry) + 8, body, body_sz);
+  return true;
+}
+
+static bool has_cl_ord_id(const request_t *request)
+{
+  uint16_t id = request->header.template_id;
+  return request->header.schema_id == WCX_SCHEMA_ID && id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && id <= WCX_TEMPLATE_MMP_CONFIG_REQUEST && request->avail >= 8;
+}
+
+/* Depends on the received bytes and the configuration only, so it does not wait for the gate. */
+static enum block_result refuse(wcx_sequencer_t *seq, const request_t *request, uint8_t reason, uint16_t tag, _Atomic uint64_t *counter)
+{
+  wcx_business_message_reject_t reject = {
+      .transact_time = seq->input->utc_ns,
+      .ref_seq_num = request->client_seq,
+      .business_reject_ref_id = WCX_U64_NULL,
+      .ref_template_id = request->header.template_id,
+      .ref_tag_id = tag,
+      .business_reject_reason = reason,
+  };
+  if (has_cl_ord_id(request))
+    memcpy(&reject.business_reject_ref_id, request->body, 8); /* ClOrdID stands first in every request that has one */
+  wcx_message_header_t header = {.block_length = sizeof(reject), .template_id = WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, .schema_id = WCX_SCHEMA_ID};
+  uint8_t message[8 + sizeof(reject)];
+  memcpy(message, &header, 8);
+  memcpy(message + 8, &reject, sizeof(reject));
+  wcx_stat_add(counter, 1);
+  (void)wcx_egress_answer(seq->egress, &request->binding->peer, request->binding->server_port, message, sizeof(message), 0);
+  return BLOCK_DONE;
+}
+
+/* --- one block ----------------------------------------------------------------------------------------------------------------------------- */
+
+static enum block_result goodbye(wcx_sequencer_t *seq, const request_t *request)
+{
+  wcx_session_closed_t closed = {.reason = WCX_SESSION_CLOSE_REASON_FINISHED, .cancel_orders = 1, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_FINISHED};
+  return wcx_signon_close(seq->signon, request->binding, &closed, request->client_seq) ? BLOCK_GOODBYE : BLOCK_WAIT;
+}
+
+static enum block_result status(wcx_sequencer_t *seq, const request_t *request)
+{
+  wcx_session_view_t view;
+  uint32_t session_id = wcx_binding_session(seq->sessions, request->binding)->session_id;
+  WCX_CHECK(wcx_engine_session(seq->input->engine, session_id, &view), "session %u is gone", session_id);
+  wcx_session_status_response_t response = {
+      .next_server_seq_no = view.next_server_seq,
+      .next_client_seq_no = request->client_seq + 1,
+      .last_cl_ord_id = view.last_cl_ord_id,
+      .open_orders = view.open_orders,
+      .flags = view.cod ? 1u << 2 : 0,
+  };
+  memcpy(&response.request_id, request->body, sizeof(response.request_id));
+  return say_gated(seq, request->binding, WCX_TEMPLATE_SESSION_STATUS_RESPONSE, &response, sizeof(response)) ? BLOCK_DONE : BLOCK_WAIT;
+}
+
+static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request, const wcx_sbe_msg_t *msg)
+{
+  wcx_record_hdr_t hdr = {
+      .template_id = request->header.template_id,
+      .schema_version = request->header.version,
+      .session_id = wcx_binding_session(seq->sessions, request->binding)->session_id,
+      .receive_ns = seq->input->utc_ns,
+      .client_seq = request->client_seq,
+      .body_sz = msg->block_length,
+  };
+  if (hdr.template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
+    memcpy(&hdr.account, request->body + offsetof(wcx_new_order_single_t, account), 4);
+  wcx_input_prepare(seq->input, &hdr);
+  if (!wcx_input_credit(seq->input, &hdr, request->body))
+    return BLOCK_WAIT;
+  wcx_input_apply(seq->input, &hdr, request->body);
+  wcx_stat_add(&seq->stats->requests_sequenced, 1);
+  return BLOCK_DONE;
+}
+
+/* Templates a client may send and this build acts on. 104..108 are valid in the schema and not built. */
+static bool accepted(uint16_t template_id)
+{
+  return (template_id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id <= WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST) || template_id == WCX_TEMPLATE_TERMINATE ||
+         template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST;
+}
+
+static enum block_result process(wcx_sequencer_t *seq, const request_t *request, uint64_t mono_ns)
+{
+  wcx_session_t *session = wcx_binding_session(seq->sessions, request->binding);
+  const wcx_message_header_t *header = &request->header;
+  if (header->schema_id != WCX_SCHEMA_ID)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0, &seq->stats->business_schema);
+  if (!accepted(header->template_id))
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0, &seq->stats->business_unsupported);
+  const wcx_sbe_msg_t *msg = wcx_sbe_find(header->template_id);
+  bool fits = header->version == WCX_SCHEMA_VERSION ? header->block_length == msg->block_length : header->block_length >= msg->block_length;
+  if (!fits || request->avail != header->block_length)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0, &seq->stats->business_block_length);
+  uint16_t tag = wcx_sbe_bad_field(msg, request->body);
+  if (tag != 0)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field);
+  if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
+    return goodbye(seq, request);
+  if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
+  enum block_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST ? status(seq, request) : sequence(seq, request, msg);
+  if (result == BLOCK_DONE)
+    wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
+  return result;
+}
+
+/* --- the flow ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* s > E. True: E is now s. False: the binding was ended or there is no room; *done says which. */
+static bool close_gap(wcx_sequencer_t *seq, wcx_binding_t *binding, uint64_t sequence_no, bool *done)
+{
+  uint64_t missing = sequence_no - binding->expected;
+  if (missing > WCX_SEQUENCER_GAP_MAX)
+  {
+    wcx_session_closed_t closed = {.reason = WCX_SESSION_CLOSE_REASON_PROTOCOL_ERROR, .cancel_orders = 1, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_PROTOCOL_ERROR};
+    *done = wcx_signon_close(seq->signon, binding, &closed, 0);
+    return false;
+  }
+  wcx_not_applied_t not_applied = {.from_seq_no = binding->expected, .count = (uint32_t)missing};
+  *done = say_gated(seq, binding, WCX_TEMPLATE_NOT_APPLIED, &not_applied, sizeof(not_applied));
+  if (*done)
+  {
+    wcx_stat_add(&seq->stats->requests_gap, missing);
+    binding->expected = sequence_no;
+  }
+  return *done;
+}
+
+static void receive_stale(wcx_sequencer_t *seq, wcx_binding_t *binding, const wcx_mold_t *mold, uint64_t mono_ns)
+{
+  wcx_stat_add(&seq->stats->requests_stale, mold->count);
+  if (mono_ns - binding->last_stale_ns < STALE_HEARTBEAT_NS)
+    return;
+  binding->last_stale_ns = mono_ns;
+  if (wcx_egress_heartbeat(seq->egress, &binding->peer, binding->server_port, binding->mold, wcx_binding_session(seq->sessions, binding)->next_released))
+    binding->last_tx_ns = mono_ns;
+}
+
+static bool process_blocks(wcx_sequencer_t *seq, wcx_binding_t *binding, const wcx_mold_t *mold, uint64_t mono_ns)
+{
+  const uint8_t *at = mold->blocks;
+  request_t request = {.binding = binding};
+  for (uint32_t i = 0; i < mold->count; i++)
+  {
+    const uint8_t *block;
+    uint16_t block_sz;
+    if (!wcx_mold_next(mold, &at, &block, &block_sz))
+      return true;
+    request.client_seq = mold->sequence + i;
+    if (request.client_seq < binding->expected)
+      continue;
+    memcpy(&request.header, block, 8);
+    request.body = block + 8;
+    request.avail = (uint16_t)(block_sz - 8);
+    enum block_result result = process(seq, &request, mono_ns);
+    if (result == BLOCK_WAIT)
+      return false;
+    if (result == BLOCK_GOODBYE)
+      return true;
+    binding->expected = request.client_seq + 1;
+  }
+  return true;
+}
+
+bool wcx_sequencer_receive(wcx_sequencer_t *seq, const wcx_datagram_t *datagram, const wcx_mold_t *mold, uint64_t mono_ns)
+{
+  wcx_binding_t *binding = wcx_sessions_by_mold(seq->sessions, mold->session);
+  if (binding == NULL || !wcx_peer_equal(&binding->peer, &datagram->from))
+  {
+    wcx_stat_add(&seq->stats->rx_drop_session, 1);
+    return true;
+  }
+  if (!wcx_mold_sound(mold, 8) || mold->sequence > UINT64_MAX - UINT16_MAX)
+  {
+    wcx_stat_add(&seq->stats->rx_drop_framing, 1);
+    return true;
+  }
+  binding->last_rx_ns = mono_ns;
+  memcpy(binding->peer.mac, datagram->from.mac, 6);
+  if (mold->count == 0)
+    wcx_stat_add(&seq->stats->heartbeats_in, 1);
+  bool done = true;
+  if (mold->sequence > binding->expected && !close_gap(seq, binding, mold->sequence, &done))
+    return done;
+  if (mold->sequence + mold->count < binding->expected || (mold->count > 0 && mold->sequence + mold->count == binding->expected))
+  {
+    receive_stale(seq, binding, mold, mono_ns);
+    return true;
+  }
+  return process_blocks(seq, binding, mold, mono_ns);
+}
