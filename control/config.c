@@ -356,7 +356,7 @@ bool wcx_config_load(wcx_config_t *config, const char *path, const wcx_config_se
     snprintf(err, err_sz, "the path of the configuration is longer than %zu characters: choose a shorter one", sizeof(config->path) - 1);
     return false;
   }
-  strcpy(config->path, path);
+  memcpy(config->path, path, strlen(path) + 1);
   wcx_raw_t *raw = wcx_config_raw_load(path, err, err_sz);
   bool fine = raw != NULL;
   for (unsigned i = 0; fine && sets != NULL && i < sets->set_cnt; i++)

@@ -75,8 +75,9 @@ int wcx_ctl_each_shard(const wcx_ctl_t *ctl, wcx_ctl_shard_command_t *command)
 
 static void copy_path(char to[WCX_CTL_PATH_MAX], const char *from)
 {
-  if (strlen(from) < WCX_CTL_PATH_MAX)
-    strcpy(to, from);
+  size_t len = strlen(from);
+  if (len < WCX_CTL_PATH_MAX)
+    memcpy(to, from, len + 1);
 }
 
 static void default_control_dir(char dir[WCX_CTL_PATH_MAX])

@@ -16,7 +16,7 @@ static int ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t a
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
   if (ctl->socket[0] == '\0' || strlen(ctl->socket) >= sizeof(addr.sun_path))
     return wcx_ctl_fail(WCX_CTL_FAILED, "no control socket is known: make up, or give --socket PATH (at most %zu characters)", sizeof(addr.sun_path) - 1);
-  strcpy(addr.sun_path, ctl->socket);
+  memcpy(addr.sun_path, ctl->socket, strlen(ctl->socket) + 1);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
   {
@@ -44,25 +44,26 @@ static int ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t a
   return status;
 }
 
+static void print_members(json_t *object)
+{
+  for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at))
+  {
+    const json_t *value = json_object_iter_value(at);
+    if (json_is_string(value))
+      printf("  %-16s %s\n", json_object_iter_key(at), json_string_value(value));
+    else
+      printf("  %-16s %" JSON_INTEGER_FORMAT "\n", json_object_iter_key(at), json_integer_value(value));
+  }
+}
+
 static void print_table(const json_t *status)
 {
-  const char *key;
-  json_t *value;
   printf("%s%s\n", json_is_true(json_object_get(status, "Ready")) ? "ready" : "not ready: ", json_string_value(json_object_get(status, "NotReady")));
   printf("durability %s, state in %s\n", json_string_value(json_object_get(status, "Durability")), json_string_value(json_object_get(status, "StateDir")));
-  json_object_foreach(json_object_get(status, "Processes"), key, value) printf("  %-16s %s\n", key, json_string_value(value));
-  size_t idx;
-  json_t *shard;
-  json_array_foreach(json_object_get(status, "Shards"), idx, shard)
-  {
-    json_object_foreach(shard, key, value)
-    {
-      if (json_is_string(value))
-        printf("  %-16s %s\n", key, json_string_value(value));
-      else
-        printf("  %-16s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
-    }
-  }
+  print_members(json_object_get(status, "Processes"));
+  const json_t *shards = json_object_get(status, "Shards");
+  for (size_t i = 0; i < json_array_size(shards); i++)
+    print_members(json_array_get(shards, i));
 }
 
 int wcx_ctl_status(const wcx_ctl_t *ctl)
