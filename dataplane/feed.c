@@ -30,7 +30,7 @@ void wcx_feed_pass(wcx_feed_t *feed, uint64_t seq)
   feed->passed_seq = seq;
 }
 
-enum wcx_feed_result wcx_feed_add(wcx_feed_t *feed, const wcx_out_entry_t *entry, const uint8_t *message)
+enum wcx_feed_result wcx_feed_pack(wcx_feed_t *feed, const wcx_out_entry_t *entry, const uint8_t *message)
 {
   const wcx_feed_day_t *day = wcx_feed_day_of(feed, entry->input_seq);
   WCX_CHECK(day != NULL, "feed message %llu of input %llu has no day", (unsigned long long)entry->number, (unsigned long long)entry->input_seq);

@@ -57,7 +57,7 @@ enum wcx_feed_result
   WCX_FEED_FULL = 2,
   WCX_FEED_NO_ROOM = 3,
 };
-enum wcx_feed_result wcx_feed_add(wcx_feed_t *feed, const wcx_out_entry_t *entry, const uint8_t *message);
+enum wcx_feed_result wcx_feed_pack(wcx_feed_t *feed, const wcx_out_entry_t *entry, const uint8_t *message);
 
 /* Queue the open packets, if any. */
 void wcx_feed_flush(wcx_feed_t *feed, uint64_t mono_ns);

@@ -1,0 +1,186 @@
+/* Order in, ack out; nothing leaves before its input is released; what would leave early ends the process. */
+#include "tests/unit/loop_fixture.h"
+
+#include "dataplane/egress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void test_order_is_acked(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  world_turns(&w, 3);
+  sent_t sent;
+  assert_true(world_next(&w, &sent));
+  assert_int_equal(sent.to_ip, client.ip);
+  assert_memory_equal(sent.mold.session, client.mold, 10);
+  assert_int_equal(sent.mold.sequence, client.ack.next_server_seq_no);
+  assert_int_equal(sent.mold.count, 1);
+  wcx_execution_report_new_t ack;
+  memcpy(&ack, sent.mold.blocks + 10, sizeof(ack));
+  assert_int_equal(ack.cl_ord_id, order.cl_ord_id);
+  assert_int_equal(ack.leaves_qty, 5);
+  /* private before public: the same event on both sides of the feed comes after it */
+  assert_true(world_next(&w, &sent));
+  assert_int_equal(sent.to_ip, 0xef4d0001u);
+  assert_int_equal(sent.datagram.to_port, 7101);
+  assert_true(world_next(&w, &sent));
+  assert_int_equal(sent.to_ip, 0xef4d0002u);
+  assert_false(world_next(&w, &sent));
+  world_close(&w);
+}
+
+static void test_nothing_leaves_before_release(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  w.hold = true;
+  for (uint32_t i = 0; i < 20; i++)
+  {
+    wcx_new_order_single_t order = client_order(&client, 1, i % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
+    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  }
+  /* what mentions state waits as well */
+  client_send_at(&w, &client, client.next_seq + 5, 0, NULL, 0);
+  world_turns(&w, 100);
+  assert_int_equal(wcx_engine_orders_live(wcx_loop_engine(w.loop)), 0);
+  assert_int_equal(wcx_wire_pending(w.wire), 0);
+  assert_true(atomic_load(&w.shm->stats.gate_waits) > 0);
+  w.hold = false;
+  world_turns(&w, 3);
+  wcx_not_applied_t not_applied;
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_NOT_APPLIED, &not_applied, sizeof(not_applied)));
+  assert_int_equal(not_applied.from_seq_no, client.next_seq);
+  assert_int_equal(not_applied.count, 5);
+  world_close(&w);
+}
+
+static void test_full_ring_leaves_frames_unread(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  w.hold = true;
+  for (uint32_t i = 0; i < 600; i++)
+  {
+    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
+    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  }
+  world_turns(&w, 100);
+  assert_true(atomic_load(&w.shm->stats.backpressure_turns) > 0);
+  assert_int_equal(wcx_wire_pending(w.wire), 0);
+  uint64_t sequenced = atomic_load(&w.shm->stats.requests_sequenced);
+  assert_true(sequenced < 256);
+  w.hold = false;
+  world_turns(&w, 200);
+  assert_int_equal(atomic_load(&w.shm->stats.requests_sequenced), 600);
+  assert_int_equal(atomic_load(&w.shm->stats.requests_stale), 0);
+  uint32_t acks = 0;
+  wcx_execution_report_new_t ack;
+  sent_t sent;
+  while (world_next_to(&w, &client, &sent))
+    acks += sent.mold.count;
+  assert_int_equal(acks, 1200); /* New and Cancel each */
+  (void)ack;
+  world_close(&w);
+}
+
+/* Run `fn` in a child and return how it ended. */
+static int ending_of(void (*fn)(void))
+{
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0)
+  {
+    if (freopen("/dev/null", "w", stderr) == NULL)
+      _exit(9);
+    fn();
+    _exit(0);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void plant_early_release(void)
+{
+  wcx_stats_t stats = {0};
+  wcx_port_t *port = wcx_port_open(WCX_PORT_AF_XDP, "planted", 0, false);
+  wcx_egress_t egress = {.port = port, .stats = &stats, .net = {.ip = WORLD_IP}};
+  wcx_peer_t to = {.ip = CLIENT_IP, .port = 1};
+  uint8_t message[16] = {0};
+  (void)wcx_egress_answer(&egress, &to, 7002, message, sizeof(message), 8);
+  (void)wcx_egress_flush(&egress, 7);
+}
+
+static void test_transmit_check_catches_a_planted_early_release(void **state)
+{
+  (void)state;
+  assert_int_equal(ending_of(plant_early_release), SIGABRT);
+}
+
+static void plant_foreign_epoch(void)
+{
+  world_t w;
+  world_new(&w, NULL);
+  w.dead = true;
+  atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch + 1, w.durable_seq));
+  world_turn(&w);
+}
+
+static void test_foreign_epoch_halts(void **state)
+{
+  (void)state;
+  assert_int_equal(ending_of(plant_foreign_epoch), SIGABRT);
+}
+
+static void test_busy_port_loses_nothing(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  wcx_wire_set_faults(w.wire, &(wcx_wire_faults_t){.seed = 1, .tx_room = 1});
+  for (uint32_t i = 0; i < 300; i++)
+  {
+    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
+    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  }
+  world_turns(&w, 200);
+  uint64_t next = client.ack.next_server_seq_no;
+  sent_t sent;
+  while (world_next_to(&w, &client, &sent))
+  {
+    assert_int_equal(sent.mold.sequence, next);
+    next += sent.mold.count;
+  }
+  assert_int_equal(next, client.ack.next_server_seq_no + 600);
+  world_close(&w);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_order_is_acked),
+      cmocka_unit_test(test_nothing_leaves_before_release),
+      cmocka_unit_test(test_full_ring_leaves_frames_unread),
+      cmocka_unit_test(test_transmit_check_catches_a_planted_early_release),
+      cmocka_unit_test(test_foreign_epoch_halts),
+      cmocka_unit_test(test_busy_port_loses_nothing),
+  };
+  return cmocka_run_group_tests_name("loop_gate", tests, NULL, NULL);
+}
