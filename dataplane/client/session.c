@@ -337,6 +337,8 @@ static void on_unsequenced(wcx_client_session_t *session, uint64_t now_ns, const
     wcx_client_message_block(&reject, sizeof(reject), message, len);
     if (reject.code == WCX_RETRANSMIT_REJECT_CODE_TOO_LOW && reject.from_seq_no == session->inbound.next)
       wcx_client_stream_skip(&session->inbound);
+    else if (reject.code == WCX_RETRANSMIT_REJECT_CODE_BAD_SESSION && (session->state == WCX_CLIENT_RECOVERING || session->state == WCX_CLIENT_READY))
+      binding_ended(session, now_ns, WCX_TERMINATE_CODE_UNSPECIFIED); /* the data plane restarted: it does not know this binding */
     else
       wcx_client_stream_refused(&session->inbound, now_ns, reject.retry_delay_nanos);
     break;
@@ -360,7 +362,8 @@ void wcx_client_session_datagram(wcx_client_session_t *session, uint64_t now_ns,
     session->bad_datagram_cnt += session->established_cnt == 0; /* else: late, of a binding before */
     return;
   }
-  session->last_rx_ns = now_ns;
+  if (numbered || session->state == WCX_CLIENT_ESTABLISHING)
+    session->last_rx_ns = now_ns; /* a refusal outside the flow is no sign that the binding lives */
   if (packet.count == WCX_CLIENT_END_OF_SESSION)
     return;
   for (uint16_t block = 0; block < packet.count; block++)
