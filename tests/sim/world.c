@@ -337,6 +337,8 @@ static void turn(wcx_world_t *world, bool work)
   {
     world->running = WCX_CRASH_JOURNAL;
     (void)wcx_journal_step(world->journal, world->mono_ns);
+    if (draw_below(world, 4) == 0)
+      (void)wcx_segment_prep_step(&world->journal->prep);
     WCX_CHECK(!world->journal->halted, "the journal halted: %s", world->journal->text);
   }
   if ((who >> 4 & 3) == 0)
@@ -392,6 +394,20 @@ static bool at_rest(wcx_world_t *world)
       return false;
   uint64_t released = wcx_release_seq(atomic_load(&wcx_region_shard(world->region, 0)->release.release_word));
   return wcx_engine_applied_seq(wcx_loop_engine(world->loop)) == released;
+}
+
+static void explain_stuck(wcx_world_t *world)
+{
+  printf("stuck: data plane %s, journal %s\n",
+         world->port == NULL             ? "dead"
+         : wcx_loop_serving(world->loop) ? "serving"
+                                         : wcx_loop_waiting_for(world->loop),
+         !world->journal_alive              ? "dead"
+         : wcx_journal_idle(world->journal) ? "idle"
+                                            : "busy");
+  for (uint32_t i = 0; i < WCX_WORLD_CLIENTS; i++)
+    printf("stuck: client %u in state %d (reject code %u), %u undecided\n", i + 1, (int)world->clients[i].session.state, world->clients[i].session.reject_code,
+           world->clients[i].session.undecided_cnt);
 }
 
 static void judge(wcx_world_t *world)
@@ -465,7 +481,11 @@ void wcx_world_run(wcx_world_t *world, uint64_t seed, uint32_t cycles)
   for (; turns < TURNS_TO_REST_MAX && !at_rest(world); turns++)
     turn(world, false);
   if (turns == TURNS_TO_REST_MAX)
+  {
     world->stuck++;
+    if (world->trace)
+      explain_stuck(world);
+  }
   else
     judge(world);
   kill_dataplane(world);
