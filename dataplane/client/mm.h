@@ -10,6 +10,7 @@
 #include "dataplane/client/feed.h"
 #include "dataplane/client/session.h"
 #include "dataplane/client/transport.h"
+#include "engine/base/hist.h"
 
 #define WCX_MM_SESSIONS_MAX 8u
 #define WCX_MM_ORDER_PORT 7002u
@@ -100,8 +101,8 @@ struct wcx_mm
   uint64_t start_ns, now_ns;
   bool stopping; /* no new requests */
 
-  uint32_t *rtt_us; /* every sample */
-  uint64_t rtt_cnt, rtt_max;
+  wcx_hist_t rtt;        /* round trips, ns: all */
+  wcx_hist_t rtt_second; /* since the board was shown last */
   wcx_mm_numbers_t trade_ids;
   wcx_mm_numbers_t feed_witness;
   char feed_day[10];
@@ -153,8 +154,5 @@ void wcx_mm_status(wcx_mm_t *mm);
 
 /* Let a fresh process dump the journal and look for every acknowledged request in it. False when the dump could not be made. */
 bool wcx_mm_audit(wcx_mm_t *mm);
-
-/* Percentile of n samples; sorts them. */
-uint32_t wcx_mm_percentile(uint32_t *samples, uint64_t cnt, double percent);
 
 #endif

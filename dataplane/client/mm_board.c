@@ -2,16 +2,13 @@
 #include "dataplane/client/mm.h"
 
 #include <ncurses.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 typedef struct board
 {
   bool screen;
   uint64_t at_ns;
-  uint64_t sent, acks, trades, md, rtt_from;
-  uint32_t *window; /* round trips of the last second, for sorting */
-  uint64_t window_max;
+  uint64_t sent, acks, trades, md;
 } board_t;
 
 static board_t board;
@@ -67,22 +64,9 @@ static view_t look(wcx_mm_t *mm)
   view.acks = (double)(mm->ack_cnt - board.acks) / seconds;
   view.trades = (double)(mm->trade_cnt - board.trades) / seconds;
   view.md = (double)(mm->md_cnt - board.md) / seconds;
-  uint64_t cnt = mm->rtt_cnt - board.rtt_from;
-  if (cnt > board.window_max)
-  {
-    uint32_t *window = realloc(board.window, cnt * sizeof(*window));
-    if (window != NULL)
-    {
-      board.window = window;
-      board.window_max = cnt;
-    }
-  }
-  if (cnt != 0 && cnt <= board.window_max)
-  {
-    memcpy(board.window, mm->rtt_us + board.rtt_from, cnt * sizeof(*board.window));
-    view.p50 = wcx_mm_percentile(board.window, cnt, 50);
-    view.p99 = wcx_mm_percentile(board.window, cnt, 99);
-  }
+  view.p50 = (uint32_t)(wcx_hist_percentile(&mm->rtt_second, 500000) / 1000);
+  view.p99 = (uint32_t)(wcx_hist_percentile(&mm->rtt_second, 990000) / 1000);
+  mm->rtt_second = (wcx_hist_t){0};
   view.gaps = wcx_client_feed_gaps(&mm->feed);
   view.recovered = mm->feed.stream.hole_recovered_cnt;
   for (uint32_t i = 0; i < mm->options->session_cnt; i++)
@@ -92,7 +76,6 @@ static view_t look(wcx_mm_t *mm)
   board.acks = mm->ack_cnt;
   board.trades = mm->trade_cnt;
   board.md = mm->md_cnt;
-  board.rtt_from = mm->rtt_cnt;
   return view;
 }
 
@@ -177,6 +160,4 @@ void wcx_mm_board_close(wcx_mm_t *mm)
   if (board.screen)
     endwin();
   board.screen = false;
-  free(board.window);
-  board.window = NULL;
 }

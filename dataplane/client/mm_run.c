@@ -92,15 +92,8 @@ static void session_decided(void *ctx, const wcx_client_request_t *request, cons
   if (message != NULL)
   {
     mm->ack_cnt++;
-    if (mm->rtt_cnt == mm->rtt_max)
-    {
-      mm->rtt_max = mm->rtt_max == 0 ? 65536 : mm->rtt_max * 2;
-      mm->rtt_us = realloc(mm->rtt_us, mm->rtt_max * sizeof(*mm->rtt_us));
-      if (mm->rtt_us == NULL)
-        WCX_DIE("no memory for %llu round trips", (unsigned long long)mm->rtt_max);
-    }
-    uint64_t us = (now_ns - request->sent_ns) / 1000;
-    mm->rtt_us[mm->rtt_cnt++] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+    wcx_hist_record(&mm->rtt, now_ns - request->sent_ns);
+    wcx_hist_record(&mm->rtt_second, now_ns - request->sent_ns);
   }
   wcx_maker_decided(maker, request, message, sz);
 }
@@ -205,7 +198,6 @@ static void mm_free(wcx_mm_t *mm)
   wcx_client_feed_free(&mm->feed);
   wcx_client_books_free(&mm->books);
   wcx_client_transport_close(&mm->transport);
-  free(mm->rtt_us);
   free(mm->trade_ids.values);
   free(mm->feed_witness.values);
   free(mm);
@@ -315,22 +307,6 @@ static void terminate_all(wcx_mm_t *mm)
 
 /* --- the summary ------------------------------------------------------------------------------------ */
 
-static int compare_u32(const void *left, const void *right)
-{
-  uint32_t a = *(const uint32_t *)left;
-  uint32_t b = *(const uint32_t *)right;
-  return (a > b) - (a < b);
-}
-
-uint32_t wcx_mm_percentile(uint32_t *samples, uint64_t cnt, double percent)
-{
-  if (cnt == 0)
-    return 0;
-  qsort(samples, cnt, sizeof(*samples), compare_u32);
-  uint64_t at = (uint64_t)((double)cnt * percent / 100.0);
-  return samples[at < cnt ? at : cnt - 1];
-}
-
 static void dump_books(const wcx_mm_t *mm)
 {
   FILE *file = fopen(mm->options->dump_books, "w");
@@ -371,12 +347,12 @@ static int summary(wcx_mm_t *mm, uint64_t trading_ns)
     WCX_DIE("cannot write the summary to '%s'", mm->options->summary);
   fprintf(file,
           "{\"orders\":%llu,\"acks\":%llu,\"trades\":%llu,\"md_messages\":%llu,\"gaps\":%llu,\"gaps_recovered\":%llu,\"lost\":%llu,\"journal_records\":%llu,\"release_seq\":%llu,"
-          "\"rtt_p50_us\":%u,\"rtt_p99_us\":%u,\"seconds\":%.3f,\"rejects\":%llu,\"refused\":%llu,\"not_applied\":%llu,\"rebinds\":%llu,\"undecided\":%u,\"missing\":%llu,"
+          "\"rtt_p50_us\":%.1f,\"rtt_p99_us\":%.1f,\"seconds\":%.3f,\"rejects\":%llu,\"refused\":%llu,\"not_applied\":%llu,\"rebinds\":%llu,\"undecided\":%u,\"missing\":%llu,"
           "\"duplicates\":%llu,\"conflicts\":%llu,\"wrong_fates\":%llu,\"contradictions\":%llu,\"feed_number\":%llu,\"audited\":%s}\n",
           (unsigned long long)sent, (unsigned long long)mm->ack_cnt, (unsigned long long)mm->trade_cnt, (unsigned long long)mm->md_cnt, (unsigned long long)gaps,
           (unsigned long long)recovered, (unsigned long long)lost, (unsigned long long)mm->journal_records,
-          (unsigned long long)(mm->status_known ? mm->release_seq : mm->journal_last_seq), wcx_mm_percentile(mm->rtt_us, mm->rtt_cnt, 50),
-          wcx_mm_percentile(mm->rtt_us, mm->rtt_cnt, 99), (double)trading_ns / 1e9, (unsigned long long)mm->reject_cnt, (unsigned long long)refused,
+          (unsigned long long)(mm->status_known ? mm->release_seq : mm->journal_last_seq), (double)wcx_hist_percentile(&mm->rtt, 500000) / 1000,
+          (double)wcx_hist_percentile(&mm->rtt, 990000) / 1000, (double)trading_ns / 1e9, (unsigned long long)mm->reject_cnt, (unsigned long long)refused,
           (unsigned long long)not_applied, (unsigned long long)rebinds, undecided(mm), (unsigned long long)mm->missing_cnt, (unsigned long long)mm->duplicate_cnt,
           (unsigned long long)mm->conflict_cnt, (unsigned long long)wrong_fates, (unsigned long long)mm->books.contradiction_cnt, (unsigned long long)(mm->feed.stream.next - 1),
           mm->audited ? "true" : "false");
