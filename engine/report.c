@@ -24,7 +24,7 @@ void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel
   };
 }
 
-void wcx_feed_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_order_t *order, int64_t price)
+void wcx_report_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_order_t *order, int64_t price)
 {
   wcx_add_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_ADD_ORDER, sizeof(*md));
   *md = (wcx_add_order_t){
@@ -37,7 +37,7 @@ void wcx_feed_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, cons
   };
 }
 
-void wcx_feed_delete(wcx_engine_t *engine, const wcx_instrument_t *instrument, uint64_t order_id, uint8_t side)
+void wcx_report_delete(wcx_engine_t *engine, const wcx_instrument_t *instrument, uint64_t order_id, uint8_t side)
 {
   wcx_delete_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_DELETE_ORDER, sizeof(*md));
   *md = (wcx_delete_order_t){
@@ -72,5 +72,5 @@ void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uin
   wcx_report_cancel(engine, owner, &report);
   if (also != NULL && also != owner)
     wcx_report_cancel(engine, also, &report);
-  wcx_feed_delete(engine, instrument, report.order_id, report.side);
+  wcx_report_delete(engine, instrument, report.order_id, report.side);
 }

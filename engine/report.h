@@ -25,8 +25,8 @@ typedef struct wcx_cancel_report
 } wcx_cancel_report_t;
 
 void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel_report_t *report);
-void wcx_feed_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_order_t *order, int64_t price);
-void wcx_feed_delete(wcx_engine_t *engine, const wcx_instrument_t *instrument, uint64_t order_id, uint8_t side);
+void wcx_report_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_order_t *order, int64_t price);
+void wcx_report_delete(wcx_engine_t *engine, const wcx_instrument_t *instrument, uint64_t order_id, uint8_t side);
 
 /* Cancel a resting order: ER_Cancel to its session (and to `also`, when another session asked), DeleteOrder to the feed, slot freed. */
 void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also);

@@ -283,7 +283,7 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
   order->side = request->side;
   order->flags = (request->exec_inst & WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0 ? WCX_ORDER_F_COD : 0;
   wcx_book_rest(engine, slot, px_idx, request->price);
-  wcx_feed_add(engine, instrument, order, request->price);
+  wcx_report_add(engine, instrument, order, request->price);
 }
 
 /* --- cancel --------------------------------------------------------------------------------------------------------------------------- */
@@ -445,7 +445,7 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
     };
     return;
   }
-  wcx_feed_delete(engine, instrument, order->order_id, order->side);
+  wcx_report_delete(engine, instrument, order->order_id, order->side);
   wcx_taker_t taker = {
       .session = session,
       .instrument = instrument,
@@ -465,7 +465,7 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
   }
   order->leaves = taker.leaves;
   wcx_book_rest(engine, slot, px_idx, price);
-  wcx_feed_add(engine, instrument, order, price);
+  wcx_report_add(engine, instrument, order, price);
 }
 
 static enum wcx_reject replace(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request, uint32_t *slot_out)
