@@ -253,7 +253,8 @@ static void on_definition(wcx_client_books_t *books, const void *message, size_t
 {
   wcx_security_definition_t definition;
   wcx_client_message_block(&definition, sizeof(definition), message, sz);
-  wcx_client_instrument_t *instrument = &books->instruments[instrument_idx(books, definition.security_id)];
+  uint32_t idx = instrument_idx(books, definition.security_id); /* may move the array: before it is read */
+  wcx_client_instrument_t *instrument = &books->instruments[idx];
   instrument->definition = definition;
   instrument->defined = true;
   instrument->status = definition.security_trading_status;
@@ -333,7 +334,8 @@ bool wcx_client_books_apply(wcx_client_books_t *books, const void *message, size
   {
     wcx_security_status_t status;
     wcx_client_message_block(&status, sizeof(status), message, sz);
-    books->instruments[instrument_idx(books, status.security_id)].status = status.security_trading_status;
+    uint32_t idx = instrument_idx(books, status.security_id); /* as above */
+    books->instruments[idx].status = status.security_trading_status;
     break;
   }
   case WCX_TEMPLATE_ADD_ORDER:
