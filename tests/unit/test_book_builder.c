@@ -216,6 +216,26 @@ static void test_contradictions_are_told_and_change_nothing(void **state)
   free(model);
 }
 
+static void test_the_first_thing_may_be_a_definition(void **state)
+{
+  (void)state;
+  model_t *model = calloc(1, sizeof(*model));
+  assert_non_null(model);
+  wcx_client_books_init(&model->books);
+  for (uint32_t id = 1; id <= 200; id++)
+  {
+    wcx_security_definition_t definition = {.security_id = id, .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE, .round_lot = id};
+    assert_true(apply(model, WCX_TEMPLATE_SECURITY_DEFINITION, &definition, sizeof(definition)));
+    wcx_security_status_t status = {.security_id = 1000 + id, .security_trading_status = WCX_SECURITY_TRADING_STATUS_PRE_OPEN};
+    assert_true(apply(model, WCX_TEMPLATE_SECURITY_STATUS, &status, sizeof(status)));
+  }
+  assert_int_equal(model->books.instrument_cnt, 400);
+  assert_int_equal(wcx_client_books_find(&model->books, 77)->definition.round_lot, 77);
+  assert_false(wcx_client_books_find(&model->books, 1077)->defined);
+  wcx_client_books_free(&model->books);
+  free(model);
+}
+
 static void test_printed_form(void **state)
 {
   (void)state;
@@ -245,6 +265,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_flow_equals_a_flat_list),
       cmocka_unit_test(test_contradictions_are_told_and_change_nothing),
+      cmocka_unit_test(test_the_first_thing_may_be_a_definition),
       cmocka_unit_test(test_printed_form),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
