@@ -53,7 +53,7 @@ SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
 SRC_wcx-dataplane := dataplane/main.c dataplane/port_dpdk.c $(PROD)
 LIBS_wcx-dataplane := dataplane engine
-LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lnuma
+LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
@@ -131,7 +131,21 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/po
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
 
-tests: $(TEST_BINS) $(B)/tests/unit/canary ## compile the tests
+# Programs the end-to-end tests run: like an executable, but under build/tests/.
+E2E_PROGRAMS := $(if $(SANITIZER),,port_echo)
+
+SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
+LD_e2e_port_echo  := $(LD_wcx-dataplane)
+
+define e2e_rule
+$(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/libwcx-%.a) $(LIB)/libwcx-engine.a
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LD_e2e_$(1))
+endef
+$(foreach e,$(E2E_PROGRAMS),$(eval $(call e2e_rule,$(e))))
+
+tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 

@@ -1,0 +1,327 @@
+/* The port over DPDK: af_xdp or af_packet on a kernel interface, memif to another process. The only file that includes rte_*.
+
+   One port per process. The main thread becomes EAL's main lcore on every CPU but the poll core, and EAL's own threads follow it there; the poll loop
+   runs on one worker lcore pinned to the poll core. */
+#include "dataplane/port.h"
+#include "engine/base/check.h"
+#include "engine/shm/params.h"
+
+#include <rte_bus_vdev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_mbuf.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define MBUF_CNT 16383u /* af_xdp alone parks 4,096 in its fill ring and up to 2,048 in each of its other two */
+#define MBUF_CACHE_CNT 256u
+#define RING_DESC_CNT 1024u
+#define ORDINARY_MEMORY_MIB "96"
+#define HUGE_PAGES_NEEDED 32u /* of 2 MiB */
+#define MAIN_LCORE 0u
+#define POLL_LCORE 1u
+
+struct wcx_port
+{
+  struct rte_mempool *pool;
+  uint16_t id;
+  bool is_tx_counted; /* transmit results come from reference counts, see send_counted */
+  sem_t done;
+  void (*fn)(void *arg);
+  void *arg;
+};
+
+static wcx_port_t the_port;
+
+/* --- set-up: what the host must offer ------------------------------------------------------------ */
+
+static void check_interface(const char *device)
+{
+  if (if_nametoindex(device) == 0)
+    WCX_DIE("port: no interface '%s' in this network namespace: make it (make up does) or correct network.device; there are: ip -br link", device);
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    WCX_DIE("port: raw sockets are refused (%s): run as root, or give the executable CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_IPC_LOCK", strerror(errno));
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, device, strlen(device) + 1); /* if_nametoindex accepts no name longer than IFNAMSIZ - 1 */
+  if (ioctl(fd, SIOCGIFFLAGS, &request) != 0)
+    WCX_DIE("port: cannot read the flags of '%s': %s", device, strerror(errno));
+  close(fd);
+  if ((request.ifr_flags & IFF_UP) == 0)
+    WCX_DIE("port: interface '%s' is down: ip link set dev %s up", device, device);
+}
+
+static void check_huge_pages(void)
+{
+  static const char path[] = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
+  unsigned long free_cnt = 0;
+  FILE *file = fopen(path, "re");
+  if (file == NULL || fscanf(file, "%lu", &free_cnt) != 1)
+    free_cnt = 0;
+  if (file != NULL)
+    fclose(file);
+  if (free_cnt < HUGE_PAGES_NEEDED)
+    WCX_DIE("port: %lu huge pages of 2 MiB are free, %u are needed: echo 512 > /proc/sys/vm/nr_hugepages (or set hugepages: false)", free_cnt, HUGE_PAGES_NEEDED);
+}
+
+/* "server:/path" or "client:/path". A server that was killed leaves its socket behind: remove it when nobody answers there. */
+static const char *check_memif(const char *device, bool *is_server)
+{
+  const char *path = strchr(device, ':');
+  *is_server = strncmp(device, "server:", 7) == 0;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (path == NULL || (!*is_server && strncmp(device, "client:", 7) != 0) || path[1] != '/' || strlen(path + 1) >= sizeof(address.sun_path) || strchr(path, ',') != NULL)
+    WCX_DIE("port: memif device '%s' is not 'server:/path' or 'client:/path' (absolute, shorter than %zu bytes, no comma)", device, sizeof(address.sun_path));
+  path++;
+  if (!*is_server)
+    return path;
+  memcpy(address.sun_path, path, strlen(path) + 1);
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    WCX_DIE("port: socket: %s", strerror(errno));
+  int status = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+  int why = errno;
+  close(fd);
+  if (status == 0)
+    WCX_DIE("port: memif socket %s is in use by another server: stop it, or give this one another path", path);
+  if (why == ECONNREFUSED && unlink(path) != 0)
+    WCX_DIE("port: cannot remove the abandoned memif socket %s: %s", path, strerror(errno));
+  if (why != ECONNREFUSED && why != ENOENT)
+    WCX_DIE("port: memif socket %s is not usable: %s", path, strerror(why));
+  return path;
+}
+
+/* --- set-up: EAL and the port -------------------------------------------------------------------- */
+
+/* "0@(cpu,...),1@poll": the main lcore may use every CPU of this process but the poll core, or that one when there is no other. */
+static void format_lcores(char *text, size_t text_sz, uint32_t poll_cpu)
+{
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+    WCX_DIE("port: sched_getaffinity: %s", strerror(errno));
+  if (poll_cpu >= CPU_SETSIZE || !CPU_ISSET(poll_cpu, &allowed))
+    WCX_DIE("port: CPU %u is not one of the %d this process may run on: choose another lcore for the shard, or widen the cpuset (nproc, taskset -p)", poll_cpu,
+            CPU_COUNT(&allowed));
+  size_t used = (size_t)snprintf(text, text_sz, "%u@(", MAIN_LCORE);
+  bool is_first = true;
+  for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+  {
+    bool is_wanted = CPU_COUNT(&allowed) == 1 ? cpu == poll_cpu : CPU_ISSET(cpu, &allowed) && cpu != poll_cpu;
+    if (!is_wanted || used + 32 > text_sz)
+      continue;
+    used += (size_t)snprintf(text + used, text_sz - used, is_first ? "%u" : ",%u", cpu);
+    is_first = false;
+  }
+  snprintf(text + used, text_sz - used, "),%u@%u", POLL_LCORE, poll_cpu);
+}
+
+static void start_eal(uint32_t poll_cpu, bool hugepages)
+{
+  char lcores[512];
+  format_lcores(lcores, sizeof(lcores), poll_cpu);
+  char *args[24] = {0};
+  int arg_cnt = 0;
+  const char *common[] = {"wcx-dataplane", "--lcores", lcores, "--main-lcore", "0", "--no-pci", "--iova-mode=va", "--no-telemetry", "--log-level=*:warning"};
+  for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+    args[arg_cnt++] = (char *)(uintptr_t)common[i];
+  const char *huge[] = {"--in-memory", NULL};
+  const char *ordinary[] = {"--no-huge", "--no-shconf", "-m", ORDINARY_MEMORY_MIB, NULL};
+  for (const char **arg = hugepages ? huge : ordinary; *arg != NULL; arg++)
+    args[arg_cnt++] = (char *)(uintptr_t)*arg;
+  setenv("LIBXDP_SKIP_DISPATCHER", "1", 1); /* one program per interface is enough, and the dispatcher needs a bpffs */
+  if (rte_eal_init(arg_cnt, args) < 0)
+    WCX_DIE("port: DPDK does not start: %s; its own message stands above", rte_strerror(rte_errno));
+  if (rte_lcore_is_enabled(POLL_LCORE) == 0 || rte_get_main_lcore() != MAIN_LCORE)
+    WCX_DIE("port: DPDK did not take the lcores '%s'", lcores);
+}
+
+static void format_vdev(uint32_t kind, const char *device, char *name, size_t name_sz, char *args, size_t args_sz)
+{
+  bool is_server = false;
+  const char *path;
+  switch (kind)
+  {
+  case WCX_PORT_AF_XDP:
+    check_interface(device);
+    snprintf(name, name_sz, "net_af_xdp0");
+    snprintf(args, args_sz, "iface=%s,start_queue=0,queue_count=1,busy_budget=0", device);
+    return;
+  case WCX_PORT_AF_PACKET:
+    check_interface(device);
+    snprintf(name, name_sz, "net_af_packet0");
+    snprintf(args, args_sz, "iface=%s,qpairs=1,framesz=2048,blocksz=65536,framecnt=4096", device);
+    return;
+  case WCX_PORT_MEMIF:
+    path = check_memif(device, &is_server);
+    snprintf(name, name_sz, "net_memif0");
+    snprintf(args, args_sz, "role=%s,id=0,socket=%s,socket-abstract=no,rsize=10,bsize=2048", is_server ? "server" : "client", path);
+    return;
+  default:
+    WCX_DIE("port: unknown kind %u (af_xdp is %d, af_packet %d, memif %d)", kind, WCX_PORT_AF_XDP, WCX_PORT_AF_PACKET, WCX_PORT_MEMIF);
+  }
+}
+
+static void start_device(wcx_port_t *port, const char *device)
+{
+  struct rte_eth_conf conf = {0};
+  uint16_t rx_cnt = RING_DESC_CNT;
+  uint16_t tx_cnt = RING_DESC_CNT;
+  int status = rte_eth_dev_configure(port->id, 1, 1, &conf);
+  if (status == 0)
+    status = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_cnt, &tx_cnt);
+  if (status == 0)
+    status = rte_eth_rx_queue_setup(port->id, 0, rx_cnt, (unsigned)SOCKET_ID_ANY, NULL, port->pool);
+  if (status == 0)
+    status = rte_eth_tx_queue_setup(port->id, 0, tx_cnt, (unsigned)SOCKET_ID_ANY, NULL);
+  if (status == 0)
+    status = rte_eth_dev_start(port->id);
+  if (status != 0)
+    WCX_DIE("port: '%s' does not start: %s; if another process holds its queue, stop that one; if a killed one left its program behind: ip link set dev %s xdp off", device,
+            strerror(-status), device);
+}
+
+wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, bool hugepages)
+{
+  wcx_port_t *port = &the_port;
+  WCX_CHECK(port->pool == NULL, "one port per process");
+  char name[32];
+  char args[256];
+  format_vdev(kind, device, name, sizeof(name), args, sizeof(args));
+  if (hugepages)
+    check_huge_pages();
+  start_eal(lcore, hugepages);
+  port->pool = rte_pktmbuf_pool_create("wcx-frames", MBUF_CNT, MBUF_CACHE_CNT, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  if (port->pool == NULL)
+    WCX_DIE("port: no memory for %u frames: %s", MBUF_CNT, rte_strerror(rte_errno));
+  int status = rte_vdev_init(name, args);
+  if (status != 0)
+    WCX_DIE("port: %s refuses '%s': %s", name, args, strerror(-status));
+  if (rte_eth_dev_get_port_by_name(name, &port->id) != 0)
+    WCX_DIE("port: %s made no port", name);
+  port->is_tx_counted = kind == WCX_PORT_AF_PACKET;
+  start_device(port, device);
+  if (sem_init(&port->done, 0, 0) != 0)
+    WCX_DIE("port: sem_init: %s", strerror(errno));
+  return port;
+}
+
+void wcx_port_close(wcx_port_t *port)
+{
+  rte_eth_dev_stop(port->id);
+  rte_eth_dev_close(port->id);
+  sem_destroy(&port->done);
+  rte_eal_cleanup();
+}
+
+void wcx_port_mac(const wcx_port_t *port, uint8_t mac[6])
+{
+  struct rte_ether_addr address;
+  int status = rte_eth_macaddr_get(port->id, &address);
+  WCX_CHECK(status == 0, "rte_eth_macaddr_get: %d", status);
+  memcpy(mac, address.addr_bytes, 6);
+}
+
+static int run_on_poll_lcore(void *arg)
+{
+  wcx_port_t *port = arg;
+  port->fn(port->arg);
+  sem_post(&port->done);
+  return 0;
+}
+
+void wcx_port_run(wcx_port_t *port, void (*fn)(void *arg), void *arg)
+{
+  port->fn = fn;
+  port->arg = arg;
+  int status = rte_eal_remote_launch(run_on_poll_lcore, port, POLL_LCORE);
+  WCX_CHECK(status == 0, "rte_eal_remote_launch: %d", status);
+  /* rte_eal_wait_lcore spins: sleep until there is next to nothing left to wait for. */
+  while (sem_wait(&port->done) != 0)
+    WCX_CHECK(errno == EINTR, "sem_wait: %s", strerror(errno));
+  rte_eal_wait_lcore(POLL_LCORE);
+}
+
+/* --- the loop ------------------------------------------------------------------------------------ */
+
+uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
+{
+  struct rte_mbuf *mbufs[WCX_PORT_BURST_MAX];
+  uint16_t want_cnt = (uint16_t)(max < WCX_PORT_BURST_MAX ? max : WCX_PORT_BURST_MAX);
+  uint16_t got_cnt = rte_eth_rx_burst(port->id, 0, mbufs, want_cnt);
+  uint32_t frame_cnt = 0;
+  for (uint16_t i = 0; i < got_cnt; i++)
+  {
+    struct rte_mbuf *mbuf = mbufs[i];
+    if (mbuf->nb_segs != 1 || mbuf->data_len > WCX_FRAME_SZ_MAX)
+    {
+      rte_pktmbuf_free(mbuf);
+      continue;
+    }
+    frames[frame_cnt++] = (wcx_frame_t){.data = rte_pktmbuf_mtod(mbuf, uint8_t *), .len = mbuf->data_len, .handle = mbuf};
+  }
+  return frame_cnt;
+}
+
+bool wcx_port_alloc(wcx_port_t *port, wcx_frame_t *frame)
+{
+  struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port->pool);
+  if (mbuf == NULL)
+    return false;
+  *frame = (wcx_frame_t){.data = rte_pktmbuf_mtod(mbuf, uint8_t *), .len = 0, .handle = mbuf};
+  return true;
+}
+
+void wcx_port_free(wcx_port_t *port, wcx_frame_t *frame)
+{
+  (void)port;
+  rte_pktmbuf_free_seg(frame->handle);
+}
+
+/* af_packet frees what it copied into its ring and yet returns 0 when the kick that follows fails. A second reference of ours tells what it really took:
+   those frames are in the ring and leave with the next kick. */
+static uint32_t send_counted(wcx_port_t *port, struct rte_mbuf **mbufs, uint16_t cnt)
+{
+  for (uint16_t i = 0; i < cnt; i++)
+    rte_mbuf_refcnt_update(mbufs[i], 1);
+  (void)rte_eth_tx_burst(port->id, 0, mbufs, cnt);
+  uint32_t sent_cnt = 0;
+  for (uint16_t i = 0; i < cnt; i++)
+  {
+    if (rte_mbuf_refcnt_read(mbufs[i]) == 1)
+    {
+      WCX_CHECK(sent_cnt == i, "frame %u was taken after frame %u was not", i, sent_cnt);
+      rte_pktmbuf_free_seg(mbufs[i]);
+      sent_cnt++;
+    }
+    else
+      rte_mbuf_refcnt_update(mbufs[i], -1);
+  }
+  return sent_cnt;
+}
+
+uint32_t wcx_port_tx(wcx_port_t *port, wcx_frame_t *frames, uint32_t cnt)
+{
+  struct rte_mbuf *mbufs[WCX_PORT_BURST_MAX];
+  uint16_t send_cnt = (uint16_t)(cnt < WCX_PORT_BURST_MAX ? cnt : WCX_PORT_BURST_MAX);
+  for (uint16_t i = 0; i < send_cnt; i++)
+  {
+    WCX_CHECK(frames[i].len > 0 && frames[i].len <= WCX_FRAME_SZ_MAX, "frame of %u bytes", frames[i].len);
+    struct rte_mbuf *mbuf = frames[i].handle;
+    mbuf->data_len = (uint16_t)frames[i].len;
+    mbuf->pkt_len = frames[i].len;
+    mbufs[i] = mbuf;
+  }
+  if (port->is_tx_counted)
+    return send_counted(port, mbufs, send_cnt);
+  return rte_eth_tx_burst(port->id, 0, mbufs, send_cnt);
+}
