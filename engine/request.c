@@ -328,7 +328,7 @@ void wcx_request_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_
       .order_id = WCX_U64_NULL,
       .cl_ord_id = request->cl_ord_id,
       .security_id = request->security_id,
-      .account = session->account,
+      .account = session->account != WCX_ACCOUNT_ALL ? session->account : 0,
       .cxl_rej_response_to = WCX_CXL_REJ_RESPONSE_TO_ORDER_CANCEL_REQUEST,
       .orig_cl_ord_id = request->orig_cl_ord_id,
   };
@@ -507,7 +507,9 @@ void wcx_request_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx
       .order_id = slot != 0 ? engine->pool.orders[slot].order_id : WCX_U64_NULL,
       .cl_ord_id = request->cl_ord_id,
       .security_id = request->security_id,
-      .account = slot != 0 ? engine->pool.orders[slot].account : session->account,
+      .account = slot != 0                             ? engine->pool.orders[slot].account
+                 : session->account != WCX_ACCOUNT_ALL ? session->account
+                                                       : 0,
       .cxl_rej_response_to = WCX_CXL_REJ_RESPONSE_TO_ORDER_CANCEL_REPLACE_REQUEST,
       .orig_cl_ord_id = request->orig_cl_ord_id,
   };
