@@ -189,21 +189,32 @@ static bool make_market(wcx_maker_t *maker)
          quote_new(maker, instrument, side, side == WCX_SIDE_BUY ? mid - away : mid + away, 5000);
 }
 
+/* Around 50,000 the sides overlap a little; now and then a price is far off the market, rarely far across it. */
+static int64_t any_price(wcx_mm_t *mm, uint8_t side)
+{
+  uint64_t what = wcx_mm_roll(mm, 1000);
+  bool low = (side == WCX_SIDE_BUY) != (what == 0);
+  if (what < 20)
+    return (int64_t)(low ? 1 + wcx_mm_roll(mm, 50000) : 50500 + wcx_mm_roll(mm, 100000000));
+  return (int64_t)((low ? 50000 : 50150) + wcx_mm_roll(mm, 240));
+}
+
 static bool send_anything(wcx_maker_t *maker)
 {
   static const uint8_t times[] = {WCX_TIME_IN_FORCE_GTC, WCX_TIME_IN_FORCE_GTC, WCX_TIME_IN_FORCE_GTC, WCX_TIME_IN_FORCE_GTC, WCX_TIME_IN_FORCE_IOC, WCX_TIME_IN_FORCE_FOK};
   wcx_mm_t *mm = maker->mm;
   const wcx_client_instrument_t *instrument = &mm->books.instruments[wcx_mm_roll(mm, mm->books.instrument_cnt)];
   int64_t increment = increment_of(instrument);
-  int64_t price = increment * (int64_t)(wcx_mm_roll(mm, 50) == 0 ? 1 + wcx_mm_roll(mm, 100000000) : 50000 + wcx_mm_roll(mm, 400));
   uint8_t side = (uint8_t)(WCX_SIDE_BUY + wcx_mm_roll(mm, 2));
+  int64_t price = increment * any_price(mm, side);
   uint64_t what = wcx_mm_roll(mm, 100);
   uint8_t time_in_force = times[wcx_mm_roll(mm, sizeof(times))];
-  if (what < 60 && time_in_force != WCX_TIME_IN_FORCE_GTC)
+  if (what < 55 && time_in_force != WCX_TIME_IN_FORCE_GTC)
     return send_new(maker, WCX_MM_NO_QUOTE, instrument->security_id, side, price, lots(mm, instrument, 1000), time_in_force);
-  if (what < 60 && quote_new(maker, instrument, side, price, 1000))
+  if (what < 55 && quote_new(maker, instrument, side, price, 1000))
     return true;
-  return change_one(maker, what < 80 || maker->free_cnt == 0, price, price, lots(mm, instrument, 1000)) || quote_new(maker, instrument, side, price, 1000);
+  return change_one(maker, what < 75 || maker->free_cnt == 0, increment * any_price(mm, WCX_SIDE_BUY), increment * any_price(mm, WCX_SIDE_SELL), lots(mm, instrument, 1000)) ||
+         quote_new(maker, instrument, side, price, 1000);
 }
 
 static void send_again(wcx_maker_t *maker)

@@ -57,13 +57,13 @@ class Watcher:
             self.sign_on()
 
     def progress(self, feed, timeout):
-        """Trade until a new order was acknowledged and the feed moves."""
+        """Trade until an order sent after this call was acknowledged and the feed has moved."""
         deadline = time.monotonic() + timeout
-        acked, moved = len(self.acked), feed.raw_count
+        last, moved = self.session.cl_ord_id, feed.raw_count
         while time.monotonic() < deadline:
             self.step()
             feed.pump()
-            if len(self.acked) > acked and feed.raw_count > moved:
+            if max(self.acked, default=0) > last and feed.raw_count > moved:
                 return True
         return False
 
@@ -76,7 +76,7 @@ def main():
     dice = random.Random(seed)
     tap.note(f"WCX_SEED={seed} WCX_KILLS={KILLS}")
     with Appliance("kill") as app:
-        load = app.spawn(*app.mm("--seconds", 0, "--rate", 600, "--window", 32, audit=False), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        load = app.spawn(*app.mm("--seconds", 0, "--rate", 600, "--window", 32), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         feed = Feed(app, witness)
         watcher = Watcher(app, 3, witness)
         tap.ok(watcher.sign_on() and watcher.progress(feed, RECOVER_S), "trading before the first kill", app.logs())
@@ -109,7 +109,7 @@ def main():
         load.send_signal(signal.SIGINT)
         tail = load.communicate(timeout=60)[0]
         summary = summary_of(tail)
-        tap.ok(load.returncode == 0 and summary["lost"] == 0 and summary["gaps"] == 0, "the market makers: nothing undecided, no gap stayed", tail.decode(errors="replace")[-1500:])
+        tap.ok(load.returncode == 0 and summary["lost"] == 0 and summary["gaps"] == 0, "the market makers: what they saw acknowledged is in the journal, nothing is undecided, no gap stayed", tail.decode(errors="replace")[-1500:])
         tap.ok(summary["conflicts"] == 0 and summary["wrong_fates"] == 0 and summary["contradictions"] == 0, "nothing they were told was taken back", summary)
         tap.note("market makers: " + json.dumps(summary))
         feed.settle()
