@@ -187,10 +187,6 @@ static void submit(wcx_journal_t *journal, uint64_t block_no, uint32_t block_sz,
   wcx_env_crash_point("journal.submitted");
   journal->off += block_sz;
   journal->in_flight++;
-#ifdef WCX_MUTANT_RELEASE_AT_SUBMIT /* the planted bug that tests/fault/test_journal_mutant.c must find */
-  journal->flushed_seq = journal->chain.next_seq - 1;
-  publish(journal);
-#endif
 }
 
 /* Fill free lanes from the ring. */

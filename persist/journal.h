@@ -13,7 +13,7 @@
    Memory:    the struct is the caller's, 4 KiB aligned, about 0.5 MiB; block buffers belong to the disk.
    Units:     ns, monotonic (now_ns) and UTC (in blocks).
    Result:    0 or -1 with a text; wcx_journal_step the number of things done, 0 when there was nothing to do.
-   Pinned by: tests/unit/test_journal.c, tests/fault/test_journal_crash.c, tests/fault/test_journal_mutant.c. */
+   Pinned by: tests/unit/test_journal.c, tests/fault/test_journal_crash.c, tests/fault/test_mutants.py. */
 #ifndef WCX_PERSIST_JOURNAL_H
 #define WCX_PERSIST_JOURNAL_H
 
