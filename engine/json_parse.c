@@ -124,6 +124,7 @@ static bool read_name(reader_t *r, char name[NAME_MAX_SZ + 1], const char *what)
 /* Sign and magnitude. */
 static bool read_integer(reader_t *r, bool *negative, uint64_t *magnitude, const char *field)
 {
+  *magnitude = 0;
   skip_space(r);
   *negative = r->at < r->end && *r->at == '-';
   if (*negative)
@@ -132,7 +133,7 @@ static bool read_integer(reader_t *r, bool *negative, uint64_t *magnitude, const
     return bad(r, "%s: an integer is expected", field);
   if (*r->at == '0' && r->at + 1 < r->end && r->at[1] >= '0' && r->at[1] <= '9')
     return bad(r, "%s: an integer does not start with 0", field);
-  for (*magnitude = 0; r->at < r->end && *r->at >= '0' && *r->at <= '9'; r->at++)
+  for (; r->at < r->end && *r->at >= '0' && *r->at <= '9'; r->at++)
   {
     unsigned digit = (unsigned)(*r->at - '0');
     if (*magnitude > (UINT64_MAX - digit) / 10)
@@ -193,7 +194,7 @@ static bool read_set(reader_t *r, const wcx_sbe_field_t *field, uint64_t *value)
     return true;
   do
   {
-    uint64_t bit;
+    uint64_t bit = 0;
     if (!read_choice(r, field, field->sz * 8u - 1, &bit))
       return false;
     *value |= UINT64_C(1) << bit;
