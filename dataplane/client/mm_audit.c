@@ -33,7 +33,7 @@ void wcx_mm_status(wcx_mm_t *mm)
   struct sockaddr_un at = {.sun_family = AF_UNIX};
   if (mm->options->control_socket == NULL || strlen(mm->options->control_socket) >= sizeof(at.sun_path))
     return;
-  strcpy(at.sun_path, mm->options->control_socket);
+  memcpy(at.sun_path, mm->options->control_socket, strlen(mm->options->control_socket) + 1);
   mm->status_known = false;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0)

@@ -503,7 +503,8 @@ static void step_bound(wcx_client_session_t *session, uint64_t now_ns)
     uint8_t message[sizeof(wcx_message_header_t) + sizeof(wcx_session_status_request_t)];
     wcx_session_status_request_t ask = {.request_id = session->next_client_seq};
     session->status_sent_ns = now_ns;
-    add_block(session, now_ns, message, wcx_client_message_write(message, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &ask, sizeof(ask)));
+    size_t sz = wcx_client_message_write(message, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &ask, sizeof(ask));
+    add_block(session, now_ns, message, sz);
     wcx_client_session_flush(session, now_ns);
   }
   if (now_ns - session->last_tx_ns >= (stuck ? NUDGE_NS : keep_alive_ns / 2))

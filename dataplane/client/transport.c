@@ -25,7 +25,7 @@ void wcx_client_transport_init(wcx_client_transport_t *transport, const char *in
     return;
   if (strlen(interface) >= sizeof(transport->interface))
     WCX_DIE("interface name '%s' is too long", interface);
-  strcpy(transport->interface, interface);
+  memcpy(transport->interface, interface, strlen(interface) + 1);
   if (interface[0] != 0 && if_nametoindex(interface) == 0)
     WCX_DIE("interface '%s' does not exist here: run inside the clients' network namespace, or give --interface", interface);
 }
