@@ -329,10 +329,10 @@ static uint32_t rings_of(const wcx_params_t *params, const wcx_params_shard_t *s
   return rings < shard->sessions_max ? rings : shard->sessions_max;
 }
 
-/* Cut the memory into its parts; with mem NULL only adds up. */
+/* Where each part of the memory begins. */
 typedef struct parts
 {
-  size_t loop, engine, log, sessions, feed_retain, end_pos, end;
+  size_t loop, engine, log, sessions, feed_retain, end_pos, walk_buf, end;
 } parts_t;
 
 static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
@@ -343,11 +343,12 @@ static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *sh
                     shard->outlog_sz,
                     wcx_sessions_footprint(shard->sessions_max, rings_of(params, shard), shard->retain_session_msgs),
                     (size_t)shard->retain_feed_msgs * sizeof(uint64_t),
-                    (size_t)shard->jring_slot_max * sizeof(uint64_t)};
+                    (size_t)shard->jring_slot_max * sizeof(uint64_t),
+                    WCX_JOURNAL_WALK_BUF_SZ};
   size_t offs[sizeof(sizes) / sizeof(sizes[0]) + 1] = {0};
   for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
     offs[i + 1] = (offs[i] + sizes[i] + 4095) & ~(size_t)4095;
-  return (parts_t){.loop = offs[0], .engine = offs[1], .log = offs[2], .sessions = offs[3], .feed_retain = offs[4], .end_pos = offs[5], .end = offs[6]};
+  return (parts_t){.loop = offs[0], .engine = offs[1], .log = offs[2], .sessions = offs[3], .feed_retain = offs[4], .end_pos = offs[5], .walk_buf = offs[6], .end = offs[7]};
 }
 
 static bool power_of_two(uint64_t value)
@@ -434,6 +435,7 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->signon.sources.hash_key = config->hash_key;
   loop->signon.next_nonce = config->hash_key; /* verdicts for an earlier process are not ours */
   loop->rerequest.sources.hash_key = config->hash_key;
+  loop->start.walk_buf = mem + parts.walk_buf;
   loop->start.end_pos = (uint64_t *)(void *)(mem + parts.end_pos);
   atomic_store_explicit(&loop->shm->dataplane.phase, WCX_DATAPLANE_STARTING, memory_order_relaxed);
   return loop;

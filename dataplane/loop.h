@@ -6,7 +6,7 @@
    were open; only then does it receive. A data plane that restarts is a new loop over the same region and the same journal.
 
    Owner:       one thread per loop; one loop per shard and port.
-   Memory:      all of it given to wcx_loop_new; nothing is allocated later, except by the journal's walker while the loop starts. No pointer into it is kept by
+   Memory:      all of it given to wcx_loop_new; nothing is allocated later, except by the source of the journal's walker while it replays. No pointer into it is kept by
                 anyone else: to simulate a death, stop calling and forget it.
    Time:        an argument, never read. mono_ns must not fall; utc_ns may (the sequencer clamps).
    Calls:       none of its own but the doorbell of a sleeping worker; a start reads the journal's files through engine/shm/journal_walk.h.
@@ -30,7 +30,7 @@ typedef struct wcx_loop_config
   uint32_t shard_idx;   /* into region->params.shards */
   uint32_t pad;
   wcx_port_t *port;
-  void *mem; /* wcx_loop_footprint bytes, 64-aligned (huge pages are better) */
+  void *mem; /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
   size_t mem_sz;
   uint64_t hash_key; /* random: against chosen ids and addresses; has no effect on any output */
 } wcx_loop_config_t;

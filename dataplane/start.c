@@ -185,7 +185,9 @@ static uint32_t step_wait(wcx_start_t *start)
   char err[WCX_JOURNAL_TEXT_SZ];
   if (!wcx_journal_dir(dir, sizeof(dir), start->params->state_dir, start->shard->shard))
     WCX_DIE("the path of the state directory is too long: %s", start->params->state_dir);
-  if (wcx_journal_walk_open(&start->walk, dir, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
+  wcx_journal_source_t source;
+  bool opened = wcx_journal_source_open(&source, dir, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK;
+  if (!opened || wcx_journal_walk_over(&start->walk, &source, start->walk_buf, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
     WCX_DIE("shard %u: the journal in %s cannot be read although its worker has granted epoch %llu: %s", start->shard->shard, dir, (unsigned long long)start->epoch, err);
   start->phase = WCX_START_REPLAY;
   return 1;

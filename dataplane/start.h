@@ -35,6 +35,7 @@ typedef struct wcx_start
   const wcx_params_t *params;
   const wcx_params_shard_t *shard;
   uint64_t *end_pos; /* memory for the ring's producer */
+  uint8_t *walk_buf; /* and for the walk: WCX_JOURNAL_WALK_BUF_SZ bytes, 4 KiB aligned */
   uint32_t phase;    /* enum wcx_start_phase */
   uint32_t pad;
   uint64_t asked;

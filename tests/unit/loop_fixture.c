@@ -444,7 +444,8 @@ void client_send_at(world_t *w, const client_t *client, uint64_t seq, uint16_t c
 {
   uint8_t payload[1472];
   uint32_t len = wcx_mold_begin(payload, client->mold, seq, count);
-  memcpy(payload + len, blocks, sz);
+  if (sz > 0)
+    memcpy(payload + len, blocks, sz);
   world_send(w, client->ip, client->port, 7002, payload, len + sz);
 }
 
