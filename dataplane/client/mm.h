@@ -152,6 +152,10 @@ void wcx_mm_board_close(wcx_mm_t *mm);
 /* Ask the api worker for the release position; sets status_known. Blocks 50 ms at most. */
 void wcx_mm_status(wcx_mm_t *mm);
 
+/* When the feed's past is out of reach (another day, or beyond the re-request window): take the instruments from `wcxctl instrument list`. Blocks while
+   it runs. */
+void wcx_mm_learn(wcx_mm_t *mm);
+
 /* Let a fresh process dump the journal and look for every acknowledged request in it. False when the dump could not be made. */
 bool wcx_mm_audit(wcx_mm_t *mm);
 

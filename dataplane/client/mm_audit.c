@@ -85,7 +85,7 @@ static void audit_line(wcx_mm_t *mm, const char *line)
   *fate |= FOUND;
 }
 
-static FILE *open_dump(const wcx_mm_options_t *options, pid_t *pid)
+static FILE *open_wcxctl(const wcx_mm_options_t *options, const char *noun, const char *verb, pid_t *pid)
 {
   int ends[2];
   if (pipe(ends) != 0)
@@ -97,9 +97,9 @@ static FILE *open_dump(const wcx_mm_options_t *options, pid_t *pid)
     close(ends[0]);
     close(ends[1]);
     if (options->state_dir != NULL)
-      execl(options->wcxctl, options->wcxctl, "--state-dir", options->state_dir, "journal", "dump", "-o", "json", (char *)NULL);
+      execl(options->wcxctl, options->wcxctl, "--state-dir", options->state_dir, noun, verb, "-o", "json", (char *)NULL);
     else
-      execl(options->wcxctl, options->wcxctl, "journal", "dump", "-o", "json", (char *)NULL);
+      execl(options->wcxctl, options->wcxctl, noun, verb, "-o", "json", (char *)NULL);
     _exit(127);
   }
   close(ends[1]);
@@ -111,10 +111,45 @@ static FILE *open_dump(const wcx_mm_options_t *options, pid_t *pid)
   return fdopen(ends[0], "r");
 }
 
+static void learn_line(wcx_mm_t *mm, const char *line)
+{
+  uint64_t id, increment, lot;
+  if (!read_number(line, "\"SecurityID\"", &id) || !read_number(line, "\"MinPriceIncrement\"", &increment) || !read_number(line, "\"RoundLot\"", &lot))
+    return;
+  wcx_security_definition_t definition = {.security_id = (uint32_t)id, .min_price_increment = (int64_t)increment, .round_lot = (int64_t)lot};
+  bool ready = strstr(line, "\"SecurityTradingStatus\":\"ReadyToTrade\"") != NULL;
+  definition.security_trading_status = ready ? WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE : WCX_SECURITY_TRADING_STATUS_NOT_AVAILABLE_FOR_TRADING;
+  const char *symbol = strstr(line, "\"Symbol\":\"");
+  if (symbol != NULL)
+  {
+    symbol += strlen("\"Symbol\":\"");
+    size_t len = strcspn(symbol, "\"");
+    memcpy(definition.symbol, symbol, len < sizeof(definition.symbol) ? len : sizeof(definition.symbol));
+  }
+  uint8_t message[sizeof(wcx_message_header_t) + sizeof(definition)];
+  size_t sz = wcx_client_message_write(message, WCX_TEMPLATE_SECURITY_DEFINITION, &definition, sizeof(definition));
+  wcx_client_books_apply(&mm->books, message, sz);
+}
+
+void wcx_mm_learn(wcx_mm_t *mm)
+{
+  pid_t pid = -1;
+  FILE *list = mm->options->wcxctl != NULL ? open_wcxctl(mm->options, "instrument", "list", &pid) : NULL;
+  if (list == NULL)
+    return;
+  char *line = NULL;
+  size_t line_max = 0;
+  while (getline(&line, &line_max, list) > 0)
+    learn_line(mm, line);
+  free(line);
+  fclose(list);
+  waitpid(pid, NULL, 0);
+}
+
 bool wcx_mm_audit(wcx_mm_t *mm)
 {
   pid_t pid = -1;
-  FILE *dump = open_dump(mm->options, &pid);
+  FILE *dump = open_wcxctl(mm->options, "journal", "dump", &pid);
   if (dump == NULL)
     return false;
   char *line = NULL;

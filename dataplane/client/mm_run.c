@@ -12,6 +12,7 @@
 #define DECIDE_NS_MAX (20 * SECOND_NS) /* the end waits so long for the last answers */
 #define FEED_NS_MAX (5 * SECOND_NS)
 #define QUIET_NS (300 * UINT64_C(1000000))
+#define LEARN_NS (2 * SECOND_NS) /* so long the feed may take to name the instruments */
 #define TURN_US 300u
 
 static volatile sig_atomic_t interrupted;
@@ -261,6 +262,8 @@ static void show_every_second(wcx_mm_t *mm, uint64_t *next_ns)
   if (mm->now_ns < *next_ns)
     return;
   *next_ns = mm->now_ns + SECOND_NS;
+  if (mm->books.instrument_cnt == 0 && mm->feed.joined && mm->now_ns - mm->start_ns > LEARN_NS)
+    wcx_mm_learn(mm);
   wcx_mm_status(mm);
   wcx_mm_board_show(mm);
 }
