@@ -21,6 +21,8 @@ const wcx_feed_day_t *wcx_feed_day_of(const wcx_feed_t *feed, uint64_t seq)
 
 void wcx_feed_pass(wcx_feed_t *feed, uint64_t seq)
 {
+  if (seq < feed->passed_seq)
+    return; /* a NotApplied of a passed input that found no frame */
   const wcx_feed_day_t *day = wcx_feed_day_of(feed, seq);
   if (day != NULL && day->from_seq != feed->passed_day_seq)
   {

@@ -1,6 +1,6 @@
 #include "dataplane/start.h"
 
-#define REPLAY_PER_STEP 65536u
+#define REPLAY_PER_STEP 4096u
 #define ALL_ACCOUNTS UINT32_MAX
 
 /* --- genesis: the n-th record of an empty journal ---------------------------------------------------------------------------------------------- */

@@ -125,6 +125,37 @@ static void test_restart_replays_to_equality(void **state)
   world_close(&w);
 }
 
+/* A replay of many steps, during which nothing may touch the gate. */
+static void test_long_replay(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  for (uint32_t i = 0; i < 10; i++)
+  {
+    for (uint32_t n = 0; n < 1000; n++)
+    {
+      wcx_new_order_single_t order = client_order(&client, 1, n % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
+      client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    }
+    world_turns(&w, 100);
+    world_drain(&w);
+  }
+  position_t before = position_of(&w);
+  assert_true(before.seq > 10000);
+  world_crash(&w);
+  world_start(&w);
+  position_t after = position_of(&w);
+  assert_int_equal(after.seq, before.seq + 1);
+  assert_memory_equal(&after.output, &before.output, sizeof(after.output));
+  sent_t sent;
+  assert_true(world_next(&w, &sent));
+  assert_int_equal(sent.mold.sequence, before.feed_number);
+  world_close(&w);
+}
+
 static void test_cancel_on_disconnect_after_restart(void **state)
 {
   (void)state;
@@ -359,6 +390,7 @@ int main(void)
       cmocka_unit_test(test_genesis),
       cmocka_unit_test(test_genesis_is_continued),
       cmocka_unit_test(test_restart_replays_to_equality),
+      cmocka_unit_test(test_long_replay),
       cmocka_unit_test(test_cancel_on_disconnect_after_restart),
       cmocka_unit_test(test_undurable_inputs_are_forgotten),
       cmocka_unit_test(test_digest_marks),
