@@ -63,7 +63,7 @@ wcx_wire_t *wcx_wire_get(const char *name)
   WCX_CHECK(free_idx < WIRES_MAX, "more than %u wires", WIRES_MAX);
   WCX_CHECK(strlen(name) < sizeof(wires[0]->name), "name of a wire: %s", name);
   wcx_wire_t *wire = must_calloc(1, sizeof(*wire));
-  strcpy(wire->name, name);
+  memcpy(wire->name, name, strlen(name) + 1);
   wire->to_port.frames = must_calloc(WCX_WIRE_FRAMES_MAX, sizeof(wire_frame_t));
   wire->from_port.frames = must_calloc(WCX_WIRE_FRAMES_MAX, sizeof(wire_frame_t));
   wires[free_idx] = wire;

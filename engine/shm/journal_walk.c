@@ -52,7 +52,7 @@ static int read_super(wcx_journal_walk_t *walk, char *err, size_t err_sz)
     return WCX_JOURNAL_OPEN_OK;
   }
   if (foreign_version != 0)
-    snprintf(err, err_sz, "the journal has format version %u, this program reads version %u: use the release that wrote it", foreign_version, WCX_JOURNAL_VERSION);
+    snprintf(err, err_sz, "the journal has format version %u, this program reads version %u: use the release that wrote it", foreign_version, (unsigned)WCX_JOURNAL_VERSION);
   else
     snprintf(err, err_sz, "no copy of the superblock is valid: restore the file `superblock` from a backup or another member");
   return WCX_JOURNAL_OPEN_BAD;

@@ -188,7 +188,7 @@ static void idle_writes_nothing(void **state)
   commit_many(3);
   uint64_t bytes = atomic_load(&shared->journal.bytes);
   for (int i = 0; i < 100; i++)
-    assert_int_equal(wcx_journal_step(journal, 0), 0);
+    (void)wcx_journal_step(journal, 0); /* it may still take over segments that are being prepared */
   assert_int_equal(atomic_load(&shared->journal.bytes), bytes);
   wcx_journal_close(journal);
 }
