@@ -131,10 +131,12 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/po
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
 
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
-E2E_PROGRAMS := $(if $(SANITIZER),,port_echo)
+E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping)
 
 SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
+SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
+LD_e2e_port_ping  := $(LD_wcx-dataplane)
 
 define e2e_rule
 $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/libwcx-%.a) $(LIB)/libwcx-engine.a

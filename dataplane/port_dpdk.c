@@ -74,7 +74,8 @@ static void check_huge_pages(void)
     WCX_DIE("port: %lu huge pages of 2 MiB are free, %u are needed: echo 512 > /proc/sys/vm/nr_hugepages (or set hugepages: false)", free_cnt, HUGE_PAGES_NEEDED);
 }
 
-/* "server:/path" or "client:/path". A server that was killed leaves its socket behind: remove it when nobody answers there. */
+/* "server:/path" or "client:/path". A server that was killed leaves its socket behind: remove it when nobody listens there. A living one tells a connect of
+   the wrong type EPROTOTYPE; a connect of the right type would disturb it. */
 static const char *check_memif(const char *device, bool *is_server)
 {
   const char *path = strchr(device, ':');
@@ -86,13 +87,13 @@ static const char *check_memif(const char *device, bool *is_server)
   if (!*is_server)
     return path;
   memcpy(address.sun_path, path, strlen(path) + 1);
-  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     WCX_DIE("port: socket: %s", strerror(errno));
   int status = connect(fd, (const struct sockaddr *)&address, sizeof(address));
   int why = errno;
   close(fd);
-  if (status == 0)
+  if (status == 0 || why == EPROTOTYPE)
     WCX_DIE("port: memif socket %s is in use by another server: stop it, or give this one another path", path);
   if (why == ECONNREFUSED && unlink(path) != 0)
     WCX_DIE("port: cannot remove the abandoned memif socket %s: %s", path, strerror(errno));
@@ -171,7 +172,7 @@ static void format_vdev(uint32_t kind, const char *device, char *name, size_t na
   }
 }
 
-static void start_device(wcx_port_t *port, const char *device)
+static void start_device(wcx_port_t *port, uint32_t kind, const char *device)
 {
   struct rte_eth_conf conf = {0};
   uint16_t rx_cnt = RING_DESC_CNT;
@@ -185,6 +186,8 @@ static void start_device(wcx_port_t *port, const char *device)
     status = rte_eth_tx_queue_setup(port->id, 0, tx_cnt, (unsigned)SOCKET_ID_ANY, NULL);
   if (status == 0)
     status = rte_eth_dev_start(port->id);
+  if (status != 0 && kind == WCX_PORT_MEMIF)
+    WCX_DIE("port: memif '%s' does not start: %s; a client needs its server to run first", device, strerror(-status));
   if (status != 0)
     WCX_DIE("port: '%s' does not start: %s; if another process holds its queue, stop that one; if a killed one left its program behind: ip link set dev %s xdp off", device,
             strerror(-status), device);
@@ -209,7 +212,7 @@ wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, boo
   if (rte_eth_dev_get_port_by_name(name, &port->id) != 0)
     WCX_DIE("port: %s made no port", name);
   port->is_tx_counted = kind == WCX_PORT_AF_PACKET;
-  start_device(port, device);
+  start_device(port, kind, device);
   if (sem_init(&port->done, 0, 0) != 0)
     WCX_DIE("port: sem_init: %s", strerror(errno));
   return port;
