@@ -247,6 +247,8 @@ static void account(wcx_loop_t *loop, uint32_t work, uint32_t passed)
     return;
   wcx_stat_add(&loop->stats->loop_busy_turns, 1);
   wcx_stat_add(&loop->stats->outputs, passed);
+  if (!loop->serving)
+    return; /* a replay is not news */
   atomic_store_explicit(&state->applied_seq, loop->input.applied_seq, memory_order_relaxed);
   atomic_store_explicit(&state->live_bindings, loop->sessions.used_cnt - loop->sessions.closing_cnt, memory_order_relaxed);
   atomic_store_explicit(&state->orders_live, wcx_engine_orders_live(loop->input.engine), memory_order_relaxed);

@@ -5,7 +5,7 @@
 
    Owner:      the loop.
    Bounds:     WCX_REREQUEST_PACKETS_MAX datagrams an answer; who needs more asks again.
-   Pinned by:  tests/unit/test_loop_rerequest.c. */
+   Pinned by:  tests/unit/test_loop_feed.c. */
 #ifndef WCX_DATAPLANE_REREQUEST_H
 #define WCX_DATAPLANE_REREQUEST_H
 

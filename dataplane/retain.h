@@ -6,7 +6,7 @@
    Owner:      the loop.
    Memory:     the caller's: `max` positions per stream, a power of two; 0: nothing is kept.
    Invariants: only released messages are in it.
-   Pinned by:  tests/unit/test_loop_rerequest.c. */
+   Pinned by:  tests/unit/test_loop_feed.c. */
 #ifndef WCX_DATAPLANE_RETAIN_H
 #define WCX_DATAPLANE_RETAIN_H
 

@@ -12,7 +12,7 @@
 
    Owner:      the loop.
    Result:     true when the datagram is done with.
-   Pinned by:  tests/unit/test_loop_flow.c, tests/unit/test_loop_malformed.c. */
+   Pinned by:  tests/unit/test_loop_flow.c. */
 #ifndef WCX_DATAPLANE_SEQUENCER_H
 #define WCX_DATAPLANE_SEQUENCER_H
 

@@ -105,7 +105,8 @@ static void journal_drain(world_t *w)
     }
     if (count > 0 && (got == WCX_JRING_EMPTY || body_sz + WCX_RECORD_SZ_MAX > sizeof(body) - sizeof(wcx_journal_block_t)))
     {
-      journal_block(w, body, body_sz, count);
+      if (!w->forget)
+        journal_block(w, body, body_sz, count);
       w->durable_seq += count;
       body_sz = 0;
       count = 0;

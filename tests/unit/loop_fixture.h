@@ -38,8 +38,9 @@ typedef struct world
   uint32_t shard_idx;
 
   /* journal stand-in */
-  bool hold; /* drain, but do not release */
-  bool dead; /* not even drain */
+  bool hold;   /* drain, but do not release */
+  bool forget; /* make durable without keeping the bytes: long runs that need no replay */
+  bool dead;   /* not even drain */
   uint64_t durable_seq;
   wcx_jring_consumer_t consumer;
   wcx_journal_chain_t *chain;
