@@ -47,6 +47,7 @@ fi
 
 failed() {
   trap - ERR EXIT INT TERM
+  trap '' PIPE # the clean-up must not end because nobody reads what it says
   echo "wcx: error: the appliance did not start; the end of its logs ($run/log):" >&2
   for log in "$run"/log/*.log; do
     echo "--- $log" >&2
