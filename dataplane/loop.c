@@ -359,16 +359,29 @@ static bool power_of_two(uint64_t value)
   return value != 0 && (value & (value - 1)) == 0;
 }
 
-size_t wcx_loop_footprint(const wcx_params_t *params, uint32_t shard_idx)
+/* One order may trade with every order there is: two reports and a print for each must fit the log at once, or it could never be applied. */
+#define LOG_PER_ORDER (2 * wcx_outlog_entry_sz(8 + sizeof(wcx_execution_report_trade_t)) + wcx_outlog_entry_sz(8 + sizeof(wcx_order_executed_t)))
+
+const char *wcx_loop_params_error(const wcx_params_t *params, uint32_t shard_idx)
 {
   if (shard_idx >= params->shard_cnt)
-    return 0;
+    return "there is no such shard";
   const wcx_params_shard_t *shard = &params->shards[shard_idx];
   wcx_engine_limits_t limits = limits_of(shard, 0);
-  bool sound = power_of_two(shard->outlog_sz) && shard->outlog_sz >= 65536 && power_of_two(shard->retain_feed_msgs) && power_of_two(shard->retain_session_msgs);
-  if (!sound || wcx_engine_footprint(&limits) == 0)
-    return 0;
-  return parts_of(params, shard).end;
+  if (wcx_engine_footprint(&limits) == 0)
+    return "orders_max, levels_max, instruments_max, accounts_max or sessions_max is out of range";
+  if (!power_of_two(shard->retain_feed_msgs) || !power_of_two(shard->retain_session_msgs))
+    return "retain_feed_msgs and retain_session_msgs must be powers of two";
+  if (!power_of_two(shard->outlog_sz) || shard->outlog_sz < 65536)
+    return "output_log_mib must be a power of two";
+  if (shard->outlog_sz < (uint64_t)shard->orders_max * LOG_PER_ORDER + 2 * WCX_INPUT_LOG_RESERVE)
+    return "output_log_mib is too small for orders_max: one order that trades with all others must fit (about 380 bytes an order)";
+  return NULL;
+}
+
+size_t wcx_loop_footprint(const wcx_params_t *params, uint32_t shard_idx)
+{
+  return wcx_loop_params_error(params, shard_idx) == NULL ? parts_of(params, &params->shards[shard_idx]).end : 0;
 }
 
 static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)

@@ -35,6 +35,9 @@ typedef struct wcx_loop_config
   uint64_t hash_key; /* random: against chosen ids and addresses; has no effect on any output */
 } wcx_loop_config_t;
 
+/* Why a loop cannot run with these parameters (a text that names the key), or NULL. */
+const char *wcx_loop_params_error(const wcx_params_t *params, uint32_t shard_idx);
+
 /* Bytes of memory for this shard; 0 when a parameter is out of range. */
 size_t wcx_loop_footprint(const wcx_params_t *params, uint32_t shard_idx);
 

@@ -221,11 +221,10 @@ int main(int argc, char **argv)
   if (!await_region(&options, &file) || !await_lock(&file))
     return 0;
   const wcx_params_t *params = &file.region->params;
-  if (options.shard_idx >= params->shard_cnt)
-    WCX_DIE("--shard-idx %u: the configuration has %u shards", options.shard_idx, params->shard_cnt);
+  const char *error = wcx_loop_params_error(params, options.shard_idx);
+  if (error != NULL)
+    WCX_DIE("--shard-idx %u: %s. Correct the configuration and start wcx-controld again", options.shard_idx, error);
   size_t sz = wcx_loop_footprint(params, options.shard_idx);
-  if (sz == 0)
-    WCX_DIE("the sizes of shard %u are out of range: check orders_max, levels_max, output_log_mib and retain_* in the configuration", params->shards[options.shard_idx].shard);
 
   wcx_port_t *port = wcx_port_open(params->port_kind, params->port_device, params->shards[options.shard_idx].lcore, params->hugepages != 0);
   wcx_loop_config_t config = {.region = file.region, .shard_idx = options.shard_idx, .port = port, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz};
