@@ -28,6 +28,6 @@ trap 'exit 130' INT TERM
 # shellcheck source=/dev/null
 . "${WCX_RUN_DIR:-$root/build/run}/environment"
 status=0
-ip netns exec "$WCX_CLIENT_NETNS" "$root/build/bin/wcx-mm" --seconds "$seconds" --server 10.77.0.2 --interface "$WCX_CLIENT_IF" \
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$root/build/bin/wcx-mm" --seconds "$seconds" --server 10.77.0.2 --interface "$WCX_CLIENT_IF" \
   --wcxctl "$root/build/bin/wcxctl" --state-dir "$WCX_STATE_DIR" --control-socket "$WCX_CONTROL_SOCKET" --summary "$summary" || status=$?
 exit "$status"

@@ -22,7 +22,7 @@ start_controld() {
 start_dataplane() {
   # shellcheck disable=SC2016 # the inner shell expands them
   setsid bash -c 'echo -20 >/proc/self/autogroup; exec "$@"' dataplane \
-    ip netns exec "$WCX_NETNS" "$bin/wcx-dataplane" --region "$WCX_REGION" </dev/null >>"$run/log/dataplane.log" 2>&1 &
+    nsenter --net="/run/netns/$WCX_NETNS" "$bin/wcx-dataplane" --region "$WCX_REGION" </dev/null >>"$run/log/dataplane.log" 2>&1 &
   dataplane=$!
   dataplane_since=$SECONDS
   echo "$dataplane" >"$run/dataplane.pid"

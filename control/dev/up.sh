@@ -107,11 +107,12 @@ ip -n "$WCX_CLIENT_NETNS" addr add 10.77.0.1/24 dev "$WCX_CLIENT_IF"
 ip -n "$WCX_CLIENT_NETNS" link set lo up
 ip -n "$WCX_CLIENT_NETNS" link set "$WCX_CLIENT_IF" up
 ip -n "$WCX_CLIENT_NETNS" route add 239.77.0.0/16 dev "$WCX_CLIENT_IF"
-ip netns exec "$WCX_NETNS" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null || true
+# nsenter, not `ip netns exec`: the latter remounts /sys and cannot in a chroot
+nsenter --net="/run/netns/$WCX_NETNS" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null || true
 ip -n "$WCX_NETNS" link set "$WCX_IF" up
 # the kernel's end must send whole checksums: nobody completes them on a veth
-ip netns exec "$WCX_CLIENT_NETNS" ethtool -K "$WCX_CLIENT_IF" tx off >/dev/null
-ip netns exec "$WCX_NETNS" ethtool -K "$WCX_IF" tx off >/dev/null 2>&1 || true
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ethtool -K "$WCX_CLIENT_IF" tx off >/dev/null
+nsenter --net="/run/netns/$WCX_NETNS" ethtool -K "$WCX_IF" tx off >/dev/null 2>&1 || true
 
 # --- processes -------------------------------------------------------------------------------------------------
 WCX_SETS+=(--set "paths.run_dir=$run" --set "paths.region=$WCX_REGION" --set "network.device=$WCX_IF" --set "http.listen_tcp_port=$WCX_HTTP_PORT")
@@ -130,7 +131,7 @@ for ((i = 0; i < 300; i++)); do
 done
 [ $ready = 1 ] || failed
 if [ "${WCX_PROBE:-1}" = 1 ]; then
-  ip netns exec "$WCX_CLIENT_NETNS" "$bin/wcx-mm" --probe --timeout 10 --server 10.77.0.2 --interface "$WCX_CLIENT_IF" >>"$run/log/probe.log" 2>&1 || failed
+  nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$bin/wcx-mm" --probe --timeout 10 --server 10.77.0.2 --interface "$WCX_CLIENT_IF" >>"$run/log/probe.log" 2>&1 || failed
 fi
 trap - ERR INT TERM
 

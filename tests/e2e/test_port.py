@@ -28,11 +28,13 @@ class Veth:
         self.clients, self.port = f"wcxt-mm-{tag}", f"wcxt-dp-{tag}"
 
     def __enter__(self):
-        for line in (f"netns add {self.clients}", f"netns add {self.port}", f"-n {self.clients} link add mm0 type veth peer name dp0 netns {self.port}",
-                     f"-n {self.clients} addr add 10.77.0.1/24 dev mm0", f"-n {self.clients} link set mm0 up",
-                     f"netns exec {self.port} sysctl -qw net.ipv6.conf.all.disable_ipv6=1", f"-n {self.port} link set dp0 up",
-                     f"netns exec {self.clients} ethtool -K mm0 tx off"):
-            subprocess.run(["ip", *line.split()], check=True, stdout=subprocess.DEVNULL)
+        # nsenter, not `ip netns exec`: the latter remounts /sys and cannot in a chroot
+        inside = "nsenter --net=/run/netns/"
+        for line in (f"ip netns add {self.clients}", f"ip netns add {self.port}", f"ip -n {self.clients} link add mm0 type veth peer name dp0 netns {self.port}",
+                     f"ip -n {self.clients} addr add 10.77.0.1/24 dev mm0", f"ip -n {self.clients} link set mm0 up",
+                     f"{inside}{self.port} sysctl -qw net.ipv6.conf.all.disable_ipv6=1", f"ip -n {self.port} link set dp0 up",
+                     f"{inside}{self.clients} ethtool -K mm0 tx off"):
+            subprocess.run(line.split(), check=True, stdout=subprocess.DEVNULL)
         return self
 
     def __exit__(self, *_):
@@ -44,7 +46,7 @@ class Echo:
     """One port_echo. `inside` is the namespace it runs in, None for this one."""
 
     def __init__(self, kind, device, lcore, inside=None):
-        prefix = ["ip", "netns", "exec", inside] if inside else []
+        prefix = ["nsenter", f"--net=/run/netns/{inside}"] if inside else []
         self.proc = subprocess.Popen([*prefix, str(ECHO), kind, device, str(lcore)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.ready = self.proc.stdout.readline().decode()
 
@@ -82,7 +84,7 @@ def exchange(veth, seed):
 
 def refused(*args, inside=None):
     """The complaint of a port_echo that must not start."""
-    prefix = ["ip", "netns", "exec", inside] if inside else []
+    prefix = ["nsenter", f"--net=/run/netns/{inside}"] if inside else []
     done = subprocess.run([*prefix, str(ECHO), *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30, check=False)
     return done.returncode, done.stderr.decode()
 

@@ -513,7 +513,7 @@ class Appliance:
         return Namespace(self.client_netns)
 
     def command(self, *args):
-        return ["ip", "netns", "exec", self.client_netns, *map(str, args)]
+        return ["nsenter", f"--net=/run/netns/{self.client_netns}", *map(str, args)]
 
     def spawn(self, *args, **kwargs):
         child = subprocess.Popen(self.command(*args), stdin=subprocess.DEVNULL, **kwargs)
