@@ -102,14 +102,14 @@ fi
 # --- network ---------------------------------------------------------------------------------------------------
 ip netns add "$WCX_NETNS"
 ip netns add "$WCX_CLIENT_NETNS"
-ip -n "$WCX_CLIENT_NETNS" link add "$WCX_CLIENT_IF" type veth peer name "$WCX_IF" netns "$WCX_NETNS"
-ip -n "$WCX_CLIENT_NETNS" addr add 10.77.0.1/24 dev "$WCX_CLIENT_IF"
-ip -n "$WCX_CLIENT_NETNS" link set lo up
-ip -n "$WCX_CLIENT_NETNS" link set "$WCX_CLIENT_IF" up
-ip -n "$WCX_CLIENT_NETNS" route add 239.77.0.0/16 dev "$WCX_CLIENT_IF"
-# nsenter, not `ip netns exec`: the latter remounts /sys and cannot in a chroot
+# nsenter, not `ip -n` or `ip netns exec`: those remount / and /sys for themselves and cannot in a chroot
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip link add "$WCX_CLIENT_IF" type veth peer name "$WCX_IF" netns "$WCX_NETNS"
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip addr add 10.77.0.1/24 dev "$WCX_CLIENT_IF"
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip link set lo up
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip link set "$WCX_CLIENT_IF" up
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip route add 239.77.0.0/16 dev "$WCX_CLIENT_IF"
 nsenter --net="/run/netns/$WCX_NETNS" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null || true
-ip -n "$WCX_NETNS" link set "$WCX_IF" up
+nsenter --net="/run/netns/$WCX_NETNS" ip link set "$WCX_IF" up
 # the kernel's end must send whole checksums: nobody completes them on a veth
 nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ethtool -K "$WCX_CLIENT_IF" tx off >/dev/null
 nsenter --net="/run/netns/$WCX_NETNS" ethtool -K "$WCX_IF" tx off >/dev/null 2>&1 || true

@@ -28,11 +28,11 @@ class Veth:
         self.clients, self.port = f"wcxt-mm-{tag}", f"wcxt-dp-{tag}"
 
     def __enter__(self):
-        # nsenter, not `ip netns exec`: the latter remounts /sys and cannot in a chroot
+        # nsenter, not `ip -n` or `ip netns exec`: those remount / and /sys for themselves and cannot in a chroot
         inside = "nsenter --net=/run/netns/"
-        for line in (f"ip netns add {self.clients}", f"ip netns add {self.port}", f"ip -n {self.clients} link add mm0 type veth peer name dp0 netns {self.port}",
-                     f"ip -n {self.clients} addr add 10.77.0.1/24 dev mm0", f"ip -n {self.clients} link set mm0 up",
-                     f"{inside}{self.port} sysctl -qw net.ipv6.conf.all.disable_ipv6=1", f"ip -n {self.port} link set dp0 up",
+        for line in (f"ip netns add {self.clients}", f"ip netns add {self.port}", f"{inside}{self.clients} ip link add mm0 type veth peer name dp0 netns {self.port}",
+                     f"{inside}{self.clients} ip addr add 10.77.0.1/24 dev mm0", f"{inside}{self.clients} ip link set mm0 up",
+                     f"{inside}{self.port} sysctl -qw net.ipv6.conf.all.disable_ipv6=1", f"{inside}{self.port} ip link set dp0 up",
                      f"{inside}{self.clients} ethtool -K mm0 tx off"):
             subprocess.run(line.split(), check=True, stdout=subprocess.DEVNULL)
         return self
@@ -118,7 +118,7 @@ def test_refusals(tap, veth, lcore):
     tap.ok(status == 1 and "no interface 'absent0'" in text, "a missing interface: says so", text)
     status, text = refused("af_xdp", "dp0", 4095, inside=veth.port)
     tap.ok(status == 1 and "CPU 4095" in text, "a CPU that is not ours: says so", text)
-    subprocess.run(["ip", "-n", veth.port, "link", "set", "dp0", "down"], check=True)
+    subprocess.run(["nsenter", f"--net=/run/netns/{veth.port}", "ip", "link", "set", "dp0", "down"], check=True)
     status, text = refused("af_packet", "dp0", lcore, inside=veth.port)
     tap.ok(status == 1 and "ip link set dev dp0 up" in text, "an interface that is down: names the command", text)
     status, text = refused("memif", "server:relative", lcore)
