@@ -164,6 +164,7 @@ static const wcx_config_settable_key_t settable[] = {
     {"memory.hugepages", offsetof(wcx_raw_t, memory.hugepages), WCX_CONFIG_SET_BOOL},
     {"durability.level", offsetof(wcx_raw_t, durability.level), WCX_CONFIG_SET_LEVEL},
     {"durability.journal_segment_mib", offsetof(wcx_raw_t, durability.journal_segment_mib), WCX_CONFIG_SET_NUMBER},
+    {"shards.lcore", offsetof(wcx_raw_shard_t, lcore), WCX_CONFIG_SET_SHARD_NUMBER},
 };
 #define SETTABLE_CNT (sizeof(settable) / sizeof(settable[0]))
 
@@ -303,6 +304,7 @@ static bool set_value(void *field, enum wcx_config_set_kind kind, const char *va
     *(char **)field = strdup(value);
     return *(char **)field != NULL;
   case WCX_CONFIG_SET_NUMBER:
+  case WCX_CONFIG_SET_SHARD_NUMBER:
     errno = 0;
     *(uint64_t *)field = strtoull(value, &end, 10);
     return errno == 0 && value[0] >= '0' && value[0] <= '9' && *end == '\0';
@@ -329,7 +331,8 @@ bool wcx_config_raw_set(wcx_raw_t *raw, const char *set, char *err, size_t err_s
   {
     if (strlen(settable[i].key) != (size_t)(equals - set) || strncmp(settable[i].key, set, (size_t)(equals - set)) != 0)
       continue;
-    if (set_value((uint8_t *)raw + settable[i].off, settable[i].kind, equals + 1))
+    uint8_t *base = settable[i].kind == WCX_CONFIG_SET_SHARD_NUMBER ? (uint8_t *)raw->shards : (uint8_t *)raw;
+    if (set_value(base + settable[i].off, settable[i].kind, equals + 1))
       return true;
     snprintf(err, err_sz, "--set '%s': '%s' is no value of this key: configs/wcx.yaml shows its form", set, equals + 1);
     return false;

@@ -92,6 +92,7 @@ enum wcx_config_set_kind
   WCX_CONFIG_SET_BOOL = 3,
   WCX_CONFIG_SET_PORT_KIND = 4,
   WCX_CONFIG_SET_LEVEL = 5,
+  WCX_CONFIG_SET_SHARD_NUMBER = 6, /* of the first shard: off counts in wcx_raw_shard_t */
 };
 
 typedef struct wcx_config_settable_key

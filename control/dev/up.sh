@@ -10,6 +10,7 @@
 #   WCX_NETNS, WCX_CLIENT_NETNS, WCX_IF, WCX_CLIENT_IF            names, for a second instance
 #   WCX_HTTP_PORT    8080                                         WCX_SET        further "key=value ..." of wcx-controld --set
 #   WCX_UNSAFE=1     allow durability D0                          WCX_HUGEPAGES  pages of 2 MiB to set aside (512; 0: none)
+#   WCX_LCORE        CPU of the poll loop (the one with the fewest disk interrupts)
 #   WCX_REGION_MIB   size limit of the region's mount (128)       WCX_PROBE=0    return without the sign-on
 set -euo pipefail
 # shellcheck source=control/dev/common.sh
@@ -114,8 +115,17 @@ nsenter --net="/run/netns/$WCX_NETNS" ip link set "$WCX_IF" up
 nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ethtool -K "$WCX_CLIENT_IF" tx off >/dev/null
 nsenter --net="/run/netns/$WCX_NETNS" ethtool -K "$WCX_IF" tx off >/dev/null 2>&1 || true
 
+# --- poll core -------------------------------------------------------------------------------------------------
+# The CPU that has taken the fewest interrupts of disks: a completion that waits behind a poll loop waits for milliseconds.
+poll_cpu() {
+  awk -v cpus="$(nproc)" '
+    /(virtio[0-9]+-req|nvme|ahci|xvd|mpt|megasas)/ { for (cpu = 0; cpu < cpus; cpu++) taken[cpu] += $(cpu + 2) }
+    END { best = cpus - 1; for (cpu = cpus - 2; cpu >= 0; cpu--) if (taken[cpu] < taken[best]) best = cpu; print best }' /proc/interrupts
+}
+WCX_LCORE=${WCX_LCORE:-$(poll_cpu)}
+
 # --- processes -------------------------------------------------------------------------------------------------
-WCX_SETS+=(--set "paths.run_dir=$run" --set "paths.region=$WCX_REGION" --set "network.device=$WCX_IF" --set "http.listen_tcp_port=$WCX_HTTP_PORT")
+WCX_SETS+=(--set "shards.lcore=$WCX_LCORE" --set "paths.run_dir=$run" --set "paths.region=$WCX_REGION" --set "network.device=$WCX_IF" --set "http.listen_tcp_port=$WCX_HTTP_PORT")
 for set in ${WCX_SET:-}; do WCX_SETS+=(--set "$set"); done
 save_environment
 setsid "$here/runner.sh" "$run" </dev/null >>"$run/log/runner.log" 2>&1 &
@@ -140,7 +150,7 @@ cat <<BANNER
 wcx is up: sign-on answered
   orders      UDP 10.77.0.2:7002, re-requests :7003, from namespace $WCX_CLIENT_NETNS ($WCX_CLIENT_IF 10.77.0.1)
   feed        239.77.0.1:7101 (A), 239.77.0.2:7102 (B)
-  appliance   namespace $WCX_NETNS ($WCX_IF); memory: $memory
+  appliance   namespace $WCX_NETNS ($WCX_IF); polls on CPU $WCX_LCORE; memory: $memory
   journal     $WCX_STATE_DIR/journal
   operators   $bin/wcxctl status | book show | journal verify
   metrics     http://127.0.0.1:$WCX_HTTP_PORT/metrics (/healthz /readyz)
