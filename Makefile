@@ -47,7 +47,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-rtt
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -75,6 +75,9 @@ LD_wcx-mm         := -lcrypto -lncurses -ltinfo
 SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
+SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
+LIBS_wcx-rtt      := client engine
+LD_wcx-rtt        := -lcrypto
 
 ALL_LIBS := engine dataplane persist client control
 SRC_engine    := $(ENGINE_SRC)
@@ -217,7 +220,7 @@ lint: deps-test ## format, include star, headers compile alone, linked libraries
 	@echo '  LINT shellcheck'; shellcheck $$(git ls-files '*.sh') .ci/run
 
 bench: deps-run ## round-trip times of the appliance beside the port's own echo and a bare durable write
-	$(submake) build
+	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
 
 clean: ## remove everything that was built (stop the appliance first: make down)

@@ -19,6 +19,7 @@ ALLOWED = {
     "wcxctl": {"libjansson"},
     "wcx-mm": {"libcrypto", "libjansson", "libncurses", "libncursesw", "libtinfo"},
     "wcx-sim": {"libcrypto"},
+    "wcx-rtt": {"libcrypto"},
 }
 
 
