@@ -100,6 +100,7 @@ SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
+ENV_fault/test_journal_faults := $(SIM)
 
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 

@@ -1,13 +1,15 @@
 #include "persist/journal.h"
 
+#include "engine/base/check.h"
 #include "engine/base/env.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
 #define ERROR_TEXT(errnum) strerrordesc_np(errnum)
-#define BUSY_WAIT_NS 1000000u   /* writes in flight and no lane free: bound of the sleep in io_uring */
-#define LANE_WAIT_NS 50000u     /* writes in flight and a lane free: the ring must be looked at soon */
+#define BUSY_WAIT_NS 1000000u   /* writes in flight, no lane free: bound of the sleep in io_uring */
+#define BATCH_WAIT_NS 200000u   /* writes in flight, a lane free for a full block: about the time in which one fills */
+#define EAGER_WAIT_NS 50000u    /* writes in flight, a lane free for any block */
 #define IDLE_WAIT_NS 100000000u /* nothing in flight: bound of the sleep on the doorbell */
 
 static void set(_Atomic uint64_t *word, uint64_t value)
@@ -189,6 +191,29 @@ static void submit(wcx_journal_t *journal, uint64_t block_no, uint32_t block_sz,
   journal->in_flight++;
 }
 
+static void open_batch(wcx_journal_t *journal)
+{
+  uint64_t left = journal->config.segment_sz - journal->off;
+  uint32_t sz_max = left < WCX_JOURNAL_BLOCK_SZ_MAX ? (uint32_t)left : WCX_JOURNAL_BLOCK_SZ_MAX;
+  wcx_block_begin(&journal->batch, wcx_disk_buffer(journal->disk, (uint32_t)(journal->chain.next_block_no % WCX_JOURNAL_LANES)), sz_max);
+  journal->batching = true;
+}
+
+static bool batch_empty(const wcx_journal_t *journal)
+{
+  return !journal->batching || journal->batch.count == 0;
+}
+
+static void submit_batch(wcx_journal_t *journal)
+{
+  uint64_t block_no = journal->chain.next_block_no;
+  uint32_t count = journal->batch.count;
+  wcx_block_words_t says = words(journal, WCX_JOURNAL_DATA, journal->epoch);
+  uint32_t block_sz = wcx_block_seal(&journal->batch, &journal->chain, &says);
+  journal->batching = false;
+  submit(journal, block_no, block_sz, count);
+}
+
 /* Fill free lanes from the ring. */
 static uint32_t drain(wcx_journal_t *journal)
 {
@@ -196,22 +221,18 @@ static uint32_t drain(wcx_journal_t *journal)
   journal->ring_empty = false;
   while (!journal->halted && !journal->ring_empty && window_open(journal) && find_room(journal))
   {
-    uint64_t block_no = journal->chain.next_block_no;
-    uint64_t left = journal->config.segment_sz - journal->off;
-    wcx_block_t block;
-    wcx_block_begin(&block, wcx_disk_buffer(journal->disk, (uint32_t)(block_no % WCX_JOURNAL_LANES)), left < WCX_JOURNAL_BLOCK_SZ_MAX ? (uint32_t)left : WCX_JOURNAL_BLOCK_SZ_MAX);
-    int taken = wcx_journal_drain(journal, &block);
+    if (!journal->batching)
+      open_batch(journal);
+    int taken = wcx_journal_drain(journal, &journal->batch);
     if (taken < 0)
     {
       halt(journal);
       return records;
     }
-    if (taken == 0)
-      break;
-    wcx_block_words_t says = words(journal, WCX_JOURNAL_DATA, journal->epoch);
-    uint32_t block_sz = wcx_block_seal(&block, &journal->chain, &says);
-    submit(journal, block_no, block_sz, block.count);
     records += (uint32_t)taken;
+    bool full = !wcx_block_room(&journal->batch);
+    if (full || (journal->batch.count > 0 && journal->in_flight < journal->config.eager_lanes))
+      submit_batch(journal);
   }
   return records;
 }
@@ -238,10 +259,11 @@ static uint32_t grant(wcx_journal_t *journal, uint64_t asked)
 {
   if (journal->granting)
     return journal->in_flight == 0 ? answer(journal) : 0;
-  bool quiet = journal->ring_empty && journal->in_flight == 0;
+  bool quiet = journal->ring_empty && batch_empty(journal) && journal->in_flight == 0;
   if (asked == atomic_load_explicit(&journal->shared->handshake.answered, memory_order_relaxed) || !quiet || !find_room(journal))
     return 0;
   journal->granting = true;
+  journal->batching = false; /* RECOVERY takes its lane and its place */
   journal->grant_asked = asked;
   uint64_t block_no = journal->chain.next_block_no;
   wcx_block_words_t says = words(journal, WCX_JOURNAL_RECOVERY, journal->chain.epoch + 1);
@@ -274,7 +296,7 @@ bool wcx_journal_idle(const wcx_journal_t *journal)
 {
   const wcx_region_handshake_t *handshake = &journal->shared->handshake;
   bool asked = atomic_load_explicit(&handshake->asked, memory_order_acquire) != atomic_load_explicit(&handshake->answered, memory_order_relaxed);
-  return journal->in_flight == 0 && !asked && !wcx_journal_ring_pending(journal);
+  return journal->in_flight == 0 && batch_empty(journal) && !asked && !wcx_journal_ring_pending(journal);
 }
 
 void wcx_journal_idle_wait(wcx_journal_t *journal)
@@ -283,7 +305,8 @@ void wcx_journal_idle_wait(wcx_journal_t *journal)
     return;
   if (journal->in_flight > 0)
   {
-    reap(journal, window_open(journal) ? LANE_WAIT_NS : BUSY_WAIT_NS);
+    uint64_t lane_ns = journal->in_flight < journal->config.eager_lanes ? EAGER_WAIT_NS : BATCH_WAIT_NS;
+    reap(journal, window_open(journal) ? lane_ns : BUSY_WAIT_NS);
     return;
   }
   wcx_doorbell_t *bell = &journal->shared->jring.bell;
@@ -376,6 +399,7 @@ static int begin(wcx_journal_t *journal)
 int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config, wcx_region_shard_t *shared)
 {
   memset(journal, 0, sizeof(*journal));
+  WCX_CHECK(config->eager_lanes >= 1 && config->eager_lanes <= WCX_JOURNAL_LANES, "eager_lanes %u", config->eager_lanes);
   journal->config = *config;
   journal->shared = shared;
   int result = wcx_disk_open(&journal->disk, config->dir, WCX_JOURNAL_LANES, WCX_JOURNAL_LANES, WCX_JOURNAL_BLOCK_SZ_MAX, config->lock_timeout_ns);
@@ -385,6 +409,13 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
     snprintf(journal->text, sizeof(journal->text), "cannot open the journal directory %s: %s", config->dir, ERROR_TEXT(-result));
   if (result < 0)
     return -1;
+  result = wcx_disk_sync_dir(journal->disk); /* a dead worker may have renamed without syncing: what is decided on must not vanish with the power */
+  if (result < 0)
+  {
+    snprintf(journal->text, sizeof(journal->text), "cannot sync the journal directory %s: %s", config->dir, ERROR_TEXT(-result));
+    wcx_journal_close(journal);
+    return -1;
+  }
   result = wcx_recover_walk(&journal->recovered, journal->disk, config->shard, config->segment_sz, journal->scratch, journal->text, sizeof(journal->text));
   if (result == 0)
     result = begin(journal);

@@ -3,7 +3,8 @@
        ring --drain--> lane (64 KiB buffer) --seal, submit--> disk --complete--> flushed_seq --> release_word
                          ^ at most K lanes: block n + K is not submitted before block n and all before it are durable
 
-   A block is submitted as soon as its lane is free and the ring holds a record: a batch is what arrived while the lanes were busy. Lanes are
+   A full block is submitted as soon as a lane is free, one that is not full only while fewer than `eager_lanes` are in flight: a batch is what
+   arrived during the last I/O, and a slow trickle does not make the disk flush for every record. Lanes are
    used in turn, so the blocks behind the durable prefix are never more than K; recovery counts on that (rule 7 of engine/shm/journal_format.h).
 
    After any write error, short write or contradiction in the ring the worker is halted: nothing is released any more, nothing is retried,
@@ -30,6 +31,7 @@ typedef struct wcx_journal_config
   uint32_t segment_sz;
   uint32_t segments_ahead;  /* 1..: prepared segments to keep beyond the one being written */
   uint64_t lock_timeout_ns; /* to wait for a dead worker's writes to end */
+  uint32_t eager_lanes;     /* 1..K: a block that is not full is submitted only while fewer are in flight; 1 gives the best latency on one disk */
 } wcx_journal_config_t;
 
 typedef struct wcx_journal_lane
@@ -61,6 +63,8 @@ typedef struct wcx_journal
   wcx_jring_consumer_t consumer;
   uint64_t last_stamp_ns;
   bool ring_empty; /* the last drain found nothing more */
+  bool batching;   /* `batch` is open, in the lane of the next block */
+  wcx_block_t batch;
 
   wcx_journal_lane_t lanes[WCX_JOURNAL_LANES]; /* block n in lane n % K */
   uint64_t done_block_no;                      /* last block of the contiguous durable prefix */
@@ -83,7 +87,7 @@ uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns);
 /* Sleep until something may have happened: in io_uring while writes are in flight, else on the ring's doorbell. Bounded. */
 void wcx_journal_idle_wait(wcx_journal_t *journal);
 
-/* Nothing in flight, nothing in the ring, no question of the data plane open. */
+/* Nothing in flight, in the batch or in the ring, no question of the data plane open. */
 bool wcx_journal_idle(const wcx_journal_t *journal);
 
 /* Prepared segments beyond the current one, and whole segments that still fit on the disk. */

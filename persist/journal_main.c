@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -149,6 +150,19 @@ static void *prepare(void *unused)
   return NULL;
 }
 
+/* A poll loop never yields its CPU for long: what waits behind it waits for milliseconds. Threads made later inherit this. */
+static void leave_poll_cpus(const wcx_params_t *params)
+{
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+    return;
+  for (uint32_t i = 0; i < params->shard_cnt; i++)
+    if (params->shards[i].lcore < CPU_SETSIZE)
+      CPU_CLR(params->shards[i].lcore, &cpus);
+  if (CPU_COUNT(&cpus) > 0 && sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
+    say("cannot keep off the CPUs of the poll loops: %s", strerrordesc_np(errno));
+}
+
 static void watch_space(bool *low)
 {
   uint64_t free_cnt = wcx_journal_segments_free(&journal);
@@ -200,12 +214,17 @@ int main(int argc, char **argv)
   const wcx_params_shard_t *shard = check_params(params, args.shard_idx);
   if (!wcx_region_lock(&file, WCX_REGION_LOCK_JOURNAL + args.shard_idx))
     WCX_DIE("another wcx-journal runs for shard index %u of %s: only one may", args.shard_idx, args.region);
+  leave_poll_cpus(params);
   char dir[512];
   if (!wcx_journal_dir(dir, sizeof(dir), params->state_dir, shard->shard))
     WCX_DIE("state_dir is too long");
 
-  wcx_journal_config_t config = {
-      .dir = dir, .shard = shard->shard, .segment_sz = params->journal_segment_sz, .segments_ahead = params->journal_segments_ahead, .lock_timeout_ns = LOCK_TIMEOUT_NS};
+  wcx_journal_config_t config = {.dir = dir,
+                                 .shard = shard->shard,
+                                 .segment_sz = params->journal_segment_sz,
+                                 .segments_ahead = params->journal_segments_ahead,
+                                 .lock_timeout_ns = LOCK_TIMEOUT_NS,
+                                 .eager_lanes = 1};
   if (wcx_journal_open(&journal, &config, wcx_region_shard(file.region, args.shard_idx)) < 0)
     WCX_DIE("%s: %s", dir, journal.text);
   say("shard %u: %" PRIu64 " records in %" PRIu64 " blocks, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.recovered.records, journal.recovered.blocks,

@@ -1,4 +1,4 @@
-/* 300 seeds of crashes and power losses: 0 lost, 0 phantom, and the worker always starts again. WCX_SEED=n repeats seed n alone. */
+/* 600 seeds of crashes and power losses: 0 lost, 0 phantom, and the worker always starts again. WCX_SEED=n repeats seed n alone. */
 #include "tests/sim/journal_crash.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#define SEEDS 300u
+#define SEEDS 600u
 #define CRASHES 12u
 
 static void nothing_lost_nothing_false(void **state)

@@ -151,7 +151,12 @@ static void apply_op(name_t *names, uint32_t *cnt, const name_op_t *op)
 
 static void do_op(wcx_disk_t *disk, const char *from, const char *to, uint32_t inode)
 {
-  WCX_CHECK(disk->op_cnt < NAME_OPS_MAX, "too many names not synced");
+  if (disk->op_cnt == NAME_OPS_MAX) /* a file system writes its names back by itself, sooner or later */
+  {
+    apply_op(disk->durable_names, &disk->durable_name_cnt, &disk->ops[0]);
+    memmove(disk->ops, disk->ops + 1, sizeof(disk->ops) - sizeof(disk->ops[0]));
+    disk->op_cnt--;
+  }
   name_op_t *op = &disk->ops[disk->op_cnt++];
   snprintf(op->from, sizeof(op->from), "%s", from);
   snprintf(op->to, sizeof(op->to), "%s", to);

@@ -170,7 +170,7 @@ static void dataplane_step(void)
 
 static void worker_start(void)
 {
-  wcx_journal_config_t config = {.dir = DIR, .shard = SHARD, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .lock_timeout_ns = 0};
+  wcx_journal_config_t config = {.dir = DIR, .shard = SHARD, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .lock_timeout_ns = 0, .eager_lanes = 1 + (uint32_t)wcx_sim_below(4)};
   if (wcx_journal_open(run.journal, &config, run.shared) < 0)
   {
     failure("the worker refuses to start: %s", run.journal->text);

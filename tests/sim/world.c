@@ -184,7 +184,11 @@ static void kill_dataplane(wcx_world_t *world)
 
 static void start_journal(wcx_world_t *world)
 {
-  wcx_journal_config_t config = {.dir = world->dir, .shard = SHARD, .segment_sz = world->params->journal_segment_sz, .segments_ahead = world->params->journal_segments_ahead};
+  wcx_journal_config_t config = {.dir = world->dir,
+                                 .shard = SHARD,
+                                 .segment_sz = world->params->journal_segment_sz,
+                                 .segments_ahead = world->params->journal_segments_ahead,
+                                 .eager_lanes = WCX_JOURNAL_LANES};
   int result = wcx_journal_open(world->journal, &config, wcx_region_shard(world->region, 0));
   WCX_CHECK(result == 0, "recovery refused: %s", world->journal->text);
   world->journal_alive = true;

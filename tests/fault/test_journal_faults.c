@@ -1,0 +1,186 @@
+/* The journal worker when the disk fails or is full: it stops releasing, says so in the region, retries nothing, and its successor finds what was released. */
+#include "engine/base/check.h"
+#include "persist/journal.h"
+#include "tests/sim/disk_sim.h"
+#include "tests/sim/env_sim.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define DIR "sim/shard-00001"
+#define SLOT_MAX 1024u
+#define SEGMENT_SZ (256u << 10)
+
+static wcx_journal_t *journal;
+static wcx_region_shard_t *shared;
+static wcx_jring_producer_t producer;
+static uint64_t end_pos[SLOT_MAX];
+
+static void open_journal(void)
+{
+  wcx_journal_config_t config = {.dir = DIR, .shard = 1, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .eager_lanes = 2};
+  if (wcx_journal_open(journal, &config, shared) < 0)
+    fail_msg("%s", journal->text);
+}
+
+static int set_up(void **state)
+{
+  (void)state;
+  wcx_sim_env_reset(1);
+  wcx_sim_disk_reset();
+  journal = aligned_alloc(4096, (sizeof(*journal) + 4095) & ~(size_t)4095);
+  shared = aligned_alloc(4096, wcx_region_shard_footprint(SLOT_MAX));
+  WCX_CHECK(journal != NULL && shared != NULL, "memory");
+  memset(shared, 0, wcx_region_shard_footprint(SLOT_MAX));
+  shared->jring.slot_max = SLOT_MAX;
+  open_journal();
+  wcx_jring_producer_init(&producer, &shared->jring, end_pos, 0);
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  wcx_sim_disk_reset();
+  free(journal);
+  free(shared);
+  return 0;
+}
+
+static uint64_t release_seq(void)
+{
+  return wcx_release_seq(atomic_load(&shared->release.release_word));
+}
+
+static bool commit(void)
+{
+  static const uint8_t body[1200];
+  if (wcx_jring_room(&producer, release_seq()) < WCX_JRING_RECORD_SLOTS_MAX)
+    return false;
+  wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .shard = 1, .seq = producer.next_seq, .stamp_ns = producer.next_seq, .body_sz = sizeof(body)};
+  wcx_jring_commit(&producer, &hdr, body);
+  return true;
+}
+
+static uint64_t walk_last_seq(void)
+{
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_open(&walk, DIR, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  int result;
+  do
+    result = wcx_journal_walk_next(&walk, &epoch, &hdr, &body);
+  while (result == 1);
+  assert_int_equal(result, 0);
+  uint64_t last_seq = walk.end.last_seq;
+  wcx_journal_walk_close(&walk);
+  return last_seq;
+}
+
+/* Commit and step until the worker halts. */
+static void run_until_halted(bool prepare)
+{
+  for (uint32_t i = 0; i < 100000 && !journal->halted; i++)
+  {
+    commit();
+    wcx_journal_step(journal, 0);
+    if (prepare)
+      wcx_segment_prep_step(&journal->prep);
+  }
+  assert_true(journal->halted);
+  assert_int_equal(atomic_load(&shared->journal.halted), 1);
+}
+
+static void fails_with(int64_t result, const char *text)
+{
+  for (uint64_t nth = 1; nth < 40; nth += 3)
+  {
+    wcx_sim_disk_fail(DIR, nth, result);
+    run_until_halted(true);
+    assert_non_null(strstr(journal->text, text));
+    uint64_t released = release_seq();
+    for (uint32_t i = 0; i < 100; i++)
+      assert_int_equal(wcx_journal_step(journal, 0), 0); /* no retry, no release */
+    assert_int_equal(release_seq(), released);
+    wcx_sim_disk_kill(DIR);
+    assert_true(walk_last_seq() >= released);
+    open_journal(); /* the successor takes up what the ring still holds */
+    assert_int_equal(atomic_load(&shared->journal.halted), 0);
+    for (uint32_t i = 0; i < 10000 && !wcx_journal_idle(journal); i++)
+    {
+      wcx_journal_step(journal, 0);
+      wcx_segment_prep_step(&journal->prep);
+    }
+    assert_int_equal(release_seq(), producer.next_seq - 1);
+  }
+}
+
+static void write_error(void **state)
+{
+  (void)state;
+  fails_with(-EIO, "Input/output error");
+}
+
+static void short_write(void **state)
+{
+  (void)state;
+  fails_with(512, "short write");
+}
+
+static void full_disk(void **state)
+{
+  (void)state;
+  wcx_sim_disk_set_free(DIR, 1000);
+  wcx_segment_prep_step(&journal->prep);
+  run_until_halted(true);
+  assert_non_null(strstr(journal->text, "No space left"));
+  assert_true(release_seq() > 0);
+  assert_int_equal(wcx_journal_segments_free(journal), 0);
+  wcx_sim_disk_kill(DIR);
+  wcx_sim_disk_set_free(DIR, UINT64_C(1) << 30); /* the operator made room */
+  open_journal();
+  for (uint32_t i = 0; i < 10000 && !wcx_journal_idle(journal); i++)
+  {
+    wcx_journal_step(journal, 0);
+    wcx_segment_prep_step(&journal->prep);
+  }
+  assert_int_equal(release_seq(), producer.next_seq - 1);
+}
+
+/* Preparation that is only slow is no error: the worker waits, the ring fills. */
+static void slow_preparation_waits(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 20000; i++)
+  {
+    commit();
+    wcx_journal_step(journal, 0);
+  }
+  assert_false(journal->halted);
+  assert_false(commit()); /* the ring is full */
+  uint64_t released = release_seq();
+  for (uint32_t i = 0; i < 1000; i++)
+  {
+    wcx_segment_prep_step(&journal->prep);
+    wcx_journal_step(journal, 0);
+  }
+  assert_true(release_seq() > released);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(write_error, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(short_write, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(full_disk, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(slow_preparation_waits, set_up, tear_down),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
