@@ -25,13 +25,13 @@ static void show(const wcx_ctl_t *ctl, const wcx_engine_t *engine, const wcx_sec
   uint32_t id = instrument->security_id;
   if (!ctl->json)
   {
-    printf("%u %.24s as of seq %" PRIu64 "\n  %-4s %20s %20s %8s\n", id, instrument->symbol, seq, "side", "price", "quantity", "orders");
+    printf("%u %.24s as_of_seq %" PRIu64 "\n  %-4s %20s %20s %8s\n", id, instrument->symbol, seq, "side", "price", "quantity", "orders");
     wcx_engine_book(engine, id, SIDE_BUY, print_level_table, (char[]){"bid"});
     wcx_engine_book(engine, id, SIDE_SELL, print_level_table, (char[]){"ask"});
     return;
   }
   bool first = true;
-  printf("{\"Book\":{\"SecurityID\":%u,\"AsOfSeq\":%" PRIu64 ",\"Bids\":[", id, seq);
+  printf("{\"as_of_seq\":%" PRIu64 ",\"Book\":{\"SecurityID\":%u,\"Bids\":[", seq, id);
   wcx_engine_book(engine, id, SIDE_BUY, print_level_json, &first);
   printf("],\"Asks\":[");
   first = true;

@@ -12,7 +12,7 @@ static int list_shard(const wcx_ctl_t *ctl, uint32_t shard)
   if (status == WCX_CTL_OK)
     status = wcx_ctl_replay_run(&replay, ctl);
   if (status == WCX_CTL_OK && !ctl->json)
-    printf("shard %u as of seq %" PRIu64 "\n  %8s %-24s %-28s %6s %6s %10s %10s\n", shard, wcx_engine_applied_seq(replay.engine), "id", "symbol", "status", "px exp", "qty exp",
+    printf("shard %u as_of_seq %" PRIu64 "\n  %8s %-24s %-28s %6s %6s %10s %10s\n", shard, wcx_engine_applied_seq(replay.engine), "id", "symbol", "status", "px exp", "qty exp",
            "increment", "lot");
   wcx_security_definition_t instrument;
   for (uint32_t i = 0; status == WCX_CTL_OK && wcx_engine_instrument_at(replay.engine, i, &instrument); i++)
@@ -21,7 +21,7 @@ static int list_shard(const wcx_ctl_t *ctl, uint32_t shard)
     if (wcx_json_member(text, sizeof(text), TEMPLATE_SECURITY_DEFINITION, &instrument, sizeof(instrument)) < 0)
       status = wcx_ctl_fail(WCX_CTL_FAILED, "instrument %u does not fit a line", instrument.security_id);
     else if (ctl->json)
-      printf("{\"AsOfSeq\":%" PRIu64 ",%s}\n", wcx_engine_applied_seq(replay.engine), text);
+      printf("{\"as_of_seq\":%" PRIu64 ",%s}\n", wcx_engine_applied_seq(replay.engine), text);
     else
     {
       const wcx_sbe_msg_t *msg = wcx_sbe_find(TEMPLATE_SECURITY_DEFINITION);

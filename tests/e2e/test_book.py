@@ -28,8 +28,9 @@ def main():
         tap.ok(summary["contradictions"] == 0 and summary["conflicts"] == 0, "no feed message contradicts the book it changes", summary)
         tap.note(json.dumps(summary))
         live = {b["Book"]["SecurityID"]: b["Book"] for b in map(json.loads, path.read_text().splitlines())}
-        shown = {b["Book"]["SecurityID"]: b["Book"] for b in app.wcxctl("book", "show")}
-        seqs = {b["AsOfSeq"] for b in shown.values()}
+        lines = app.wcxctl("book", "show")
+        shown = {b["Book"]["SecurityID"]: b["Book"] for b in lines}
+        seqs = {b["as_of_seq"] for b in lines}
         tap.ok(sorted(live) == sorted(shown) and len(shown) >= 3 and len(seqs) == 1, "both know the same instruments", (sorted(live), sorted(shown), seqs))
         witness = Witness()
         books = Books()
