@@ -3,6 +3,7 @@
 
 #include "engine/book.h"
 #include "engine/emit.h"
+#include "engine/match.h"
 #include "engine/out_digest.h"
 
 /* --- memory --------------------------------------------------------------------------------------------------------------------------- */
@@ -124,7 +125,8 @@ static uint64_t new_bound(const wcx_engine_t *engine, const void *body)
   uint32_t idx = wcx_idmap_find(&engine->instrument_map, request.security_id);
   if (idx == WCX_IDX_NONE)
     return bound;
-  return bound + FILL_SZ * fills_max(engine, &engine->instruments[idx], request.side, request.price, request.order_qty);
+  int64_t limit = wcx_match_limit(request.ord_type, request.side, request.price);
+  return bound + FILL_SZ * fills_max(engine, &engine->instruments[idx], request.side, limit, request.order_qty);
 }
 
 static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)

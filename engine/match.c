@@ -91,6 +91,7 @@ static inline void fill_maker(wcx_engine_t *engine, wcx_taker_t *taker, wcx_leve
   wcx_digest_sub(&engine->order_digest, wcx_order_hash(maker, fill->px));
   maker->leaves -= fill->qty;
   taker->leaves -= fill->qty;
+  taker->last_px = fill->px;
   level->displayed -= (uint64_t)fill->qty;
   emit_maker_trade(engine, maker, taker->instrument, fill);
   emit_taker_trade(engine, taker, fill);

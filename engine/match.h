@@ -19,9 +19,24 @@ typedef struct wcx_taker
   int64_t price;
   int64_t order_qty;
   int64_t leaves;
+  int64_t last_px; /* of its last fill, 0 before */
   uint32_t account;
   uint8_t side;
 } wcx_taker_t;
+
+/* Takes whatever price there is: Market, MarketToLimit. */
+static inline bool wcx_match_sweeps(uint8_t ord_type)
+{
+  return ord_type == WCX_ORD_TYPE_MARKET || ord_type == WCX_ORD_TYPE_MARKET_TO_LIMIT;
+}
+
+/* The worst price an order takes. */
+static inline int64_t wcx_match_limit(uint8_t ord_type, uint8_t side, int64_t price)
+{
+  if (!wcx_match_sweeps(ord_type))
+    return price;
+  return side == WCX_SIDE_BUY ? INT64_MAX : 1;
+}
 
 /* Trade until the taker is filled or nothing crosses; taker->leaves is what is left. */
 void wcx_match(wcx_engine_t *engine, wcx_taker_t *taker);

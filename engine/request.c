@@ -24,6 +24,22 @@ static inline verdict_t refuse_limit(enum wcx_reject reject, int64_t limit)
 
 /* --- what every order must satisfy ---------------------------------------------------------------------------------------------------- */
 
+/* Total quantity against the instrument's definition. */
+static inline verdict_t check_qty(const wcx_instrument_t *instrument, int64_t qty)
+{
+  uint64_t rest;
+  if (qty <= 0)
+    return refuse(WCX_REJECT_QTY);
+  if (qty > instrument->qty_max)
+    return refuse_limit(WCX_REJECT_QTY_MAX, instrument->qty_max);
+  if (qty < instrument->qty_min)
+    return refuse_limit(WCX_REJECT_QTY_MIN, instrument->qty_min);
+  wcx_divide(&instrument->lot, (uint64_t)qty, &rest);
+  if (rest != 0)
+    return refuse_limit(WCX_REJECT_QTY_LOT, (int64_t)instrument->lot.divisor);
+  return ACCEPT;
+}
+
 /* Price and total quantity against the instrument's definition; *px_idx receives price / increment. */
 static inline verdict_t check_terms(const wcx_instrument_t *instrument, int64_t price, int64_t qty, uint64_t *px_idx)
 {
@@ -37,15 +53,9 @@ static inline verdict_t check_terms(const wcx_instrument_t *instrument, int64_t 
     return refuse_limit(WCX_REJECT_PRICE_BAND, instrument->px_low);
   if (price > instrument->px_high)
     return refuse_limit(WCX_REJECT_PRICE_BAND, instrument->px_high);
-  if (qty <= 0)
-    return refuse(WCX_REJECT_QTY);
-  if (qty > instrument->qty_max)
-    return refuse_limit(WCX_REJECT_QTY_MAX, instrument->qty_max);
-  if (qty < instrument->qty_min)
-    return refuse_limit(WCX_REJECT_QTY_MIN, instrument->qty_min);
-  wcx_divide(&instrument->lot, (uint64_t)qty, &rest);
-  if (rest != 0)
-    return refuse_limit(WCX_REJECT_QTY_LOT, (int64_t)instrument->lot.divisor);
+  verdict_t verdict = check_qty(instrument, qty);
+  if (verdict.reject != WCX_REJECT_NONE)
+    return verdict;
   wcx_u128_t product = (wcx_u128_t)(uint64_t)price * (uint64_t)qty;
   if (product > instrument->product_overflow)
     return refuse(WCX_REJECT_NOTIONAL_OVERFLOW);
@@ -104,13 +114,17 @@ static inline bool take_cl_ord_id(wcx_session_t *session, uint64_t cl_ord_id)
 static inline verdict_t check_characteristics(const wcx_new_order_single_t *request)
 {
   bool side_ok = request->side == WCX_SIDE_BUY || request->side == WCX_SIDE_SELL;
-  bool rest_ok = request->ord_type == WCX_ORD_TYPE_LIMIT && request->stop_px == WCX_I64_NULL && request->min_qty == WCX_I64_NULL &&
+  bool sweeps = wcx_match_sweeps(request->ord_type);
+  bool rest_ok = (request->ord_type == WCX_ORD_TYPE_LIMIT || sweeps) && request->stop_px == WCX_I64_NULL && request->min_qty == WCX_I64_NULL &&
                  (request->exec_inst & ~WCX_EXEC_INST_CANCEL_ON_DISCONNECT) == 0 && request->self_match_prevention_inst == WCX_SELF_MATCH_PREVENTION_INST_NONE &&
                  request->mmp_group == 0;
   if (!side_ok || !rest_ok)
     return refuse(WCX_REJECT_UNSUPPORTED);
-  if (request->time_in_force != WCX_TIME_IN_FORCE_GTC && request->time_in_force != WCX_TIME_IN_FORCE_IOC && request->time_in_force != WCX_TIME_IN_FORCE_FOK)
+  if (request->time_in_force != WCX_TIME_IN_FORCE_GTC && request->time_in_force != WCX_TIME_IN_FORCE_IOC && request->time_in_force != WCX_TIME_IN_FORCE_FOK &&
+      request->ord_type != WCX_ORD_TYPE_MARKET)
     return refuse(WCX_REJECT_TIME_IN_FORCE);
+  if (sweeps && request->price != WCX_I64_NULL)
+    return refuse(WCX_REJECT_PRICE);
   if (request->display_qty != WCX_I64_NULL && request->display_qty != request->order_qty)
     return refuse(request->display_qty <= 0 || request->display_qty > request->order_qty ? WCX_REJECT_DISPLAY_QTY : WCX_REJECT_UNSUPPORTED);
   return ACCEPT;
@@ -134,12 +148,14 @@ static verdict_t check_new(const wcx_engine_t *engine, const wcx_session_t *sess
   reject = check_market(instrument);
   if (reject != WCX_REJECT_NONE)
     return refuse(reject);
-  verdict = check_terms(instrument, request->price, request->order_qty, px_idx);
+  bool sweeps = wcx_match_sweeps(request->ord_type);
+  verdict = sweeps ? check_qty(instrument, request->order_qty) : check_terms(instrument, request->price, request->order_qty, px_idx);
   if (verdict.reject != WCX_REJECT_NONE)
     return verdict;
   if (engine->pool.live >= engine->capacity.max_orders)
     return refuse_limit(WCX_REJECT_ORDERS_FULL, engine->capacity.max_orders);
-  if (__builtin_expect(engine->ladders.level_live >= engine->capacity.max_levels, 0) && request->time_in_force == WCX_TIME_IN_FORCE_GTC &&
+  /* what sweeps rests only when it has emptied the other side, of one level at least */
+  if (__builtin_expect(engine->ladders.level_live >= engine->capacity.max_levels, 0) && request->time_in_force == WCX_TIME_IN_FORCE_GTC && !sweeps &&
       wcx_ladder_find(&engine->ladders, &instrument->side[request->side - 1], wcx_book_key(request->side, *px_idx)) == 0)
     return refuse_limit(WCX_REJECT_LEVELS_FULL, engine->capacity.max_levels);
   return ACCEPT;
@@ -229,6 +245,25 @@ static inline void mark_used(wcx_engine_t *engine, wcx_instrument_t *instrument,
   }
 }
 
+/* Why what is left of a new order is canceled, or 0 when it rests, at taker->price. */
+static inline uint8_t may_not_rest(const wcx_new_order_single_t *request, wcx_taker_t *taker, uint64_t *px_idx)
+{
+  if (request->time_in_force == WCX_TIME_IN_FORCE_FOK)
+    return WCX_CANCEL_REASON_TIME_IN_FORCE_FOK;
+  if (!wcx_match_sweeps(request->ord_type))
+    return request->time_in_force == WCX_TIME_IN_FORCE_GTC ? 0 : WCX_CANCEL_REASON_TIME_IN_FORCE_IOC;
+  if (request->ord_type == WCX_ORD_TYPE_MARKET || taker->last_px == 0)
+    return WCX_CANCEL_REASON_NO_LIQUIDITY;
+  if (request->time_in_force != WCX_TIME_IN_FORCE_GTC)
+    return WCX_CANCEL_REASON_TIME_IN_FORCE_IOC;
+  if ((wcx_u128_t)(uint64_t)taker->last_px * (uint64_t)taker->order_qty > taker->instrument->product_overflow)
+    return WCX_CANCEL_REASON_SYSTEM; /* a later fill's notional could not be said */
+  uint64_t rest;
+  taker->price = taker->last_px;
+  *px_idx = wcx_divide(&taker->instrument->increment, (uint64_t)taker->price, &rest);
+  return 0;
+}
+
 void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new_order_single_t *request)
 {
   if (!take_cl_ord_id(session, request->cl_ord_id))
@@ -257,20 +292,21 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
       .instrument = instrument,
       .order_id = order->order_id,
       .cl_ord_id = request->cl_ord_id,
-      .price = request->price,
+      .price = wcx_match_limit(request->ord_type, request->side, request->price),
       .order_qty = request->order_qty,
       .leaves = request->order_qty,
       .account = request->account,
       .side = request->side,
   };
   bool fok = request->time_in_force == WCX_TIME_IN_FORCE_FOK;
-  if (!fok || wcx_book_available(engine, instrument, request->side, request->price, request->order_qty))
+  if (!fok || wcx_book_available(engine, instrument, request->side, taker.price, request->order_qty))
     wcx_match(engine, &taker);
 
-  if (taker.leaves == 0 || request->time_in_force != WCX_TIME_IN_FORCE_GTC)
+  uint8_t reason = taker.leaves != 0 ? may_not_rest(request, &taker, &px_idx) : 0;
+  if (taker.leaves == 0 || reason != 0)
   {
     if (taker.leaves != 0)
-      report_remainder(engine, &taker, fok ? WCX_CANCEL_REASON_TIME_IN_FORCE_FOK : WCX_CANCEL_REASON_TIME_IN_FORCE_IOC);
+      report_remainder(engine, &taker, reason);
     wcx_pool_free(&engine->pool, slot);
     return;
   }
@@ -282,8 +318,8 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
   order->instrument = (uint16_t)(instrument - engine->instruments);
   order->side = request->side;
   order->flags = (request->exec_inst & WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0 ? WCX_ORDER_F_COD : 0;
-  wcx_book_rest(engine, slot, px_idx, request->price);
-  wcx_report_add(engine, instrument, order, request->price);
+  wcx_book_rest(engine, slot, px_idx, taker.price);
+  wcx_report_add(engine, instrument, order, taker.price);
 }
 
 /* --- cancel --------------------------------------------------------------------------------------------------------------------------- */

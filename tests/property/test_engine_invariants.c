@@ -38,6 +38,7 @@ typedef struct tracked
   int64_t px;
   uint64_t priority;
   uint8_t side;
+  bool sweeps; /* Market, MarketToLimit: rests where it traded last, or not at all */
 } tracked_t;
 
 typedef struct tracker
@@ -90,7 +91,12 @@ static void hear_trade(model_t *m, const wcx_execution_report_trade_t *er)
   assert_true(er->last_qty > 0);
   assert_int_equal(o->leaves, er->leaves_qty);
   assert_int_equal(er->cum_qty + er->leaves_qty, o->order_qty);
-  assert_true(o->side == BUY ? er->last_px <= o->px : er->last_px >= o->px);
+  if (er->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
+    assert_int_equal(er->last_px, o->px);
+  else if (o->sweeps)
+    o->px = er->last_px;
+  else
+    assert_true(o->side == BUY ? er->last_px <= o->px : er->last_px >= o->px);
   assert_int_equal(er->ord_status, o->leaves == 0 ? WCX_ORD_STATUS_FILLED : WCX_ORD_STATUS_PARTIALLY_FILLED);
   if (er->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
     m->match_id++;
@@ -107,7 +113,8 @@ static void hear_owner(model_t *m, const said_t *s)
   case WCX_TEMPLATE_EXECUTION_REPORT_NEW:
   {
     const wcx_execution_report_new_t *er = (const void *)s->block;
-    add(&m->owners, (tracked_t){er->order_id, er->cl_ord_id, er->session_id, er->security_id, er->order_qty, er->leaves_qty, er->price, 0, er->side});
+    add(&m->owners,
+        (tracked_t){er->order_id, er->cl_ord_id, er->session_id, er->security_id, er->order_qty, er->leaves_qty, er->price, 0, er->side, er->ord_type != WCX_ORD_TYPE_LIMIT});
     exec_id = er->exec_id;
     break;
   }
@@ -140,6 +147,7 @@ static void hear_owner(model_t *m, const said_t *s)
     o->order_qty = er->order_qty;
     o->leaves = er->leaves_qty;
     o->px = er->price;
+    o->sweeps = false;
     exec_id = er->exec_id;
     break;
   }
@@ -314,6 +322,12 @@ static void any_new(command_t *c, uint64_t cl_ord_id)
   order.security_id = security;
   order.time_in_force = tifs[any(8)];
   order.exec_inst = any(4) == 0 ? WCX_EXEC_INST_CANCEL_ON_DISCONNECT : 0;
+  if (any(10) == 0)
+  {
+    order.ord_type = any(2) == 0 ? WCX_ORD_TYPE_MARKET : WCX_ORD_TYPE_MARKET_TO_LIMIT;
+    if (any(8) != 0)
+      order.price = WCX_I64_NULL;
+  }
   PUT(c, WCX_TEMPLATE_NEW_ORDER_SINGLE, order);
 }
 

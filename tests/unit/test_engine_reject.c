@@ -70,7 +70,7 @@ static void who_may_trade_what(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
   world_t *w = *state;
-  static const uint8_t types[] = {WCX_ORD_TYPE_MARKET, WCX_ORD_TYPE_STOP, WCX_ORD_TYPE_STOP_LIMIT, WCX_ORD_TYPE_MARKET_TO_LIMIT, WCX_ORD_TYPE_PEGGED, 0};
+  static const uint8_t types[] = {WCX_ORD_TYPE_STOP, WCX_ORD_TYPE_STOP_LIMIT, WCX_ORD_TYPE_PEGGED, 0};
   static const uint8_t tifs[] = {WCX_TIME_IN_FORCE_DAY, WCX_TIME_IN_FORCE_AT_THE_OPENING, WCX_TIME_IN_FORCE_GTD, WCX_TIME_IN_FORCE_AT_THE_CLOSE, 5};
   const wcx_new_order_single_t good = an_order(0, 1, BUY, 100, 10);
   wcx_new_order_single_t o;
