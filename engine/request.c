@@ -66,6 +66,23 @@ static inline verdict_t check_terms(const wcx_instrument_t *instrument, int64_t 
   return ACCEPT;
 }
 
+#define POST_ONLY (WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)
+#define EXEC_INST_BUILT (WCX_EXEC_INST_CANCEL_ON_DISCONNECT | POST_ONLY)
+
+/* A post-only order that meets the other side: refused, or moved one increment away from it when it asks for that and its terms allow it there. */
+static verdict_t check_post_only(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, uint16_t exec_inst, int64_t qty, int64_t *price, uint64_t *px_idx)
+{
+  uint32_t best = instrument->side[2 - side].best;
+  if (best == 0 || !wcx_book_crosses(side, *price, engine->ladders.levels[best].price))
+    return ACCEPT;
+  int64_t best_px = engine->ladders.levels[best].price;
+  int64_t increment = (int64_t)instrument->increment.divisor;
+  if ((exec_inst & WCX_EXEC_INST_POST_ONLY_REPRICE) == 0 || (side == WCX_SIDE_SELL && best_px > INT64_MAX - increment))
+    return refuse(WCX_REJECT_POST_ONLY);
+  *price = side == WCX_SIDE_BUY ? best_px - increment : best_px + increment;
+  return check_terms(instrument, *price, qty, px_idx).reject == WCX_REJECT_NONE ? ACCEPT : refuse(WCX_REJECT_POST_ONLY);
+}
+
 static inline enum wcx_reject check_market(const wcx_instrument_t *instrument)
 {
   if (__builtin_expect(instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE, 1))
@@ -116,8 +133,7 @@ static inline verdict_t check_characteristics(const wcx_new_order_single_t *requ
   bool side_ok = request->side == WCX_SIDE_BUY || request->side == WCX_SIDE_SELL;
   bool sweeps = wcx_match_sweeps(request->ord_type);
   bool rest_ok = (request->ord_type == WCX_ORD_TYPE_LIMIT || sweeps) && request->stop_px == WCX_I64_NULL && request->min_qty == WCX_I64_NULL &&
-                 (request->exec_inst & ~WCX_EXEC_INST_CANCEL_ON_DISCONNECT) == 0 && request->self_match_prevention_inst == WCX_SELF_MATCH_PREVENTION_INST_NONE &&
-                 request->mmp_group == 0;
+                 (request->exec_inst & ~EXEC_INST_BUILT) == 0 && request->self_match_prevention_inst == WCX_SELF_MATCH_PREVENTION_INST_NONE && request->mmp_group == 0;
   if (!side_ok || !rest_ok)
     return refuse(WCX_REJECT_UNSUPPORTED);
   if (request->time_in_force != WCX_TIME_IN_FORCE_GTC && request->time_in_force != WCX_TIME_IN_FORCE_IOC && request->time_in_force != WCX_TIME_IN_FORCE_FOK &&
@@ -125,13 +141,15 @@ static inline verdict_t check_characteristics(const wcx_new_order_single_t *requ
     return refuse(WCX_REJECT_TIME_IN_FORCE);
   if (sweeps && request->price != WCX_I64_NULL)
     return refuse(WCX_REJECT_PRICE);
+  if (__builtin_expect((request->exec_inst & POST_ONLY) != 0, 0) && (sweeps || request->time_in_force != WCX_TIME_IN_FORCE_GTC))
+    return refuse(WCX_REJECT_UNSUPPORTED); /* it may only rest */
   if (request->display_qty != WCX_I64_NULL && request->display_qty != request->order_qty)
     return refuse(request->display_qty <= 0 || request->display_qty > request->order_qty ? WCX_REJECT_DISPLAY_QTY : WCX_REJECT_UNSUPPORTED);
   return ACCEPT;
 }
 
 static verdict_t check_new(const wcx_engine_t *engine, const wcx_session_t *session, const wcx_new_order_single_t *request, const wcx_instrument_t *instrument,
-                           const wcx_account_t *account, uint64_t *px_idx)
+                           const wcx_account_t *account, int64_t *price, uint64_t *px_idx)
 {
   if (instrument == NULL)
     return refuse(WCX_REJECT_UNKNOWN_INSTRUMENT);
@@ -152,6 +170,13 @@ static verdict_t check_new(const wcx_engine_t *engine, const wcx_session_t *sess
   verdict = sweeps ? check_qty(instrument, request->order_qty) : check_terms(instrument, request->price, request->order_qty, px_idx);
   if (verdict.reject != WCX_REJECT_NONE)
     return verdict;
+  *price = wcx_match_limit(request->ord_type, request->side, request->price);
+  if (__builtin_expect((request->exec_inst & POST_ONLY) != 0, 0))
+  {
+    verdict = check_post_only(engine, instrument, request->side, request->exec_inst, request->order_qty, price, px_idx);
+    if (verdict.reject != WCX_REJECT_NONE)
+      return verdict;
+  }
   if (engine->pool.live >= engine->capacity.max_orders)
     return refuse_limit(WCX_REJECT_ORDERS_FULL, engine->capacity.max_orders);
   /* what sweeps rests only when it has emptied the other side, of one level at least */
@@ -181,7 +206,8 @@ static void report_reject(wcx_engine_t *engine, wcx_session_t *session, const wc
   };
 }
 
-static inline void report_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new_order_single_t *request, uint64_t order_id)
+/* `price`: where it rests or how far it takes, null when it takes any. */
+static inline void report_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new_order_single_t *request, uint64_t order_id, int64_t price)
 {
   wcx_execution_report_new_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_NEW, sizeof(*er));
   *er = (wcx_execution_report_new_t){
@@ -196,7 +222,7 @@ static inline void report_new(wcx_engine_t *engine, wcx_session_t *session, cons
       .ord_status = WCX_ORD_STATUS_NEW,
       .ord_type = request->ord_type,
       .time_in_force = request->time_in_force,
-      .price = request->price,
+      .price = price,
       .order_qty = request->order_qty,
       .leaves_qty = request->order_qty,
       .display_qty = request->display_qty,
@@ -273,8 +299,9 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
   }
   wcx_instrument_t *instrument = find_instrument(engine, request->security_id);
   wcx_account_t *account = find_account(engine, request->account);
+  int64_t price = 0;
   uint64_t px_idx = 0;
-  verdict_t verdict = check_new(engine, session, request, instrument, account, &px_idx);
+  verdict_t verdict = check_new(engine, session, request, instrument, account, &price, &px_idx);
   uint32_t slot = verdict.reject == WCX_REJECT_NONE ? wcx_pool_alloc(&engine->pool) : 0;
   if (slot == 0)
   {
@@ -285,14 +312,14 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
   }
   mark_used(engine, instrument, account);
   wcx_order_t *order = &engine->pool.orders[slot];
-  report_new(engine, session, request, order->order_id);
+  report_new(engine, session, request, order->order_id, wcx_match_sweeps(request->ord_type) ? WCX_I64_NULL : price);
 
   wcx_taker_t taker = {
       .session = session,
       .instrument = instrument,
       .order_id = order->order_id,
       .cl_ord_id = request->cl_ord_id,
-      .price = wcx_match_limit(request->ord_type, request->side, request->price),
+      .price = price,
       .order_qty = request->order_qty,
       .leaves = request->order_qty,
       .account = request->account,
@@ -374,11 +401,11 @@ void wcx_request_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_
 /* --- cancel/replace ------------------------------------------------------------------------------------------------------------------- */
 
 /* The terms a replace asks for, of an order that stays. */
-static verdict_t check_replace(const wcx_engine_t *engine, const wcx_order_cancel_replace_request_t *request, const wcx_order_t *order, int64_t price, uint64_t *px_idx)
+static verdict_t check_replace(const wcx_engine_t *engine, const wcx_order_cancel_replace_request_t *request, const wcx_order_t *order, int64_t *price, uint64_t *px_idx)
 {
   const wcx_instrument_t *instrument = &engine->instruments[order->instrument];
   const wcx_level_t *level = &engine->ladders.levels[order->level];
-  if (request->stop_px != WCX_I64_NULL || (request->exec_inst & ~WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0)
+  if (request->stop_px != WCX_I64_NULL || (request->exec_inst & ~EXEC_INST_BUILT) != 0)
     return refuse(WCX_REJECT_UNSUPPORTED);
   if (request->display_qty != WCX_I64_NULL && request->display_qty != request->order_qty)
     return refuse(request->display_qty <= 0 || request->display_qty > request->order_qty ? WCX_REJECT_DISPLAY_QTY : WCX_REJECT_UNSUPPORTED);
@@ -388,7 +415,9 @@ static verdict_t check_replace(const wcx_engine_t *engine, const wcx_order_cance
   reject = check_market(instrument);
   if (reject != WCX_REJECT_NONE)
     return refuse(reject);
-  verdict_t verdict = check_terms(instrument, price, request->order_qty, px_idx);
+  verdict_t verdict = check_terms(instrument, *price, request->order_qty, px_idx);
+  if (verdict.reject == WCX_REJECT_NONE && (request->exec_inst & POST_ONLY) != 0)
+    verdict = check_post_only(engine, instrument, order->side, request->exec_inst, request->order_qty, price, px_idx);
   if (verdict.reject != WCX_REJECT_NONE)
     return verdict;
   uint32_t levels_after = engine->ladders.level_live - (level->order_cnt == 1);
@@ -521,7 +550,7 @@ static enum wcx_reject replace(wcx_engine_t *engine, wcx_session_t *session, con
   int64_t price_now = engine->ladders.levels[order->level].price;
   int64_t price = request->price == WCX_I64_NULL ? price_now : request->price;
   uint64_t px_idx = 0;
-  verdict_t verdict = check_replace(engine, request, order, price, &px_idx);
+  verdict_t verdict = check_replace(engine, request, order, &price, &px_idx);
   if (verdict.reject != WCX_REJECT_NONE)
     return verdict.reject;
   if (price == price_now && request->order_qty <= order->order_qty)

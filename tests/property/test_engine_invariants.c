@@ -38,7 +38,8 @@ typedef struct tracked
   int64_t px;
   uint64_t priority;
   uint8_t side;
-  bool sweeps; /* Market, MarketToLimit: rests where it traded last, or not at all */
+  bool post_only; /* until it is replaced */
+  bool sweeps;    /* Market, MarketToLimit: rests where it traded last, or not at all */
 } tracked_t;
 
 typedef struct tracker
@@ -93,6 +94,8 @@ static void hear_trade(model_t *m, const wcx_execution_report_trade_t *er)
   assert_int_equal(er->cum_qty + er->leaves_qty, o->order_qty);
   if (er->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
     assert_int_equal(er->last_px, o->px);
+  else if (o->post_only)
+    fail_msg("post-only order %llu took", (unsigned long long)o->order_id);
   else if (o->sweeps)
     o->px = er->last_px;
   else
@@ -113,8 +116,8 @@ static void hear_owner(model_t *m, const said_t *s)
   case WCX_TEMPLATE_EXECUTION_REPORT_NEW:
   {
     const wcx_execution_report_new_t *er = (const void *)s->block;
-    add(&m->owners,
-        (tracked_t){er->order_id, er->cl_ord_id, er->session_id, er->security_id, er->order_qty, er->leaves_qty, er->price, 0, er->side, er->ord_type != WCX_ORD_TYPE_LIMIT});
+    add(&m->owners, (tracked_t){er->order_id, er->cl_ord_id, er->session_id, er->security_id, er->order_qty, er->leaves_qty, er->price, 0, er->side,
+                                (er->exec_inst & (WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) != 0, er->ord_type != WCX_ORD_TYPE_LIMIT});
     exec_id = er->exec_id;
     break;
   }
@@ -148,6 +151,7 @@ static void hear_owner(model_t *m, const said_t *s)
     o->leaves = er->leaves_qty;
     o->px = er->price;
     o->sweeps = false;
+    o->post_only = false;
     exec_id = er->exec_id;
     break;
   }
@@ -322,6 +326,8 @@ static void any_new(command_t *c, uint64_t cl_ord_id)
   order.security_id = security;
   order.time_in_force = tifs[any(8)];
   order.exec_inst = any(4) == 0 ? WCX_EXEC_INST_CANCEL_ON_DISCONNECT : 0;
+  if (any(6) == 0)
+    order.exec_inst |= any(2) == 0 ? WCX_EXEC_INST_POST_ONLY : WCX_EXEC_INST_POST_ONLY_REPRICE;
   if (any(10) == 0)
   {
     order.ord_type = any(2) == 0 ? WCX_ORD_TYPE_MARKET : WCX_ORD_TYPE_MARKET_TO_LIMIT;
@@ -352,6 +358,8 @@ static void any_replace(command_t *c, uint64_t cl_ord_id, const tracked_t *targe
   if (any(3) == 0)
     request.order_qty = target->order_qty - (int64_t)any(2) * lot_of[target->security_id];
   request.security_id = target->security_id;
+  if (any(6) == 0)
+    request.exec_inst = any(2) == 0 ? WCX_EXEC_INST_POST_ONLY : WCX_EXEC_INST_POST_ONLY_REPRICE;
   PUT(c, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST, request);
 }
 
@@ -486,6 +494,7 @@ static void whatever_comes(void **state)
     print_message("# reject %s: %llu\n", wcx_reject_name(reject), (unsigned long long)wcx_engine_reject_cnt(one.engine, reject));
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_LEVELS_FULL) > 20);
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_ORDERS_FULL) > 20);
+  assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_POST_ONLY) > 20);
   world_free(&one);
   world_free(&two);
 }

@@ -415,7 +415,7 @@ static void failed_replace_leaves_the_order_untouched(void **state)
   expect_said(w, CXR, 0);
   assert_int_equal(SAID(w, 0, wcx_order_cancel_reject_t).cxl_rej_reason, WCX_CXL_REJ_REASON_INVALID_PRICE_INCREMENT);
   wcx_order_cancel_replace_request_t request = a_replace(w->cl_ord_id[1] + 1, id, 100, 10);
-  request.exec_inst = WCX_EXEC_INST_POST_ONLY;
+  request.exec_inst = WCX_EXEC_INST_REDUCE_ONLY;
   send_replace(w, 1, &request);
   assert_int_equal(SAID(w, 0, wcx_order_cancel_reject_t).cxl_rej_reason, WCX_CXL_REJ_REASON_UNSUPPORTED_CHARACTERISTIC);
   expect_book(w, BUY, 1, 100, 10, 1);

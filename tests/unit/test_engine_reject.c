@@ -90,7 +90,7 @@ static void what_is_not_built_is_refused_by_name(void **state)
   {
     o = good;
     o.exec_inst = (uint16_t)(1u << bit);
-    if (o.exec_inst != WCX_EXEC_INST_CANCEL_ON_DISCONNECT)
+    if ((o.exec_inst & (WCX_EXEC_INST_CANCEL_ON_DISCONNECT | WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) == 0)
       refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
   }
   for (uint8_t inst = 1; inst <= 4; inst++)
@@ -119,6 +119,36 @@ static void what_is_not_built_is_refused_by_name(void **state)
   o.cl_ord_id = w->cl_ord_id[1] + 1;
   send_order(w, 1, &o);
   expect_said(w, WCX_TEMPLATE_EXECUTION_REPORT_NEW, WCX_TEMPLATE_ADD_ORDER, 0);
+}
+
+/* Best ask 100 (increment 5, limits 50..500), best bid 490 on the other instrument: where repricing ends. */
+static void post_only_at_the_limits(void **state)
+{
+  world_t *w = *state;
+  wcx_security_definition_t definition = an_instrument(2);
+  definition.min_price_increment = 5;
+  definition.low_limit_price = 100;
+  definition.high_limit_price = 500;
+  world_define(w, &definition);
+  wcx_new_order_single_t o = an_order(1, 1, SELL, 100, 1);
+  o.security_id = 2;
+  send_order(w, 1, &o);
+  o = an_order(0, 2, BUY, 105, 1);
+  o.security_id = 2;
+  o.exec_inst = WCX_EXEC_INST_POST_ONLY_REPRICE; /* 95 is below the limit */
+  refused(w, 2, o, WCX_ORD_REJ_REASON_POST_ONLY_WOULD_TRADE, NONE);
+  o.exec_inst = WCX_EXEC_INST_POST_ONLY;
+  refused(w, 2, o, WCX_ORD_REJ_REASON_POST_ONLY_WOULD_TRADE, NONE);
+  o.time_in_force = IOC;
+  refused(w, 2, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
+  order(w, 1, BUY, INT64_MAX, 1);
+  o = an_order(0, 2, SELL, 1, 1);
+  o.exec_inst = WCX_EXEC_INST_POST_ONLY_REPRICE; /* nothing lies above */
+  refused(w, 2, o, WCX_ORD_REJ_REASON_POST_ONLY_WOULD_TRADE, NONE);
+  cancel(w, 1, 2);
+  order(w, 1, SELL, 1, 1);
+  o.side = BUY; /* nothing lies below */
+  refused(w, 2, o, WCX_ORD_REJ_REASON_POST_ONLY_WOULD_TRADE, NONE);
 }
 
 static void price_and_quantity_rules(void **state)
@@ -308,11 +338,17 @@ static void every_reason_has_name_text_and_counter(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      world_test(cl_ord_id_must_rise_and_is_consumed),  world_test(who_may_trade_what),
-      world_test(what_is_not_built_is_refused_by_name), world_test(price_and_quantity_rules),
-      world_test(notional_rules_at_every_scale),        world_test(a_notional_beyond_int64_is_refused),
-      world_test(a_halt_stops_all_but_cancels),         world_test(account_status_rules),
-      world_test(capacity_is_a_rule_of_the_journal),    world_test(every_reason_has_name_text_and_counter),
+      world_test(cl_ord_id_must_rise_and_is_consumed),
+      world_test(who_may_trade_what),
+      world_test(what_is_not_built_is_refused_by_name),
+      world_test(post_only_at_the_limits),
+      world_test(price_and_quantity_rules),
+      world_test(notional_rules_at_every_scale),
+      world_test(a_notional_beyond_int64_is_refused),
+      world_test(a_halt_stops_all_but_cancels),
+      world_test(account_status_rules),
+      world_test(capacity_is_a_rule_of_the_journal),
+      world_test(every_reason_has_name_text_and_counter),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
