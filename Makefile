@@ -47,7 +47,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-rtt
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-rtt wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -78,6 +78,9 @@ LD_wcx-sim        := -lcrypto
 SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
+BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c $(BENCH_SRC) $(PROD)
+LIBS_wcx-bench    := engine
 
 ALL_LIBS := engine dataplane persist client control
 SRC_engine    := $(ENGINE_SRC)
@@ -97,11 +100,13 @@ LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
 SRC_unit/test_journal := persist/disk_uring.c
+SRC_unit/test_flow    := $(BENCH_SRC)
 LD_unit/test_journal  := -luring
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 
+CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 
 build: $(EXES:%=$(BIN)/%) ## compile everything into build/bin

@@ -20,6 +20,7 @@ ALLOWED = {
     "wcx-mm": {"libcrypto", "libjansson", "libncurses", "libncursesw", "libtinfo"},
     "wcx-sim": {"libcrypto"},
     "wcx-rtt": {"libcrypto"},
+    "wcx-bench": set(),
 }
 
 

@@ -1,0 +1,286 @@
+#include "bench/engine_bench.h"
+
+#include "bench/engine_run.h"
+#include "bench/floor.h"
+#include "bench/profile.h"
+#include "engine/base/check.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPS_DEFAULT UINT64_C(5000000)
+#define BURST_DEFAULT 32u
+#define PASSES_DEFAULT 5u
+#define PASSES_MAX 101u
+
+typedef struct options
+{
+  const char *flow_path, *save_path;
+  char profile;
+  uint64_t ops, seed, setup_cnt;
+  uint32_t burst, passes;
+  int cpu;
+  bool throughput_only, json;
+} options_t;
+
+typedef struct report
+{
+  wcx_floor_t floor;
+  bool has_floor, has_percentiles;
+  uint32_t passes;
+  double least_ns, median_ns; /* per op */
+  double p50_ns, p99_ns, p999_ns, max_ns;
+  wcx_run_result_t run;
+} report_t;
+
+static const char help[] = "wcx-bench engine: a flow through the engine, beside the floors of the same run\n"
+                           "  --flow FILE        32-byte records (bench/flow.h)\n"
+                           "  --setup N          records of the file applied before the clock starts (0)\n"
+                           "  --profile a|b|c    a made flow (bench/profile.h): --ops N (5000000), --seed S (1)\n"
+                           "  --save FILE        write the made flow, set-up records first, and say how many those are\n"
+                           "  --burst N          records prefetched together, 1..1024 (32)\n"
+                           "  --passes N         timed passes, the least counts; the median is told too (5)\n"
+                           "  --pass throughput  one timed pass and nothing else: no floors, no percentiles\n"
+                           "  --cpu N            run on this CPU\n"
+                           "  --json             one line of JSON\n";
+
+/* --- the command line ------------------------------------------------------------------------------------------------------------------- */
+
+static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+{
+  char *end;
+  errno = 0;
+  *value = strtoull(text, &end, 10);
+  return errno == 0 && end != text && *end == 0 && *text != '-' && *value >= min && *value <= max;
+}
+
+static int wrong(const char *name, const char *text, const char *wanted)
+{
+  fprintf(stderr, "wcx-bench engine: --%s %s: %s\n", name, text, wanted);
+  return 2;
+}
+
+static int take_option(options_t *options, int c, const char *text)
+{
+  uint64_t value = 0;
+  switch (c)
+  {
+  case 'f':
+    options->flow_path = text;
+    return 0;
+  case 'w':
+    options->save_path = text;
+    return 0;
+  case 's':
+    return number(text, 0, UINT64_MAX - 1, &options->setup_cnt) ? 0 : wrong("setup", text, "not a number of records");
+  case 'p':
+    options->profile = text[0];
+    return text[0] >= 'a' && text[0] <= 'c' && text[1] == 0 ? 0 : wrong("profile", text, "is none of a, b, c");
+  case 'n':
+    return number(text, 1, 100000000, &options->ops) ? 0 : wrong("ops", text, "outside 1..100000000");
+  case 'r':
+    return number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
+  case 'b':
+    if (!number(text, 1, WCX_RUN_BURST_MAX, &value))
+      return wrong("burst", text, "outside 1..1024");
+    options->burst = (uint32_t)value;
+    return 0;
+  case 'k':
+    if (!number(text, 1, PASSES_MAX, &value))
+      return wrong("passes", text, "outside 1..101");
+    options->passes = (uint32_t)value;
+    return 0;
+  case 't':
+    options->throughput_only = true;
+    return strcmp(text, "throughput") == 0 ? 0 : wrong("pass", text, "only throughput can be asked for alone");
+  case 'c':
+    if (!number(text, 0, CPU_SETSIZE - 1, &value))
+      return wrong("cpu", text, "not a CPU");
+    options->cpu = (int)value;
+    return 0;
+  case 'j':
+    options->json = true;
+    return 0;
+  default:
+    return 2;
+  }
+}
+
+static int parse(options_t *options, int argc, char **argv)
+{
+  static const struct option known[] = {
+      {"flow", required_argument, NULL, 'f'},
+      {"setup", required_argument, NULL, 's'},
+      {"profile", required_argument, NULL, 'p'},
+      {"ops", required_argument, NULL, 'n'},
+      {"seed", required_argument, NULL, 'r'},
+      {"save", required_argument, NULL, 'w'},
+      {"burst", required_argument, NULL, 'b'},
+      {"passes", required_argument, NULL, 'k'},
+      {"pass", required_argument, NULL, 't'},
+      {"cpu", required_argument, NULL, 'c'},
+      {"json", no_argument, NULL, 'j'},
+      {"help", no_argument, NULL, 'h'},
+      {0},
+  };
+  *options = (options_t){.ops = OPS_DEFAULT, .seed = 1, .burst = BURST_DEFAULT, .passes = PASSES_DEFAULT, .cpu = -1};
+  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
+  {
+    if (c == 'h')
+    {
+      fputs(help, stdout);
+      exit(0);
+    }
+    if (take_option(options, c, optarg) != 0)
+      return 2;
+  }
+  if (optind == argc && (options->flow_path != NULL) != (options->profile != 0))
+    return 0;
+  fputs("wcx-bench engine: give either --flow FILE or --profile a|b|c, and nothing beside options\n", stderr);
+  return 2;
+}
+
+/* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
+
+static void print_json(const options_t *options, const report_t *report)
+{
+  const wcx_run_result_t *run = &report->run;
+  char source[2] = {options->profile, 0};
+  printf("{\"%s\":\"%s\"", options->profile != 0 ? "profile" : "flow", options->profile != 0 ? source : options->flow_path);
+  if (options->profile != 0)
+    printf(",\"seed\":%" PRIu64, options->seed);
+  printf(",\"setup\":%" PRIu64 ",\"burst\":%u,\"passes\":%u,\"ops\":%" PRIu64 ",\"ns_per_op\":%.2f,\"median_ns_per_op\":%.2f", options->setup_cnt, options->burst, report->passes,
+         run->ops, report->least_ns, report->median_ns);
+  if (report->has_percentiles)
+    printf(",\"p50_ns\":%.0f,\"p99_ns\":%.0f,\"p999_ns\":%.0f,\"max_ns\":%.0f", report->p50_ns, report->p99_ns, report->p999_ns, report->max_ns);
+  printf(",\"events\":%" PRIu64 ",\"rejects\":%" PRIu64 ",\"trades\":%" PRIu64 ",\"volume\":%" PRIu64 ",\"trade_hash\":\"%016" PRIx64 "\"", run->events, run->rejects, run->trades,
+         run->volume, run->trade_hash);
+  printf(",\"best_bid\":%" PRId64 ",\"best_ask\":%" PRId64 ",\"live_orders\":%u", run->best_bid, run->best_ask, run->live_orders);
+  printf(",\"output_digest\":\"%016" PRIx64 "%016" PRIx64 "\",\"state_digest\":\"%016" PRIx64 "%016" PRIx64 "\"", run->output_digest.hi, run->output_digest.lo,
+         run->state_digest.hi, run->state_digest.lo);
+  if (report->has_floor)
+    printf(",\"floor_touch_ns\":%.2f,\"floor_hash_ns\":%.2f,\"ratio_hash\":%.3f,\"median_ratio_hash\":%.3f", report->floor.touch_ns, report->floor.hash_ns,
+           report->least_ns / report->floor.hash_ns, report->median_ns / report->floor.hash_ns);
+  puts("}");
+}
+
+static void print_table(const options_t *options, const report_t *report)
+{
+  const wcx_run_result_t *run = &report->run;
+  printf("ops          %12" PRIu64 "   (%" PRIu64 " before the clock, bursts of %u)\n", run->ops, options->setup_cnt, options->burst);
+  printf("ns per op    %12.2f   least of %u passes, median %.2f\n", report->least_ns, report->passes, report->median_ns);
+  if (report->has_floor)
+  {
+    printf("floor touch  %12.2f   x %.2f\n", report->floor.touch_ns, report->least_ns / report->floor.touch_ns);
+    printf("floor hash   %12.2f   x %.2f\n", report->floor.hash_ns, report->least_ns / report->floor.hash_ns);
+  }
+  if (report->has_percentiles)
+    printf("p50 p99 p999 %12.0f   %.0f   %.0f ns, max %.0f\n", report->p50_ns, report->p99_ns, report->p999_ns, report->max_ns);
+  printf("events       %12" PRIu64 "   %" PRIu64 " rejects\n", run->events, run->rejects);
+  printf("trades       %12" PRIu64 "   volume %" PRIu64 ", hash %016" PRIx64 "\n", run->trades, run->volume, run->trade_hash);
+  printf("book         %12u   orders, bid %" PRId64 ", ask %" PRId64 "\n", run->live_orders, run->best_bid, run->best_ask);
+}
+
+/* --- measuring -------------------------------------------------------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+  double x = *(const double *)a;
+  double y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static void measure_throughput(wcx_run_t *run, const options_t *options, report_t *report)
+{
+  double per_op[PASSES_MAX];
+  report->passes = options->throughput_only ? 1 : options->passes;
+  for (uint32_t i = 0; i < report->passes; i++)
+  {
+    report->run = wcx_run_pass(run, options->setup_cnt, options->burst, NULL);
+    per_op[i] = (double)report->run.elapsed_ns / (double)report->run.ops;
+  }
+  qsort(per_op, report->passes, sizeof(per_op[0]), compare);
+  report->least_ns = per_op[0];
+  report->median_ns = per_op[report->passes / 2];
+}
+
+static void measure_percentiles(wcx_run_t *run, const options_t *options, report_t *report)
+{
+  static wcx_hist_t ticks;
+  wcx_run_result_t again = wcx_run_pass(run, options->setup_cnt, options->burst, &ticks);
+  WCX_CHECK(again.trade_hash == report->run.trade_hash, "trade_hash %016llx, then %016llx", (unsigned long long)report->run.trade_hash, (unsigned long long)again.trade_hash);
+  report->has_percentiles = true;
+  report->p50_ns = (double)wcx_hist_percentile(&ticks, 500000) * again.ns_per_tick;
+  report->p99_ns = (double)wcx_hist_percentile(&ticks, 990000) * again.ns_per_tick;
+  report->p999_ns = (double)wcx_hist_percentile(&ticks, 999000) * again.ns_per_tick;
+  report->max_ns = (double)ticks.max * again.ns_per_tick;
+}
+
+static int get_flow(options_t *options, wcx_flow_t *flow)
+{
+  char error[512];
+  if (options->profile == 0)
+  {
+    if (wcx_flow_load(flow, options->flow_path, error, sizeof(error)) != 0)
+    {
+      fprintf(stderr, "wcx-bench engine: %s\n", error);
+      return 1;
+    }
+  }
+  else if (wcx_profile_generate(flow, &options->setup_cnt, options->profile, options->ops, options->seed) != 0)
+    return 2;
+  if (options->setup_cnt >= flow->cnt)
+  {
+    fprintf(stderr, "wcx-bench engine: --setup %" PRIu64 " leaves nothing of %" PRIu64 " records\n", options->setup_cnt, flow->cnt);
+    return 2;
+  }
+  if (options->save_path == NULL)
+    return 0;
+  if (wcx_flow_save(flow, options->save_path) != 0)
+  {
+    fprintf(stderr, "wcx-bench engine: %s: %s\n", options->save_path, strerror(errno));
+    return 1;
+  }
+  fprintf(stderr, "%s: %" PRIu64 " records, --setup %" PRIu64 "\n", options->save_path, flow->cnt, options->setup_cnt);
+  return 0;
+}
+
+int wcx_engine_bench(int argc, char **argv)
+{
+  options_t options;
+  int status = parse(&options, argc, argv);
+  if (status != 0)
+    return status;
+  if (options.cpu >= 0)
+  {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)options.cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) != 0)
+      WCX_DIE("--cpu %d: %s", options.cpu, strerror(errno));
+  }
+  wcx_flow_t flow;
+  status = get_flow(&options, &flow);
+  if (status != 0)
+    return status;
+  report_t report = {.has_floor = !options.throughput_only};
+  if (report.has_floor)
+    report.floor = wcx_floor_measure(&flow, options.setup_cnt);
+  wcx_run_t *run = wcx_run_new(&flow);
+  measure_throughput(run, &options, &report);
+  if (!options.throughput_only)
+    measure_percentiles(run, &options, &report);
+  if (options.json)
+    print_json(&options, &report);
+  else
+    print_table(&options, &report);
+  wcx_run_free(run);
+  wcx_flow_free(&flow);
+  return 0;
+}

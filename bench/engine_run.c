@@ -1,0 +1,387 @@
+#include "bench/engine_run.h"
+
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <x86intrin.h>
+
+#define SHARD 1u
+#define SESSION_ID 1u
+#define SECURITY_ID 1u
+#define STAMP_START_NS UINT64_C(1000000000)
+#define RECORD_MAX (sizeof(wcx_record_hdr_t) + sizeof(wcx_new_order_single_t))
+#define RING_SZ (UINT64_C(1) << 20)
+#define LOG_TURN (UINT64_C(1) << 19) /* bytes after which the emptied log starts over, so that it stays as small as a drained one is */
+#define FILL_SZ UINT64_C(512)        /* no fill says more bytes than this */
+#define HASH_KEY UINT64_C(0x9d3f5b1c77a1e42d)
+
+/* A record of the flow as it is sent: what a gateway would have decoded. */
+typedef struct command
+{
+  uint64_t orig_cl_ord_id;
+  int64_t px;
+  uint32_t qty; /* total */
+  uint32_t account;
+  uint16_t template_id;
+  uint8_t side; /* enum wcx_side */
+  uint8_t time_in_force;
+  uint8_t pad[4];
+} command_t;
+static_assert(sizeof(command_t) == 32, "command");
+
+typedef struct kept_trade
+{
+  uint64_t maker_cl_ord_id;
+  uint64_t taker_cl_ord_id;
+  int64_t px;
+  int64_t qty;
+} kept_trade_t;
+
+typedef struct sink
+{
+  kept_trade_t *trades;
+  uint64_t trade_cnt;
+  uint64_t maker_cl_ord_id; /* of the fill whose taker is still to come */
+  uint64_t next_number[2];  /* session, feed */
+  uint64_t event_cnt;
+  uint64_t reject_cnt;
+  uint64_t check; /* of a field of every event */
+} sink_t;
+
+struct wcx_run
+{
+  const wcx_flow_t *flow;
+  command_t *commands;
+  void *engine_mem;
+  size_t engine_sz;
+  wcx_engine_limits_t limits;
+  wcx_engine_t *engine;
+  uint8_t *ring;
+  uint64_t ring_pos;
+  wcx_outlog_t log;
+  uint64_t log_sz;
+  uint64_t seq;
+  sink_t sink;
+};
+
+/* --- set-up ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void *map(uint64_t sz)
+{
+  void *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mem == MAP_FAILED)
+    WCX_DIE("cannot get %llu bytes of memory: %s", (unsigned long long)sz, strerror(errno));
+  madvise(mem, sz, MADV_HUGEPAGE);
+  return mem;
+}
+
+static void translate(wcx_run_t *run)
+{
+  const wcx_flow_t *flow = run->flow;
+  uint64_t *latest = map((flow->id_max + 1) * sizeof(uint64_t)); /* ClOrdID by id */
+  uint32_t *total = map((flow->id_max + 1) * sizeof(uint32_t));
+  for (uint64_t i = 0; i < flow->cnt; i++)
+  {
+    const wcx_flow_record_t *record = &flow->records[i];
+    command_t *command = &run->commands[i];
+    *command = (command_t){.px = record->px, .side = (uint8_t)(record->side + 1)};
+    if (record->op == WCX_FLOW_NEW)
+    {
+      command->template_id = WCX_TEMPLATE_NEW_ORDER_SINGLE;
+      command->account = (uint32_t)record->aux;
+      command->time_in_force = (record->flags & WCX_FLOW_F_IOC) != 0 ? WCX_TIME_IN_FORCE_IOC : WCX_TIME_IN_FORCE_GTC;
+      total[record->id] = record->qty;
+    }
+    else
+      command->template_id = record->op == WCX_FLOW_MOVE ? WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST : WCX_TEMPLATE_ORDER_CANCEL_REQUEST;
+    command->qty = total[record->id];
+    command->orig_cl_ord_id = latest[record->id];
+    if (record->op != WCX_FLOW_CANCEL)
+      latest[record->id] = i + 1;
+  }
+  munmap(latest, (flow->id_max + 1) * sizeof(uint64_t));
+  munmap(total, (flow->id_max + 1) * sizeof(uint32_t));
+}
+
+wcx_run_t *wcx_run_new(const wcx_flow_t *flow)
+{
+  wcx_run_t *run = map(sizeof(*run));
+  uint64_t live_max = flow->live_max + 1; /* a taker has a slot while it takes */
+  if (live_max > WCX_RUN_LIVE_MAX)
+    WCX_DIE("the flow may hold %llu orders at once, an engine at most %u", (unsigned long long)live_max, WCX_RUN_LIVE_MAX);
+  uint64_t px_cnt = (uint64_t)(flow->px_max - flow->px_min) + 1;
+  uint64_t levels = 2 * px_cnt < live_max ? 2 * px_cnt : live_max;
+  run->flow = flow;
+  run->limits = (wcx_engine_limits_t){.shard = SHARD,
+                                      .orders_max = (uint32_t)live_max,
+                                      .levels_max = (uint32_t)levels,
+                                      .instruments_max = 1,
+                                      .accounts_max = WCX_FLOW_OWNER_MAX,
+                                      .sessions_max = 1,
+                                      .hash_key = HASH_KEY};
+  run->commands = map(flow->cnt * sizeof(command_t));
+  translate(run);
+  run->sink.trades = map((flow->new_cnt + 1) * sizeof(kept_trade_t)); /* every trade completes at least one order */
+  run->ring = map(RING_SZ);
+  run->log_sz = 2 * LOG_TURN;
+  while (run->log_sz < LOG_TURN + live_max * FILL_SZ + 8192)
+    run->log_sz *= 2;
+  wcx_outlog_init(&run->log, map(run->log_sz), run->log_sz);
+  run->engine_sz = wcx_engine_footprint(&run->limits);
+  run->engine_mem = map(run->engine_sz);
+  return run;
+}
+
+void wcx_run_free(wcx_run_t *run)
+{
+  munmap(run->engine_mem, run->engine_sz);
+  munmap(run->log.base, run->log_sz);
+  munmap(run->ring, RING_SZ);
+  munmap(run->sink.trades, (run->flow->new_cnt + 1) * sizeof(kept_trade_t));
+  munmap(run->commands, run->flow->cnt * sizeof(command_t));
+  munmap(run, sizeof(*run));
+}
+
+/* --- the sink --------------------------------------------------------------------------------------------------------------------------- */
+
+static inline void read_trade(sink_t *sink, const uint8_t *block)
+{
+  wcx_execution_report_trade_t er;
+  memcpy(&er, block, sizeof(er));
+  if (er.last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
+  {
+    sink->maker_cl_ord_id = er.cl_ord_id;
+    return;
+  }
+  sink->trades[sink->trade_cnt++] = (kept_trade_t){.maker_cl_ord_id = sink->maker_cl_ord_id, .taker_cl_ord_id = er.cl_ord_id, .px = er.last_px, .qty = er.last_qty};
+}
+
+/* Read every event: its stream's numbering must have no gap, its first words go into a sum, trades are kept. */
+static inline void drain(wcx_outlog_t *log, sink_t *sink)
+{
+  for (uint64_t pos = wcx_outlog_settle(log, log->sent_pos, log->write_pos); pos < log->write_pos;)
+  {
+    wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
+    const uint8_t *message = wcx_out_message(entry);
+    wcx_message_header_t header;
+    memcpy(&header, message, sizeof(header));
+    uint64_t word[3];
+    memcpy(word, message + sizeof(header), sizeof(word));
+    uint64_t *number = &sink->next_number[entry->stream == WCX_STREAM_FEED];
+    WCX_CHECK(entry->number == *number, "stream %u: number %llu, expected %llu", entry->stream, (unsigned long long)entry->number, (unsigned long long)*number);
+    ++*number;
+    sink->event_cnt++;
+    sink->check += word[0] ^ word[1] ^ word[2];
+    if (header.template_id == WCX_TEMPLATE_EXECUTION_REPORT_TRADE)
+      read_trade(sink, message + sizeof(header));
+    else if (header.template_id == WCX_TEMPLATE_EXECUTION_REPORT_REJECT || header.template_id == WCX_TEMPLATE_ORDER_CANCEL_REJECT)
+      sink->reject_cnt++;
+    pos = wcx_outlog_settle(log, pos + entry->entry_sz, log->write_pos);
+  }
+  log->sent_pos = log->write_pos;
+}
+
+/* --- one burst -------------------------------------------------------------------------------------------------------------------------- */
+
+static inline uint16_t encode_body(uint8_t *to, const command_t *command, uint64_t cl_ord_id)
+{
+  if (command->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
+  {
+    wcx_new_order_single_t request = {.cl_ord_id = cl_ord_id,
+                                      .price = command->px,
+                                      .order_qty = command->qty,
+                                      .display_qty = WCX_I64_NULL,
+                                      .min_qty = WCX_I64_NULL,
+                                      .stop_px = WCX_I64_NULL,
+                                      .expire_time = WCX_U64_NULL,
+                                      .security_id = SECURITY_ID,
+                                      .account = command->account,
+                                      .side = command->side,
+                                      .ord_type = WCX_ORD_TYPE_LIMIT,
+                                      .time_in_force = command->time_in_force,
+                                      .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+    memcpy(to, &request, sizeof(request));
+    return sizeof(request);
+  }
+  if (command->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
+  {
+    wcx_order_cancel_request_t request = {.cl_ord_id = cl_ord_id, .orig_cl_ord_id = command->orig_cl_ord_id, .order_id = WCX_U64_NULL, .security_id = SECURITY_ID};
+    memcpy(to, &request, sizeof(request));
+    return sizeof(request);
+  }
+  wcx_order_cancel_replace_request_t request = {.cl_ord_id = cl_ord_id,
+                                                .orig_cl_ord_id = command->orig_cl_ord_id,
+                                                .order_id = WCX_U64_NULL,
+                                                .price = command->px,
+                                                .order_qty = command->qty,
+                                                .display_qty = WCX_I64_NULL,
+                                                .security_id = SECURITY_ID,
+                                                .stop_px = WCX_I64_NULL};
+  memcpy(to, &request, sizeof(request));
+  return sizeof(request);
+}
+
+/* Encode `cnt` commands from `first` as journal records, one behind the other in the ring; at[i] is where record i stands. */
+static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, uint8_t **at)
+{
+  if (run->ring_pos + cnt * RECORD_MAX > RING_SZ)
+    run->ring_pos = 0;
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    const command_t *command = &run->commands[first + i];
+    uint8_t *to = run->ring + run->ring_pos;
+    uint64_t seq = run->seq + 1 + i;
+    uint16_t body_sz = encode_body(to + sizeof(wcx_record_hdr_t), command, first + i + 1);
+    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT,
+                            .template_id = command->template_id,
+                            .shard = SHARD,
+                            .session_id = SESSION_ID,
+                            .seq = seq,
+                            .stamp_ns = STAMP_START_NS + seq,
+                            .receive_ns = STAMP_START_NS + seq,
+                            .client_seq = first + i + 1,
+                            .account = command->account,
+                            .body_sz = body_sz};
+    memcpy(to, &hdr, sizeof(hdr));
+    at[i] = to;
+    run->ring_pos += wcx_record_sz(body_sz);
+  }
+}
+
+/* A run of bursts; `ticks` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void apply_range(wcx_run_t *run, uint64_t from, uint64_t to, uint32_t burst, wcx_hist_t *ticks)
+{
+  uint8_t *at[WCX_RUN_BURST_MAX];
+  uint64_t then = ticks != NULL ? __rdtsc() : 0;
+  for (uint64_t first = from; first < to;)
+  {
+    uint32_t cnt = to - first < burst ? (uint32_t)(to - first) : burst;
+    encode(run, first, cnt, at);
+    for (uint32_t i = 0; i < cnt; i++)
+      wcx_engine_prefetch(run->engine, (const wcx_record_hdr_t *)(const void *)at[i], at[i] + sizeof(wcx_record_hdr_t));
+    uint64_t share = 0;
+    if (ticks != NULL)
+    {
+      uint64_t now = __rdtsc();
+      share = (now - then) / cnt;
+      then = now;
+    }
+    for (uint32_t i = 0; i < cnt; i++)
+    {
+      wcx_engine_apply(run->engine, (const wcx_record_hdr_t *)(const void *)at[i], at[i] + sizeof(wcx_record_hdr_t), &run->log);
+      drain(&run->log, &run->sink);
+      if (ticks != NULL)
+      {
+        uint64_t now = __rdtsc();
+        wcx_hist_record(ticks, now - then + share);
+        then = __rdtsc();
+      }
+    }
+    if (run->log.write_pos >= LOG_TURN)
+      run->log.write_pos = run->log.sent_pos = 0;
+    run->seq += cnt;
+    first += cnt;
+  }
+}
+
+static __attribute__((noinline)) void apply_untimed(wcx_run_t *run, uint64_t from, uint64_t to, uint32_t burst)
+{
+  apply_range(run, from, to, burst, NULL);
+}
+
+static __attribute__((noinline)) void apply_per_op(wcx_run_t *run, uint64_t from, uint64_t to, uint32_t burst, wcx_hist_t *ticks)
+{
+  apply_range(run, from, to, burst, ticks);
+}
+
+/* --- one pass --------------------------------------------------------------------------------------------------------------------------- */
+
+static void define(wcx_run_t *run, uint16_t template_id, const void *body, uint16_t body_sz)
+{
+  run->seq++;
+  wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = template_id, .shard = SHARD, .seq = run->seq, .stamp_ns = STAMP_START_NS + run->seq, .body_sz = body_sz};
+  wcx_engine_apply(run->engine, &hdr, body, &run->log);
+  drain(&run->log, &run->sink);
+}
+
+static void populate(wcx_run_t *run)
+{
+  wcx_security_definition_t instrument = {.security_id = SECURITY_ID,
+                                          .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
+                                          .symbol = "BTC-USDT",
+                                          .base_asset = "BTC",
+                                          .quote_asset = "USDT",
+                                          .min_price_increment = 1,
+                                          .round_lot = 1,
+                                          .low_limit_price = WCX_I64_NULL,
+                                          .high_limit_price = WCX_I64_NULL,
+                                          .market_segment_id = SHARD};
+  define(run, WCX_TEMPLATE_SECURITY_DEFINITION, &instrument, sizeof(instrument));
+  for (uint32_t account = 1; account <= WCX_FLOW_OWNER_MAX; account++)
+  {
+    wcx_account_definition_t definition = {.account = account, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
+    define(run, WCX_TEMPLATE_ACCOUNT_DEFINITION, &definition, sizeof(definition));
+  }
+  wcx_session_definition_t session = {.session_id = SESSION_ID, .account = UINT32_MAX};
+  define(run, WCX_TEMPLATE_SESSION_DEFINITION, &session, sizeof(session));
+}
+
+static bool take_best(void *ctx, int64_t price, int64_t displayed_qty, uint32_t order_cnt)
+{
+  (void)displayed_qty, (void)order_cnt;
+  *(int64_t *)ctx = price;
+  return false;
+}
+
+static wcx_run_result_t summarize(const wcx_run_t *run)
+{
+  const sink_t *sink = &run->sink;
+  wcx_run_result_t result = {
+      .events = sink->event_cnt,
+      .rejects = sink->reject_cnt,
+      .trades = sink->trade_cnt,
+      .trade_hash = WCX_TRADE_HASH_START,
+      .live_orders = wcx_engine_orders_live(run->engine),
+      .output_digest = wcx_engine_output_digest(run->engine),
+      .state_digest = wcx_engine_state_digest(run->engine),
+  };
+  for (uint64_t i = 0; i < sink->trade_cnt; i++)
+  {
+    const kept_trade_t *trade = &sink->trades[i];
+    uint64_t maker = run->flow->records[trade->maker_cl_ord_id - 1].id;
+    uint64_t taker = run->flow->records[trade->taker_cl_ord_id - 1].id;
+    result.trade_hash = wcx_trade_hash(result.trade_hash, maker, taker, trade->px, (uint64_t)trade->qty);
+    result.volume += (uint64_t)trade->qty;
+  }
+  wcx_engine_book(run->engine, SECURITY_ID, WCX_SIDE_BUY, take_best, &result.best_bid);
+  wcx_engine_book(run->engine, SECURITY_ID, WCX_SIDE_SELL, take_best, &result.best_ask);
+  return result;
+}
+
+wcx_run_result_t wcx_run_pass(wcx_run_t *run, uint64_t setup_cnt, uint32_t burst, wcx_hist_t *ticks)
+{
+  WCX_CHECK(setup_cnt < run->flow->cnt && burst >= 1 && burst <= WCX_RUN_BURST_MAX, "set-up %llu of %llu, burst %u", (unsigned long long)setup_cnt,
+            (unsigned long long)run->flow->cnt, burst);
+  run->engine = wcx_engine_new(run->engine_mem, run->engine_sz, &run->limits);
+  run->seq = 0;
+  run->ring_pos = 0;
+  run->log.write_pos = run->log.sent_pos = 0;
+  run->sink = (sink_t){.trades = run->sink.trades, .next_number = {1, 1}};
+  populate(run);
+  apply_untimed(run, 0, setup_cnt, burst);
+  uint64_t from_ns = wcx_env_mono_ns();
+  uint64_t from_tsc = __rdtsc();
+  if (ticks == NULL)
+    apply_untimed(run, setup_cnt, run->flow->cnt, burst);
+  else
+    apply_per_op(run, setup_cnt, run->flow->cnt, burst, ticks);
+  uint64_t elapsed_ns = wcx_env_mono_ns() - from_ns;
+  uint64_t elapsed_tsc = __rdtsc() - from_tsc;
+  wcx_run_result_t result = summarize(run);
+  result.ops = run->flow->cnt - setup_cnt;
+  result.elapsed_ns = elapsed_ns;
+  result.ns_per_tick = (double)elapsed_ns / (double)elapsed_tsc;
+  return result;
+}
