@@ -216,7 +216,7 @@ test: deps-test ## set up, build and run every test; the last line is the count
 test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them
 
 # cppcheck does not see that wcx_die and wcx_check_failed never return: clang's analyser, which does, checks null pointers and uninitialised members.
-lint: deps-test ## format, include star, headers compile alone, linked libraries, schema, cppcheck, clang-tidy, shellcheck
+lint: deps-test ## format, include star, headers compile alone, paths in READMEs and headers, linked libraries, schema, cppcheck, clang-tidy, shellcheck
 	$(submake) build
 	@set -e; for check in tests/lint/*.py; do echo "  LINT $$check"; python3 $$check; done
 	@echo '  LINT cppcheck'; cppcheck --quiet --error-exitcode=1 --std=c11 --language=c --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck --suppress=nullPointerArithmeticRedundantCheck --suppress=uninitStructMember -I. \
