@@ -25,9 +25,9 @@ void wcx_mm_board_open(wcx_mm_t *mm)
 {
   board = (board_t){.at_ns = mm->now_ns};
   board.screen = mm->options->board == 1 || (mm->options->board < 0 && isatty(STDOUT_FILENO));
+  board.screen = board.screen && newterm(NULL, stdout, stdin) != NULL; /* a terminal nobody knows (TERM) gets lines */
   if (!board.screen)
     return;
-  initscr();
   noecho();
   curs_set(0);
   nodelay(stdscr, TRUE);

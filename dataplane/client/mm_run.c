@@ -370,6 +370,7 @@ int wcx_mm_run(const wcx_mm_options_t *options)
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGHUP, &action, NULL);
   wcx_mm_board_open(mm);
   uint64_t next_ns = mm->now_ns + SECOND_NS;
   while (!finished(mm))
