@@ -13,6 +13,14 @@ die() {
   exit 1
 }
 
+# One up.sh or down.sh at a time works on a run directory. Those they call find the lock taken already.
+lock_run() {
+  [ "${WCX_RUN_LOCKED:-}" != "$run" ] || return 0
+  exec 8>>"$run/lock" || die "$run cannot be written: choose another WCX_RUN_DIR"
+  flock -w 60 8 || die "another make up or make down has been working on $run for 60 s: wait for it, or end it"
+  export WCX_RUN_LOCKED=$run
+}
+
 # A pid file proves nothing: the process must run the executable. $1 pid file, $2 its name; prints the pid.
 pid_of() {
   local pid exe
@@ -22,7 +30,7 @@ pid_of() {
   exe=${exe% (deleted)}
   case $exe in
     "$bin/$2") ;;
-    */bash) tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "control/dev/$2 $run " || return 1 ;;
+    */bash) { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "control/dev/$2 $run " || return 1 ;;
     *) return 1 ;;
   esac
   echo "$pid"

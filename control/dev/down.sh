@@ -3,7 +3,9 @@
 set -uo pipefail
 # shellcheck source=control/dev/common.sh
 . "$(dirname "$0")/common.sh"
+trap '' INT TERM HUP PIPE # an interrupted clean-up would leave the rest for nobody
 
+[ ! -d "$run" ] || lock_run
 if [ ! -e "$run/environment" ]; then
   say "nothing to stop in $run"
   exit 0
@@ -36,4 +38,4 @@ if [ "${WCX_PAGES_ADDED:-0}" != 0 ]; then
   } 9>>/run/lock/wcx-hugepages
 fi
 rm -f "$run/environment"
-say "stopped; the journal stays in $WCX_STATE_DIR (KEEP=1 make up recovers it)"
+say "stopped; the journal stays in $WCX_STATE_DIR (make up KEEP=1 recovers it)"

@@ -5,7 +5,6 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
 seconds=${1:-0}
 case $seconds in
   '' | *[!0-9]*)
@@ -14,20 +13,33 @@ case $seconds in
     ;;
 esac
 
+# shellcheck source=control/dev/common.sh
+. "$here/common.sh"
+! pid_of "$run/runner.pid" runner.sh >/dev/null || die "the appliance runs already (make up): make down first, or trade against it as README.md shows"
+
+# What is running from here on is ours: it is stopped however this ends.
 summary=$(mktemp)
 stop() {
-  trap - EXIT INT TERM
+  trap - EXIT
+  trap '' INT TERM HUP PIPE # a second Ctrl-C must not end the clean-up
   "$here/down.sh" >&2 || true
   if [ -s "$summary" ]; then tail -n 1 "$summary"; fi
   rm -f "$summary"
 }
 trap stop EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 "$here/up.sh"
 # shellcheck source=/dev/null
-. "${WCX_RUN_DIR:-$root/build/run}/environment"
-status=0
-nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$root/build/bin/wcx-mm" --seconds "$seconds" --server 10.77.0.2 --interface "$WCX_CLIENT_IF" \
-  --wcxctl "$root/build/bin/wcxctl" --state-dir "$WCX_STATE_DIR" --control-socket "$WCX_CONTROL_SOCKET" --summary "$summary" || status=$?
-exit "$status"
+. "$run/environment"
+
+# In the background, so that a signal to this script alone reaches them too. Ctrl-C is the ordinary end: the market makers cancel, sign off and count.
+makers=''
+ended=0
+trap 'ended=1; [ -z "$makers" ] || kill -TERM "$makers" 2>/dev/null || true' INT TERM HUP
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$bin/wcx-mm" --seconds "$seconds" --server 10.77.0.2 --interface "$WCX_CLIENT_IF" \
+  --wcxctl "$bin/wcxctl" --state-dir "$WCX_STATE_DIR" --control-socket "$WCX_CONTROL_SOCKET" --summary "$summary" <&0 &
+makers=$!
+[ $ended = 0 ] || kill -TERM "$makers" 2>/dev/null || true
+while kill -0 "$makers" 2>/dev/null; do wait "$makers" || true; done # a signal ends the wait, not the market makers
+wait "$makers"

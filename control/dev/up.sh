@@ -33,12 +33,20 @@ WCX_SETS=()
 for exe in wcx-controld wcx-dataplane wcx-journal wcx-auth wcx-api wcxctl wcx-mm; do
   [ -x "$bin/$exe" ] || die "$bin/$exe is missing: make build"
 done
+mkdir -p "$run" || die "$run cannot be made: choose another WCX_RUN_DIR"
+lock_run
 pid_of "$run/runner.pid" runner.sh >/dev/null && die "the appliance runs already (runner pid $(cat "$run/runner.pid")): make down first"
 if [ -e "$run/environment" ]; then "$here/down.sh" >/dev/null; fi
 for ns in "$WCX_NETNS" "$WCX_CLIENT_NETNS"; do
   [ ! -e "/run/netns/$ns" ] || die "the network namespace $ns exists already: make down where it was made, or choose other names (WCX_NETNS, WCX_CLIENT_NETNS)"
 done
-"$bin/wcx-controld" --config "$WCX_CONFIG" --check --unsafe >/dev/null || exit 1
+if (exec 3<>"/dev/tcp/127.0.0.1/$WCX_HTTP_PORT") 2>/dev/null; then
+  die "port $WCX_HTTP_PORT of 127.0.0.1 is in use (ss -ltnp 'sport = $WCX_HTTP_PORT' says by whom): end that, or choose another one with WCX_HTTP_PORT"
+fi
+check=(--config "$WCX_CONFIG" --check --set "shards.lcore=${WCX_LCORE:-0}" --set "paths.run_dir=$run" --set "network.device=$WCX_IF" --set "http.listen_tcp_port=$WCX_HTTP_PORT")
+for set in ${WCX_SET:-}; do check+=(--set "$set"); done
+[ "${WCX_UNSAFE:-0}" = 0 ] || check+=(--unsafe)
+"$bin/wcx-controld" "${check[@]}" >/dev/null || exit 1
 
 mkdir -p "$run/log" "$run/huge"
 if [ "${KEEP:-0}" != 1 ]; then
@@ -46,14 +54,36 @@ if [ "${KEEP:-0}" != 1 ]; then
   rm -f "$run"/log/*.log
 fi
 
+# What the logs say since now: with KEEP=1 they go on where they ended.
+declare -A log_sz
+for log in "$run"/log/*.log; do [ ! -e "$log" ] || log_sz[$log]=$(stat -c %s "$log"); done
+new_lines() {
+  for log in "$run"/log/*.log; do [ ! -e "$log" ] || tail -c "+$((${log_sz[$log]:-0} + 1))" "$log"; done
+}
+
+interrupted() {
+  trap - ERR
+  trap '' INT TERM HUP PIPE
+  "$here/down.sh" >/dev/null || true
+  echo "wcx: interrupted while starting; nothing is left running" >&2
+  exit 130
+}
+
 failed() {
-  trap - ERR EXIT INT TERM
-  trap '' PIPE # the clean-up must not end because nobody reads what it says
-  echo "wcx: error: the appliance did not start; the end of its logs ($run/log):" >&2
-  for log in "$run"/log/*.log; do
-    echo "--- $log" >&2
-    grep -v '"control connection"' "$log" | tail -n 5 >&2 || true
-  done
+  trap - ERR
+  trap '' INT TERM HUP PIPE # the clean-up must not end because of another Ctrl-C, or because nobody reads what it says
+  local why
+  why=$(new_lines | grep 'error: ' | sort -u | tail -n 3)
+  echo "wcx: error: the appliance did not start (its logs: $run/log)" >&2
+  if [ -n "$why" ]; then
+    echo "$why" >&2
+  else
+    for log in "$run"/log/*.log; do
+      [ -s "$log" ] || continue
+      echo "--- $log" >&2
+      grep -v '"control connection"' "$log" | tail -n 5 >&2 || true
+    done
+  fi
   "$here/down.sh" >&2 || true
   exit 1
 }
@@ -72,26 +102,37 @@ save_environment() {
     [ "${#WCX_SETS[@]}" = 0 ] || printf '%q ' "${WCX_SETS[@]}"
     echo ')'
   } >"$run/environment.new"
-  mv "$run/environment.new" "$run/environment"
+  (
+    trap '' INT TERM HUP
+    exec mv "$run/environment.new" "$run/environment"
+  )
 }
+trap interrupted INT TERM HUP
+trap failed ERR
 save_environment
-trap failed ERR INT TERM
 
 # --- memory ----------------------------------------------------------------------------------------------------
 pages=/proc/sys/vm/nr_hugepages
 if [ "$WCX_HUGEPAGES" -gt 0 ] && [ -w $pages ]; then
   exec 9>/run/lock/wcx-hugepages || exec 9>"$run/hugepages.lock"
   flock 9
-  before=$(cat $pages)
+  # What was added must stand in the file before Ctrl-C may end this: only builtins, which it does not kill.
+  late=0
+  trap 'late=1' INT TERM HUP
+  read -r before <$pages
   echo $((before + WCX_HUGEPAGES)) >$pages 2>/dev/null || true
-  pages_added=$(($(cat $pages) - before))
+  read -r pages_added <$pages
+  pages_added=$((pages_added - before))
   save_environment
+  trap interrupted INT TERM HUP
+  [ $late = 0 ] || interrupted
   flock -u 9
   exec 9>&-
 fi
 free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 2>/dev/null || echo 0)
 if [ "$WCX_HUGEPAGES" = 0 ] || [ "$free" -lt "$WCX_HUGEPAGES" ]; then
   memory="ordinary pages (only $free huge pages are free; to have them: echo $WCX_HUGEPAGES > $pages)"
+  [ "$WCX_HUGEPAGES" != 0 ] || memory="ordinary pages (WCX_HUGEPAGES=0)"
   WCX_SETS+=(--set memory.hugepages=false)
 fi
 if [ "$memory" != huge ] || ! mount -t hugetlbfs -o "pagesize=2M,size=${WCX_REGION_MIB:-128}M,mode=0750" wcx "$run/huge" 2>/dev/null; then
@@ -128,7 +169,7 @@ WCX_LCORE=${WCX_LCORE:-$(poll_cpu)}
 WCX_SETS+=(--set "shards.lcore=$WCX_LCORE" --set "paths.run_dir=$run" --set "paths.region=$WCX_REGION" --set "network.device=$WCX_IF" --set "http.listen_tcp_port=$WCX_HTTP_PORT")
 for set in ${WCX_SET:-}; do WCX_SETS+=(--set "$set"); done
 save_environment
-setsid "$here/runner.sh" "$run" </dev/null >>"$run/log/runner.log" 2>&1 &
+env -u WCX_RUN_LOCKED setsid "$here/runner.sh" "$run" </dev/null >>"$run/log/runner.log" 2>&1 8>&- &
 echo $! >"$run/runner.pid"
 
 ready=0
@@ -137,13 +178,15 @@ for ((i = 0; i < 300; i++)); do
     ready=1
     break
   fi
+  # what has exited so often exits always: no use in waiting for it
+  [ "$(new_lines | grep -cE 'started again|"worker exited"')" -lt 6 ] || break
   sleep 0.1
 done
 [ $ready = 1 ] || failed
 if [ "${WCX_PROBE:-1}" = 1 ]; then
   nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$bin/wcx-mm" --probe --timeout 10 --server 10.77.0.2 --interface "$WCX_CLIENT_IF" >>"$run/log/probe.log" 2>&1 || failed
 fi
-trap - ERR INT TERM
+trap - ERR
 
 # --- what runs -------------------------------------------------------------------------------------------------
 cat <<BANNER
