@@ -37,4 +37,12 @@ static inline void *wcx_emit_feed(wcx_engine_t *engine, uint16_t template_id, ui
   return wcx_emit(engine, head, template_id, block_length);
 }
 
+/* The block of an entry that is such a message, else NULL. */
+static inline const void *wcx_emit_block(wcx_out_entry_t *entry, uint16_t template_id)
+{
+  wcx_message_header_t header;
+  memcpy(&header, wcx_out_message(entry), sizeof(header));
+  return header.template_id == template_id ? wcx_out_message(entry) + sizeof(header) : NULL;
+}
+
 #endif

@@ -64,21 +64,6 @@ static inline void emit_taker_trade(wcx_engine_t *engine, const wcx_taker_t *tak
   };
 }
 
-static inline void emit_executed(wcx_engine_t *engine, const wcx_taker_t *taker, uint64_t maker_order_id, const fill_t *fill, bool last)
-{
-  wcx_order_executed_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_ORDER_EXECUTED, sizeof(*md));
-  *md = (wcx_order_executed_t){
-      .transact_time = engine->stamp_ns,
-      .order_id = maker_order_id,
-      .last_qty = fill->qty,
-      .trd_match_id = fill->match_id,
-      .last_px = fill->px,
-      .security_id = taker->instrument->security_id,
-      .aggressor_side = taker->side,
-      .flags = last ? 0x02 : 0,
-  };
-}
-
 /* Move qty from the maker at the head of a level to the taker. */
 static inline void fill_maker(wcx_engine_t *engine, wcx_taker_t *taker, wcx_level_t *level, fill_t *fill)
 {
@@ -114,10 +99,35 @@ void wcx_match(wcx_engine_t *engine, wcx_taker_t *taker)
   engine->match_event_id = fill.event_id;
   while (crosses)
   {
-    wcx_level_t *level = &engine->ladders.levels[makers->best];
-    uint64_t maker_order_id = engine->pool.orders[level->head].order_id;
-    fill_maker(engine, taker, level, &fill);
+    fill_maker(engine, taker, &engine->ladders.levels[makers->best], &fill);
     crosses = taker->leaves > 0 && makers->best != 0 && wcx_book_crosses(taker->side, taker->price, engine->ladders.levels[makers->best].price);
-    emit_executed(engine, taker, maker_order_id, &fill, !crosses);
+  }
+}
+
+static inline void emit_executed(wcx_engine_t *engine, const wcx_execution_report_trade_t *maker)
+{
+  wcx_order_executed_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_ORDER_EXECUTED, sizeof(*md));
+  *md = (wcx_order_executed_t){
+      .transact_time = engine->stamp_ns,
+      .order_id = maker->order_id,
+      .last_qty = maker->last_qty,
+      .trd_match_id = maker->trd_match_id,
+      .last_px = maker->last_px,
+      .security_id = maker->security_id,
+      .aggressor_side = (uint8_t)(WCX_SIDE_BUY + WCX_SIDE_SELL - maker->side),
+      .flags = maker->trd_match_id == engine->match_id ? 0x02 : 0, /* the last fill of the event */
+  };
+}
+
+void wcx_match_print(wcx_engine_t *engine, uint64_t from)
+{
+  uint64_t end = engine->out->write_pos;
+  for (uint64_t pos = wcx_outlog_settle(engine->out, from, end); pos < end;)
+  {
+    wcx_out_entry_t *entry = wcx_outlog_at(engine->out, pos);
+    const wcx_execution_report_trade_t *trade = wcx_emit_block(entry, WCX_TEMPLATE_EXECUTION_REPORT_TRADE);
+    if (trade != NULL && trade->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
+      emit_executed(engine, trade);
+    pos = wcx_outlog_settle(engine->out, pos + entry->entry_sz, end);
   }
 }

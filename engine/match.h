@@ -1,7 +1,8 @@
 /* Matching: an aggressive order against the other side of its book, best price first, first come first served.
 
    Owner:      the engine's thread, inside wcx_engine_apply.
-   Result:     per fill the maker's ER_Trade, the taker's, then the feed's OrderExecuted; filled makers leave the book with their last fill.
+   Result:     per fill the maker's ER_Trade, then the taker's; filled makers leave the book with their last fill. The feed's prints are a second step, so that
+               everything private that one input says stands before everything public.
    Bounds:     one step per maker filled; each step O(1) but for the next best level (one step per digit of the ladder).
    Pinned by:  tests/unit/test_engine_match.c. */
 #ifndef WCX_ENGINE_MATCH_H
@@ -40,5 +41,8 @@ static inline int64_t wcx_match_limit(uint8_t ord_type, uint8_t side, int64_t pr
 
 /* Trade until the taker is filled or nothing crosses; taker->leaves is what is left. */
 void wcx_match(wcx_engine_t *engine, wcx_taker_t *taker);
+
+/* The feed's OrderExecuted of each fill that was reported since position `from` of the output log. */
+void wcx_match_print(wcx_engine_t *engine, uint64_t from);
 
 #endif

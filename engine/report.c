@@ -37,18 +37,18 @@ void wcx_report_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, co
   };
 }
 
-void wcx_report_delete(wcx_engine_t *engine, const wcx_instrument_t *instrument, uint64_t order_id, uint8_t side)
+void wcx_report_delete(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, uint8_t side)
 {
   wcx_delete_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_DELETE_ORDER, sizeof(*md));
   *md = (wcx_delete_order_t){
       .transact_time = engine->stamp_ns,
       .order_id = order_id,
-      .security_id = instrument->security_id,
+      .security_id = security_id,
       .side = side,
   };
 }
 
-void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
+void wcx_cancel_private(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
 {
   const wcx_order_t *order = &engine->pool.orders[slot];
   const wcx_instrument_t *instrument = &engine->instruments[order->instrument];
@@ -72,5 +72,27 @@ void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uin
   wcx_report_cancel(engine, owner, &report);
   if (also != NULL && also != owner)
     wcx_report_cancel(engine, also, &report);
-  wcx_report_delete(engine, instrument, report.order_id, report.side);
+}
+
+void wcx_cancel_public(wcx_engine_t *engine, uint64_t from)
+{
+  uint64_t end = engine->out->write_pos;
+  for (uint64_t pos = wcx_outlog_settle(engine->out, from, end); pos < end;)
+  {
+    wcx_out_entry_t *entry = wcx_outlog_at(engine->out, pos);
+    const wcx_execution_report_cancel_t *cancel = wcx_emit_block(entry, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL);
+    if (cancel != NULL)
+      wcx_report_delete(engine, cancel->security_id, cancel->order_id, cancel->side);
+    pos = wcx_outlog_settle(engine->out, pos + entry->entry_sz, end);
+  }
+}
+
+void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  uint32_t security_id = engine->instruments[order->instrument].security_id;
+  uint64_t order_id = order->order_id;
+  uint8_t side = order->side;
+  wcx_cancel_private(engine, slot, reason, request_cl_ord_id, also);
+  wcx_report_delete(engine, security_id, order_id, side);
 }

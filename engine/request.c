@@ -326,6 +326,7 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
       .side = request->side,
   };
   bool fok = request->time_in_force == WCX_TIME_IN_FORCE_FOK;
+  uint64_t reported_from = engine->out->write_pos;
   if (!fok || wcx_book_available(engine, instrument, request->side, taker.price, request->order_qty))
     wcx_match(engine, &taker);
 
@@ -334,9 +335,11 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
   {
     if (taker.leaves != 0)
       report_remainder(engine, &taker, reason);
+    wcx_match_print(engine, reported_from);
     wcx_pool_free(&engine->pool, slot);
     return;
   }
+  wcx_match_print(engine, reported_from);
   order->leaves = taker.leaves;
   order->order_qty = request->order_qty;
   order->cl_ord_id = request->cl_ord_id;
@@ -510,7 +513,6 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
     };
     return;
   }
-  wcx_report_delete(engine, instrument, order->order_id, order->side);
   wcx_taker_t taker = {
       .session = session,
       .instrument = instrument,
@@ -522,7 +524,10 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
       .account = order->account,
       .side = order->side,
   };
+  uint64_t reported_from = engine->out->write_pos;
   wcx_match(engine, &taker);
+  wcx_report_delete(engine, instrument->security_id, order->order_id, order->side);
+  wcx_match_print(engine, reported_from);
   if (taker.leaves == 0)
   {
     wcx_pool_free(&engine->pool, slot);

@@ -23,7 +23,7 @@ static void set_deadline(wcx_engine_t *engine, wcx_session_t *session, uint64_t 
   renew_next_deadline(engine);
 }
 
-/* All orders with cancel-on-disconnect for the session, else those that ask for it themselves; in order of priority. */
+/* All orders with cancel-on-disconnect for the session, else those that ask for it themselves; in order of priority. The caller tells the feed. */
 static void cancel_on_disconnect(wcx_engine_t *engine, wcx_session_t *session)
 {
   uint32_t next;
@@ -31,7 +31,7 @@ static void cancel_on_disconnect(wcx_engine_t *engine, wcx_session_t *session)
   {
     next = engine->pool.links[slot].next;
     if (session->cod == WCX_COD_ON || (engine->pool.orders[slot].flags & WCX_ORDER_F_COD) != 0)
-      wcx_cancel_resting(engine, slot, WCX_CANCEL_REASON_DISCONNECT, WCX_U64_NULL, NULL);
+      wcx_cancel_private(engine, slot, WCX_CANCEL_REASON_DISCONNECT, WCX_U64_NULL, NULL);
   }
 }
 
@@ -74,8 +74,10 @@ void wcx_session_close(wcx_engine_t *engine, wcx_session_t *session, const wcx_s
   }
   if (closed->cancel_orders == 1)
   {
+    uint64_t reported_from = engine->out->write_pos;
     set_deadline(engine, session, 0);
     cancel_on_disconnect(engine, session);
+    wcx_cancel_public(engine, reported_from);
   }
   else if (closed->cancel_orders == 2)
     set_deadline(engine, session, engine->stamp_ns + (uint64_t)session->cod_window_ms * 1000000u);
@@ -96,6 +98,7 @@ void wcx_session_fire_deadlines(wcx_engine_t *engine)
 {
   if (engine->stamp_ns < engine->next_deadline_ns)
     return;
+  uint64_t reported_from = engine->out->write_pos;
   for (uint32_t i = 0; i < engine->session_cnt; i++)
   {
     wcx_session_t *session = &engine->sessions[i];
@@ -105,4 +108,5 @@ void wcx_session_fire_deadlines(wcx_engine_t *engine)
     wcx_session_touch(engine, session);
     cancel_on_disconnect(engine, session);
   }
+  wcx_cancel_public(engine, reported_from);
 }

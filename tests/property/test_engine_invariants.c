@@ -222,9 +222,12 @@ static void hear_feed(model_t *m, const said_t *s)
 static void hear(model_t *m, const world_t *w)
 {
   assert_true(w->said_cnt <= SAID_MAX);
+  bool public_began = false;
   for (uint32_t i = 0; i < w->said_cnt; i++)
   {
     const said_t *s = &w->said[i];
+    public_began = public_began || s->stream == WCX_STREAM_FEED;
+    assert_true(!public_began || s->stream == WCX_STREAM_FEED); /* one input: all that is private, then all that is public */
     m->seen[s->template_id]++;
     if (s->stream == WCX_STREAM_FEED)
       hear_feed(m, s);

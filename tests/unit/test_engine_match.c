@@ -130,17 +130,18 @@ static void best_price_first_then_first_come(void **state)
   order(w, 3, SELL, 100, 1);
   order(w, 4, SELL, 102, 1);
   order(w, 5, BUY, 102, 10);
-  expect_said(w, ACK, TRD, TRD, EXE, TRD, TRD, EXE, TRD, TRD, EXE, TRD, TRD, EXE, ADD, 0);
+  expect_said(w, ACK, TRD, TRD, TRD, TRD, TRD, TRD, TRD, TRD, EXE, EXE, EXE, EXE, ADD, 0);
   static const uint32_t maker[4] = {2, 3, 1, 4};
   static const int64_t px[4] = {100, 100, 101, 102};
   for (uint32_t i = 0; i < 4; i++)
   {
-    wcx_execution_report_trade_t m = SAID(w, 1 + 3 * i, wcx_execution_report_trade_t);
+    wcx_execution_report_trade_t m = SAID(w, 1 + 2 * i, wcx_execution_report_trade_t);
     assert_int_equal(m.session_id, maker[i]);
     assert_int_equal(m.last_px, px[i]);
     assert_int_equal(m.trd_match_id, i + 1);
     assert_int_equal(m.match_event_id, 1);
-    assert_int_equal(SAID(w, 3 + 3 * i, wcx_order_executed_t).flags, i == 3 ? 2 : 0);
+    assert_int_equal(SAID(w, 9 + i, wcx_order_executed_t).trd_match_id, i + 1);
+    assert_int_equal(SAID(w, 9 + i, wcx_order_executed_t).flags, i == 3 ? 2 : 0);
   }
   expect_book(w, BUY, 1, 102, 6, 1);
   order(w, 6, SELL, 102, 1);
@@ -152,8 +153,8 @@ static void ioc_remainder_is_canceled(void **state)
   world_t *w = *state;
   order(w, 1, SELL, 100, 3);
   uint64_t id = order_tif(w, 2, BUY, 100, 5, IOC);
-  expect_said(w, ACK, TRD, TRD, EXE, CXL, 0);
-  wcx_execution_report_cancel_t er = SAID(w, 4, wcx_execution_report_cancel_t);
+  expect_said(w, ACK, TRD, TRD, CXL, EXE, 0);
+  wcx_execution_report_cancel_t er = SAID(w, 3, wcx_execution_report_cancel_t);
   assert_int_equal(er.cancel_reason, WCX_CANCEL_REASON_TIME_IN_FORCE_IOC);
   assert_int_equal(er.cl_ord_id, id);
   assert_true(er.request_cl_ord_id == WCX_U64_NULL);
@@ -181,7 +182,7 @@ static void fok_is_all_or_nothing(void **state)
   order_tif(w, 2, BUY, 101, 7, FOK);
   expect_said(w, ACK, CXL, 0);
   order_tif(w, 2, BUY, 101, 6, FOK);
-  expect_said(w, ACK, TRD, TRD, EXE, TRD, TRD, EXE, 0);
+  expect_said(w, ACK, TRD, TRD, TRD, TRD, EXE, EXE, 0);
   expect_book(w, SELL, 0);
 }
 
@@ -392,18 +393,18 @@ static void crossing_replace_trades_as_taker(void **state)
   uint64_t id = order(w, 1, BUY, 100, 10);
   uint64_t order_id = said_order_id(w);
   uint64_t next = replace(w, 1, id, 105, 10);
-  expect_said(w, RPL, DEL, TRD, TRD, EXE, ADD, 0);
+  expect_said(w, RPL, TRD, TRD, DEL, EXE, ADD, 0);
   assert_int_equal(SAID(w, 0, wcx_execution_report_replace_t).leaves_qty, 10);
-  assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).cl_ord_id, next);
-  assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).last_liquidity_ind, WCX_LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY);
+  assert_int_equal(SAID(w, 2, wcx_execution_report_trade_t).cl_ord_id, next);
+  assert_int_equal(SAID(w, 2, wcx_execution_report_trade_t).last_liquidity_ind, WCX_LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY);
   assert_int_equal(SAID(w, 5, wcx_add_order_t).order_id, order_id);
   assert_int_equal(SAID(w, 5, wcx_add_order_t).display_qty, 7);
   expect_book(w, BUY, 1, 105, 7, 1);
   order(w, 3, SELL, 106, 7);
   replace(w, 1, next, 106, 10);
-  expect_said(w, RPL, DEL, TRD, TRD, EXE, 0);
-  assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).cum_qty, 10);
-  assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).ord_status, WCX_ORD_STATUS_FILLED);
+  expect_said(w, RPL, TRD, TRD, DEL, EXE, 0);
+  assert_int_equal(SAID(w, 2, wcx_execution_report_trade_t).cum_qty, 10);
+  assert_int_equal(SAID(w, 2, wcx_execution_report_trade_t).ord_status, WCX_ORD_STATUS_FILLED);
   assert_int_equal(wcx_engine_orders_live(w->engine), 0);
 }
 
