@@ -196,7 +196,7 @@ static uint32_t look_at_binding(wcx_loop_t *loop, wcx_binding_t *binding)
   {
     wcx_session_closed_t closed = {
         .reason = WCX_SESSION_CLOSE_REASON_KEEP_ALIVE_EXPIRED, .cancel_orders = 1, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_KEEP_ALIVE_EXPIRED};
-    if (!wcx_signon_close(&loop->signon, binding, &closed, 0))
+    if (!wcx_signon_close(&loop->signon, binding, &closed))
       return 0;
     wcx_stat_add(&loop->stats->keepalive_expired, 1);
     return 1;

@@ -56,6 +56,8 @@ static enum block_result refuse(wcx_sequencer_t *seq, const request_t *request, 
       .ref_tag_id = tag,
       .business_reject_reason = reason,
   };
+  if (!wcx_egress_room(seq->egress, 1))
+    return BLOCK_WAIT; /* one datagram can hold more bad blocks than there is room for answers */
   if (has_cl_ord_id(request))
     memcpy(&reject.business_reject_ref_id, request->body, 8); /* ClOrdID stands first in every request that has one */
   wcx_message_header_t header = {.block_length = sizeof(reject), .template_id = WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, .schema_id = WCX_SCHEMA_ID};
@@ -72,7 +74,12 @@ static enum block_result refuse(wcx_sequencer_t *seq, const request_t *request, 
 static enum block_result goodbye(wcx_sequencer_t *seq, const request_t *request)
 {
   wcx_session_closed_t closed = {.reason = WCX_SESSION_CLOSE_REASON_FINISHED, .cancel_orders = 1, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_FINISHED};
-  return wcx_signon_close(seq->signon, request->binding, &closed, request->client_seq) ? BLOCK_GOODBYE : BLOCK_WAIT;
+  uint64_t expected = request->binding->expected;
+  request->binding->expected = request->client_seq + 1;
+  if (wcx_signon_close(seq->signon, request->binding, &closed))
+    return BLOCK_GOODBYE;
+  request->binding->expected = expected;
+  return BLOCK_WAIT;
 }
 
 static enum block_result status(wcx_sequencer_t *seq, const request_t *request)
@@ -152,7 +159,7 @@ static bool close_gap(wcx_sequencer_t *seq, wcx_binding_t *binding, uint64_t seq
   if (missing > WCX_SEQUENCER_GAP_MAX)
   {
     wcx_session_closed_t closed = {.reason = WCX_SESSION_CLOSE_REASON_PROTOCOL_ERROR, .cancel_orders = 1, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_PROTOCOL_ERROR};
-    *done = wcx_signon_close(seq->signon, binding, &closed, 0);
+    *done = wcx_signon_close(seq->signon, binding, &closed);
     return false;
   }
   wcx_not_applied_t not_applied = {.from_seq_no = binding->expected, .count = (uint32_t)missing};

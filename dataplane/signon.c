@@ -109,10 +109,10 @@ static uint8_t judge(const wcx_signon_t *signon, const wcx_pending_t *pending, c
   return 0;
 }
 
-bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_session_closed_t *closed, uint64_t client_seq)
+bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_session_closed_t *closed)
 {
   wcx_session_t *session = wcx_binding_session(signon->sessions, binding);
-  wcx_record_hdr_t hdr = {.template_id = WCX_TEMPLATE_SESSION_CLOSED, .session_id = session->session_id, .client_seq = client_seq, .body_sz = sizeof(*closed)};
+  wcx_record_hdr_t hdr = {.template_id = WCX_TEMPLATE_SESSION_CLOSED, .session_id = session->session_id, .client_seq = binding->expected - 1, .body_sz = sizeof(*closed)};
   wcx_session_closed_t body = *closed;
   body.uuid = binding->uuid;
   body.transport = TRANSPORT_UDP;
@@ -182,7 +182,7 @@ static uint32_t accept_peer(wcx_signon_t *signon, wcx_pending_t *pending, const 
   if (!wcx_input_room(input, 2, bound))
     return 0;
   if (live != NULL)
-    WCX_CHECK(wcx_signon_close(signon, live, &closed, 0), "room for two inputs does not hold one");
+    WCX_CHECK(wcx_signon_close(signon, live, &closed), "room for two inputs does not hold one");
   wcx_input_prepare(input, &hdr);
   uint64_t opened_seq = wcx_input_apply(input, &hdr, &opened);
   wcx_stat_add(&signon->stats->internal_sequenced, 1);

@@ -67,7 +67,8 @@ const wcx_peer_t *wcx_signon_peer(const wcx_signon_t *signon, uint32_t tag);
 /* The answer has left: the place is free. */
 void wcx_signon_answered(wcx_signon_t *signon, uint32_t tag);
 
-/* Close a live binding by a journaled SessionClosed. False when there is no room now. */
-bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_session_closed_t *closed, uint64_t client_seq);
+/* Close a live binding by a journaled SessionClosed, which carries the last client sequence: what was refused or skipped is in no other record, and the next
+   EstablishAck must not go back behind it. False when there is no room now. */
+bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_session_closed_t *closed);
 
 #endif

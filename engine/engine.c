@@ -226,7 +226,7 @@ static wcx_session_t *session_of(wcx_engine_t *engine, const wcx_record_hdr_t *h
   return &engine->sessions[idx];
 }
 
-/* The session of a client's request, its sequence noted. */
+/* The session of a client's request or of its end, its sequence noted. */
 static inline wcx_session_t *requester(wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
 {
   wcx_session_t *session = session_of(engine, hdr);
@@ -273,7 +273,7 @@ static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const vo
   case WCX_TEMPLATE_SESSION_CLOSED:
   {
     BODY(wcx_session_closed_t, closed);
-    wcx_session_close(engine, session_of(engine, hdr), &closed);
+    wcx_session_close(engine, requester(engine, hdr), &closed);
     break;
   }
   case WCX_TEMPLATE_SESSION_REFUSED:

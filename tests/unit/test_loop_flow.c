@@ -313,6 +313,41 @@ static void test_broken_framing(void **state)
   world_close(&w);
 }
 
+/* More bad blocks in one datagram than frames can wait: every one gets its answer all the same. */
+static void test_every_bad_block_is_answered(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  uint8_t blocks[1400];
+  uint32_t sz = 0;
+  uint16_t cnt = 0;
+  for (; sz + 10 <= sizeof(blocks); cnt++)
+    sz += client_block(blocks + sz, 77, "", 0);
+  client_send_at(&w, &client, 1, cnt, blocks, sz);
+  bool answered[256] = {false};
+  for (uint32_t i = 0; i < 20; i++)
+  {
+    world_turns(&w, 2);
+    sent_t sent;
+    while (world_next_to(&w, &client, &sent))
+    {
+      wcx_business_message_reject_t reject;
+      memcpy(&reject, sent.mold.blocks + 10, sizeof(reject));
+      assert_in_range(reject.ref_seq_num, 1, cnt);
+      assert_false(answered[reject.ref_seq_num]);
+      answered[reject.ref_seq_num] = true;
+    }
+  }
+  for (uint32_t i = 1; i <= cnt; i++)
+    assert_true(answered[i]);
+  assert_int_equal(atomic_load(&w.shm->stats.business_unsupported), cnt);
+  assert_int_equal(atomic_load(&w.shm->stats.tx_drop), 0);
+  world_close(&w);
+}
+
 static void test_strangers(void **state)
 {
   (void)state;
@@ -396,6 +431,7 @@ int main(void)
       cmocka_unit_test(test_throttle),
       cmocka_unit_test(test_refused_blocks),
       cmocka_unit_test(test_broken_framing),
+      cmocka_unit_test(test_every_bad_block_is_answered),
       cmocka_unit_test(test_strangers),
       cmocka_unit_test(test_random_damage),
   };

@@ -317,6 +317,33 @@ static void test_goodbye(void **state)
   world_close(&w);
 }
 
+/* Refused blocks, gaps and the Terminate are in no request's record: the record of the end carries where the client's flow stood. */
+static void test_client_flow_goes_on_over_bindings(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  order.side = 9;
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_at(&w, &client, 5, 0, NULL, 0); /* 3 and 4 are not applied */
+  world_turns(&w, 3);
+  client_sign_on(&w, &client);
+  assert_int_equal(client.ack.next_client_seq_no, 5);
+  client.next_seq = 5;
+  wcx_terminate_t terminate = {.uuid = client.uuid};
+  client_send(&w, &client, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate));
+  world_turns(&w, 4);
+  world_crash(&w);
+  world_start(&w);
+  client_sign_on(&w, &client);
+  assert_int_equal(client.ack.next_client_seq_no, 6);
+  world_close(&w);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -330,6 +357,7 @@ int main(void)
       cmocka_unit_test(test_silence_ends_a_binding),
       cmocka_unit_test(test_a_pause_of_ours_is_not_their_silence),
       cmocka_unit_test(test_goodbye),
+      cmocka_unit_test(test_client_flow_goes_on_over_bindings),
   };
   return cmocka_run_group_tests_name("loop_signon", tests, NULL, NULL);
 }
