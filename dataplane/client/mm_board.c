@@ -2,6 +2,7 @@
 #include "dataplane/client/mm.h"
 
 #include <ncurses.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 typedef struct board
@@ -97,25 +98,36 @@ static void format_px(char *text, size_t sz, const wcx_client_instrument_t *inst
     snprintf(text, sz, "-");
 }
 
+/* One line, cut at the right edge: a line that wraps would be overwritten by the next. */
+__attribute__((format(printf, 2, 3))) static void put(int row, const char *fmt, ...)
+{
+  char text[256];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof(text), fmt, args);
+  va_end(args);
+  mvaddnstr(row, 0, text, COLS);
+}
+
 static void show_screen(wcx_mm_t *mm, const view_t *view)
 {
   char text[128];
   int row = 0;
   erase();
-  mvprintw(row++, 0, "wcx market makers   %.0f s   (q ends)", (double)(mm->now_ns - mm->start_ns) / 1e9);
+  put(row++, "wcx market makers   %.0f s   (q ends)", (double)(mm->now_ns - mm->start_ns) / 1e9);
   row++;
-  mvprintw(row++, 0, "  orders/s %10.0f   acks/s %10.0f   trades/s %9.0f   md/s %10.0f", view->orders, view->acks, view->trades, view->md);
-  mvprintw(row++, 0, "  orders   %10llu   acks   %10llu   trades   %9llu   md   %10llu", (unsigned long long)board.sent, (unsigned long long)mm->ack_cnt,
-           (unsigned long long)mm->trade_cnt, (unsigned long long)mm->md_cnt);
+  put(row++, "  orders/s %10.0f   acks/s %10.0f   trades/s %9.0f   md/s %10.0f", view->orders, view->acks, view->trades, view->md);
+  put(row++, "  orders   %10llu   acks   %10llu   trades   %9llu   md   %10llu", (unsigned long long)board.sent, (unsigned long long)mm->ack_cnt, (unsigned long long)mm->trade_cnt,
+      (unsigned long long)mm->md_cnt);
   format_released(mm, text, sizeof(text));
-  mvprintw(row++, 0, "  %s   undecided %u", text, view->undecided);
-  mvprintw(row++, 0, "  round trip of the last second: p50 %u us  p99 %u us", view->p50, view->p99);
-  mvprintw(row++, 0, "  gaps %llu  recovered %llu", (unsigned long long)view->gaps, (unsigned long long)view->recovered);
+  put(row++, "  %s   undecided %u", text, view->undecided);
+  put(row++, "  round trip of the last second: p50 %u us  p99 %u us", view->p50, view->p99);
+  put(row++, "  gaps %llu  recovered %llu", (unsigned long long)view->gaps, (unsigned long long)view->recovered);
   row++;
   for (uint32_t i = 0; i < mm->options->session_cnt; i++)
-    mvprintw(row++, 0, "  session %u  %-10s  live orders %u", mm->options->session_ids[i], state_name(mm->makers[i].session.state), mm->makers[i].live_cnt);
+    put(row++, "  session %u  %-10s  live orders %u", mm->options->session_ids[i], state_name(mm->makers[i].session.state), mm->makers[i].live_cnt);
   row++;
-  mvprintw(row++, 0, "  %-12s %24s   %-24s %14s %10s", "instrument", "bid", "ask", "last", "trades");
+  put(row++, "  %-12s %20s   %-20s %11s %9s", "instrument", "bid", "ask", "last", "trades");
   for (uint32_t i = 0; i < mm->books.instrument_cnt && row < LINES; i++)
   {
     const wcx_client_instrument_t *instrument = &mm->books.instruments[i];
@@ -124,7 +136,7 @@ static void show_screen(wcx_mm_t *mm, const view_t *view)
     format_px(ask, sizeof(ask), instrument, WCX_SIDE_SELL);
     if (instrument->last_px != WCX_I64_NULL)
       snprintf(last, sizeof(last), "%lld", (long long)instrument->last_px);
-    mvprintw(row++, 0, "  %-12.24s %24s   %-24s %14s %10llu", instrument->defined ? instrument->definition.symbol : "?", bid, ask, last, (unsigned long long)instrument->trade_cnt);
+    put(row++, "  %-12.12s %20s   %-20s %11s %9llu", instrument->defined ? instrument->definition.symbol : "?", bid, ask, last, (unsigned long long)instrument->trade_cnt);
   }
   refresh();
 }
