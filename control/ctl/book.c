@@ -61,6 +61,8 @@ static int show_shard(const wcx_ctl_t *ctl, uint32_t shard)
 int wcx_ctl_book_show(const wcx_ctl_t *ctl)
 {
   int status = wcx_ctl_each_shard(ctl, show_shard);
+  if (status == WCX_CTL_OK && !shown_any && ctl->security_id == 0)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "there is no instrument at that seq: wcxctl instrument list shows those of now");
   if (status == WCX_CTL_OK && !shown_any)
     return wcx_ctl_fail(WCX_CTL_FAILED, "there is no instrument %u: wcxctl instrument list", ctl->security_id);
   return status;

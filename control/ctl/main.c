@@ -255,5 +255,7 @@ int main(int argc, char **argv)
     }
   }
   fputs(usage, stderr);
+  if (optind < argc)
+    wcx_ctl_fail(WCX_CTL_USAGE, "'%s%s%s%s' is none of the commands above", noun, verb != NULL ? " " : "", verb != NULL ? verb : "", optind + 2 < argc ? " ..." : "");
   return WCX_CTL_USAGE;
 }
