@@ -123,12 +123,15 @@ wcx_run_t *wcx_run_new(const wcx_flow_t *flow)
                                       .hash_key = HASH_KEY};
   run->commands = map(flow->cnt * sizeof(command_t));
   translate(run);
-  run->sink.trades = map((flow->new_cnt + 1) * sizeof(kept_trade_t)); /* every trade completes at least one order */
+  run->sink.trades = map((flow->new_cnt + 1) * sizeof(kept_trade_t));      /* every trade completes at least one order */
+  memset(run->sink.trades, 0, (flow->new_cnt + 1) * sizeof(kept_trade_t)); /* no page fault on the clock */
   run->ring = map(RING_SZ);
+  memset(run->ring, 0, RING_SZ);
   run->log_sz = 2 * LOG_TURN;
   while (run->log_sz < LOG_TURN + live_max * FILL_SZ + 8192)
     run->log_sz *= 2;
   wcx_outlog_init(&run->log, map(run->log_sz), run->log_sz);
+  memset(run->log.base, 0, 2 * LOG_TURN);
   run->engine_sz = wcx_engine_footprint(&run->limits);
   run->engine_mem = map(run->engine_sz);
   return run;
@@ -185,42 +188,41 @@ static inline void drain(wcx_outlog_t *log, sink_t *sink)
 
 /* --- one burst -------------------------------------------------------------------------------------------------------------------------- */
 
-static inline uint16_t encode_body(uint8_t *to, const command_t *command, uint64_t cl_ord_id)
+/* Each request is written where it will stand, field by field: a copy of it would have to wait for the small stores. */
+static inline uint16_t encode_body(void *to, const command_t *command, uint64_t cl_ord_id)
 {
   if (command->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
   {
-    wcx_new_order_single_t request = {.cl_ord_id = cl_ord_id,
-                                      .price = command->px,
-                                      .order_qty = command->qty,
-                                      .display_qty = WCX_I64_NULL,
-                                      .min_qty = WCX_I64_NULL,
-                                      .stop_px = WCX_I64_NULL,
-                                      .expire_time = WCX_U64_NULL,
-                                      .security_id = SECURITY_ID,
-                                      .account = command->account,
-                                      .side = command->side,
-                                      .ord_type = WCX_ORD_TYPE_LIMIT,
-                                      .time_in_force = command->time_in_force,
-                                      .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
-    memcpy(to, &request, sizeof(request));
-    return sizeof(request);
+    *(wcx_new_order_single_t *)to = (wcx_new_order_single_t){.cl_ord_id = cl_ord_id,
+                                                             .price = command->px,
+                                                             .order_qty = command->qty,
+                                                             .display_qty = WCX_I64_NULL,
+                                                             .min_qty = WCX_I64_NULL,
+                                                             .stop_px = WCX_I64_NULL,
+                                                             .expire_time = WCX_U64_NULL,
+                                                             .security_id = SECURITY_ID,
+                                                             .account = command->account,
+                                                             .side = command->side,
+                                                             .ord_type = WCX_ORD_TYPE_LIMIT,
+                                                             .time_in_force = command->time_in_force,
+                                                             .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+    return sizeof(wcx_new_order_single_t);
   }
   if (command->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
   {
-    wcx_order_cancel_request_t request = {.cl_ord_id = cl_ord_id, .orig_cl_ord_id = command->orig_cl_ord_id, .order_id = WCX_U64_NULL, .security_id = SECURITY_ID};
-    memcpy(to, &request, sizeof(request));
-    return sizeof(request);
+    *(wcx_order_cancel_request_t *)to =
+        (wcx_order_cancel_request_t){.cl_ord_id = cl_ord_id, .orig_cl_ord_id = command->orig_cl_ord_id, .order_id = WCX_U64_NULL, .security_id = SECURITY_ID};
+    return sizeof(wcx_order_cancel_request_t);
   }
-  wcx_order_cancel_replace_request_t request = {.cl_ord_id = cl_ord_id,
-                                                .orig_cl_ord_id = command->orig_cl_ord_id,
-                                                .order_id = WCX_U64_NULL,
-                                                .price = command->px,
-                                                .order_qty = command->qty,
-                                                .display_qty = WCX_I64_NULL,
-                                                .security_id = SECURITY_ID,
-                                                .stop_px = WCX_I64_NULL};
-  memcpy(to, &request, sizeof(request));
-  return sizeof(request);
+  *(wcx_order_cancel_replace_request_t *)to = (wcx_order_cancel_replace_request_t){.cl_ord_id = cl_ord_id,
+                                                                                   .orig_cl_ord_id = command->orig_cl_ord_id,
+                                                                                   .order_id = WCX_U64_NULL,
+                                                                                   .price = command->px,
+                                                                                   .order_qty = command->qty,
+                                                                                   .display_qty = WCX_I64_NULL,
+                                                                                   .security_id = SECURITY_ID,
+                                                                                   .stop_px = WCX_I64_NULL};
+  return sizeof(wcx_order_cancel_replace_request_t);
 }
 
 /* Encode `cnt` commands from `first` as journal records, one behind the other in the ring; at[i] is where record i stands. */
@@ -234,17 +236,16 @@ static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, uint8_t 
     uint8_t *to = run->ring + run->ring_pos;
     uint64_t seq = run->seq + 1 + i;
     uint16_t body_sz = encode_body(to + sizeof(wcx_record_hdr_t), command, first + i + 1);
-    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT,
-                            .template_id = command->template_id,
-                            .shard = SHARD,
-                            .session_id = SESSION_ID,
-                            .seq = seq,
-                            .stamp_ns = STAMP_START_NS + seq,
-                            .receive_ns = STAMP_START_NS + seq,
-                            .client_seq = first + i + 1,
-                            .account = command->account,
-                            .body_sz = body_sz};
-    memcpy(to, &hdr, sizeof(hdr));
+    *(wcx_record_hdr_t *)(void *)to = (wcx_record_hdr_t){.format = WCX_RECORD_FORMAT,
+                                                         .template_id = command->template_id,
+                                                         .shard = SHARD,
+                                                         .session_id = SESSION_ID,
+                                                         .seq = seq,
+                                                         .stamp_ns = STAMP_START_NS + seq,
+                                                         .receive_ns = STAMP_START_NS + seq,
+                                                         .client_seq = first + i + 1,
+                                                         .account = command->account,
+                                                         .body_sz = body_sz};
     at[i] = to;
     run->ring_pos += wcx_record_sz(body_sz);
   }
@@ -259,8 +260,9 @@ static inline __attribute__((always_inline)) void apply_range(wcx_run_t *run, ui
   {
     uint32_t cnt = to - first < burst ? (uint32_t)(to - first) : burst;
     encode(run, first, cnt, at);
-    for (uint32_t i = 0; i < cnt; i++)
-      wcx_engine_prefetch(run->engine, (const wcx_record_hdr_t *)(const void *)at[i], at[i] + sizeof(wcx_record_hdr_t));
+    for (uint32_t stage = 0; stage < WCX_PREFETCH_STAGES; stage++)
+      for (uint32_t i = 0; i < cnt; i++)
+        wcx_engine_prefetch(run->engine, (const wcx_record_hdr_t *)(const void *)at[i], at[i] + sizeof(wcx_record_hdr_t), stage);
     uint64_t share = 0;
     if (ticks != NULL)
     {

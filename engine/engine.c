@@ -174,40 +174,117 @@ static_assert(WCX_EMIT_SZ(wcx_execution_report_new_t) >= REJECT_SZ, "new_bound: 
 static_assert(CANCEL_SZ >= WCX_EMIT_SZ(wcx_order_cancel_reject_t), "cancel bound: a reject comes alone");
 static_assert(WCX_EMIT_SZ(wcx_security_definition_t) >= WCX_EMIT_SZ(wcx_establish_ack_t), "one message: the largest");
 
-/* --- apply ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- prefetch --------------------------------------------------------------------------------------------------------------------------- */
 
-void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+#define PREFETCH_LIVE_MIN 16384u
+
+/* What a request names: the ids and the price that lead to memory. */
+typedef struct target
 {
+  uint64_t cl_ord_id;
   uint64_t orig_cl_ord_id;
   uint64_t order_id;
-  switch (hdr->template_id)
+  int64_t price;
+  uint32_t security_id;
+  uint8_t side; /* 0: the order's */
+} target_t;
+
+static inline bool target_of(uint16_t template_id, const void *body, target_t *target)
+{
+  if (template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
   {
-  case WCX_TEMPLATE_ORDER_CANCEL_REQUEST:
-    memcpy(&orig_cl_ord_id, (const uint8_t *)body + offsetof(wcx_order_cancel_request_t, orig_cl_ord_id), sizeof(orig_cl_ord_id));
-    memcpy(&order_id, (const uint8_t *)body + offsetof(wcx_order_cancel_request_t, order_id), sizeof(order_id));
-    break;
-  case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
-    memcpy(&orig_cl_ord_id, (const uint8_t *)body + offsetof(wcx_order_cancel_replace_request_t, orig_cl_ord_id), sizeof(orig_cl_ord_id));
-    memcpy(&order_id, (const uint8_t *)body + offsetof(wcx_order_cancel_replace_request_t, order_id), sizeof(order_id));
-    break;
-  default:
-    __builtin_prefetch(&engine->pool.orders[engine->pool.free_head != 0 ? engine->pool.free_head : engine->pool.bump + 1], 1);
-    return;
+    wcx_new_order_single_t request;
+    memcpy(&request, body, sizeof(request));
+    *target = (target_t){.cl_ord_id = request.cl_ord_id, .order_id = WCX_U64_NULL, .price = request.price, .security_id = request.security_id, .side = request.side};
+    return request.side == WCX_SIDE_BUY || request.side == WCX_SIDE_SELL;
   }
-  if (order_id != WCX_U64_NULL)
+  if (template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
   {
-    uint32_t slot = (uint32_t)order_id & WCX_ORDER_SLOT_MAX;
-    if (slot <= engine->pool.bump)
-    {
-      __builtin_prefetch(&engine->pool.orders[slot], 1);
-      __builtin_prefetch(&engine->pool.links[slot], 1);
-    }
-    return;
+    wcx_order_cancel_request_t request;
+    memcpy(&request, body, sizeof(request));
+    *target = (target_t){.orig_cl_ord_id = request.orig_cl_ord_id, .order_id = request.order_id};
+    return true;
   }
-  uint32_t idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
-  if (idx != WCX_IDX_NONE)
-    wcx_index_prefetch(&engine->index, idx, orig_cl_ord_id);
+  if (template_id != WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST)
+    return false;
+  wcx_order_cancel_replace_request_t request;
+  memcpy(&request, body, sizeof(request));
+  *target = (target_t){
+      .cl_ord_id = request.cl_ord_id, .orig_cl_ord_id = request.orig_cl_ord_id, .order_id = request.order_id, .price = request.price, .security_id = request.security_id};
+  return true;
 }
+
+/* The order a request probably names: may be another one, is in the pool. */
+static inline uint32_t probable_slot(const wcx_engine_t *engine, uint32_t session_idx, const target_t *target)
+{
+  if (target->orig_cl_ord_id == 0 && target->order_id == WCX_U64_NULL)
+    return 0;
+  if (target->order_id == WCX_U64_NULL)
+    return wcx_index_peek(&engine->index, session_idx, target->orig_cl_ord_id);
+  uint32_t slot = (uint32_t)target->order_id & WCX_ORDER_SLOT_MAX;
+  return slot <= engine->pool.bump ? slot : 0;
+}
+
+/* The level an order probably joins, or 0: told without touching it. */
+static inline uint32_t probable_level(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, int64_t price)
+{
+  uint32_t idx = wcx_idmap_find(&engine->instrument_map, security_id);
+  if (idx == WCX_IDX_NONE || price <= 0 || side == 0)
+    return 0;
+  const wcx_instrument_t *instrument = &engine->instruments[idx];
+  uint64_t rest;
+  uint64_t px_idx = wcx_divide(&instrument->increment, (uint64_t)price, &rest);
+  return wcx_ladder_peek(&engine->ladders, &instrument->side[side - 1], wcx_book_key(side, px_idx));
+}
+
+static inline void prefetch_neighbours(const wcx_engine_t *engine, uint32_t slot)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_order_links_t links = engine->pool.links[slot];
+  __builtin_prefetch(&engine->ladders.levels[order->level], 1);
+  __builtin_prefetch(&engine->pool.orders[order->next], 1);
+  __builtin_prefetch(&engine->pool.orders[order->prev], 1);
+  __builtin_prefetch(&engine->pool.links[links.next], 1);
+  __builtin_prefetch(&engine->pool.links[links.prev], 1);
+}
+
+void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, uint32_t stage)
+{
+  if (stage > 0 && engine->pool.live < PREFETCH_LIVE_MIN)
+    return; /* the caches hold all that a few orders are made of */
+  target_t target;
+  uint32_t session_idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
+  if (session_idx == WCX_IDX_NONE || !target_of(hdr->template_id, body, &target))
+    return;
+  if (stage == 0)
+  {
+    if (target.order_id == WCX_U64_NULL && target.orig_cl_ord_id != 0)
+      wcx_index_prefetch(&engine->index, session_idx, target.orig_cl_ord_id);
+    if (target.cl_ord_id != 0)
+      wcx_index_prefetch(&engine->index, session_idx, target.cl_ord_id);
+    return;
+  }
+  uint32_t slot = probable_slot(engine, session_idx, &target);
+  if (stage == 1 && slot != 0)
+  {
+    __builtin_prefetch(&engine->pool.orders[slot], 1);
+    __builtin_prefetch(&engine->pool.links[slot], 1);
+    return;
+  }
+  if (stage == 2 && slot != 0)
+    prefetch_neighbours(engine, slot);
+  if (target.cl_ord_id == 0)
+    return;
+  uint32_t level = probable_level(engine, target.security_id, slot != 0 ? engine->pool.orders[slot].side : target.side, target.price);
+  if (level == 0)
+    return;
+  if (stage == (slot != 0 ? 3 : 2))
+    __builtin_prefetch(&engine->pool.orders[engine->ladders.levels[level].tail], 1);
+  else
+    __builtin_prefetch(&engine->ladders.levels[level], 1);
+}
+
+/* --- apply ---------------------------------------------------------------------------------------------------------------------------- */
 
 static void check_record(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
 {

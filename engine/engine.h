@@ -45,8 +45,10 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
 /* Upper bound of the bytes apply() would append to the output log for this record in this state. O(1). */
 uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
 
-/* Ask the caches for what apply() of this record will touch. Has no effect on any result. */
-void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
+/* Ask the caches for what apply() of this record will touch. Has no effect on any result. What is to be fetched hangs on what was fetched before, so a
+   burst is prefetched in stages: all of its records at stage 0, then all at stage 1, .. WCX_PREFETCH_STAGES - 1; then they are applied in order. */
+#define WCX_PREFETCH_STAGES 4u
+void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, uint32_t stage);
 
 /* Apply one record: hdr->seq must be applied_seq + 1. `body` need not be aligned. Appends the outputs to `out` (room: wcx_engine_output_bound). */
 void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out);

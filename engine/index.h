@@ -39,6 +39,16 @@ static inline void wcx_index_prefetch(const wcx_index_t *index, uint32_t session
   __builtin_prefetch(&index->entries[wcx_index_home(index, session, cl_ord_id) & index->mask]);
 }
 
+/* Slot that probably has this key, or 0: told by the entries alone, without touching an order. */
+static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
+{
+  uint32_t home = wcx_index_home(index, session, cl_ord_id);
+  for (uint64_t at = home & index->mask; index->entries[at] != 0; at = (at + 1) & index->mask)
+    if ((uint32_t)(index->entries[at] >> 32) == home)
+      return (uint32_t)index->entries[at];
+  return 0;
+}
+
 /* Slot of the resting order of this session with this ClOrdID, or 0. */
 static inline uint32_t wcx_index_find(const wcx_index_t *index, const wcx_order_t *orders, uint32_t session, uint64_t cl_ord_id)
 {

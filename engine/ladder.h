@@ -90,6 +90,19 @@ static inline uint32_t wcx_ladder_find(const wcx_ladders_t *pools, const wcx_lad
   return at != 0 && pools->levels[at].key == key ? at : 0;
 }
 
+/* Level that probably has this key, or 0: told by the nodes alone, without touching a level. */
+static inline uint32_t wcx_ladder_peek(const wcx_ladders_t *pools, const wcx_ladder_t *ladder, uint64_t key)
+{
+  uint32_t at = ladder->root;
+  while (at != 0 && (at & WCX_LADDER_LEVEL) == 0)
+  {
+    const wcx_ladder_node_t *node = &pools->nodes[at];
+    uint64_t digit = key >> node->shift & 63;
+    at = (node->bitmap >> digit & 1) != 0 ? node->child[digit] : 0;
+  }
+  return at & ~WCX_LADDER_LEVEL;
+}
+
 /* Make an empty level for a key that is not there. levels_live < max. */
 uint32_t wcx_ladder_insert(wcx_ladders_t *pools, wcx_ladder_t *ladder, uint64_t key, int64_t price);
 
