@@ -54,6 +54,8 @@ void wcx_book_rest(wcx_engine_t *engine, uint32_t slot, uint64_t px_idx, int64_t
     engine->cod_pending_orders++;
   wcx_index_add(&engine->index, order->session, order->cl_ord_id, slot);
   wcx_digest_add(&engine->order_digest, wcx_order_hash(order, price));
+  if (__builtin_expect((order->flags & WCX_ORDER_F_EXTRA) != 0, 0))
+    wcx_digest_add(&engine->order_digest, wcx_pool_extra_hash(&engine->pool, slot));
 }
 
 void wcx_book_unlink(wcx_engine_t *engine, uint32_t slot)
@@ -82,6 +84,8 @@ void wcx_book_unlink(wcx_engine_t *engine, uint32_t slot)
   if (session->cod_deadline_ns != 0)
     engine->cod_pending_orders--;
   wcx_index_remove(&engine->index, order->session, order->cl_ord_id, slot);
+  if (__builtin_expect((order->flags & WCX_ORDER_F_EXTRA) != 0, 0))
+    wcx_digest_sub(&engine->order_digest, wcx_pool_extra_hash(&engine->pool, slot));
   order->level = 0;
 }
 

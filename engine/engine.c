@@ -32,6 +32,7 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
 {
   engine->pool.orders = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_t));
   engine->pool.links = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_links_t));
+  engine->pool.extras = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_extra_t));
   engine->index.entries = take(arena, wcx_index_cap(limits->orders_max), sizeof(uint64_t));
   engine->ladders.levels = take(arena, (uint64_t)limits->levels_max + 1, sizeof(wcx_level_t));
   engine->ladders.nodes = take(arena, (uint64_t)limits->levels_max + 1, sizeof(wcx_ladder_node_t));
@@ -91,8 +92,8 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
 #define LEVELS_LOOKED_AT 8
 
 /* Most fills an order of `side`, `price`, `qty` can have now: the orders of the levels it reaches, if few levels settle it, else the whole side; and one
-   for each lot. */
-static uint64_t fills_max(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price, int64_t qty)
+   for each lot. With self-match prevention makers go without taking anything of it: only the price counts. */
+static uint64_t fills_max(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price, int64_t qty, bool prevents)
 {
   if ((side != WCX_SIDE_BUY && side != WCX_SIDE_SELL) || price <= 0 || qty <= 0)
     return 0;
@@ -101,7 +102,7 @@ static uint64_t fills_max(const wcx_engine_t *engine, const wcx_instrument_t *in
   uint64_t order_cnt = 0;
   wcx_u128_t sum = 0;
   uint32_t at = makers->best;
-  for (uint32_t looked = 0; at != 0 && sum < (uint64_t)qty && wcx_book_crosses(side, price, pools->levels[at].price); looked++)
+  for (uint32_t looked = 0; at != 0 && (sum < (uint64_t)qty || prevents) && wcx_book_crosses(side, price, pools->levels[at].price); looked++)
   {
     if (looked == LEVELS_LOOKED_AT)
     {
@@ -112,6 +113,8 @@ static uint64_t fills_max(const wcx_engine_t *engine, const wcx_instrument_t *in
     sum += pools->levels[at].displayed;
     at = wcx_ladder_next(pools, at);
   }
+  if (prevents)
+    return order_cnt;
   uint64_t rest;
   uint64_t lots = order_cnt > 1 ? wcx_divide(&instrument->lot, (uint64_t)qty, &rest) : order_cnt;
   return lots < order_cnt ? lots : order_cnt;
@@ -126,7 +129,7 @@ static uint64_t new_bound(const wcx_engine_t *engine, const void *body)
   if (idx == WCX_IDX_NONE)
     return bound;
   int64_t limit = wcx_match_limit(request.ord_type, request.side, request.price);
-  return bound + FILL_SZ * fills_max(engine, &engine->instruments[idx], request.side, limit, request.order_qty);
+  return bound + FILL_SZ * fills_max(engine, &engine->instruments[idx], request.side, limit, request.order_qty, request.self_match_prevention_inst != 0);
 }
 
 static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
@@ -142,7 +145,7 @@ static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t
     return bound;
   const wcx_order_t *order = &engine->pool.orders[slot];
   int64_t price = request.price == WCX_I64_NULL ? engine->ladders.levels[order->level].price : request.price;
-  return bound + FILL_SZ * fills_max(engine, &engine->instruments[order->instrument], order->side, price, request.order_qty);
+  return bound + FILL_SZ * fills_max(engine, &engine->instruments[order->instrument], order->side, price, request.order_qty, (order->flags & WCX_ORDER_F_EXTRA) != 0);
 }
 
 static uint64_t session_orders(const wcx_engine_t *engine, uint32_t session_id)
@@ -171,6 +174,8 @@ uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hd
 }
 static_assert(WCX_EMIT_SZ(wcx_execution_report_cancel_t) >= WCX_EMIT_SZ(wcx_add_order_t), "new_bound: a remainder is canceled or added");
 static_assert(WCX_EMIT_SZ(wcx_execution_report_new_t) >= REJECT_SZ, "new_bound: a reject comes alone");
+static_assert(FILL_SZ >= CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_restated_t), "a maker that is prevented says less than one that trades");
+static_assert(FILL_SZ >= CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_cancel_t), "the same, when both go");
 static_assert(CANCEL_SZ >= WCX_EMIT_SZ(wcx_order_cancel_reject_t), "cancel bound: a reject comes alone");
 static_assert(WCX_EMIT_SZ(wcx_security_definition_t) >= WCX_EMIT_SZ(wcx_establish_ack_t), "one message: the largest");
 

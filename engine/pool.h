@@ -7,7 +7,7 @@
    whose generation is used up is retired.
 
    Owner:      the engine's thread.
-   Memory:     wcx_order_t[max + 1], wcx_order_links_t[max + 1], zeroed; slot 0 is nobody.
+   Memory:     wcx_order_t[max + 1], as many links and extras, zeroed; slot 0 is nobody.
    Bounds:     max 1..16,777,215.
    Invariants: a live order has level != 0 (it rests) or is the taker of the running input; a free slot keeps its last OrderID, level 0, and the
                next free slot in `next`.
@@ -48,7 +48,17 @@ static_assert(offsetof(wcx_order_t, order_id) == 24, "order: ids");
 static_assert(offsetof(wcx_order_t, next) == 40, "order: links");
 static_assert(offsetof(wcx_order_t, account) == 56, "order: owner");
 
-#define WCX_ORDER_F_COD 0x01u /* ExecInst CancelOnDisconnect */
+#define WCX_ORDER_F_COD 0x01u   /* ExecInst CancelOnDisconnect */
+#define WCX_ORDER_F_EXTRA 0x02u /* its wcx_order_extra_t says something */
+
+/* What few orders have: apart, and touched only with WCX_ORDER_F_EXTRA. */
+typedef struct wcx_order_extra
+{
+  uint32_t smp_id;  /* SelfMatchPreventionID of its own; 0: the account's */
+  uint8_t smp_inst; /* enum wcx_self_match_prevention_inst */
+  uint8_t pad[3];
+} wcx_order_extra_t;
+static_assert(sizeof(wcx_order_extra_t) == 8, "order extra");
 
 /* The list of a session's resting orders: dense and apart, because both neighbours are touched whenever an order comes or goes. */
 typedef struct wcx_order_links
@@ -62,6 +72,7 @@ typedef struct wcx_pool
 {
   wcx_order_t *orders;
   wcx_order_links_t *links;
+  wcx_order_extra_t *extras;
   uint32_t max;
   uint32_t free_head;
   uint32_t bump; /* highest slot ever used */
@@ -72,6 +83,13 @@ typedef struct wcx_pool
 static inline wcx_digest_t wcx_pool_free_hash(const wcx_order_t *order)
 {
   return wcx_pair_hash(order->order_id, order->next);
+}
+
+/* Beside the order's hash: depends on its OrderID, and is none that a free slot could have. */
+static inline wcx_digest_t wcx_pool_extra_hash(const wcx_pool_t *pool, uint32_t slot)
+{
+  const wcx_order_extra_t *extra = &pool->extras[slot];
+  return wcx_pair_hash(~pool->orders[slot].order_id, (uint64_t)extra->smp_id << 8 | extra->smp_inst);
 }
 
 /* Slot of a new order with its order_id set and all else of the line to be filled by the caller, or 0 when none is left. */

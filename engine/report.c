@@ -48,6 +48,18 @@ void wcx_report_delete(wcx_engine_t *engine, uint32_t security_id, uint64_t orde
   };
 }
 
+void wcx_report_reduce(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, int64_t leaves, uint8_t side)
+{
+  wcx_reduce_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_REDUCE_ORDER, sizeof(*md));
+  *md = (wcx_reduce_order_t){
+      .transact_time = engine->stamp_ns,
+      .order_id = order_id,
+      .leaves_qty = leaves,
+      .security_id = security_id,
+      .side = side,
+  };
+}
+
 void wcx_cancel_private(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
 {
   const wcx_order_t *order = &engine->pool.orders[slot];

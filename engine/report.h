@@ -28,6 +28,8 @@ void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel
 void wcx_report_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_order_t *order, int64_t price);
 void wcx_report_delete(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, uint8_t side);
 
+void wcx_report_reduce(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, int64_t leaves, uint8_t side);
+
 /* Cancel a resting order: ER_Cancel to its session (and to `also`, when another session asked), DeleteOrder to the feed, slot freed. */
 void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also);
 

@@ -67,7 +67,8 @@ static inline verdict_t check_terms(const wcx_instrument_t *instrument, int64_t 
 }
 
 #define POST_ONLY (WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)
-#define EXEC_INST_BUILT (WCX_EXEC_INST_CANCEL_ON_DISCONNECT | POST_ONLY)
+#define EXEC_INST_BUILT (WCX_EXEC_INST_CANCEL_ON_DISCONNECT | POST_ONLY)  /* of an order that rests */
+#define EXEC_INST_NEW_BUILT (EXEC_INST_BUILT | WCX_EXEC_INST_ALL_OR_NONE) /* of a new one */
 
 /* A post-only order that meets the other side: refused, or moved one increment away from it when it asks for that and its terms allow it there. */
 static verdict_t check_post_only(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, uint16_t exec_inst, int64_t qty, int64_t *price, uint64_t *px_idx)
@@ -125,15 +126,27 @@ static inline bool take_cl_ord_id(wcx_session_t *session, uint64_t cl_ord_id)
   return true;
 }
 
+/* What a request's ExecInst makes of an order's flags: it replaces the set, the rest stays. */
+static inline uint8_t order_flags(uint16_t exec_inst, uint8_t flags)
+{
+  return (uint8_t)((flags & ~WCX_ORDER_F_COD) | ((exec_inst & WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0 ? WCX_ORDER_F_COD : 0));
+}
+
 /* --- new order ------------------------------------------------------------------------------------------------------------------------ */
+
+/* All of it at once or nothing: FOK, and all-or-none with IOC. */
+static inline bool wants_all(const wcx_new_order_single_t *request)
+{
+  return request->time_in_force == WCX_TIME_IN_FORCE_FOK || (request->exec_inst & WCX_EXEC_INST_ALL_OR_NONE) != 0;
+}
 
 /* What of the schema is not built is refused by name here, before it could be misread as something else. */
 static inline verdict_t check_characteristics(const wcx_new_order_single_t *request)
 {
   bool side_ok = request->side == WCX_SIDE_BUY || request->side == WCX_SIDE_SELL;
   bool sweeps = wcx_match_sweeps(request->ord_type);
-  bool rest_ok = (request->ord_type == WCX_ORD_TYPE_LIMIT || sweeps) && request->stop_px == WCX_I64_NULL && request->min_qty == WCX_I64_NULL &&
-                 (request->exec_inst & ~EXEC_INST_BUILT) == 0 && request->self_match_prevention_inst == WCX_SELF_MATCH_PREVENTION_INST_NONE && request->mmp_group == 0;
+  bool rest_ok = (request->ord_type == WCX_ORD_TYPE_LIMIT || sweeps) && request->stop_px == WCX_I64_NULL && (request->exec_inst & ~EXEC_INST_NEW_BUILT) == 0 &&
+                 request->self_match_prevention_inst <= WCX_SELF_MATCH_PREVENTION_INST_DECREMENT_AND_CANCEL && request->mmp_group == 0;
   if (!side_ok || !rest_ok)
     return refuse(WCX_REJECT_UNSUPPORTED);
   if (request->time_in_force != WCX_TIME_IN_FORCE_GTC && request->time_in_force != WCX_TIME_IN_FORCE_IOC && request->time_in_force != WCX_TIME_IN_FORCE_FOK &&
@@ -143,6 +156,16 @@ static inline verdict_t check_characteristics(const wcx_new_order_single_t *requ
     return refuse(WCX_REJECT_PRICE);
   if (__builtin_expect((request->exec_inst & POST_ONLY) != 0, 0) && (sweeps || request->time_in_force != WCX_TIME_IN_FORCE_GTC))
     return refuse(WCX_REJECT_UNSUPPORTED); /* it may only rest */
+  if (__builtin_expect((request->exec_inst & WCX_EXEC_INST_ALL_OR_NONE) != 0, 0) && request->time_in_force != WCX_TIME_IN_FORCE_IOC &&
+      request->time_in_force != WCX_TIME_IN_FORCE_FOK)
+    return refuse(WCX_REJECT_UNSUPPORTED);
+  if (__builtin_expect(request->min_qty != WCX_I64_NULL, 0))
+  {
+    if (request->min_qty <= 0 || request->min_qty > request->order_qty)
+      return refuse(WCX_REJECT_MIN_QTY);
+    if ((request->exec_inst & POST_ONLY) != 0)
+      return refuse(WCX_REJECT_UNSUPPORTED);
+  }
   if (request->display_qty != WCX_I64_NULL && request->display_qty != request->order_qty)
     return refuse(request->display_qty <= 0 || request->display_qty > request->order_qty ? WCX_REJECT_DISPLAY_QTY : WCX_REJECT_UNSUPPORTED);
   return ACCEPT;
@@ -232,28 +255,8 @@ static inline void report_new(wcx_engine_t *engine, wcx_session_t *session, cons
       .self_match_prevention_inst = request->self_match_prevention_inst,
       .self_match_prevention_id = request->self_match_prevention_id,
       .expire_time = WCX_U64_NULL,
-      .min_qty = WCX_I64_NULL,
+      .min_qty = request->min_qty,
   };
-}
-
-/* The remainder of an order that may not rest. */
-static void report_remainder(wcx_engine_t *engine, const wcx_taker_t *taker, uint8_t reason)
-{
-  wcx_cancel_report_t report = {
-      .order_id = taker->order_id,
-      .cl_ord_id = taker->cl_ord_id,
-      .request_cl_ord_id = WCX_U64_NULL,
-      .receive_ns = engine->receive_ns,
-      .exec_id = ++engine->exec_id,
-      .canceled_qty = taker->leaves,
-      .cum_qty = taker->order_qty - taker->leaves,
-      .security_id = taker->instrument->security_id,
-      .account = taker->account,
-      .session_id = taker->session->session_id,
-      .side = taker->side,
-      .reason = reason,
-  };
-  wcx_report_cancel(engine, taker->session, &report);
 }
 
 /* The first order makes the definitions final. */
@@ -274,8 +277,6 @@ static inline void mark_used(wcx_engine_t *engine, wcx_instrument_t *instrument,
 /* Why what is left of a new order is canceled, or 0 when it rests, at taker->price. */
 static inline uint8_t may_not_rest(const wcx_new_order_single_t *request, wcx_taker_t *taker, uint64_t *px_idx)
 {
-  if (request->time_in_force == WCX_TIME_IN_FORCE_FOK)
-    return WCX_CANCEL_REASON_TIME_IN_FORCE_FOK;
   if (!wcx_match_sweeps(request->ord_type))
     return request->time_in_force == WCX_TIME_IN_FORCE_GTC ? 0 : WCX_CANCEL_REASON_TIME_IN_FORCE_IOC;
   if (request->ord_type == WCX_ORD_TYPE_MARKET || taker->last_px == 0)
@@ -324,30 +325,44 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
       .leaves = request->order_qty,
       .account = request->account,
       .side = request->side,
+      .smp_inst = request->self_match_prevention_inst,
+      .sweeps = wcx_match_sweeps(request->ord_type),
   };
-  bool fok = request->time_in_force == WCX_TIME_IN_FORCE_FOK;
+  if (__builtin_expect(taker.smp_inst != WCX_SELF_MATCH_PREVENTION_INST_NONE, 0))
+    taker.smp_id = wcx_match_smp_id(engine, taker.account, request->self_match_prevention_id);
   uint64_t reported_from = engine->out->write_pos;
-  if (!fok || wcx_book_available(engine, instrument, request->side, taker.price, request->order_qty))
+  uint8_t reason = 0;
+  int64_t at_once = wants_all(request) ? request->order_qty : request->min_qty;
+  if (__builtin_expect(at_once > 0, 0) && !wcx_match_available(engine, &taker, at_once))
+    reason = wants_all(request) ? WCX_CANCEL_REASON_TIME_IN_FORCE_FOK : WCX_CANCEL_REASON_MIN_QTY_NOT_MET;
+  else
+  {
     wcx_match(engine, &taker);
-
-  uint8_t reason = taker.leaves != 0 ? may_not_rest(request, &taker, &px_idx) : 0;
+    if (taker.leaves != 0)
+      reason = may_not_rest(request, &taker, &px_idx);
+  }
   if (taker.leaves == 0 || reason != 0)
   {
     if (taker.leaves != 0)
-      report_remainder(engine, &taker, reason);
-    wcx_match_print(engine, reported_from);
+      wcx_match_cancel_taker(engine, &taker, reason);
+    wcx_match_print(engine, &taker, reported_from);
     wcx_pool_free(&engine->pool, slot);
     return;
   }
-  wcx_match_print(engine, reported_from);
+  wcx_match_print(engine, &taker, reported_from);
   order->leaves = taker.leaves;
-  order->order_qty = request->order_qty;
+  order->order_qty = taker.order_qty;
   order->cl_ord_id = request->cl_ord_id;
   order->session = (uint32_t)(session - engine->sessions);
   order->account = request->account;
   order->instrument = (uint16_t)(instrument - engine->instruments);
   order->side = request->side;
-  order->flags = (request->exec_inst & WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0 ? WCX_ORDER_F_COD : 0;
+  order->flags = order_flags(request->exec_inst, 0);
+  if (__builtin_expect((request->self_match_prevention_id | request->self_match_prevention_inst) != 0, 0))
+  {
+    order->flags |= WCX_ORDER_F_EXTRA;
+    engine->pool.extras[slot] = (wcx_order_extra_t){.smp_id = request->self_match_prevention_id, .smp_inst = request->self_match_prevention_inst};
+  }
   wcx_book_rest(engine, slot, px_idx, taker.price);
   wcx_report_add(engine, instrument, order, taker.price);
 }
@@ -468,20 +483,13 @@ static void replace_in_place(wcx_engine_t *engine, wcx_session_t *session, const
   order->cl_ord_id = request->cl_ord_id;
   order->order_qty -= less;
   order->leaves -= less;
-  order->flags = (request->exec_inst & WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0 ? WCX_ORDER_F_COD : 0;
+  order->flags = order_flags(request->exec_inst, order->flags);
   level->displayed -= (uint64_t)less;
   wcx_index_add(&engine->index, order->session, order->cl_ord_id, slot);
   wcx_digest_add(&engine->order_digest, wcx_order_hash(order, level->price));
   if (less == 0)
     return;
-  wcx_reduce_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_REDUCE_ORDER, sizeof(*md));
-  *md = (wcx_reduce_order_t){
-      .transact_time = engine->stamp_ns,
-      .order_id = order->order_id,
-      .leaves_qty = order->leaves,
-      .security_id = instrument->security_id,
-      .side = order->side,
-  };
+  wcx_report_reduce(engine, instrument->security_id, order->order_id, order->leaves, order->side);
 }
 
 /* Any other change: out of the book, against the other side, and back at the end of its level with what is left. */
@@ -497,7 +505,7 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
   order->cl_ord_id = request->cl_ord_id;
   order->leaves += request->order_qty - order->order_qty;
   order->order_qty = request->order_qty;
-  order->flags = (request->exec_inst & WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0 ? WCX_ORDER_F_COD : 0;
+  order->flags = order_flags(request->exec_inst, order->flags);
   if (!crosses)
   {
     wcx_book_rest(engine, slot, px_idx, price);
@@ -525,15 +533,21 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
       .side = order->side,
   };
   uint64_t reported_from = engine->out->write_pos;
+  if (__builtin_expect((order->flags & WCX_ORDER_F_EXTRA) != 0, 0))
+  {
+    taker.smp_inst = engine->pool.extras[slot].smp_inst;
+    taker.smp_id = wcx_match_smp_id(engine, taker.account, engine->pool.extras[slot].smp_id);
+  }
   wcx_match(engine, &taker);
   wcx_report_delete(engine, instrument->security_id, order->order_id, order->side);
-  wcx_match_print(engine, reported_from);
+  wcx_match_print(engine, &taker, reported_from);
   if (taker.leaves == 0)
   {
     wcx_pool_free(&engine->pool, slot);
     return;
   }
   order->leaves = taker.leaves;
+  order->order_qty = taker.order_qty;
   wcx_book_rest(engine, slot, px_idx, price);
   wcx_report_add(engine, instrument, order, price);
 }

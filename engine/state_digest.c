@@ -138,8 +138,11 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
   for (uint32_t slot = 1; slot <= engine->pool.bump; slot++)
   {
     const wcx_order_t *order = &engine->pool.orders[slot];
-    if (order->level != 0)
-      wcx_digest_add(&sum, wcx_order_hash(order, engine->ladders.levels[order->level].price));
+    if (order->level == 0)
+      continue;
+    wcx_digest_add(&sum, wcx_order_hash(order, engine->ladders.levels[order->level].price));
+    if ((order->flags & WCX_ORDER_F_EXTRA) != 0)
+      wcx_digest_add(&sum, wcx_pool_extra_hash(&engine->pool, slot));
   }
   for (uint32_t slot = engine->pool.free_head; slot != 0; slot = engine->pool.orders[slot].next)
     wcx_digest_add(&sum, wcx_pool_free_hash(&engine->pool.orders[slot]));

@@ -38,6 +38,8 @@ typedef struct tracked
   int64_t px;
   uint64_t priority;
   uint8_t side;
+  uint32_t smp_id; /* effective: no account has one of its own here */
+  uint8_t smp_inst;
   bool post_only; /* until it is replaced */
   bool sweeps;    /* Market, MarketToLimit: rests where it traded last, or not at all */
 } tracked_t;
@@ -57,7 +59,9 @@ typedef struct model
   uint64_t priority;
   uint64_t exec_id;
   uint64_t match_id;
-  uint64_t seen[400]; /* messages by template */
+  uint32_t maker_smp_id; /* of the last fill */
+  uint64_t seen[400];    /* messages by template */
+  uint64_t canceled[32]; /* ER_Cancel by reason */
 } model_t;
 
 static tracked_t *find(tracker_t *tracker, uint64_t order_id)
@@ -102,7 +106,12 @@ static void hear_trade(model_t *m, const wcx_execution_report_trade_t *er)
     assert_true(o->side == BUY ? er->last_px <= o->px : er->last_px >= o->px);
   assert_int_equal(er->ord_status, o->leaves == 0 ? WCX_ORD_STATUS_FILLED : WCX_ORD_STATUS_PARTIALLY_FILLED);
   if (er->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
+  {
     m->match_id++;
+    m->maker_smp_id = o->smp_id;
+  }
+  else if (o->smp_inst != WCX_SELF_MATCH_PREVENTION_INST_NONE)
+    assert_int_not_equal(m->maker_smp_id, o->smp_id);
   assert_int_equal(er->trd_match_id, m->match_id);
   if (o->leaves == 0)
     drop(&m->owners, er->order_id);
@@ -117,6 +126,7 @@ static void hear_owner(model_t *m, const said_t *s)
   {
     const wcx_execution_report_new_t *er = (const void *)s->block;
     add(&m->owners, (tracked_t){er->order_id, er->cl_ord_id, er->session_id, er->security_id, er->order_qty, er->leaves_qty, er->price, 0, er->side,
+                                er->self_match_prevention_id != 0 ? er->self_match_prevention_id : er->account, er->self_match_prevention_inst,
                                 (er->exec_inst & (WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) != 0, er->ord_type != WCX_ORD_TYPE_LIMIT});
     exec_id = er->exec_id;
     break;
@@ -134,9 +144,26 @@ static void hear_owner(model_t *m, const said_t *s)
     tracked_t *o = find(&m->owners, er->order_id);
     assert_non_null(o);
     assert_int_equal(er->canceled_qty, o->leaves);
+    if (er->cancel_reason == WCX_CANCEL_REASON_TIME_IN_FORCE_FOK || er->cancel_reason == WCX_CANCEL_REASON_MIN_QTY_NOT_MET)
+      assert_int_equal(er->cum_qty, 0);
+    m->canceled[er->cancel_reason]++;
     assert_int_equal(er->cum_qty + er->canceled_qty, o->order_qty);
     assert_int_equal(er->cl_ord_id, o->cl_ord_id);
     drop(&m->owners, er->order_id);
+    break;
+  }
+  case WCX_TEMPLATE_EXECUTION_REPORT_RESTATED:
+  {
+    const wcx_execution_report_restated_t *er = (const void *)s->block;
+    tracked_t *o = find(&m->owners, er->order_id);
+    assert_non_null(o);
+    assert_int_equal(er->exec_restatement_reason, WCX_RESTATEMENT_REASON_SELF_MATCH_DECREMENT);
+    assert_true(er->prevented_qty > 0);
+    o->order_qty -= er->prevented_qty; /* CumQty stays */
+    o->leaves -= er->prevented_qty;
+    assert_int_equal(er->leaves_qty, o->leaves);
+    assert_int_equal(er->ord_status, o->leaves == o->order_qty ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED);
+    exec_id = er->exec_id;
     break;
   }
   case WCX_TEMPLATE_EXECUTION_REPORT_REPLACE:
@@ -329,6 +356,14 @@ static void any_new(command_t *c, uint64_t cl_ord_id)
   order.security_id = security;
   order.time_in_force = tifs[any(8)];
   order.exec_inst = any(4) == 0 ? WCX_EXEC_INST_CANCEL_ON_DISCONNECT : 0;
+  if (any(4) == 0)
+    order.self_match_prevention_inst = (uint8_t)(1 + any(4));
+  if (any(12) == 0)
+    order.min_qty = (int64_t)any(4) * lot_of[rules];
+  if (any(12) == 0)
+    order.exec_inst |= WCX_EXEC_INST_ALL_OR_NONE;
+  if (any(6) == 0)
+    order.self_match_prevention_id = 1 + (uint32_t)any(4);
   if (any(6) == 0)
     order.exec_inst |= any(2) == 0 ? WCX_EXEC_INST_POST_ONLY : WCX_EXEC_INST_POST_ONLY_REPRICE;
   if (any(10) == 0)
@@ -487,11 +522,19 @@ static void whatever_comes(void **state)
     b = wcx_engine_output_digest(two.engine);
     assert_memory_equal(&a, &b, sizeof(a));
   }
-  static const uint16_t must_have_happened[] = {201, 202, 203, 204, 205, 208, 2, 3, 4, 302, 303, 304, 305, 306, 307};
+  static const uint16_t must_have_happened[] = {201, 202, 203, 204, 205, 206, 208, 2, 3, 4, 302, 303, 304, 305, 306, 307};
   for (size_t i = 0; i < sizeof(must_have_happened) / sizeof(must_have_happened[0]); i++)
   {
     print_message("# template %u: %llu\n", must_have_happened[i], (unsigned long long)m.seen[must_have_happened[i]]);
     assert_true(m.seen[must_have_happened[i]] > 20);
+  }
+  static const uint8_t reasons[] = {WCX_CANCEL_REASON_USER_REQUESTED,        WCX_CANCEL_REASON_TIME_IN_FORCE_IOC, WCX_CANCEL_REASON_TIME_IN_FORCE_FOK,
+                                    WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_CANCEL_REASON_DISCONNECT,        WCX_CANCEL_REASON_MIN_QTY_NOT_MET,
+                                    WCX_CANCEL_REASON_NO_LIQUIDITY};
+  for (size_t i = 0; i < sizeof(reasons); i++)
+  {
+    print_message("# cancel reason %u: %llu\n", reasons[i], (unsigned long long)m.canceled[reasons[i]]);
+    assert_true(m.canceled[reasons[i]] > 20);
   }
   for (enum wcx_reject reject = 1; reject < WCX_REJECT_CNT; reject++)
     print_message("# reject %s: %llu\n", wcx_reject_name(reject), (unsigned long long)wcx_engine_reject_cnt(one.engine, reject));

@@ -93,18 +93,23 @@ static void what_is_not_built_is_refused_by_name(void **state)
     if ((o.exec_inst & (WCX_EXEC_INST_CANCEL_ON_DISCONNECT | WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) == 0)
       refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
   }
-  for (uint8_t inst = 1; inst <= 4; inst++)
-  {
-    o = good;
-    o.self_match_prevention_inst = inst;
-    refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
-  }
+  o = good;
+  o.self_match_prevention_inst = 5;
+  refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
   o = good;
   o.stop_px = 99;
   refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
   o = good;
   o.min_qty = 1;
+  o.exec_inst = WCX_EXEC_INST_POST_ONLY; /* it may not trade at entry */
   refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
+  static const int64_t min_qtys[] = {0, -1, 11};
+  for (size_t i = 0; i < 3; i++)
+  {
+    o = good;
+    o.min_qty = min_qtys[i];
+    refused(w, 1, o, WCX_ORD_REJ_REASON_INVALID_MIN_QTY, NONE);
+  }
   o = good;
   o.mmp_group = 1;
   refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
