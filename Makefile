@@ -110,6 +110,7 @@ CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 
 build: $(EXES:%=$(BIN)/%) ## compile everything into build/bin
+	@:
 
 objs = $(patsubst %.c,$(OBJ)/%.o,$(1))
 

@@ -28,7 +28,11 @@ for ns in "$WCX_CLIENT_NETNS" "$WCX_NETNS"; do
   [ ! -e "/run/netns/$ns" ] || ip netns del "$ns"
 done
 rm -f "$WCX_REGION" "$WCX_REGION.new"
-if mountpoint -q "$run/huge" 2>/dev/null; then umount "$run/huge" || say "cannot unmount $run/huge: something still uses it"; fi
+while mountpoint -q "$run/huge" 2>/dev/null; do
+  umount "$run/huge" 2>/dev/null && continue
+  say "something still uses $run/huge: it is taken away now, its pages come back when that ends"
+  umount -l "$run/huge" || break
+done
 if [ "${WCX_PAGES_ADDED:-0}" != 0 ]; then
   {
     flock 9

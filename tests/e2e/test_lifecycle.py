@@ -96,7 +96,9 @@ def killed(tap, app):
     app.up(keep=True)
     after = app.wcxctl("status")[0]["Status"]["Shards"][0]["AppliedSeq"]
     tap.ok(after >= before, "KEEP=1 recovers the journal", f"{before} before, {after} after")
-    app.down()
+    with open(app.region, "rb"):
+        done = call(app, DOWN)
+    tap.ok(done.returncode == 0 and left_over(app) == "", "down while somebody reads the region: nothing is left", done.stdout + left_over(app))
 
 
 def wrong(tap, app):
