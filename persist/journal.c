@@ -392,7 +392,7 @@ static int begin(wcx_journal_t *journal)
   }
   int result = seal_end(journal);
   if (result < 0)
-    snprintf(journal->text, sizeof(journal->text), "cannot seal the journal's end: %s", ERROR_TEXT(-result));
+    snprintf(journal->text, sizeof(journal->text), "cannot seal the journal's end: %s; make room if the disk is full, then the next start succeeds", ERROR_TEXT(-result));
   return result;
 }
 
