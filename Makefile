@@ -230,7 +230,8 @@ bench: deps-run ## round-trip times of the appliance beside the port's own echo 
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
 
-clean: ## remove everything that was built (stop the appliance first: make down)
+clean: ## remove everything that was built, journals included
+	@[ ! -e build/run/environment ] || { echo 'wcx: error: the appliance runs from build/run: make down first' >&2; exit 1; }
 	rm -rf build
 
 help: ## this list
