@@ -36,7 +36,7 @@ pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 
 BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/base/hist.c engine/base/metric.c)
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
-DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/port_dpdk.c dataplane/port_sim.c,$(wildcard dataplane/*.c))
+DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_dpdk.c dataplane/port_sim.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
 CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
@@ -51,9 +51,9 @@ EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-rtt 
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
-SRC_wcx-dataplane := dataplane/main.c dataplane/port_dpdk.c $(PROD)
+SRC_wcx-dataplane := dataplane/main.c dataplane/confine.c dataplane/port_dpdk.c $(PROD)
 LIBS_wcx-dataplane := dataplane engine
-LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma
+LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma -lseccomp
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
@@ -142,12 +142,15 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/po
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
 
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
-E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping)
+E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load)
 
 SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
 SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_ping  := $(LD_wcx-dataplane)
+SRC_e2e_memif_load := tests/e2e/memif_load.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
+LIBS_e2e_memif_load := client
+LD_e2e_memif_load := $(LD_wcx-dataplane) -lcrypto
 
 define e2e_rule
 $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/libwcx-%.a) $(LIB)/libwcx-engine.a
@@ -157,7 +160,12 @@ $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/li
 endef
 $(foreach e,$(E2E_PROGRAMS),$(eval $(call e2e_rule,$(e))))
 
-tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) ## compile the tests
+$(B)/tests/tools/liballoc_count.so: tests/tools/alloc_count.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -Wno-pedantic -fPIC -shared -o $@ $<
+
+tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -165,7 +173,7 @@ tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) ##
 
 DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
-DEPS_TEST  := libcmocka-dev python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
 define install

@@ -1,4 +1,5 @@
 /* wcx-dataplane: waits for the region and its parameters, opens the port, runs the loop of one shard on its core until SIGTERM. */
+#include "dataplane/confine.h"
 #include "dataplane/loop.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
@@ -178,6 +179,7 @@ static void run_loop(void *arg)
   printf("wcx-dataplane: shard %u serves on %s: %llu inputs in its history, %u live orders\n", run->params->shards[run->options->shard_idx].shard, run->params->port_device,
          (unsigned long long)wcx_engine_applied_seq(engine), wcx_engine_orders_live(engine));
   fflush(stdout);
+  wcx_confine_poll_thread(run->params->port_kind);
   while (!stopping())
     (void)wcx_loop_step(run->loop, wcx_env_mono_ns(), wcx_env_utc_ns());
 }

@@ -31,7 +31,7 @@ wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, boo
 void wcx_port_close(wcx_port_t *port);
 void wcx_port_mac(const wcx_port_t *port, uint8_t mac[6]);
 
-/* Run `fn(arg)` on the port's poll core and return when it returns (DPDK: a pinned lcore; simulated: in this thread). */
+/* Run `fn(arg)` on the port's poll core and return when it returns (DPDK: a pinned lcore, once per process; simulated: in this thread). */
 void wcx_port_run(wcx_port_t *port, void (*fn)(void *arg), void *arg);
 
 uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max);

@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
+#include <rte_log.h>
 #include <rte_mbuf.h>
 
 #include <errno.h>
@@ -37,6 +38,7 @@ struct wcx_port
   uint16_t id;
   bool is_tx_counted; /* transmit results come from reference counts, see send_counted */
   sem_t done;
+  sem_t parked; /* never posted */
   void (*fn)(void *arg);
   void *arg;
 };
@@ -142,6 +144,7 @@ static void start_eal(uint32_t poll_cpu, bool hugepages)
   setenv("LIBXDP_SKIP_DISPATCHER", "1", 1); /* one program per interface is enough, and the dispatcher needs a bpffs */
   if (rte_eal_init(arg_cnt, args) < 0)
     WCX_DIE("port: DPDK does not start: %s; its own message stands above", rte_strerror(rte_errno));
+  rte_openlog_stream(stderr); /* not to syslog as well, which the poll thread cannot reach */
   if (rte_lcore_is_enabled(POLL_LCORE) == 0 || rte_get_main_lcore() != MAIN_LCORE)
     WCX_DIE("port: DPDK did not take the lcores '%s'", lcores);
 }
@@ -213,7 +216,7 @@ wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, boo
     WCX_DIE("port: %s made no port", name);
   port->is_tx_counted = kind == WCX_PORT_AF_PACKET;
   start_device(port, kind, device);
-  if (sem_init(&port->done, 0, 0) != 0)
+  if (sem_init(&port->done, 0, 0) != 0 || sem_init(&port->parked, 0, 0) != 0)
     WCX_DIE("port: sem_init: %s", strerror(errno));
   return port;
 }
@@ -222,8 +225,7 @@ void wcx_port_close(wcx_port_t *port)
 {
   rte_eth_dev_stop(port->id);
   rte_eth_dev_close(port->id);
-  sem_destroy(&port->done);
-  rte_eal_cleanup();
+  /* No rte_eal_cleanup: it would wait for the poll thread to be back in EAL, and neither --in-memory nor --no-shconf leaves a file behind. */
 }
 
 void wcx_port_mac(const wcx_port_t *port, uint8_t mac[6])
@@ -239,6 +241,9 @@ static int run_on_poll_lcore(void *arg)
   wcx_port_t *port = arg;
   port->fn(port->arg);
   sem_post(&port->done);
+  /* Back in EAL this thread would wait in read(), which it may have given up (confine.h): it waits here for the end of the process. */
+  while (sem_wait(&port->parked) != 0)
+    ;
   return 0;
 }
 
@@ -248,10 +253,9 @@ void wcx_port_run(wcx_port_t *port, void (*fn)(void *arg), void *arg)
   port->arg = arg;
   int status = rte_eal_remote_launch(run_on_poll_lcore, port, POLL_LCORE);
   WCX_CHECK(status == 0, "rte_eal_remote_launch: %d", status);
-  /* rte_eal_wait_lcore spins: sleep until there is next to nothing left to wait for. */
+  /* rte_eal_wait_lcore would spin */
   while (sem_wait(&port->done) != 0)
     WCX_CHECK(errno == EINTR, "sem_wait: %s", strerror(errno));
-  rte_eal_wait_lcore(POLL_LCORE);
 }
 
 /* --- the loop ------------------------------------------------------------------------------------ */
