@@ -44,7 +44,8 @@ for program in "$root/build/bin/wcx-rtt" "$root/build/tests/e2e/port_echo"; do
 done
 command -v dpdk-testpmd >/dev/null || die "dpdk-testpmd is missing: apt-get install dpdk"
 
-client() { ip netns exec "$WCX_CLIENT_NETNS" "$root/build/bin/wcx-rtt" "$@"; }
+# nsenter, not ip netns exec: the latter remounts /sys and cannot in a chroot
+client() { nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$root/build/bin/wcx-rtt" "$@"; }
 
 # $1 name of the row, the rest is a command that prints one JSON line; keeps the round with the least p50
 measure() {
@@ -80,20 +81,19 @@ end_dataplane() {
   done
 }
 
-poll_cpu=$(awk '$1 == "lcore:" {print $2; exit}' "$root/configs/wcx.yaml")
-main_cpu=$((poll_cpu == 0 ? 1 : 0))
-
 up D0
+poll_cpu=$(grep -o 'shards\.lcore=[0-9]*' "$WCX_RUN_DIR/environment" | tail -n 1 | cut -d= -f2)
+main_cpu=$((poll_cpu == 0 ? 1 : 0))
 measure order_d0 client order --count "$count" --cpu "$main_cpu"
 end_dataplane
-ip netns exec "$WCX_NETNS" "$root/build/tests/e2e/port_echo" af_xdp "$WCX_IF" "$poll_cpu" >"$work/echo.log" 2>&1 &
+nsenter --net="/run/netns/$WCX_NETNS" "$root/build/tests/e2e/port_echo" af_xdp "$WCX_IF" "$poll_cpu" >"$work/echo.log" 2>&1 &
 echo_pid=$!
 await_echo port_echo
 measure port_echo client echo --count "$count" --cpu "$main_cpu"
 end_echo
-mac=$(ip -n "$WCX_NETNS" -br link show dev "$WCX_IF" | awk '{print $3}')
-ip -n "$WCX_CLIENT_NETNS" neigh replace 10.77.0.2 lladdr "$mac" dev "$WCX_CLIENT_IF" nud permanent
-LIBXDP_SKIP_DISPATCHER=1 ip netns exec "$WCX_NETNS" dpdk-testpmd --lcores "0@$main_cpu,1@$poll_cpu" --no-pci --no-huge --no-shconf -m 128 --iova-mode=va \
+mac=$(nsenter --net="/run/netns/$WCX_NETNS" ip -br link show dev "$WCX_IF" | awk '{print $3}')
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip neigh replace 10.77.0.2 lladdr "$mac" dev "$WCX_CLIENT_IF" nud permanent
+LIBXDP_SKIP_DISPATCHER=1 nsenter --net="/run/netns/$WCX_NETNS" dpdk-testpmd --lcores "0@$main_cpu,1@$poll_cpu" --no-pci --no-huge --no-shconf -m 128 --iova-mode=va \
   --vdev "net_af_xdp0,iface=$WCX_IF,start_queue=0,queue_count=1,busy_budget=0" -- --forward-mode=5tswap --nb-cores=1 --total-num-mbufs=16383 --stats-period=3600 \
   >"$work/echo.log" 2>&1 </dev/null &
 echo_pid=$!
