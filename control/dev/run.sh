@@ -23,7 +23,7 @@ stop() {
   trap - EXIT
   trap '' INT TERM HUP PIPE # a second Ctrl-C must not end the clean-up
   "$here/down.sh" >&2 || true
-  if [ -s "$summary" ]; then tail -n 1 "$summary"; fi
+  if [ -s "$summary" ]; then tail -n 1 "$summary" || true; fi # the terminal may be gone
   rm -f "$summary"
 }
 trap stop EXIT
@@ -40,6 +40,13 @@ trap 'ended=1; [ -z "$makers" ] || kill -TERM "$makers" 2>/dev/null || true' INT
 nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$bin/wcx-mm" --seconds "$seconds" --server 10.77.0.2 --interface "$WCX_CLIENT_IF" \
   --wcxctl "$bin/wcxctl" --state-dir "$WCX_STATE_DIR" --control-socket "$WCX_CONTROL_SOCKET" --summary "$summary" <&0 &
 makers=$!
-[ $ended = 0 ] || kill -TERM "$makers" 2>/dev/null || true
-while kill -0 "$makers" 2>/dev/null; do wait "$makers" || true; done # a signal ends the wait, not the market makers
+# A signal ends the wait, not the market makers; one that came while they were being started is lost, so it is said again.
+while kill -0 "$makers" 2>/dev/null; do
+  if [ $ended = 0 ]; then
+    wait "$makers" || true
+  else
+    kill -TERM "$makers" 2>/dev/null || true
+    sleep 0.2 || true
+  fi
+done
 wait "$makers"
