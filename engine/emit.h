@@ -11,30 +11,39 @@
 /* Bytes a message of this block takes in the output log. */
 #define WCX_EMIT_SZ(type) ((uint64_t)(sizeof(wcx_out_entry_t) + sizeof(wcx_message_header_t) + ((sizeof(type) + 7) & ~(size_t)7)))
 
-static inline void *wcx_emit(wcx_engine_t *engine, wcx_out_entry_t head, uint16_t template_id, uint16_t block_length)
+static inline void wcx_emit_word(uint8_t *at, uint64_t word)
 {
-  wcx_out_entry_t *entry = wcx_outlog_append(engine->out, (uint32_t)sizeof(wcx_message_header_t) + block_length);
-  head.entry_sz = entry->entry_sz;
-  head.len = entry->len;
-  head.input_seq = engine->seq;
-  *entry = head;
-  uint8_t *message = wcx_out_message(entry);
-  wcx_message_header_t header = {.block_length = block_length, .template_id = template_id, .schema_id = WCX_SCHEMA_ID, .version = WCX_SCHEMA_VERSION};
-  memcpy(message, &header, sizeof(header));
-  return message + sizeof(header);
+  memcpy(at, &word, sizeof(word));
 }
+
+/* Whom a message is for: stream_id, and the tag of an unsequenced one in the high half. The header goes out as the words that the digest reads back at
+   once: smaller stores would make it wait until they have left the store buffer. */
+static inline void *wcx_emit(wcx_engine_t *engine, uint8_t stream, uint64_t stream_id_tag, uint64_t number, uint16_t template_id, uint16_t block_length)
+{
+  uint32_t len = (uint32_t)sizeof(wcx_message_header_t) + block_length;
+  uint32_t sz = wcx_outlog_entry_sz(len);
+  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
+  wcx_emit_word(at, (uint64_t)stream << 48 | (uint64_t)len << 32 | sz);
+  wcx_emit_word(at + 8, stream_id_tag);
+  wcx_emit_word(at + 16, number);
+  wcx_emit_word(at + 24, engine->seq);
+  wcx_emit_word(at + 32, (uint64_t)WCX_SCHEMA_VERSION << 48 | (uint64_t)WCX_SCHEMA_ID << 32 | (uint64_t)template_id << 16 | block_length);
+  return at + 40;
+}
+static_assert(offsetof(wcx_out_entry_t, len) == 4 && offsetof(wcx_out_entry_t, stream) == 6 && offsetof(wcx_out_entry_t, flags) == 7, "entry header: first word");
+static_assert(offsetof(wcx_out_entry_t, stream_id) == 8 && offsetof(wcx_out_entry_t, tag) == 12, "entry header: second word");
+static_assert(offsetof(wcx_out_entry_t, number) == 16 && offsetof(wcx_out_entry_t, input_seq) == 24, "entry header: third and fourth word");
+static_assert(offsetof(wcx_message_header_t, template_id) == 2 && offsetof(wcx_message_header_t, schema_id) == 4, "message header: one word");
 
 static inline void *wcx_emit_session(wcx_engine_t *engine, wcx_session_t *session, uint16_t template_id, uint16_t block_length)
 {
-  wcx_out_entry_t head = {.stream = WCX_STREAM_SESSION, .stream_id = session->session_id, .number = session->next_server_seq++};
   wcx_session_touch(engine, session);
-  return wcx_emit(engine, head, template_id, block_length);
+  return wcx_emit(engine, WCX_STREAM_SESSION, session->session_id, session->next_server_seq++, template_id, block_length);
 }
 
 static inline void *wcx_emit_feed(wcx_engine_t *engine, uint16_t template_id, uint16_t block_length)
 {
-  wcx_out_entry_t head = {.stream = WCX_STREAM_FEED, .stream_id = engine->limits.shard, .number = engine->feed_number++};
-  return wcx_emit(engine, head, template_id, block_length);
+  return wcx_emit(engine, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number++, template_id, block_length);
 }
 
 /* The block of an entry that is such a message, else NULL. */

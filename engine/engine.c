@@ -186,37 +186,31 @@ static_assert(WCX_EMIT_SZ(wcx_security_definition_t) >= WCX_EMIT_SZ(wcx_establis
 /* What a request names: the ids and the price that lead to memory. */
 typedef struct target
 {
-  uint64_t cl_ord_id;
-  uint64_t orig_cl_ord_id;
+  uint64_t orig_cl_ord_id; /* 0: a new order */
   uint64_t order_id;
-  int64_t price;
+  int64_t price; /* 0: joins no level */
   uint32_t security_id;
   uint8_t side; /* 0: the order's */
 } target_t;
 
-static inline bool target_of(uint16_t template_id, const void *body, target_t *target)
+static inline target_t target_of(uint16_t template_id, const void *body)
 {
   if (template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
   {
     wcx_new_order_single_t request;
     memcpy(&request, body, sizeof(request));
-    *target = (target_t){.cl_ord_id = request.cl_ord_id, .order_id = WCX_U64_NULL, .price = request.price, .security_id = request.security_id, .side = request.side};
-    return request.side == WCX_SIDE_BUY || request.side == WCX_SIDE_SELL;
+    bool side_ok = request.side == WCX_SIDE_BUY || request.side == WCX_SIDE_SELL;
+    return (target_t){.order_id = WCX_U64_NULL, .price = request.price, .security_id = request.security_id, .side = side_ok ? request.side : 0};
   }
   if (template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
   {
     wcx_order_cancel_request_t request;
     memcpy(&request, body, sizeof(request));
-    *target = (target_t){.orig_cl_ord_id = request.orig_cl_ord_id, .order_id = request.order_id};
-    return true;
+    return (target_t){.orig_cl_ord_id = request.orig_cl_ord_id, .order_id = request.order_id};
   }
-  if (template_id != WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST)
-    return false;
   wcx_order_cancel_replace_request_t request;
   memcpy(&request, body, sizeof(request));
-  *target = (target_t){
-      .cl_ord_id = request.cl_ord_id, .orig_cl_ord_id = request.orig_cl_ord_id, .order_id = request.order_id, .price = request.price, .security_id = request.security_id};
-  return true;
+  return (target_t){.orig_cl_ord_id = request.orig_cl_ord_id, .order_id = request.order_id, .price = request.price, .security_id = request.security_id};
 }
 
 /* The order a request probably names: may be another one, is in the pool. */
@@ -253,22 +247,33 @@ static inline void prefetch_neighbours(const wcx_engine_t *engine, uint32_t slot
   __builtin_prefetch(&engine->pool.links[links.prev], 1);
 }
 
+/* The index lines: where the order is found, and where its new ClOrdID will stand. */
+static inline void prefetch_index(const wcx_engine_t *engine, uint32_t session_idx, uint16_t template_id, const uint8_t *body)
+{
+  if (template_id != WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
+    wcx_index_prefetch(&engine->index, session_idx, wcx_digest_load64(body + offsetof(wcx_new_order_single_t, cl_ord_id)));
+  if (template_id != WCX_TEMPLATE_NEW_ORDER_SINGLE)
+    wcx_index_prefetch(&engine->index, session_idx, wcx_digest_load64(body + offsetof(wcx_order_cancel_request_t, orig_cl_ord_id)));
+}
+static_assert(offsetof(wcx_new_order_single_t, cl_ord_id) == offsetof(wcx_order_cancel_replace_request_t, cl_ord_id), "prefetch_index");
+static_assert(offsetof(wcx_order_cancel_request_t, orig_cl_ord_id) == offsetof(wcx_order_cancel_replace_request_t, orig_cl_ord_id), "prefetch_index");
+
 void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, uint32_t stage)
 {
   if (stage > 0 && engine->pool.live < PREFETCH_LIVE_MIN)
     return; /* the caches hold all that a few orders are made of */
-  target_t target;
+  uint16_t template_id = hdr->template_id;
+  if (template_id != WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id != WCX_TEMPLATE_ORDER_CANCEL_REQUEST && template_id != WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST)
+    return;
   uint32_t session_idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
-  if (session_idx == WCX_IDX_NONE || !target_of(hdr->template_id, body, &target))
+  if (session_idx == WCX_IDX_NONE)
     return;
   if (stage == 0)
   {
-    if (target.order_id == WCX_U64_NULL && target.orig_cl_ord_id != 0)
-      wcx_index_prefetch(&engine->index, session_idx, target.orig_cl_ord_id);
-    if (target.cl_ord_id != 0)
-      wcx_index_prefetch(&engine->index, session_idx, target.cl_ord_id);
+    prefetch_index(engine, session_idx, template_id, body);
     return;
   }
+  target_t target = target_of(template_id, body);
   uint32_t slot = probable_slot(engine, session_idx, &target);
   if (stage == 1 && slot != 0)
   {
@@ -278,8 +283,6 @@ void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr
   }
   if (stage == 2 && slot != 0)
     prefetch_neighbours(engine, slot);
-  if (target.cl_ord_id == 0)
-    return;
   uint32_t level = probable_level(engine, target.security_id, slot != 0 ? engine->pool.orders[slot].side : target.side, target.price);
   if (level == 0)
     return;

@@ -82,13 +82,12 @@ static inline uint8_t *wcx_out_message(wcx_out_entry_t *entry)
   return (uint8_t *)(entry + 1);
 }
 
-/* Append an entry for a message of `len` bytes (<= 1400) and return it with entry_sz and len set, all else zero; the caller fills the message
-   and the rest. The entry counts as written at once: finish it before anyone walks the log. */
-static inline wcx_out_entry_t *wcx_outlog_append(wcx_outlog_t *log, uint32_t len)
+/* Room for an entry of `sz` bytes (wcx_outlog_entry_sz) whose header and message the caller writes, all of them. The entry counts as written at once: finish
+   it before anyone walks the log. */
+static inline wcx_out_entry_t *wcx_outlog_reserve(wcx_outlog_t *log, uint32_t sz)
 {
-  uint32_t sz = wcx_outlog_entry_sz(len);
   uint64_t to_end = log->cap - (log->write_pos & (log->cap - 1));
-  if (to_end < sz)
+  if (__builtin_expect(to_end < sz, 0))
   {
     /* positions are multiples of 8 and the ring's end may leave as little as 8 bytes: a SKIP shows in entry_sz and stream alone */
     wcx_out_entry_t *skip = wcx_outlog_at(log, log->write_pos);
@@ -100,8 +99,17 @@ static inline wcx_out_entry_t *wcx_outlog_append(wcx_outlog_t *log, uint32_t len
   WCX_CHECK(log->write_pos + sz - log->sent_pos <= log->cap, "output log overrun: write %llu sent %llu cap %llu", (unsigned long long)log->write_pos,
             (unsigned long long)log->sent_pos, (unsigned long long)log->cap);
   wcx_out_entry_t *entry = wcx_outlog_at(log, log->write_pos);
-  *entry = (wcx_out_entry_t){.entry_sz = sz, .len = (uint16_t)len};
   log->write_pos += sz;
+  return entry;
+}
+
+/* Append an entry for a message of `len` bytes (<= 1400) and return it with entry_sz and len set, all else zero; the caller fills the message
+   and the rest. */
+static inline wcx_out_entry_t *wcx_outlog_append(wcx_outlog_t *log, uint32_t len)
+{
+  uint32_t sz = wcx_outlog_entry_sz(len);
+  wcx_out_entry_t *entry = wcx_outlog_reserve(log, sz);
+  *entry = (wcx_out_entry_t){.entry_sz = sz, .len = (uint16_t)len};
   return entry;
 }
 

@@ -89,8 +89,8 @@ void wcx_session_refuse(wcx_engine_t *engine, wcx_session_t *session, const wcx_
   if (refused->uuid > session->key_uuid[refused->key_slot])
     session->key_uuid[refused->key_slot] = refused->uuid;
   wcx_session_touch(engine, session);
-  wcx_out_entry_t head = {.stream = WCX_STREAM_UNSEQUENCED, .stream_id = session->session_id, .tag = refused->peer_tag};
-  wcx_establish_reject_t *reject = wcx_emit(engine, head, WCX_TEMPLATE_ESTABLISH_REJECT, sizeof(*reject));
+  uint64_t whom = (uint64_t)refused->peer_tag << 32 | session->session_id;
+  wcx_establish_reject_t *reject = wcx_emit(engine, WCX_STREAM_UNSEQUENCED, whom, 0, WCX_TEMPLATE_ESTABLISH_REJECT, sizeof(*reject));
   *reject = (wcx_establish_reject_t){.uuid = refused->uuid, .request_timestamp = refused->request_timestamp, .code = refused->code};
 }
 
