@@ -2,6 +2,7 @@
 #include "dataplane/client/mm.h"
 
 #include <ncurses.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -37,7 +38,9 @@ void wcx_mm_board_open(wcx_mm_t *mm)
 bool wcx_mm_board_wants_end(wcx_mm_t *mm)
 {
   (void)mm;
-  return board.screen && getch() == 'q';
+  struct pollfd terminal = {.fd = STDIN_FILENO};
+  bool gone = board.screen && poll(&terminal, 1, 0) > 0 && (terminal.revents & POLLHUP) != 0; /* the kernel tells only the session's leader */
+  return gone || (board.screen && getch() == 'q');
 }
 
 static const char *state_name(enum wcx_client_state state)
