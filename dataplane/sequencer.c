@@ -110,6 +110,12 @@ static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request
   };
   if (hdr.template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
     memcpy(&hdr.account, request->body + offsetof(wcx_new_order_single_t, account), 4);
+  else if (hdr.template_id == WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST)
+    memcpy(&hdr.account, request->body + offsetof(wcx_order_mass_cancel_request_t, account), 4);
+  else if (hdr.template_id == WCX_TEMPLATE_UNLOCK_TRADING_REQUEST)
+    memcpy(&hdr.account, request->body + offsetof(wcx_unlock_trading_request_t, account), 4);
+  if (hdr.account == WCX_U32_NULL)
+    hdr.account = 0;
   wcx_input_prepare(seq->input, &hdr);
   if (!wcx_input_credit(seq->input, &hdr, request->body))
     return BLOCK_WAIT;
@@ -118,10 +124,10 @@ static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request
   return BLOCK_DONE;
 }
 
-/* Templates a client may send and this build acts on. 104..108 are valid in the schema and not built. */
+/* Templates a client may send and this build acts on. 106..108 are valid in the schema and not built. */
 static bool accepted(uint16_t template_id)
 {
-  return (template_id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id <= WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST) || template_id == WCX_TEMPLATE_TERMINATE ||
+  return (template_id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id <= WCX_TEMPLATE_UNLOCK_TRADING_REQUEST) || template_id == WCX_TEMPLATE_TERMINATE ||
          template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST;
 }
 

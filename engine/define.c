@@ -282,7 +282,10 @@ const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_re
   case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
     return "BalanceAdjustment is not built yet";
   case WCX_TEMPLATE_KILL_SWITCH:
-    return "KillSwitch is not built yet";
+  {
+    READ(wcx_kill_switch_t, kill, body);
+    return wcx_kill_switch_error(engine, &kill);
+  }
   default:
     return say("template %u is not a definition, or is not built yet", hdr->template_id);
   }

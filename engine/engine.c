@@ -164,6 +164,10 @@ uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hd
     return CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_cancel_t);
   case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
     return replace_bound(engine, hdr, body);
+  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST: /* an order of another session says ER_Cancel twice */
+    return WCX_EMIT_SZ(wcx_order_mass_cancel_report_t) + engine->pool.live * (CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_cancel_t));
+  case WCX_TEMPLATE_KILL_SWITCH:
+    return engine->session_cnt * WCX_EMIT_SZ(wcx_trading_lock_event_t) + engine->pool.live * CANCEL_SZ;
   case WCX_TEMPLATE_SESSION_CLOSED:
     return WCX_EMIT_SZ(wcx_terminate_t) + session_orders(engine, hdr->session_id) * CANCEL_SZ;
   case WCX_TEMPLATE_TICK:
@@ -347,6 +351,24 @@ static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const vo
   {
     BODY(wcx_order_cancel_replace_request_t, request);
     wcx_request_replace(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST:
+  {
+    BODY(wcx_order_mass_cancel_request_t, request);
+    wcx_mass_cancel(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_UNLOCK_TRADING_REQUEST:
+  {
+    BODY(wcx_unlock_trading_request_t, request);
+    wcx_unlock_trading(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_KILL_SWITCH:
+  {
+    BODY(wcx_kill_switch_t, kill);
+    wcx_kill_switch(engine, &kill);
     break;
   }
   case WCX_TEMPLATE_SESSION_OPENED:

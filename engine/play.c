@@ -236,6 +236,15 @@ static void fill_omitted_definition(input_t *input)
   }
 }
 
+static void fill_omitted_account(input_t *input)
+{
+  bool given = false;
+  const wcx_sbe_field_t *field = field_of(input, "Account", &given);
+  uint32_t account = 1;
+  if (field != NULL && !given)
+    memcpy(input->body + field->off, &account, sizeof(account));
+}
+
 static void fill_defaults(input_t *input)
 {
   switch (input->msg->template_id)
@@ -254,6 +263,10 @@ static void fill_defaults(input_t *input)
   case WCX_TEMPLATE_SECURITY_STATUS:
     fill_omitted(input, "SecurityTradingStatus", WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE);
     break;
+  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST: /* null is meant where an account is only a filter */
+    if (input->body[offsetof(wcx_order_mass_cancel_request_t, mass_cancel_request_type)] == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT)
+      fill_omitted_account(input);
+    break;
   default:
     break;
   }
@@ -264,7 +277,8 @@ static void fill_defaults(input_t *input)
 /* Whether the message is a request that a client sends (it has a ClOrdID of a session), as far as the engine knows them. */
 static bool is_request(uint16_t template_id)
 {
-  return template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE || template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST || template_id == WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST;
+  return template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE || template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST || template_id == WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST ||
+         template_id == WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST || template_id == WCX_TEMPLATE_UNLOCK_TRADING_REQUEST;
 }
 
 /* NULL when the engine takes this message, else why not. */
@@ -284,13 +298,12 @@ static const char *not_taken(const input_t *input)
   case WCX_TEMPLATE_TICK:
   case WCX_TEMPLATE_DAY_ROLL:
   case WCX_TEMPLATE_CAPACITY:
+  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST:
+  case WCX_TEMPLATE_UNLOCK_TRADING_REQUEST:
+  case WCX_TEMPLATE_KILL_SWITCH:
     return NULL;
   case WCX_TEMPLATE_ACCOUNT_DEFINITION:
     return input->body[offsetof(wcx_account_definition_t, credit)] == WCX_CREDIT_CHECKED ? "AccountDefinition with Credit Checked is not built yet" : NULL;
-  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST:
-    return "OrderMassCancelRequest is not built yet";
-  case WCX_TEMPLATE_UNLOCK_TRADING_REQUEST:
-    return "UnlockTradingRequest is not built yet";
   case WCX_TEMPLATE_MASS_QUOTE:
     return "MassQuote is not built yet";
   case WCX_TEMPLATE_MMP_RESET_REQUEST:
@@ -301,8 +314,6 @@ static const char *not_taken(const input_t *input)
     return "AssetDefinition is not built yet";
   case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
     return "BalanceAdjustment is not built yet";
-  case WCX_TEMPLATE_KILL_SWITCH:
-    return "KillSwitch is not built yet";
   default:
     return "this message is not an input of the engine";
   }

@@ -89,12 +89,16 @@ void wcx_cancel_private(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uin
 void wcx_cancel_public(wcx_engine_t *engine, uint64_t from)
 {
   uint64_t end = engine->out->write_pos;
+  uint64_t last = 0;
   for (uint64_t pos = wcx_outlog_settle(engine->out, from, end); pos < end;)
   {
     wcx_out_entry_t *entry = wcx_outlog_at(engine->out, pos);
     const wcx_execution_report_cancel_t *cancel = wcx_emit_block(entry, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL);
-    if (cancel != NULL)
+    if (cancel != NULL && cancel->order_id != last) /* a copy for whoever asked follows at once */
+    {
+      last = cancel->order_id;
       wcx_report_delete(engine, cancel->security_id, cancel->order_id, cancel->side);
+    }
     pos = wcx_outlog_settle(engine->out, pos + entry->entry_sz, end);
   }
 }

@@ -112,20 +112,6 @@ static inline wcx_instrument_t *find_instrument(const wcx_engine_t *engine, uint
   return idx == WCX_IDX_NONE ? NULL : &engine->instruments[idx];
 }
 
-static inline bool entitled(const wcx_session_t *session, uint32_t account)
-{
-  return session->account == account || session->account == WCX_ACCOUNT_ALL;
-}
-
-/* Takes the ClOrdID when it may be used: rising, never 0. A request that is refused afterwards has consumed it. */
-static inline bool take_cl_ord_id(wcx_session_t *session, uint64_t cl_ord_id)
-{
-  if (cl_ord_id <= session->last_cl_ord_id)
-    return false;
-  session->last_cl_ord_id = cl_ord_id;
-  return true;
-}
-
 /* What a request's ExecInst makes of an order's flags: it replaces the set, the rest stays. */
 static inline uint8_t order_flags(uint16_t exec_inst, uint8_t flags)
 {
@@ -178,11 +164,13 @@ static verdict_t check_new(const wcx_engine_t *engine, const wcx_session_t *sess
     return refuse(WCX_REJECT_UNKNOWN_INSTRUMENT);
   if (account == NULL)
     return refuse(WCX_REJECT_UNKNOWN_ACCOUNT);
-  if (!entitled(session, request->account))
+  if (!wcx_session_entitled(session, request->account))
     return refuse(WCX_REJECT_NOT_ENTITLED);
   verdict_t verdict = check_characteristics(request);
   if (verdict.reject != WCX_REJECT_NONE)
     return verdict;
+  if (__builtin_expect((session->lock | account->lock) != 0, 0))
+    return refuse(WCX_REJECT_KILL_SWITCH);
   enum wcx_reject reject = check_account(account, request->side);
   if (reject != WCX_REJECT_NONE)
     return refuse(reject);
@@ -293,7 +281,7 @@ static inline uint8_t may_not_rest(const wcx_new_order_single_t *request, wcx_ta
 
 void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new_order_single_t *request)
 {
-  if (!take_cl_ord_id(session, request->cl_ord_id))
+  if (!wcx_session_take_cl_ord_id(session, request->cl_ord_id))
   {
     report_reject(engine, session, request, refuse(WCX_REJECT_DUPLICATE_CL_ORD_ID));
     return;
@@ -378,7 +366,7 @@ uint32_t wcx_request_resolve(const wcx_engine_t *engine, const wcx_session_t *se
   const wcx_order_t *order = &engine->pool.orders[slot];
   if (engine->instruments[order->instrument].security_id != security_id)
     return 0;
-  return order->session == session_idx || entitled(session, order->account) ? slot : 0;
+  return order->session == session_idx || wcx_session_entitled(session, order->account) ? slot : 0;
 }
 
 static void report_cancel_reject(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_reject_t *of, enum wcx_reject reject)
@@ -395,7 +383,7 @@ static void report_cancel_reject(wcx_engine_t *engine, wcx_session_t *session, c
 void wcx_request_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_request_t *request)
 {
   enum wcx_reject reject = WCX_REJECT_DUPLICATE_CL_ORD_ID;
-  if (take_cl_ord_id(session, request->cl_ord_id))
+  if (wcx_session_take_cl_ord_id(session, request->cl_ord_id))
   {
     uint32_t slot = wcx_request_resolve(engine, session, request->orig_cl_ord_id, request->order_id, request->security_id);
     if (slot != 0)
@@ -427,7 +415,10 @@ static verdict_t check_replace(const wcx_engine_t *engine, const wcx_order_cance
     return refuse(WCX_REJECT_UNSUPPORTED);
   if (request->display_qty != WCX_I64_NULL && request->display_qty != request->order_qty)
     return refuse(request->display_qty <= 0 || request->display_qty > request->order_qty ? WCX_REJECT_DISPLAY_QTY : WCX_REJECT_UNSUPPORTED);
-  enum wcx_reject reject = check_account(find_account(engine, order->account), order->side);
+  const wcx_account_t *account = find_account(engine, order->account);
+  if (__builtin_expect((engine->sessions[order->session].lock | account->lock) != 0, 0))
+    return refuse(WCX_REJECT_KILL_SWITCH);
+  enum wcx_reject reject = check_account(account, order->side);
   if (reject != WCX_REJECT_NONE)
     return refuse(reject);
   reject = check_market(instrument);
@@ -583,7 +574,7 @@ void wcx_request_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx
 {
   uint32_t slot = 0;
   enum wcx_reject reject = WCX_REJECT_DUPLICATE_CL_ORD_ID;
-  if (take_cl_ord_id(session, request->cl_ord_id))
+  if (wcx_session_take_cl_ord_id(session, request->cl_ord_id))
     reject = replace(engine, session, request, &slot);
   if (reject == WCX_REJECT_NONE)
     return;

@@ -43,7 +43,8 @@ typedef struct wcx_instrument
 typedef struct wcx_account
 {
   wcx_account_definition_t definition;
-  uint64_t used; /* has had an order: the definition is final */
+  uint32_t used; /* has had an order: the definition is final */
+  uint32_t lock; /* enum wcx_locked_by; 0: open */
   wcx_digest_t hash;
 } wcx_account_t;
 static_assert(sizeof(wcx_account_t) == 48, "account");
@@ -62,7 +63,8 @@ typedef struct wcx_session
   uint8_t dirty;     /* its hash in the sum is out of date; it stands in the dirty list */
   uint8_t open_mask; /* bit per transport with a binding */
   uint8_t cod;       /* enum wcx_cod */
-  uint8_t pad[17];
+  uint8_t lock;      /* enum wcx_locked_by; 0: open */
+  uint8_t pad[16];
   /* sign-on and sign-off */
   uint64_t cod_deadline_ns; /* 0: none pending */
   uint64_t uuid;
@@ -149,6 +151,20 @@ static inline void wcx_session_touch(wcx_engine_t *engine, wcx_session_t *sessio
   engine->dirty[engine->dirty_cnt++] = (uint32_t)(session - engine->sessions);
 }
 
+static inline bool wcx_session_entitled(const wcx_session_t *session, uint32_t account)
+{
+  return session->account == account || session->account == WCX_ACCOUNT_ALL;
+}
+
+/* Takes the ClOrdID when it may be used: rising, never 0. A request that is refused afterwards has consumed it. */
+static inline bool wcx_session_take_cl_ord_id(wcx_session_t *session, uint64_t cl_ord_id)
+{
+  if (cl_ord_id <= session->last_cl_ord_id)
+    return false;
+  session->last_cl_ord_id = cl_ord_id;
+  return true;
+}
+
 /* session.c */
 enum wcx_cod
 {
@@ -166,6 +182,12 @@ void wcx_request_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_
 void wcx_request_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request);
 /* Slot of the order a cancel or replace of this session names, or 0. */
 uint32_t wcx_request_resolve(const wcx_engine_t *engine, const wcx_session_t *session, uint64_t orig_cl_ord_id, uint64_t order_id, uint32_t security_id);
+
+/* mass_cancel.c */
+void wcx_mass_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_mass_cancel_request_t *request);
+void wcx_unlock_trading(wcx_engine_t *engine, wcx_session_t *session, const wcx_unlock_trading_request_t *request);
+void wcx_kill_switch(wcx_engine_t *engine, const wcx_kill_switch_t *kill);
+const char *wcx_kill_switch_error(const wcx_engine_t *engine, const wcx_kill_switch_t *kill);
 
 /* define.c */
 void wcx_define(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);

@@ -15,7 +15,7 @@ wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx)
   {
     uint64_t next_client_seq, next_server_seq, last_cl_ord_id, uuid, key_uuid[2], cod_deadline_ns;
     uint32_t idx, session_id, account, open_orders, cod_window_ms;
-    uint8_t open_mask, cod;
+    uint8_t open_mask, cod_lock;
     char mold_session[10];
   } record;
   memset(&record, 0, sizeof(record));
@@ -31,7 +31,7 @@ wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx)
   record.open_orders = session->open_orders;
   record.cod_window_ms = session->cod_window_ms;
   record.open_mask = session->open_mask;
-  record.cod = session->cod;
+  record.cod_lock = (uint8_t)(session->cod | session->lock << 4);
   memcpy(record.mold_session, session->mold_session, sizeof(record.mold_session));
   return wcx_digest_of(KEY_SESSION, &record, sizeof(record));
 }
@@ -58,8 +58,9 @@ wcx_digest_t wcx_account_hash(const wcx_account_t *account, uint32_t idx)
   struct
   {
     wcx_account_definition_t definition;
-    uint64_t used, idx;
-  } record = {.definition = account->definition, .used = account->used, .idx = idx};
+    uint32_t used, lock;
+    uint64_t idx;
+  } record = {.definition = account->definition, .used = account->used, .lock = account->lock, .idx = idx};
   return wcx_digest_of(KEY_ACCOUNT, &record, sizeof(record));
 }
 

@@ -185,6 +185,12 @@ static void hear_owner(model_t *m, const said_t *s)
   case WCX_TEMPLATE_EXECUTION_REPORT_REJECT:
     exec_id = ((const wcx_execution_report_reject_t *)(const void *)s->block)->exec_id;
     break;
+  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT:
+    exec_id = ((const wcx_order_mass_cancel_report_t *)(const void *)s->block)->exec_id;
+    break;
+  case WCX_TEMPLATE_TRADING_LOCK_EVENT:
+    exec_id = ((const wcx_trading_lock_event_t *)(const void *)s->block)->exec_id;
+    break;
   case WCX_TEMPLATE_ORDER_CANCEL_REJECT:
     exec_id = ((const wcx_order_cancel_reject_t *)(const void *)s->block)->exec_id;
     break;
@@ -401,6 +407,29 @@ static void any_replace(command_t *c, uint64_t cl_ord_id, const tracked_t *targe
   PUT(c, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST, request);
 }
 
+/* Narrow ones mostly, so that books live on. */
+static void any_mass_cancel(command_t *c, uint64_t cl_ord_id)
+{
+  static const uint8_t types[5] = {1, 7, 100, 101, 102};
+  wcx_order_mass_cancel_request_t request = {
+      .cl_ord_id = cl_ord_id,
+      .security_id = any(4) == 0 ? WCX_U32_NULL : 1 + (uint32_t)any(INSTRUMENT_CNT + 1),
+      .account = any(2) == 0 ? WCX_U32_NULL : 1 + (uint32_t)any(9),
+      .mass_cancel_request_type = types[any(5)],
+      .side = (uint8_t)any(3),
+      .lock_trading = any(20) == 0,
+  };
+  if (c->session_id == 9 && request.account == WCX_U32_NULL && any(10) != 0)
+    request.account = 1;
+  PUT(c, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, request);
+}
+
+static void any_unlock(command_t *c, uint64_t cl_ord_id)
+{
+  wcx_unlock_trading_request_t request = {.cl_ord_id = cl_ord_id, .account = any(2) == 0 ? WCX_U32_NULL : c->session_id - (any(5) == 0)};
+  PUT(c, WCX_TEMPLATE_UNLOCK_TRADING_REQUEST, request);
+}
+
 /* Sign-ons and sign-offs, halts, ticks: seldom. */
 static void any_event(command_t *c)
 {
@@ -411,8 +440,12 @@ static void any_event(command_t *c)
                                   .security_id = 1 + (uint32_t)any(INSTRUMENT_CNT),
                                   .security_trading_status = any(4) == 0 ? WCX_SECURITY_TRADING_STATUS_TRADING_HALT : WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE};
   wcx_tick_t tick = {0};
-  switch (any(5))
+  wcx_kill_switch_t kill = {.account = 1 + (uint32_t)any(8), .locked = any(6) == 0};
+  switch (any(6))
   {
+  case 5:
+    PUT(c, WCX_TEMPLATE_KILL_SWITCH, kill);
+    break;
   case 0:
     PUT(c, WCX_TEMPLATE_SESSION_OPENED, opened);
     break;
@@ -436,7 +469,7 @@ static command_t any_command(world_t *w, const model_t *m)
   command_t c = {.session_id = 1 + (uint32_t)any(SESSION_CNT)};
   uint64_t dice = any(1000);
   if (growing && dice >= 560 && any(3) != 0)
-    dice = 0;
+    dice = 500;
   const tracked_t *target = m->owners.cnt != 0 ? &m->owners.at[any(m->owners.cnt)] : NULL;
   if (dice >= 996)
   {
@@ -449,7 +482,11 @@ static command_t any_command(world_t *w, const model_t *m)
   uint64_t cl_ord_id = w->cl_ord_id[c.session_id] + (any(20) == 0 ? any(100) : 1);
   if (any(200) == 0)
     cl_ord_id = 0;
-  if (dice >= 780 && target != NULL)
+  if (dice < 4)
+    any_mass_cancel(&c, cl_ord_id);
+  else if (dice < 12)
+    any_unlock(&c, cl_ord_id);
+  else if (dice >= 780 && target != NULL)
     any_replace(&c, cl_ord_id, target);
   else if (dice >= 560 && target != NULL)
   {
@@ -522,15 +559,15 @@ static void whatever_comes(void **state)
     b = wcx_engine_output_digest(two.engine);
     assert_memory_equal(&a, &b, sizeof(a));
   }
-  static const uint16_t must_have_happened[] = {201, 202, 203, 204, 205, 206, 208, 2, 3, 4, 302, 303, 304, 305, 306, 307};
+  static const uint16_t must_have_happened[] = {201, 202, 203, 204, 205, 206, 208, 209, 210, 213, 2, 3, 4, 302, 303, 304, 305, 306, 307};
   for (size_t i = 0; i < sizeof(must_have_happened) / sizeof(must_have_happened[0]); i++)
   {
     print_message("# template %u: %llu\n", must_have_happened[i], (unsigned long long)m.seen[must_have_happened[i]]);
     assert_true(m.seen[must_have_happened[i]] > 20);
   }
   static const uint8_t reasons[] = {WCX_CANCEL_REASON_USER_REQUESTED,        WCX_CANCEL_REASON_TIME_IN_FORCE_IOC, WCX_CANCEL_REASON_TIME_IN_FORCE_FOK,
-                                    WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_CANCEL_REASON_DISCONNECT,        WCX_CANCEL_REASON_MIN_QTY_NOT_MET,
-                                    WCX_CANCEL_REASON_NO_LIQUIDITY};
+                                    WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_CANCEL_REASON_DISCONNECT,        WCX_CANCEL_REASON_MASS_CANCEL,
+                                    WCX_CANCEL_REASON_KILL_SWITCH,           WCX_CANCEL_REASON_MIN_QTY_NOT_MET,   WCX_CANCEL_REASON_NO_LIQUIDITY};
   for (size_t i = 0; i < sizeof(reasons); i++)
   {
     print_message("# cancel reason %u: %llu\n", reasons[i], (unsigned long long)m.canceled[reasons[i]]);
@@ -541,6 +578,7 @@ static void whatever_comes(void **state)
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_LEVELS_FULL) > 20);
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_ORDERS_FULL) > 20);
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_POST_ONLY) > 20);
+  assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_KILL_SWITCH) > 20);
   world_free(&one);
   world_free(&two);
 }

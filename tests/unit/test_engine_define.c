@@ -83,7 +83,7 @@ static void what_is_not_built_says_so(void **state)
   assert_string_equal(world_definition_error(w, WCX_TEMPLATE_ACCOUNT_DEFINITION, &account), "Account 20: Credit Checked is not built yet");
   assert_string_equal(world_definition_error(w, WCX_TEMPLATE_ASSET_DEFINITION, body), "AssetDefinition is not built yet");
   assert_string_equal(world_definition_error(w, WCX_TEMPLATE_BALANCE_ADJUSTMENT, body), "BalanceAdjustment is not built yet");
-  assert_string_equal(world_definition_error(w, WCX_TEMPLATE_KILL_SWITCH, body), "KillSwitch is not built yet");
+  assert_string_equal(world_definition_error(w, WCX_TEMPLATE_KILL_SWITCH, body), "KillSwitch: no such Account");
 }
 
 static void capacity_must_fit_state_and_memory(void **state)

@@ -1,0 +1,196 @@
+/* Mass cancel, and the locks that keep an account or a session from new orders: asked for by clients (104, 105) or by operations (411). */
+#include "engine/emit.h"
+#include "engine/report.h"
+
+#define ANY UINT32_MAX /* of a filter: every session, account, instrument */
+
+/* Which resting orders go. */
+typedef struct filter
+{
+  uint32_t session; /* index */
+  uint32_t account; /* id; ANY is WCX_ACCOUNT_ALL too */
+  uint32_t instrument;
+  uint8_t side; /* 0: both */
+} filter_t;
+static_assert(ANY == WCX_ACCOUNT_ALL, "a session for every account filters none");
+
+/* Session by session in order of definition, each in order of priority. The caller tells the feed. Returns how many went. */
+static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *requester)
+{
+  uint32_t cnt = 0;
+  for (uint32_t i = 0; i < engine->session_cnt; i++)
+  {
+    if (filter->session != ANY && filter->session != i)
+      continue;
+    uint32_t next;
+    for (uint32_t slot = engine->sessions[i].order_head; slot != 0; slot = next)
+    {
+      const wcx_order_t *order = &engine->pool.orders[slot];
+      next = engine->pool.links[slot].next;
+      if ((filter->account != ANY && filter->account != order->account) || (filter->instrument != ANY && filter->instrument != order->instrument) ||
+          (filter->side != 0 && filter->side != order->side))
+        continue;
+      wcx_cancel_private(engine, slot, reason, request_cl_ord_id, requester);
+      cnt++;
+    }
+  }
+  return cnt;
+}
+
+/* An account that a request names and may name. */
+static uint8_t judge_account(const wcx_engine_t *engine, const wcx_session_t *session, uint32_t account)
+{
+  if (wcx_idmap_find(&engine->account_map, account) == WCX_IDX_NONE)
+    return WCX_MASS_CANCEL_REJECT_REASON_UNKNOWN_ACCOUNT;
+  return wcx_session_entitled(session, account) ? WCX_MASS_CANCEL_REJECT_REASON_NONE : WCX_MASS_CANCEL_REJECT_REASON_NOT_ENTITLED;
+}
+
+/* What a request asks for. An Account given narrows every type. */
+static uint8_t judge(const wcx_engine_t *engine, const wcx_session_t *session, const wcx_order_mass_cancel_request_t *request, filter_t *filter)
+{
+  *filter = (filter_t){.session = ANY, .account = session->account, .instrument = ANY, .side = request->side};
+  if (request->lock_trading > 1 || request->side > WCX_SIDE_FILTER_SELL)
+    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
+  if (request->security_id != WCX_U32_NULL)
+  {
+    filter->instrument = wcx_idmap_find(&engine->instrument_map, request->security_id);
+    if (filter->instrument == WCX_IDX_NONE)
+      return WCX_MASS_CANCEL_REJECT_REASON_UNKNOWN_INSTRUMENT;
+  }
+  if (request->account != WCX_U32_NULL)
+  {
+    uint8_t reason = judge_account(engine, session, request->account);
+    if (reason != WCX_MASS_CANCEL_REJECT_REASON_NONE)
+      return reason;
+    filter->account = request->account;
+  }
+  bool fine = true;
+  switch (request->mass_cancel_request_type)
+  {
+  case WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_ALL_ORDERS:
+    break;
+  case WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_A_SECURITY:
+    fine = filter->instrument != ANY;
+    break;
+  case WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT:
+    fine = filter->account != ANY;
+    break;
+  case WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION:
+    filter->session = (uint32_t)(session - engine->sessions);
+    break;
+  default: /* groups come with market-maker protection */
+    fine = false;
+    break;
+  }
+  return fine ? WCX_MASS_CANCEL_REJECT_REASON_NONE : WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
+}
+
+static wcx_account_t *account_of(wcx_engine_t *engine, uint32_t account)
+{
+  return &engine->accounts[wcx_idmap_find(&engine->account_map, account)];
+}
+
+static void lock_account(wcx_engine_t *engine, uint32_t id, uint8_t by)
+{
+  wcx_account_t *account = account_of(engine, id);
+  account->lock = by;
+  wcx_state_renew_account(engine, account);
+}
+
+/* Operations' lock is not turned into the client's. */
+static void lock(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_mass_cancel_request_t *request, const filter_t *filter)
+{
+  if (request->mass_cancel_request_type != WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT)
+    session->lock = WCX_LOCKED_BY_CLIENT;
+  else if (account_of(engine, filter->account)->lock == 0)
+    lock_account(engine, filter->account, WCX_LOCKED_BY_CLIENT);
+}
+
+void wcx_mass_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_mass_cancel_request_t *request)
+{
+  filter_t filter;
+  uint64_t reported_from = engine->out->write_pos;
+  uint8_t reason = WCX_MASS_CANCEL_REJECT_REASON_DUPLICATE_CL_ORD_ID;
+  if (wcx_session_take_cl_ord_id(session, request->cl_ord_id))
+    reason = judge(engine, session, request, &filter);
+  bool accepted = reason == WCX_MASS_CANCEL_REJECT_REASON_NONE;
+  uint32_t cnt = accepted ? cancel_matching(engine, &filter, WCX_CANCEL_REASON_MASS_CANCEL, request->cl_ord_id, session) : 0;
+  if (accepted && request->lock_trading == 1)
+    lock(engine, session, request, &filter);
+
+  wcx_order_mass_cancel_report_t *report = wcx_emit_session(engine, session, WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT, sizeof(*report));
+  *report = (wcx_order_mass_cancel_report_t){
+      .transact_time = engine->stamp_ns,
+      .exec_id = ++engine->exec_id,
+      .cl_ord_id = request->cl_ord_id,
+      .total_affected_orders = cnt,
+      .session_id = session->session_id,
+      .security_id = request->security_id,
+      .mass_cancel_request_type = request->mass_cancel_request_type,
+      .mass_cancel_response = accepted ? WCX_MASS_CANCEL_RESPONSE_ACCEPTED : WCX_MASS_CANCEL_RESPONSE_REJECTED,
+      .mass_cancel_reject_reason = reason,
+      .lock_trading = accepted ? request->lock_trading : 0,
+      .receive_time = engine->receive_ns,
+  };
+  wcx_cancel_public(engine, reported_from);
+}
+
+static void report_lock(wcx_engine_t *engine, wcx_session_t *session, uint32_t account, uint8_t locked, uint8_t by)
+{
+  wcx_trading_lock_event_t *event = wcx_emit_session(engine, session, WCX_TEMPLATE_TRADING_LOCK_EVENT, sizeof(*event));
+  *event = (wcx_trading_lock_event_t){
+      .transact_time = engine->stamp_ns,
+      .exec_id = ++engine->exec_id,
+      .session_id = session->session_id,
+      .account = account,
+      .locked = locked,
+      .by = by,
+  };
+}
+
+void wcx_unlock_trading(wcx_engine_t *engine, wcx_session_t *session, const wcx_unlock_trading_request_t *request)
+{
+  bool fine = wcx_session_take_cl_ord_id(session, request->cl_ord_id);
+  if (fine && request->account != WCX_U32_NULL)
+    fine = judge_account(engine, session, request->account) == WCX_MASS_CANCEL_REJECT_REASON_NONE && account_of(engine, request->account)->lock <= WCX_LOCKED_BY_CLIENT;
+  if (!fine)
+  {
+    wcx_business_message_reject_t *reject = wcx_emit_session(engine, session, WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, sizeof(*reject));
+    *reject = (wcx_business_message_reject_t){
+        .transact_time = engine->stamp_ns,
+        .ref_seq_num = session->next_client_seq - 1,
+        .business_reject_ref_id = request->cl_ord_id,
+        .ref_template_id = WCX_TEMPLATE_UNLOCK_TRADING_REQUEST,
+        .business_reject_reason = WCX_BUSINESS_REJECT_REASON_NOT_AUTHORIZED,
+    };
+    return;
+  }
+  if (request->account != WCX_U32_NULL)
+    lock_account(engine, request->account, 0);
+  else
+    session->lock = 0;
+  report_lock(engine, session, request->account, 0, WCX_LOCKED_BY_CLIENT);
+}
+
+const char *wcx_kill_switch_error(const wcx_engine_t *engine, const wcx_kill_switch_t *kill)
+{
+  if (wcx_idmap_find(&engine->account_map, kill->account) == WCX_IDX_NONE)
+    return "KillSwitch: no such Account";
+  return kill->locked > 1 ? "KillSwitch: Locked is 0 or 1" : NULL;
+}
+
+void wcx_kill_switch(wcx_engine_t *engine, const wcx_kill_switch_t *kill)
+{
+  WCX_CHECK(wcx_kill_switch_error(engine, kill) == NULL, "seq %llu: KillSwitch of account %u", (unsigned long long)engine->seq, kill->account);
+  uint64_t reported_from = engine->out->write_pos;
+  if (kill->locked == 1)
+  {
+    filter_t filter = {.session = ANY, .account = kill->account, .instrument = ANY};
+    cancel_matching(engine, &filter, WCX_CANCEL_REASON_KILL_SWITCH, WCX_U64_NULL, NULL);
+  }
+  lock_account(engine, kill->account, kill->locked == 1 ? WCX_LOCKED_BY_OPERATIONS : 0);
+  for (uint32_t i = 0; i < engine->session_cnt; i++)
+    if (wcx_session_entitled(&engine->sessions[i], kill->account))
+      report_lock(engine, &engine->sessions[i], kill->account, kill->locked, WCX_LOCKED_BY_OPERATIONS);
+  wcx_cancel_public(engine, reported_from);
+}
