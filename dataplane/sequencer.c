@@ -39,10 +39,11 @@ static bool say_gated(wcx_sequencer_t *seq, const wcx_binding_t *binding, uint16
   return true;
 }
 
+/* By template alone: a request under a foreign schema number is told which of the client's requests it was, too. */
 static bool has_cl_ord_id(const request_t *request)
 {
   uint16_t id = request->header.template_id;
-  return request->header.schema_id == WCX_SCHEMA_ID && id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && id <= WCX_TEMPLATE_MMP_CONFIG_REQUEST && request->avail >= 8;
+  return id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && id <= WCX_TEMPLATE_MMP_CONFIG_REQUEST && request->avail >= 8;
 }
 
 /* Depends on the received bytes and the configuration only, so it does not wait for the gate. */
