@@ -441,7 +441,7 @@ enum wcx_exec_inst
   WCX_EXEC_INST_ALL_OR_NONE = 1 << 6,
 };
 
-#define WCX_SBE_TEMPLATE_MAX 413u
+#define WCX_SBE_TEMPLATE_MAX 417u
 
 enum wcx_template
 {
@@ -493,6 +493,7 @@ enum wcx_template
   WCX_TEMPLATE_ASSET_DEFINITION = 401,
   WCX_TEMPLATE_ACCOUNT_DEFINITION = 402,
   WCX_TEMPLATE_BALANCE_ADJUSTMENT = 403,
+  WCX_TEMPLATE_LIMIT_UPDATE = 404,
   WCX_TEMPLATE_SESSION_DEFINITION = 405,
   WCX_TEMPLATE_SESSION_OPENED = 406,
   WCX_TEMPLATE_SESSION_CLOSED = 407,
@@ -500,7 +501,10 @@ enum wcx_template
   WCX_TEMPLATE_TICK = 409,
   WCX_TEMPLATE_DAY_ROLL = 410,
   WCX_TEMPLATE_KILL_SWITCH = 411,
+  WCX_TEMPLATE_TRADE_BREAK_COMMAND = 412,
   WCX_TEMPLATE_CAPACITY = 413,
+  WCX_TEMPLATE_FEE_TIER_DEFINITION = 416,
+  WCX_TEMPLATE_VOLATILITY_RULE = 417,
 };
 
 typedef struct wcx_establish
@@ -1607,6 +1611,33 @@ static_assert(offsetof(wcx_balance_adjustment_t, reference) == 16, "BalanceAdjus
 static_assert(offsetof(wcx_balance_adjustment_t, account) == 24, "BalanceAdjustment.Account");
 static_assert(offsetof(wcx_balance_adjustment_t, pad4) == 28, "BalanceAdjustment.Pad4");
 
+typedef struct wcx_limit_update
+{
+  char asset[8];
+  int64_t max_order_qty;
+  int64_t max_order_notional;
+  int64_t max_open_notional;
+  int64_t max_position;
+  uint32_t max_open_orders;
+  uint32_t account;
+  uint8_t kyc_tier;
+  uint8_t pad3[3];
+  uint8_t pad4[4];
+  uint64_t reserved;
+} wcx_limit_update_t;
+static_assert(sizeof(wcx_limit_update_t) == 64, "LimitUpdate block length");
+static_assert(offsetof(wcx_limit_update_t, asset) == 0, "LimitUpdate.Asset");
+static_assert(offsetof(wcx_limit_update_t, max_order_qty) == 8, "LimitUpdate.MaxOrderQty");
+static_assert(offsetof(wcx_limit_update_t, max_order_notional) == 16, "LimitUpdate.MaxOrderNotional");
+static_assert(offsetof(wcx_limit_update_t, max_open_notional) == 24, "LimitUpdate.MaxOpenNotional");
+static_assert(offsetof(wcx_limit_update_t, max_position) == 32, "LimitUpdate.MaxPosition");
+static_assert(offsetof(wcx_limit_update_t, max_open_orders) == 40, "LimitUpdate.MaxOpenOrders");
+static_assert(offsetof(wcx_limit_update_t, account) == 44, "LimitUpdate.Account");
+static_assert(offsetof(wcx_limit_update_t, kyc_tier) == 48, "LimitUpdate.KycTier");
+static_assert(offsetof(wcx_limit_update_t, pad3) == 49, "LimitUpdate.Pad3");
+static_assert(offsetof(wcx_limit_update_t, pad4) == 52, "LimitUpdate.Pad4");
+static_assert(offsetof(wcx_limit_update_t, reserved) == 56, "LimitUpdate.Reserved");
+
 typedef struct wcx_session_definition
 {
   uint32_t session_id;
@@ -1726,6 +1757,49 @@ static_assert(offsetof(wcx_kill_switch_t, locked) == 4, "KillSwitch.Locked");
 static_assert(offsetof(wcx_kill_switch_t, pad3) == 5, "KillSwitch.Pad3");
 static_assert(offsetof(wcx_kill_switch_t, reserved) == 8, "KillSwitch.Reserved");
 
+typedef struct wcx_trade_break_command
+{
+  uint64_t trd_match_id;
+  int64_t last_px;
+  int64_t last_qty;
+  uint64_t buy_order_id;
+  uint64_t sell_order_id;
+  uint64_t buy_cl_ord_id;
+  uint64_t sell_cl_ord_id;
+  uint64_t buy_exec_id;
+  uint64_t sell_exec_id;
+  int64_t buy_commission;
+  int64_t sell_commission;
+  uint32_t security_id;
+  uint32_t buy_account;
+  uint32_t sell_account;
+  uint32_t buy_session_id;
+  uint32_t sell_session_id;
+  uint8_t reason;
+  uint8_t pad3[3];
+  uint64_t reserved;
+} wcx_trade_break_command_t;
+static_assert(sizeof(wcx_trade_break_command_t) == 120, "TradeBreakCommand block length");
+static_assert(offsetof(wcx_trade_break_command_t, trd_match_id) == 0, "TradeBreakCommand.TrdMatchID");
+static_assert(offsetof(wcx_trade_break_command_t, last_px) == 8, "TradeBreakCommand.LastPx");
+static_assert(offsetof(wcx_trade_break_command_t, last_qty) == 16, "TradeBreakCommand.LastQty");
+static_assert(offsetof(wcx_trade_break_command_t, buy_order_id) == 24, "TradeBreakCommand.BuyOrderID");
+static_assert(offsetof(wcx_trade_break_command_t, sell_order_id) == 32, "TradeBreakCommand.SellOrderID");
+static_assert(offsetof(wcx_trade_break_command_t, buy_cl_ord_id) == 40, "TradeBreakCommand.BuyClOrdID");
+static_assert(offsetof(wcx_trade_break_command_t, sell_cl_ord_id) == 48, "TradeBreakCommand.SellClOrdID");
+static_assert(offsetof(wcx_trade_break_command_t, buy_exec_id) == 56, "TradeBreakCommand.BuyExecID");
+static_assert(offsetof(wcx_trade_break_command_t, sell_exec_id) == 64, "TradeBreakCommand.SellExecID");
+static_assert(offsetof(wcx_trade_break_command_t, buy_commission) == 72, "TradeBreakCommand.BuyCommission");
+static_assert(offsetof(wcx_trade_break_command_t, sell_commission) == 80, "TradeBreakCommand.SellCommission");
+static_assert(offsetof(wcx_trade_break_command_t, security_id) == 88, "TradeBreakCommand.SecurityID");
+static_assert(offsetof(wcx_trade_break_command_t, buy_account) == 92, "TradeBreakCommand.BuyAccount");
+static_assert(offsetof(wcx_trade_break_command_t, sell_account) == 96, "TradeBreakCommand.SellAccount");
+static_assert(offsetof(wcx_trade_break_command_t, buy_session_id) == 100, "TradeBreakCommand.BuySessionID");
+static_assert(offsetof(wcx_trade_break_command_t, sell_session_id) == 104, "TradeBreakCommand.SellSessionID");
+static_assert(offsetof(wcx_trade_break_command_t, reason) == 108, "TradeBreakCommand.Reason");
+static_assert(offsetof(wcx_trade_break_command_t, pad3) == 109, "TradeBreakCommand.Pad3");
+static_assert(offsetof(wcx_trade_break_command_t, reserved) == 112, "TradeBreakCommand.Reserved");
+
 typedef struct wcx_capacity
 {
   uint32_t max_orders;
@@ -1742,6 +1816,38 @@ static_assert(offsetof(wcx_capacity_t, max_accounts) == 8, "Capacity.MaxAccounts
 static_assert(offsetof(wcx_capacity_t, max_sessions) == 12, "Capacity.MaxSessions");
 static_assert(offsetof(wcx_capacity_t, max_levels) == 16, "Capacity.MaxLevels");
 static_assert(offsetof(wcx_capacity_t, pad4) == 20, "Capacity.Pad4");
+
+typedef struct wcx_fee_tier_definition
+{
+  uint32_t maker_share;
+  uint32_t taker_share;
+  uint8_t fee_tier;
+  uint8_t pad3[3];
+  uint8_t pad4[4];
+} wcx_fee_tier_definition_t;
+static_assert(sizeof(wcx_fee_tier_definition_t) == 16, "FeeTierDefinition block length");
+static_assert(offsetof(wcx_fee_tier_definition_t, maker_share) == 0, "FeeTierDefinition.MakerShare");
+static_assert(offsetof(wcx_fee_tier_definition_t, taker_share) == 4, "FeeTierDefinition.TakerShare");
+static_assert(offsetof(wcx_fee_tier_definition_t, fee_tier) == 8, "FeeTierDefinition.FeeTier");
+static_assert(offsetof(wcx_fee_tier_definition_t, pad3) == 9, "FeeTierDefinition.Pad3");
+static_assert(offsetof(wcx_fee_tier_definition_t, pad4) == 12, "FeeTierDefinition.Pad4");
+
+typedef struct wcx_volatility_rule
+{
+  uint64_t dynamic_range;
+  uint64_t pause_nanos;
+  uint64_t auction_nanos;
+  uint32_t security_id;
+  uint8_t pad4[4];
+  uint64_t reserved;
+} wcx_volatility_rule_t;
+static_assert(sizeof(wcx_volatility_rule_t) == 40, "VolatilityRule block length");
+static_assert(offsetof(wcx_volatility_rule_t, dynamic_range) == 0, "VolatilityRule.DynamicRange");
+static_assert(offsetof(wcx_volatility_rule_t, pause_nanos) == 8, "VolatilityRule.PauseNanos");
+static_assert(offsetof(wcx_volatility_rule_t, auction_nanos) == 16, "VolatilityRule.AuctionNanos");
+static_assert(offsetof(wcx_volatility_rule_t, security_id) == 24, "VolatilityRule.SecurityID");
+static_assert(offsetof(wcx_volatility_rule_t, pad4) == 28, "VolatilityRule.Pad4");
+static_assert(offsetof(wcx_volatility_rule_t, reserved) == 32, "VolatilityRule.Reserved");
 
 /* clang-format on */
 #endif

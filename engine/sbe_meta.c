@@ -907,6 +907,19 @@ static const wcx_sbe_field_t fields_balance_adjustment[] = {
   {"Account", NULL, 1, 24, 4, WCX_SBE_U32, 0},
   {"Pad4", NULL, 5999, 28, 4, WCX_SBE_PAD, 0},
 };
+static const wcx_sbe_field_t fields_limit_update[] = {
+  {"Asset", NULL, 5100, 0, 8, WCX_SBE_CHAR, 0},
+  {"MaxOrderQty", NULL, 5130, 8, 8, WCX_SBE_I64, 1},
+  {"MaxOrderNotional", NULL, 5131, 16, 8, WCX_SBE_I64, 1},
+  {"MaxOpenNotional", NULL, 5132, 24, 8, WCX_SBE_I64, 1},
+  {"MaxPosition", NULL, 5133, 32, 8, WCX_SBE_I64, 1},
+  {"MaxOpenOrders", NULL, 5134, 40, 4, WCX_SBE_U32, 1},
+  {"Account", NULL, 1, 44, 4, WCX_SBE_U32, 0},
+  {"KycTier", NULL, 5104, 48, 1, WCX_SBE_U8, 0},
+  {"Pad3", NULL, 5999, 49, 3, WCX_SBE_PAD, 0},
+  {"Pad4", NULL, 5997, 52, 4, WCX_SBE_PAD, 0},
+  {"Reserved", NULL, 5998, 56, 8, WCX_SBE_PAD, 0},
+};
 static const wcx_sbe_field_t fields_session_definition[] = {
   {"SessionID", NULL, 5006, 0, 4, WCX_SBE_U32, 0},
   {"Account", NULL, 1, 4, 4, WCX_SBE_U32, 0},
@@ -963,6 +976,27 @@ static const wcx_sbe_field_t fields_kill_switch[] = {
   {"Pad3", NULL, 5999, 5, 3, WCX_SBE_PAD, 0},
   {"Reserved", NULL, 5998, 8, 8, WCX_SBE_PAD, 0},
 };
+static const wcx_sbe_field_t fields_trade_break_command[] = {
+  {"TrdMatchID", NULL, 880, 0, 8, WCX_SBE_U64, 0},
+  {"LastPx", NULL, 31, 8, 8, WCX_SBE_I64, 0},
+  {"LastQty", NULL, 32, 16, 8, WCX_SBE_I64, 0},
+  {"BuyOrderID", NULL, 5140, 24, 8, WCX_SBE_U64, 0},
+  {"SellOrderID", NULL, 5141, 32, 8, WCX_SBE_U64, 0},
+  {"BuyClOrdID", NULL, 5142, 40, 8, WCX_SBE_U64, 0},
+  {"SellClOrdID", NULL, 5143, 48, 8, WCX_SBE_U64, 0},
+  {"BuyExecID", NULL, 5144, 56, 8, WCX_SBE_U64, 0},
+  {"SellExecID", NULL, 5145, 64, 8, WCX_SBE_U64, 0},
+  {"BuyCommission", NULL, 5146, 72, 8, WCX_SBE_I64, 0},
+  {"SellCommission", NULL, 5147, 80, 8, WCX_SBE_I64, 0},
+  {"SecurityID", NULL, 48, 88, 4, WCX_SBE_U32, 0},
+  {"BuyAccount", NULL, 5148, 92, 4, WCX_SBE_U32, 0},
+  {"SellAccount", NULL, 5149, 96, 4, WCX_SBE_U32, 0},
+  {"BuySessionID", NULL, 5150, 100, 4, WCX_SBE_U32, 0},
+  {"SellSessionID", NULL, 5151, 104, 4, WCX_SBE_U32, 0},
+  {"Reason", &enums[26], 5046, 108, 1, WCX_SBE_ENUM, 0},
+  {"Pad3", NULL, 5999, 109, 3, WCX_SBE_PAD, 0},
+  {"Reserved", NULL, 5998, 112, 8, WCX_SBE_PAD, 0},
+};
 static const wcx_sbe_field_t fields_capacity[] = {
   {"MaxOrders", NULL, 5120, 0, 4, WCX_SBE_U32, 0},
   {"MaxInstruments", NULL, 5121, 4, 4, WCX_SBE_U32, 0},
@@ -970,6 +1004,21 @@ static const wcx_sbe_field_t fields_capacity[] = {
   {"MaxSessions", NULL, 5123, 12, 4, WCX_SBE_U32, 0},
   {"MaxLevels", NULL, 5124, 16, 4, WCX_SBE_U32, 0},
   {"Pad4", NULL, 5999, 20, 4, WCX_SBE_PAD, 0},
+};
+static const wcx_sbe_field_t fields_fee_tier_definition[] = {
+  {"MakerShare", NULL, 5152, 0, 4, WCX_SBE_U32, 0},
+  {"TakerShare", NULL, 5153, 4, 4, WCX_SBE_U32, 0},
+  {"FeeTier", NULL, 5105, 8, 1, WCX_SBE_U8, 0},
+  {"Pad3", NULL, 5999, 9, 3, WCX_SBE_PAD, 0},
+  {"Pad4", NULL, 5997, 12, 4, WCX_SBE_PAD, 0},
+};
+static const wcx_sbe_field_t fields_volatility_rule[] = {
+  {"DynamicRange", NULL, 5154, 0, 8, WCX_SBE_U64, 0},
+  {"PauseNanos", NULL, 5155, 8, 8, WCX_SBE_U64, 0},
+  {"AuctionNanos", NULL, 5156, 16, 8, WCX_SBE_U64, 0},
+  {"SecurityID", NULL, 48, 24, 4, WCX_SBE_U32, 0},
+  {"Pad4", NULL, 5999, 28, 4, WCX_SBE_PAD, 0},
+  {"Reserved", NULL, 5998, 32, 8, WCX_SBE_PAD, 0},
 };
 
 const wcx_sbe_msg_t wcx_sbe_msgs[] = {
@@ -1021,6 +1070,7 @@ const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"AssetDefinition", fields_asset_definition, 4, 401, 16, 2, NULL, NULL, 0, 0},
   {"AccountDefinition", fields_account_definition, 8, 402, 24, 2, NULL, NULL, 0, 0},
   {"BalanceAdjustment", fields_balance_adjustment, 5, 403, 32, 2, NULL, NULL, 0, 0},
+  {"LimitUpdate", fields_limit_update, 11, 404, 64, 2, NULL, NULL, 0, 0},
   {"SessionDefinition", fields_session_definition, 3, 405, 16, 2, NULL, NULL, 0, 0},
   {"SessionOpened", fields_session_opened, 17, 406, 72, 2, NULL, NULL, 0, 0},
   {"SessionClosed", fields_session_closed, 8, 407, 24, 2, NULL, NULL, 0, 0},
@@ -1028,9 +1078,12 @@ const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"Tick", fields_tick, 1, 409, 8, 2, NULL, NULL, 0, 0},
   {"DayRoll", fields_day_roll, 2, 410, 8, 2, NULL, NULL, 0, 0},
   {"KillSwitch", fields_kill_switch, 4, 411, 16, 2, NULL, NULL, 0, 0},
+  {"TradeBreakCommand", fields_trade_break_command, 19, 412, 120, 2, NULL, NULL, 0, 0},
   {"Capacity", fields_capacity, 6, 413, 24, 2, NULL, NULL, 0, 0},
+  {"FeeTierDefinition", fields_fee_tier_definition, 5, 416, 16, 2, NULL, NULL, 0, 0},
+  {"VolatilityRule", fields_volatility_rule, 6, 417, 40, 2, NULL, NULL, 0, 0},
 };
-const uint32_t wcx_sbe_msg_cnt = 56;
+const uint32_t wcx_sbe_msg_cnt = 60;
 
 const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1] = {
   [1] = 1,
@@ -1081,13 +1134,17 @@ const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1] = {
   [401] = 46,
   [402] = 47,
   [403] = 48,
-  [405] = 49,
-  [406] = 50,
-  [407] = 51,
-  [408] = 52,
-  [409] = 53,
-  [410] = 54,
-  [411] = 55,
-  [413] = 56,
+  [404] = 49,
+  [405] = 50,
+  [406] = 51,
+  [407] = 52,
+  [408] = 53,
+  [409] = 54,
+  [410] = 55,
+  [411] = 56,
+  [412] = 57,
+  [413] = 58,
+  [416] = 59,
+  [417] = 60,
 };
 /* clang-format on */
