@@ -1,6 +1,10 @@
 /* Resting orders: where an order enters a book, changes in it and leaves it. All sums, links, counts, the ClOrdID index and the order digest
    change here and in the fill (match.c), nowhere else.
 
+   An order that lives but does not take stands in one of three places: in its book (displayed or hidden, at its price), among the waiting stops of its instrument
+   (WCX_ORDER_F_WAITING, at its StopPx), or in one of the instrument's lists of unseen orders (WCX_ORDER_F_WAITING, level WCX_LEVEL_UNSEEN). Whatever
+   its place, it is listed with its session and found by its ClOrdID from acceptance to its end.
+
    Owner:      the engine's thread, inside wcx_engine_apply.
    Pinned by:  tests/unit/test_engine_match.c, tests/property/test_engine_invariants.c. */
 #ifndef WCX_ENGINE_BOOK_H
@@ -30,16 +34,76 @@ static inline bool wcx_book_crosses(uint8_t side, int64_t price, int64_t level_p
   return side == WCX_SIDE_BUY ? level_price <= price : level_price >= price;
 }
 
-/* Queue the order of `slot` (its line filled in but for links, level and priority) at the end of its level. */
+/* The order that is first at a level. */
+static inline uint32_t wcx_book_first(const wcx_level_t *level)
+{
+  return level->head != 0 ? level->head : level->hidden_head;
+}
+
+/* Limit of a live order that does not take; WCX_I64_NULL for a waiting stop that will sweep. */
+static inline int64_t wcx_book_price(const wcx_engine_t *engine, uint32_t slot)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  return (order->flags & WCX_ORDER_F_WAITING) != 0 ? engine->pool.extras[slot].price : engine->ladders.levels[order->level].price;
+}
+
+/* What an order in a book shows. */
+static inline int64_t wcx_book_displayed(const wcx_engine_t *engine, uint32_t slot)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  if (__builtin_expect((order->flags & (WCX_ORDER_F_HIDDEN | WCX_ORDER_F_ICEBERG)) == 0, 1))
+    return order->leaves;
+  return (order->flags & WCX_ORDER_F_HIDDEN) != 0 ? 0 : engine->pool.extras[slot].displayed;
+}
+
+/* What a taker gets of it at once. */
+static inline int64_t wcx_book_tranche(const wcx_engine_t *engine, uint32_t slot)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  return __builtin_expect((order->flags & WCX_ORDER_F_ICEBERG) == 0, 1) ? order->leaves : engine->pool.extras[slot].displayed;
+}
+
+static inline uint64_t wcx_book_public_id(const wcx_engine_t *engine, uint32_t slot)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  return __builtin_expect((order->flags & WCX_ORDER_F_EXTRA) == 0, 1) ? order->order_id : engine->pool.extras[slot].public_id;
+}
+
+/* An order joins those that live: its session's list and the index. Its line and extra are filled in but for links, level and priority. */
+void wcx_book_enlist(wcx_engine_t *engine, uint32_t slot);
+
+/* One hidden order or iceberg more, or less. */
+void wcx_book_count_special(wcx_engine_t *engine, uint32_t slot, int by);
+
+/* It ends: list, index, deadline; the slot becomes free. It stands nowhere any more. */
+void wcx_book_end(wcx_engine_t *engine, uint32_t slot);
+
+/* Queue a listed order at the end of its level (of the displayed or the hidden orders). */
 void wcx_book_rest(wcx_engine_t *engine, uint32_t slot, uint64_t px_idx, int64_t price);
 
-/* Take the order of `slot` out of its level, its session's list and the index; the slot stays the caller's. */
-void wcx_book_unrest(wcx_engine_t *engine, uint32_t slot);
+/* A listed order waits: a stop at extra.stop_px, or unseen (`closing`: for the closing auction). extra.place says where among its equals. */
+void wcx_book_wait_stop(wcx_engine_t *engine, uint32_t slot);
+void wcx_book_wait_unseen(wcx_engine_t *engine, uint32_t slot, bool closing);
 
-/* Take a filled or canceled order's level, list and index entries away when its quantity has been taken from the level already. */
+/* Take the order of `slot` out of where it stands; it stays listed and indexed. */
+void wcx_book_take_out(wcx_engine_t *engine, uint32_t slot);
+
+/* The same for an order in a book whose quantity has been taken from its level and whose hash from the sum already. */
 void wcx_book_unlink(wcx_engine_t *engine, uint32_t slot);
 
-/* Is `qty` there for an order of `side` at `price` or better? */
-bool wcx_book_available(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price, int64_t qty);
+/* An iceberg whose displayed part is gone shows the next one at the end of its level, under a new public id. Its hash is not in the sum meanwhile. */
+void wcx_book_refresh(wcx_engine_t *engine, uint32_t slot);
+
+/* An order that stands somewhere loses `less` of its total, and of what is left. Its hash is not in the sum meanwhile. */
+void wcx_book_shrink(wcx_engine_t *engine, uint32_t slot, int64_t less);
+
+/* The order answers to another ClOrdID from now on. Its hash is not in the sum meanwhile. */
+void wcx_book_rename(wcx_engine_t *engine, uint32_t slot, uint64_t cl_ord_id);
+
+/* Is `qty` there for an order of `side` at `price` or better, within low..high? */
+bool wcx_book_available(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price, int64_t low, int64_t high, int64_t qty);
+
+/* Could an order of this side and price index find a level? */
+bool wcx_book_has_level(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, uint64_t px_idx);
 
 #endif

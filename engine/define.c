@@ -1,4 +1,5 @@
 /* Definitions: instruments, accounts, sessions, capacity, the day. Each is checked by wcx_engine_definition_error before it is journaled and applied. */
+#include "engine/auction.h"
 #include "engine/emit.h"
 #include "engine/sbe_meta.h"
 
@@ -28,21 +29,6 @@ static const wcx_sbe_msg_t *message_of(uint16_t template_id)
 
 /* --- instruments ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool status_known(uint8_t status)
-{
-  switch (status)
-  {
-  case WCX_SECURITY_TRADING_STATUS_TRADING_HALT:
-  case WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE:
-  case WCX_SECURITY_TRADING_STATUS_NOT_AVAILABLE_FOR_TRADING:
-  case WCX_SECURITY_TRADING_STATUS_CANCEL_ONLY:
-  case WCX_SECURITY_TRADING_STATUS_PAUSED:
-    return true;
-  default:
-    return false;
-  }
-}
-
 static int notional_scale(const wcx_security_definition_t *def)
 {
   return def->price_exponent + def->qty_exponent - def->amt_exponent;
@@ -57,8 +43,10 @@ static const char *instrument_error(const wcx_engine_t *engine, const wcx_securi
     return say("SecurityID %u: all %u instruments are defined", def->security_id, engine->capacity.max_instruments);
   if (def->security_id == 0 || def->security_id == WCX_U32_NULL)
     return say("SecurityID %u is not a valid id", def->security_id);
-  if (!status_known(def->security_trading_status))
-    return say("SecurityTradingStatus %u is unknown or is not built yet", def->security_trading_status);
+  wcx_security_status_t status = {.security_id = def->security_id, .security_trading_status = def->security_trading_status};
+  const char *error = wcx_auction_status_error(engine, &status);
+  if (error != NULL)
+    return error;
   if (def->min_price_increment < 1)
     return say("MinPriceIncrement %lld is below 1", (long long)def->min_price_increment);
   if (def->round_lot < 1)
@@ -101,7 +89,6 @@ static void set_rules(wcx_instrument_t *instrument)
   instrument->security_id = def->security_id;
   instrument->increment = wcx_divider((uint64_t)def->min_price_increment);
   instrument->lot = wcx_divider((uint64_t)def->round_lot);
-  instrument->qty_min = def->min_trade_vol;
   instrument->qty_max = def->max_trade_vol != 0 ? def->max_trade_vol : INT64_MAX;
   instrument->px_low = def->low_limit_price; /* null is the lowest int64: no limit */
   instrument->px_high = def->high_limit_price != WCX_I64_NULL ? def->high_limit_price : INT64_MAX;
@@ -117,6 +104,8 @@ static void define_instrument(wcx_engine_t *engine, const wcx_security_definitio
   {
     idx = engine->instrument_cnt++;
     wcx_idmap_add(&engine->instrument_map, def->security_id, idx);
+    engine->instruments[idx].security_id = def->security_id;
+    wcx_digest_add(&engine->record_digest, wcx_instrument_px_hash(&engine->instruments[idx]));
   }
   wcx_instrument_t *instrument = &engine->instruments[idx];
   instrument->definition = *def;
@@ -124,7 +113,7 @@ static void define_instrument(wcx_engine_t *engine, const wcx_security_definitio
   instrument->status = def->security_trading_status;
   set_rules(instrument);
   wcx_state_renew_instrument(engine, instrument);
-  wcx_security_definition_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_SECURITY_DEFINITION, sizeof(*md));
+  wcx_security_definition_t *md = wcx_note_feed(engine, WCX_TEMPLATE_SECURITY_DEFINITION, sizeof(*md));
   *md = instrument->definition;
 }
 
@@ -132,19 +121,7 @@ static const char *status_error(const wcx_engine_t *engine, const wcx_security_s
 {
   if (wcx_idmap_find(&engine->instrument_map, status->security_id) == WCX_IDX_NONE)
     return say("SecurityID %u is unknown", status->security_id);
-  if (!status_known(status->security_trading_status))
-    return say("SecurityTradingStatus %u is unknown or is not built yet", status->security_trading_status);
-  return NULL;
-}
-
-static void set_status(wcx_engine_t *engine, const wcx_security_status_t *status)
-{
-  wcx_instrument_t *instrument = &engine->instruments[wcx_idmap_find(&engine->instrument_map, status->security_id)];
-  instrument->status = status->security_trading_status;
-  wcx_state_renew_instrument(engine, instrument);
-  wcx_security_status_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_SECURITY_STATUS, sizeof(*md));
-  *md = *status;
-  md->transact_time = engine->stamp_ns;
+  return wcx_auction_status_error(engine, status);
 }
 
 /* --- accounts and sessions ------------------------------------------------------------------------------------------------------------ */
@@ -175,6 +152,8 @@ static void define_account(wcx_engine_t *engine, const wcx_account_definition_t 
     idx = engine->account_cnt++;
     wcx_idmap_add(&engine->account_map, def->account, idx);
   }
+  if (!engine->accounts[idx].used)
+    engine->accounts[idx] = (wcx_account_t){.max_open_orders = UINT32_MAX, .max_order_qty = INT64_MAX, .hash = engine->accounts[idx].hash, .lock = engine->accounts[idx].lock};
   engine->accounts[idx].definition = *def;
   wcx_state_renew_account(engine, &engine->accounts[idx]);
 }
@@ -220,7 +199,7 @@ static const char *capacity_error(const wcx_engine_t *engine, const wcx_capacity
   const wcx_engine_limits_t *memory = &engine->limits;
   const char *error = capacity_field_error("MaxOrders", capacity->max_orders, engine->pool.live, memory->orders_max);
   if (error == NULL)
-    error = capacity_field_error("MaxLevels", capacity->max_levels, engine->ladders.level_live, memory->levels_max);
+    error = capacity_field_error("MaxLevels", capacity->max_levels, engine->ladders.level_live - engine->stop_level_cnt, memory->levels_max);
   if (error == NULL)
     error = capacity_field_error("MaxInstruments", capacity->max_instruments, engine->instrument_cnt, memory->instruments_max);
   if (error == NULL)
@@ -308,7 +287,7 @@ void wcx_define(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *b
   case WCX_TEMPLATE_SECURITY_STATUS:
   {
     READ(wcx_security_status_t, status, body);
-    set_status(engine, &status);
+    wcx_auction_set_status(engine, &status);
     break;
   }
   case WCX_TEMPLATE_ACCOUNT_DEFINITION:

@@ -1,6 +1,7 @@
 /* How the engine says things: one function appends a message to a session's stream, one to the feed. The caller fills the block, whole.
 
    Owner:      the engine's thread, inside wcx_engine_apply.
+   Order:      everything private of an input stands before everything public: wcx_emit_feed only when nothing private can follow, else wcx_note_feed.
    Result:     the block of the message in the output log, 8-aligned, not zeroed: assign every field (a compound literal does).
    Room:       reserved by the caller of apply (wcx_engine_output_bound; its per-message sizes are WCX_EMIT_SZ). */
 #ifndef WCX_ENGINE_EMIT_H
@@ -8,7 +9,7 @@
 
 #include "engine/state.h"
 
-/* Bytes a message of this block takes in the output log. */
+/* Bytes a message of this block takes in the output log; a noted one takes them twice. */
 #define WCX_EMIT_SZ(type) ((uint64_t)(sizeof(wcx_out_entry_t) + sizeof(wcx_message_header_t) + ((sizeof(type) + 7) & ~(size_t)7)))
 
 static inline void wcx_emit_word(uint8_t *at, uint64_t word)
@@ -46,12 +47,23 @@ static inline void *wcx_emit_feed(wcx_engine_t *engine, uint16_t template_id, ui
   return wcx_emit(engine, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number++, template_id, block_length);
 }
 
-/* The block of an entry that is such a message, else NULL. */
-static inline const void *wcx_emit_block(wcx_out_entry_t *entry, uint16_t template_id)
+/* --- what must wait for the private messages of the input -------------------------------------------------------------------------------- */
+
+#define WCX_NOTE_F 1u /* flags of a SKIP entry that holds a feed message to be said later */
+
+/* A feed message that is said when all that is private has been: it lies in the log as a SKIP entry until wcx_notes_flush says it. */
+static inline void *wcx_note_feed(wcx_engine_t *engine, uint16_t template_id, uint16_t block_length)
 {
-  wcx_message_header_t header;
-  memcpy(&header, wcx_out_message(entry), sizeof(header));
-  return header.template_id == template_id ? wcx_out_message(entry) + sizeof(header) : NULL;
+  uint32_t len = (uint32_t)sizeof(wcx_message_header_t) + block_length;
+  uint32_t sz = wcx_outlog_entry_sz(len);
+  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
+  wcx_emit_word(at, (uint64_t)WCX_NOTE_F << 56 | (uint64_t)WCX_STREAM_SKIP << 48 | (uint64_t)len << 32 | sz);
+  wcx_emit_word(at + 8, (uint64_t)template_id << 16 | block_length);
+  if (engine->note_cnt++ == 0)
+    engine->notes_from = engine->out->write_pos - sz;
+  return at + 40;
 }
+
+void wcx_notes_flush(wcx_engine_t *engine);
 
 #endif

@@ -1,10 +1,12 @@
-/* The engine's doors: memory, apply and its bound, position. What an input does is in request.c, session.c and define.c; queries are in view.c. */
+/* The engine's doors: memory, apply and its bound. What an input does is in request.c, replace.c, mass_cancel.c, session.c and define.c; queries are in view.c. */
 #include "engine/engine.h"
 
+#include "engine/auction.h"
 #include "engine/book.h"
 #include "engine/emit.h"
 #include "engine/match.h"
 #include "engine/out_digest.h"
+#include "engine/stops.h"
 
 /* --- memory --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -24,8 +26,13 @@ static void *take(arena_t *arena, uint64_t cnt, size_t sz)
 static bool limits_sound(const wcx_engine_limits_t *limits)
 {
   return limits->shard >= 1 && limits->shard <= 65535 && limits->orders_max >= 1 && limits->orders_max <= WCX_ORDER_SLOT_MAX && limits->levels_max >= 1 &&
-         limits->levels_max < WCX_LADDER_LEVEL && limits->instruments_max >= 1 && limits->instruments_max <= 65535 && limits->accounts_max >= 1 &&
+         limits->levels_max < WCX_LADDER_LEVEL / 2 && limits->instruments_max >= 1 && limits->instruments_max <= 65535 && limits->accounts_max >= 1 &&
          limits->accounts_max <= (1u << 30) && limits->sessions_max >= 1 && limits->sessions_max <= (1u << 24);
+}
+
+static uint64_t timers_max(const wcx_engine_limits_t *limits)
+{
+  return (uint64_t)limits->orders_max + limits->sessions_max + limits->instruments_max;
 }
 
 static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limits_t *limits)
@@ -34,8 +41,9 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   engine->pool.links = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_links_t));
   engine->pool.extras = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_extra_t));
   engine->index.entries = take(arena, wcx_index_cap(limits->orders_max), sizeof(uint64_t));
-  engine->ladders.levels = take(arena, (uint64_t)limits->levels_max + 1, sizeof(wcx_level_t));
-  engine->ladders.nodes = take(arena, (uint64_t)limits->levels_max + 1, sizeof(wcx_ladder_node_t));
+  engine->ladders.levels = take(arena, 2 * (uint64_t)limits->levels_max + 1, sizeof(wcx_level_t)); /* of books, and as many of waiting stops */
+  engine->ladders.nodes = take(arena, 2 * (uint64_t)limits->levels_max + 1, sizeof(wcx_ladder_node_t));
+  engine->timers.heap = take(arena, timers_max(limits) + 1, sizeof(wcx_timer_t));
   engine->instruments = take(arena, limits->instruments_max, sizeof(wcx_instrument_t));
   engine->sessions = take(arena, limits->sessions_max, sizeof(wcx_session_t));
   engine->accounts = take(arena, limits->accounts_max, sizeof(wcx_account_t));
@@ -66,7 +74,8 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
   lay_out(engine, &arena, limits);
   engine->limits = *limits;
   engine->pool.max = limits->orders_max;
-  engine->ladders.max = limits->levels_max;
+  engine->ladders.max = 2 * limits->levels_max;
+  engine->timers.max = (uint32_t)timers_max(limits);
   engine->index.mask = wcx_index_cap(limits->orders_max) - 1;
   engine->index.hash_key = limits->hash_key;
   engine->instrument_map.mask = (uint32_t)(wcx_idmap_cap(limits->instruments_max) - 1);
@@ -80,16 +89,31 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
       .max_levels = limits->levels_max,
   };
   engine->feed_number = 1;
-  engine->next_deadline_ns = UINT64_MAX;
   return engine;
 }
 
 /* --- bound ---------------------------------------------------------------------------------------------------------------------------- */
 
 #define REJECT_SZ WCX_EMIT_SZ(wcx_execution_report_reject_t)
-#define FILL_SZ (2 * WCX_EMIT_SZ(wcx_execution_report_trade_t) + WCX_EMIT_SZ(wcx_order_executed_t))
-#define CANCEL_SZ (WCX_EMIT_SZ(wcx_execution_report_cancel_t) + WCX_EMIT_SZ(wcx_delete_order_t))
+/* what is said to the feed is noted first: twice */
+#define FILL_SZ (2 * WCX_EMIT_SZ(wcx_execution_report_trade_t) + 2 * WCX_EMIT_SZ(wcx_order_executed_t))
+#define CANCEL_SZ (2 * WCX_EMIT_SZ(wcx_execution_report_cancel_t) + 2 * WCX_EMIT_SZ(wcx_delete_order_t))
+#define REFRESH_SZ (FILL_SZ + WCX_EMIT_SZ(wcx_execution_report_restated_t) + 2 * WCX_EMIT_SZ(wcx_add_order_t))
+#define TRIGGER_SZ (WCX_EMIT_SZ(wcx_execution_report_restated_t) + WCX_EMIT_SZ(wcx_execution_report_cancel_t) + 2 * WCX_EMIT_SZ(wcx_add_order_t))
+#define STATUS_SZ (2 * WCX_EMIT_SZ(wcx_security_status_t) + WCX_EMIT_SZ(wcx_auction_update_t))
 #define LEVELS_LOOKED_AT 8
+
+/* What is said when everything there is trades or ends: each order at most once, but for refreshes. */
+static uint64_t everything(const wcx_engine_t *engine)
+{
+  return (uint64_t)engine->pool.live * (FILL_SZ + CANCEL_SZ) + (uint64_t)(WCX_TRIGGERS_MAX + 1) * (TRIGGER_SZ + STATUS_SZ) + 2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
+}
+
+/* Refreshes of one aggressive event in this book, or of all that may happen in one input. */
+static uint64_t refreshes(const wcx_instrument_t *instrument)
+{
+  return instrument->special_cnt == 0 ? 0 : WCX_REFRESH_MAX * REFRESH_SZ;
+}
 
 /* Most fills an order of `side`, `price`, `qty` can have now: the orders of the levels it reaches, if few levels settle it, else the whole side; and one
    for each lot. With self-match prevention makers go without taking anything of it: only the price counts. */
@@ -99,6 +123,8 @@ static uint64_t fills_max(const wcx_engine_t *engine, const wcx_instrument_t *in
     return 0;
   const wcx_ladders_t *pools = &engine->ladders;
   const wcx_ladder_t *makers = &instrument->side[2 - side];
+  if (instrument->special_cnt != 0)
+    return makers->order_cnt;
   uint64_t order_cnt = 0;
   wcx_u128_t sum = 0;
   uint32_t at = makers->best;
@@ -124,19 +150,20 @@ static uint64_t new_bound(const wcx_engine_t *engine, const void *body)
 {
   wcx_new_order_single_t request;
   memcpy(&request, body, sizeof(request));
-  uint64_t bound = WCX_EMIT_SZ(wcx_execution_report_new_t) + WCX_EMIT_SZ(wcx_execution_report_cancel_t); /* more than a reject, and more than a feed's add */
+  uint64_t bound = WCX_EMIT_SZ(wcx_execution_report_new_t) + TRIGGER_SZ + STATUS_SZ; /* more than a reject */
   uint32_t idx = wcx_idmap_find(&engine->instrument_map, request.security_id);
   if (idx == WCX_IDX_NONE)
     return bound;
+  const wcx_instrument_t *instrument = &engine->instruments[idx];
   int64_t limit = wcx_match_limit(request.ord_type, request.side, request.price);
-  return bound + FILL_SZ * fills_max(engine, &engine->instruments[idx], request.side, limit, request.order_qty, request.self_match_prevention_inst != 0);
+  return bound + refreshes(instrument) + FILL_SZ * fills_max(engine, instrument, request.side, limit, request.order_qty, request.self_match_prevention_inst != 0);
 }
 
 static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
 {
   wcx_order_cancel_replace_request_t request;
   memcpy(&request, body, sizeof(request));
-  uint64_t bound = WCX_EMIT_SZ(wcx_execution_report_replace_t) + CANCEL_SZ + WCX_EMIT_SZ(wcx_add_order_t);
+  uint64_t bound = WCX_EMIT_SZ(wcx_execution_report_replace_t) + CANCEL_SZ + TRIGGER_SZ + STATUS_SZ;
   uint32_t idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
   if (idx == WCX_IDX_NONE)
     return bound;
@@ -144,42 +171,47 @@ static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t
   if (slot == 0)
     return bound;
   const wcx_order_t *order = &engine->pool.orders[slot];
-  int64_t price = request.price == WCX_I64_NULL ? engine->ladders.levels[order->level].price : request.price;
-  return bound + FILL_SZ * fills_max(engine, &engine->instruments[order->instrument], order->side, price, request.order_qty, (order->flags & WCX_ORDER_F_EXTRA) != 0);
+  const wcx_instrument_t *instrument = &engine->instruments[order->instrument];
+  int64_t price = request.price == WCX_I64_NULL ? wcx_book_price(engine, slot) : request.price;
+  if (price == WCX_I64_NULL) /* a stop that sweeps when it is triggered */
+    price = wcx_match_limit(WCX_ORD_TYPE_MARKET, order->side, price);
+  return bound + refreshes(instrument) + FILL_SZ * fills_max(engine, instrument, order->side, price, request.order_qty, (order->flags & WCX_ORDER_F_EXTRA) != 0);
 }
 
-static uint64_t session_orders(const wcx_engine_t *engine, uint32_t session_id)
-{
-  uint32_t idx = wcx_idmap_find(&engine->session_map, session_id);
-  return idx == WCX_IDX_NONE ? 0 : engine->sessions[idx].open_orders;
-}
-
-uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
 {
   switch (hdr->template_id)
   {
   case WCX_TEMPLATE_NEW_ORDER_SINGLE:
     return new_bound(engine, body);
   case WCX_TEMPLATE_ORDER_CANCEL_REQUEST:
-    return CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_cancel_t);
+    return CANCEL_SZ + STATUS_SZ;
   case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
     return replace_bound(engine, hdr, body);
-  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST: /* an order of another session says ER_Cancel twice */
-    return WCX_EMIT_SZ(wcx_order_mass_cancel_report_t) + engine->pool.live * (CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_cancel_t));
+  case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST:
+    return WCX_EMIT_SZ(wcx_order_mass_cancel_report_t) + WCX_EMIT_SZ(wcx_mmp_event_t) + engine->pool.live * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
   case WCX_TEMPLATE_KILL_SWITCH:
-    return engine->session_cnt * WCX_EMIT_SZ(wcx_trading_lock_event_t) + engine->pool.live * CANCEL_SZ;
+    return engine->session_cnt * WCX_EMIT_SZ(wcx_trading_lock_event_t) + engine->pool.live * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
   case WCX_TEMPLATE_SESSION_CLOSED:
-    return WCX_EMIT_SZ(wcx_terminate_t) + session_orders(engine, hdr->session_id) * CANCEL_SZ;
+    return WCX_EMIT_SZ(wcx_terminate_t) + engine->pool.live * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
+  case WCX_TEMPLATE_SECURITY_STATUS:
+    return everything(engine) + (uint64_t)engine->special_total * REFRESH_SZ;
   case WCX_TEMPLATE_TICK:
-    return hdr->stamp_ns < engine->next_deadline_ns ? 0 : engine->cod_pending_orders * CANCEL_SZ;
-  default: /* one message: the largest is a SecurityDefinition */
-    return WCX_EMIT_SZ(wcx_security_definition_t);
+    return 0;
+  default: /* one message: the largest is a SecurityDefinition, noted first */
+    return 2 * WCX_EMIT_SZ(wcx_security_definition_t) + STATUS_SZ;
   }
 }
-static_assert(WCX_EMIT_SZ(wcx_execution_report_cancel_t) >= WCX_EMIT_SZ(wcx_add_order_t), "new_bound: a remainder is canceled or added");
+
+uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+{
+  uint64_t bound = input_bound(engine, hdr, body);
+  if (__builtin_expect(hdr->stamp_ns >= wcx_engine_next_deadline_ns(engine) || engine->stop_cnt != 0, 0))
+    bound += everything(engine) + (engine->special_total != 0 ? (uint64_t)(WCX_TRIGGERS_MAX + 1) * WCX_REFRESH_MAX * REFRESH_SZ : 0);
+  return bound;
+}
 static_assert(WCX_EMIT_SZ(wcx_execution_report_new_t) >= REJECT_SZ, "new_bound: a reject comes alone");
-static_assert(FILL_SZ >= CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_restated_t), "a maker that is prevented says less than one that trades");
-static_assert(FILL_SZ >= CANCEL_SZ + WCX_EMIT_SZ(wcx_execution_report_cancel_t), "the same, when both go");
+static_assert(FILL_SZ >= CANCEL_SZ / 2 + WCX_EMIT_SZ(wcx_execution_report_restated_t), "a maker that is prevented says less than one that trades");
 static_assert(CANCEL_SZ >= WCX_EMIT_SZ(wcx_order_cancel_reject_t), "cancel bound: a reject comes alone");
 static_assert(WCX_EMIT_SZ(wcx_security_definition_t) >= WCX_EMIT_SZ(wcx_establish_ack_t), "one message: the largest");
 
@@ -389,13 +421,30 @@ static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const vo
     wcx_session_refuse(engine, session_of(engine, hdr), &refused);
     break;
   }
-  case WCX_TEMPLATE_TICK:
-    wcx_session_fire_deadlines(engine);
+  case WCX_TEMPLATE_TICK: /* what is due fires before any input */
     break;
   default:
     wcx_define(engine, hdr, body);
     break;
   }
+}
+
+/* What comes before an input and is not part of it. */
+static void catch_up(wcx_engine_t *engine)
+{
+  wcx_timers_fire(engine);
+  wcx_stops_run(engine);
+}
+
+/* What an input leaves to be done. */
+static void finish(wcx_engine_t *engine)
+{
+  if (wcx_stops_may_run(engine))
+    wcx_stops_run(engine);
+  if (engine->note_cnt != 0)
+    wcx_notes_flush(engine);
+  if (__builtin_expect(engine->touched_cnt != 0, 0))
+    wcx_auction_updates(engine);
 }
 
 void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out)
@@ -405,8 +454,12 @@ void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   engine->stamp_ns = hdr->stamp_ns;
   engine->receive_ns = hdr->receive_ns;
   engine->out = out;
+  engine->trigger_cnt = 0;
   uint64_t from = out->write_pos;
+  if (__builtin_expect(hdr->stamp_ns >= wcx_engine_next_deadline_ns(engine), 0))
+    catch_up(engine);
   dispatch(engine, hdr, body);
+  finish(engine);
   for (uint64_t pos = wcx_outlog_settle(out, from, out->write_pos); pos < out->write_pos;)
   {
     const wcx_out_entry_t *entry = wcx_outlog_at(out, pos);

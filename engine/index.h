@@ -13,6 +13,9 @@
 
 #include "engine/pool.h"
 
+/* Quotes have no ClOrdID of their own: they stand under (session with these bits, quote key). */
+#define WCX_INDEX_QUOTE(side) ((uint32_t)(side) << 30)
+
 typedef struct wcx_index
 {
   uint64_t *entries; /* home << 32 | slot; 0: empty */
@@ -61,7 +64,7 @@ static inline uint32_t wcx_index_find(const wcx_index_t *index, const wcx_order_
     if ((uint32_t)(entry >> 32) != home)
       continue;
     const wcx_order_t *order = &orders[(uint32_t)entry];
-    if (order->cl_ord_id == cl_ord_id && order->session == session)
+    if (order->cl_ord_id == cl_ord_id && order->session == session && (order->flags & WCX_ORDER_F_QUOTE) == 0)
       return (uint32_t)entry;
   }
 }

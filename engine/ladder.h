@@ -27,17 +27,20 @@ typedef struct wcx_level
   _Alignas(64) wcx_u128_t displayed; /* sum of the displayed quantities: wider than int64, so it cannot overflow */
   int64_t price;
   uint64_t key;
-  uint32_t head; /* first in time */
+  uint32_t head; /* displayed orders, first in time */
   uint32_t tail;
-  uint32_t order_cnt;
-  uint32_t node; /* 0: it is the root; free: next free level */
+  uint32_t order_cnt;   /* displayed */
+  uint32_t node;        /* 0: it is the root; free: next free level */
+  uint32_t hidden_head; /* hidden orders, first in time: behind all displayed ones */
+  uint32_t hidden_tail;
+  uint32_t hidden_cnt;
   uint8_t digit; /* its place in node */
-  uint8_t pad[15];
+  uint8_t pad[3];
 } wcx_level_t;
 static_assert(sizeof(wcx_level_t) == 64, "level: one line");
 static_assert(offsetof(wcx_level_t, price) == 16, "level");
 static_assert(offsetof(wcx_level_t, head) == 32, "level");
-static_assert(offsetof(wcx_level_t, digit) == 48, "level");
+static_assert(offsetof(wcx_level_t, hidden_head) == 48, "level");
 
 typedef struct wcx_ladder_node
 {

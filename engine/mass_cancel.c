@@ -14,13 +14,13 @@ typedef struct filter
 } filter_t;
 static_assert(ANY == WCX_ACCOUNT_ALL, "a session for every account filters none");
 
-/* Session by session in order of definition, each in order of priority. The caller tells the feed. Returns how many went. */
+/* Session by session in order of definition, each in order of acceptance. Returns how many went. */
 static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *requester)
 {
   uint32_t cnt = 0;
   for (uint32_t i = 0; i < engine->session_cnt; i++)
   {
-    if (filter->session != ANY && filter->session != i)
+    if ((filter->session != ANY && filter->session != i) || (filter->account != ANY && !wcx_session_entitled(&engine->sessions[i], filter->account)))
       continue;
     uint32_t next;
     for (uint32_t slot = engine->sessions[i].order_head; slot != 0; slot = next)
@@ -30,7 +30,7 @@ static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, ui
       if ((filter->account != ANY && filter->account != order->account) || (filter->instrument != ANY && filter->instrument != order->instrument) ||
           (filter->side != 0 && filter->side != order->side))
         continue;
-      wcx_cancel_private(engine, slot, reason, request_cl_ord_id, requester);
+      wcx_cancel(engine, slot, reason, request_cl_ord_id, requester);
       cnt++;
     }
   }
@@ -85,14 +85,9 @@ static uint8_t judge(const wcx_engine_t *engine, const wcx_session_t *session, c
   return fine ? WCX_MASS_CANCEL_REJECT_REASON_NONE : WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
 }
 
-static wcx_account_t *account_of(wcx_engine_t *engine, uint32_t account)
-{
-  return &engine->accounts[wcx_idmap_find(&engine->account_map, account)];
-}
-
 static void lock_account(wcx_engine_t *engine, uint32_t id, uint8_t by)
 {
-  wcx_account_t *account = account_of(engine, id);
+  wcx_account_t *account = wcx_state_account(engine, id);
   account->lock = by;
   wcx_state_renew_account(engine, account);
 }
@@ -102,14 +97,13 @@ static void lock(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_m
 {
   if (request->mass_cancel_request_type != WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT)
     session->lock = WCX_LOCKED_BY_CLIENT;
-  else if (account_of(engine, filter->account)->lock == 0)
+  else if (wcx_state_account(engine, filter->account)->lock == 0)
     lock_account(engine, filter->account, WCX_LOCKED_BY_CLIENT);
 }
 
 void wcx_mass_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_mass_cancel_request_t *request)
 {
   filter_t filter;
-  uint64_t reported_from = engine->out->write_pos;
   uint8_t reason = WCX_MASS_CANCEL_REJECT_REASON_DUPLICATE_CL_ORD_ID;
   if (wcx_session_take_cl_ord_id(session, request->cl_ord_id))
     reason = judge(engine, session, request, &filter);
@@ -132,7 +126,6 @@ void wcx_mass_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_ord
       .lock_trading = accepted ? request->lock_trading : 0,
       .receive_time = engine->receive_ns,
   };
-  wcx_cancel_public(engine, reported_from);
 }
 
 static void report_lock(wcx_engine_t *engine, wcx_session_t *session, uint32_t account, uint8_t locked, uint8_t by)
@@ -152,7 +145,7 @@ void wcx_unlock_trading(wcx_engine_t *engine, wcx_session_t *session, const wcx_
 {
   bool fine = wcx_session_take_cl_ord_id(session, request->cl_ord_id);
   if (fine && request->account != WCX_U32_NULL)
-    fine = judge_account(engine, session, request->account) == WCX_MASS_CANCEL_REJECT_REASON_NONE && account_of(engine, request->account)->lock <= WCX_LOCKED_BY_CLIENT;
+    fine = judge_account(engine, session, request->account) == WCX_MASS_CANCEL_REJECT_REASON_NONE && wcx_state_account(engine, request->account)->lock <= WCX_LOCKED_BY_CLIENT;
   if (!fine)
   {
     wcx_business_message_reject_t *reject = wcx_emit_session(engine, session, WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, sizeof(*reject));
@@ -182,7 +175,6 @@ const char *wcx_kill_switch_error(const wcx_engine_t *engine, const wcx_kill_swi
 void wcx_kill_switch(wcx_engine_t *engine, const wcx_kill_switch_t *kill)
 {
   WCX_CHECK(wcx_kill_switch_error(engine, kill) == NULL, "seq %llu: KillSwitch of account %u", (unsigned long long)engine->seq, kill->account);
-  uint64_t reported_from = engine->out->write_pos;
   if (kill->locked == 1)
   {
     filter_t filter = {.session = ANY, .account = kill->account, .instrument = ANY};
@@ -192,5 +184,4 @@ void wcx_kill_switch(wcx_engine_t *engine, const wcx_kill_switch_t *kill)
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     if (wcx_session_entitled(&engine->sessions[i], kill->account))
       report_lock(engine, &engine->sessions[i], kill->account, kill->locked, WCX_LOCKED_BY_OPERATIONS);
-  wcx_cancel_public(engine, reported_from);
 }

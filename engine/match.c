@@ -1,90 +1,240 @@
 #include "engine/match.h"
 
+#include "engine/auction.h"
 #include "engine/book.h"
 #include "engine/emit.h"
+#include "engine/mmp.h"
 #include "engine/report.h"
+#include "engine/risk.h"
 
-/* What both sides of a fill have in common. */
-typedef struct fill
-{
-  uint64_t match_id;
-  uint64_t event_id;
-  int64_t px;
-  int64_t qty;
-} fill_t;
+/* --- what a fill says ------------------------------------------------------------------------------------------------------------------- */
 
 static inline uint8_t filled_status(int64_t leaves)
 {
   return leaves == 0 ? WCX_ORD_STATUS_FILLED : WCX_ORD_STATUS_PARTIALLY_FILLED;
 }
 
-static inline void emit_maker_trade(wcx_engine_t *engine, const wcx_order_t *maker, const wcx_instrument_t *instrument, const fill_t *fill)
+static inline void report_trade(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_fill_side_t *side, const wcx_fill_t *fill)
 {
-  wcx_session_t *session = &engine->sessions[maker->session];
-  wcx_execution_report_trade_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_TRADE, sizeof(*er));
+  wcx_execution_report_trade_t *er = wcx_emit_session(engine, (wcx_session_t *)(uintptr_t)side->session, WCX_TEMPLATE_EXECUTION_REPORT_TRADE, sizeof(*er));
   *er = (wcx_execution_report_trade_t){
       .transact_time = engine->stamp_ns,
       .exec_id = ++engine->exec_id,
-      .order_id = maker->order_id,
-      .cl_ord_id = maker->cl_ord_id,
+      .order_id = side->order_id,
+      .cl_ord_id = side->cl_ord_id,
       .security_id = instrument->security_id,
-      .account = maker->account,
-      .session_id = session->session_id,
-      .side = maker->side,
-      .ord_status = filled_status(maker->leaves),
-      .last_liquidity_ind = WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY,
+      .account = side->account,
+      .session_id = side->session->session_id,
+      .side = side->side,
+      .ord_status = filled_status(side->leaves),
+      .last_liquidity_ind = side->liquidity,
+      .flags = side->is_quote,
       .trd_match_id = fill->match_id,
       .last_px = fill->px,
       .last_qty = fill->qty,
-      .leaves_qty = maker->leaves,
-      .cum_qty = maker->order_qty - maker->leaves,
+      .leaves_qty = side->leaves,
+      .cum_qty = side->cum_qty,
+      .commission = side->commission,
       .match_event_id = fill->event_id,
   };
 }
 
-static inline void emit_taker_trade(wcx_engine_t *engine, const wcx_taker_t *taker, const fill_t *fill)
+void wcx_report_trade(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_fill_side_t *side, const wcx_fill_t *fill)
 {
-  wcx_execution_report_trade_t *er = wcx_emit_session(engine, taker->session, WCX_TEMPLATE_EXECUTION_REPORT_TRADE, sizeof(*er));
-  *er = (wcx_execution_report_trade_t){
+  report_trade(engine, instrument, side, fill);
+}
+
+static inline void note_executed(wcx_engine_t *engine, const wcx_taker_t *taker, const wcx_fill_t *fill, uint64_t public_id)
+{
+  wcx_order_executed_t *md = wcx_note_feed(engine, WCX_TEMPLATE_ORDER_EXECUTED, sizeof(*md));
+  *md = (wcx_order_executed_t){
+      .transact_time = engine->stamp_ns,
+      .order_id = public_id,
+      .last_qty = fill->qty,
+      .trd_match_id = fill->match_id,
+      .last_px = fill->px,
+      .security_id = taker->instrument->security_id,
+      .aggressor_side = taker->side,
+  };
+  engine->last_print = md;
+}
+
+static void note_hidden_trade(wcx_engine_t *engine, const wcx_taker_t *taker, const wcx_fill_t *fill)
+{
+  wcx_trade_t *md = wcx_note_feed(engine, WCX_TEMPLATE_TRADE, sizeof(*md));
+  *md = (wcx_trade_t){
+      .transact_time = engine->stamp_ns,
+      .trd_match_id = fill->match_id,
+      .last_px = fill->px,
+      .last_qty = fill->qty,
+      .security_id = taker->instrument->security_id,
+      .aggressor_side = taker->side,
+      .trd_type = WCX_TRD_TYPE_HIDDEN_OR_ICEBERG,
+  };
+  engine->last_print = NULL;
+}
+
+/* --- the fill --------------------------------------------------------------------------------------------------------------------------- */
+
+int64_t wcx_match_notional(const wcx_instrument_t *instrument, int64_t price, int64_t qty)
+{
+  return wcx_risk_notional(instrument, price, qty, false);
+}
+
+bool wcx_match_reduce(wcx_engine_t *engine, uint32_t slot, wcx_account_t *owner, const wcx_fill_t *fill, int64_t commission)
+{
+  wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_level_t *level = &engine->ladders.levels[order->level];
+  int64_t before = order->leaves;
+  int64_t price = level->price;
+  wcx_order_sum_sub(engine, slot);
+  order->leaves -= fill->qty;
+  if ((order->flags & WCX_ORDER_F_HIDDEN) == 0)
+    level->displayed -= (uint64_t)fill->qty;
+  if ((order->flags & WCX_ORDER_F_ICEBERG) != 0)
+    engine->pool.extras[slot].displayed -= fill->qty;
+  if ((order->flags & WCX_ORDER_F_RISK) != 0)
+    wcx_risk_fill(engine, owner, &engine->instruments[order->instrument], order->side, price, before, fill, commission);
+  if (order->leaves == 0)
+  {
+    wcx_book_unlink(engine, slot);
+    return false;
+  }
+  wcx_order_sum_add(engine, slot);
+  return true;
+}
+
+bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot)
+{
+  wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_order_extra_t *extra = &engine->pool.extras[slot];
+  if ((order->flags & WCX_ORDER_F_ICEBERG) == 0 || extra->displayed != 0)
+    return false;
+  wcx_order_sum_sub(engine, slot);
+  wcx_book_refresh(engine, slot);
+  wcx_order_sum_add(engine, slot);
+  int64_t price = engine->ladders.levels[order->level].price;
+  wcx_session_t *session = &engine->sessions[order->session];
+  wcx_execution_report_restated_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
+  *er = (wcx_execution_report_restated_t){
       .transact_time = engine->stamp_ns,
       .exec_id = ++engine->exec_id,
-      .order_id = taker->order_id,
-      .cl_ord_id = taker->cl_ord_id,
-      .security_id = taker->instrument->security_id,
-      .account = taker->account,
-      .session_id = taker->session->session_id,
-      .side = taker->side,
-      .ord_status = filled_status(taker->leaves),
-      .last_liquidity_ind = WCX_LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY,
-      .trd_match_id = fill->match_id,
-      .last_px = fill->px,
-      .last_qty = fill->qty,
-      .leaves_qty = taker->leaves,
-      .cum_qty = taker->order_qty - taker->leaves,
-      .match_event_id = fill->event_id,
+      .order_id = order->order_id,
+      .cl_ord_id = order->cl_ord_id,
+      .security_id = engine->instruments[order->instrument].security_id,
+      .account = order->account,
+      .session_id = session->session_id,
+      .side = order->side,
+      .ord_status = WCX_ORD_STATUS_PARTIALLY_FILLED,
+      .exec_restatement_reason = WCX_RESTATEMENT_REASON_DISPLAY_REFRESH,
+      .leaves_qty = order->leaves,
+      .display_qty = extra->displayed,
+      .price = price,
+      .prevented_qty = WCX_I64_NULL,
+      .secondary_order_id = extra->public_id,
   };
+  wcx_add_order_t *md = wcx_note_feed(engine, WCX_TEMPLATE_ADD_ORDER, sizeof(*md));
+  *md = (wcx_add_order_t){
+      .transact_time = engine->stamp_ns,
+      .order_id = extra->public_id,
+      .price = price,
+      .display_qty = extra->displayed,
+      .security_id = engine->instruments[order->instrument].security_id,
+      .side = order->side,
+  };
+  return true;
 }
 
-/* Move qty from the maker at the head of a level to the taker. */
-static inline void fill_maker(wcx_engine_t *engine, wcx_taker_t *taker, wcx_level_t *level, fill_t *fill)
+/* Whatever a fill may have to do beyond moving quantity: icebergs, hidden makers, fees, balances, protection. */
+static void fill_special(wcx_engine_t *engine, wcx_taker_t *taker, uint32_t slot, wcx_fill_t *fill)
 {
-  uint32_t slot = level->head;
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_instrument_t *instrument = taker->instrument;
+  wcx_order_t maker = *order;
+  uint64_t public_id = wcx_book_public_id(engine, slot);
+  uint16_t maker_group = (maker.flags & WCX_ORDER_F_MMP) != 0 ? engine->pool.extras[slot].mmp_group : 0;
+  int64_t tranche = wcx_book_tranche(engine, slot);
+  fill->qty = tranche < taker->leaves ? tranche : taker->leaves;
+  fill->match_id = ++engine->match_id;
+  fill->notional = wcx_match_notional(instrument, fill->px, fill->qty);
+  wcx_account_t *maker_owner = wcx_state_account(engine, maker.account);
+  int64_t maker_fee = wcx_risk_commission(engine, maker_owner, instrument, false, fill->notional);
+  int64_t taker_fee = wcx_risk_commission(engine, taker->owner, instrument, true, fill->notional);
+  bool stays = wcx_match_reduce(engine, slot, maker_owner, fill, maker_fee);
+  if ((taker->flags & WCX_ORDER_F_RISK) != 0)
+    wcx_risk_fill(engine, taker->owner, instrument, taker->side, taker->held_px, taker->leaves, fill, taker_fee);
+  taker->leaves -= fill->qty;
+  taker->last_px = fill->px;
+  wcx_fill_side_t said = {.session = &engine->sessions[maker.session],
+                          .order_id = maker.order_id,
+                          .cl_ord_id = maker.cl_ord_id,
+                          .leaves = maker.leaves - fill->qty,
+                          .cum_qty = maker.order_qty - maker.leaves + fill->qty,
+                          .commission = maker_fee,
+                          .account = maker.account,
+                          .side = maker.side,
+                          .liquidity = WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY,
+                          .is_quote = (maker.flags & WCX_ORDER_F_QUOTE) != 0};
+  report_trade(engine, instrument, &said, fill);
+  said = (wcx_fill_side_t){.session = taker->session,
+                           .order_id = taker->order_id,
+                           .cl_ord_id = taker->cl_ord_id,
+                           .leaves = taker->leaves,
+                           .cum_qty = taker->order_qty - taker->leaves,
+                           .commission = taker_fee,
+                           .account = taker->account,
+                           .side = taker->side,
+                           .liquidity = WCX_LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY,
+                           .is_quote = (taker->flags & WCX_ORDER_F_QUOTE) != 0};
+  report_trade(engine, instrument, &said, fill);
+  if ((maker.flags & WCX_ORDER_F_HIDDEN) != 0)
+    note_hidden_trade(engine, taker, fill);
+  else
+    note_executed(engine, taker, fill, public_id);
+  if (!stays)
+    wcx_book_end(engine, slot);
+  else if (wcx_match_refresh(engine, slot) && ++taker->refresh_cnt == WCX_REFRESH_MAX)
+    taker->stopped = WCX_STOPPED_REFRESHES;
+  if (maker_group != 0)
+    wcx_mmp_fill(engine, &engine->sessions[maker.session], maker_group, fill, taker);
+  if ((taker->flags & WCX_ORDER_F_MMP) != 0)
+    wcx_mmp_fill(engine, taker->session, taker->mmp_group, fill, taker);
+}
+
+/* Move quantity from a plain maker to a plain taker where nobody pays fees. */
+static inline void fill_plain(wcx_engine_t *engine, wcx_taker_t *taker, wcx_level_t *level, uint32_t slot, wcx_fill_t *fill)
+{
   wcx_order_t *maker = &engine->pool.orders[slot];
-  fill->px = level->price;
   fill->qty = maker->leaves < taker->leaves ? maker->leaves : taker->leaves;
   fill->match_id = ++engine->match_id;
-
   wcx_digest_sub(&engine->order_digest, wcx_order_hash(maker, fill->px));
   maker->leaves -= fill->qty;
   taker->leaves -= fill->qty;
   taker->last_px = fill->px;
   level->displayed -= (uint64_t)fill->qty;
-  emit_maker_trade(engine, maker, taker->instrument, fill);
-  emit_taker_trade(engine, taker, fill);
+  wcx_fill_side_t said = {.session = &engine->sessions[maker->session],
+                          .order_id = maker->order_id,
+                          .cl_ord_id = maker->cl_ord_id,
+                          .leaves = maker->leaves,
+                          .cum_qty = maker->order_qty - maker->leaves,
+                          .account = maker->account,
+                          .side = maker->side,
+                          .liquidity = WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY};
+  report_trade(engine, taker->instrument, &said, fill);
+  said = (wcx_fill_side_t){.session = taker->session,
+                           .order_id = taker->order_id,
+                           .cl_ord_id = taker->cl_ord_id,
+                           .leaves = taker->leaves,
+                           .cum_qty = taker->order_qty - taker->leaves,
+                           .account = taker->account,
+                           .side = taker->side,
+                           .liquidity = WCX_LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY};
+  report_trade(engine, taker->instrument, &said, fill);
+  note_executed(engine, taker, fill, maker->order_id);
   if (maker->leaves == 0)
   {
     wcx_book_unlink(engine, slot);
-    wcx_pool_free(&engine->pool, slot);
+    wcx_book_end(engine, slot);
   }
   else
     wcx_digest_add(&engine->order_digest, wcx_order_hash(maker, fill->px));
@@ -108,7 +258,7 @@ static bool is_own(const wcx_engine_t *engine, const wcx_taker_t *taker, uint32_
   return wcx_match_smp_id(engine, maker->account, own_id) == taker->smp_id;
 }
 
-void wcx_match_cancel_taker(wcx_engine_t *engine, const wcx_taker_t *taker, uint8_t reason)
+void wcx_match_cancel_taker(wcx_engine_t *engine, wcx_taker_t *taker, uint8_t reason)
 {
   wcx_cancel_report_t report = {
       .order_id = taker->order_id,
@@ -124,13 +274,15 @@ void wcx_match_cancel_taker(wcx_engine_t *engine, const wcx_taker_t *taker, uint
       .side = taker->side,
       .reason = reason,
   };
+  if ((taker->flags & WCX_ORDER_F_RISK) != 0)
+    wcx_risk_release(engine, taker->owner, taker->instrument, taker->side, taker->held_px, taker->leaves);
   wcx_report_cancel(engine, taker->session, &report);
+  taker->leaves = 0;
 }
 
 static void prevent_taker(wcx_engine_t *engine, wcx_taker_t *taker)
 {
   wcx_match_cancel_taker(engine, taker, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION);
-  taker->leaves = 0;
 }
 
 /* ER_Restated of an order that has just lost `prevented`. */
@@ -152,13 +304,14 @@ static wcx_execution_report_restated_t decremented(wcx_engine_t *engine, const w
 static void decrement_maker(wcx_engine_t *engine, const wcx_taker_t *taker, uint32_t slot, int64_t qty)
 {
   wcx_order_t *maker = &engine->pool.orders[slot];
-  wcx_level_t *level = &engine->ladders.levels[maker->level];
   wcx_session_t *session = &engine->sessions[maker->session];
-  wcx_digest_sub(&engine->order_digest, wcx_order_hash(maker, level->price));
-  maker->leaves -= qty;
-  maker->order_qty -= qty;
-  level->displayed -= (uint64_t)qty;
-  wcx_digest_add(&engine->order_digest, wcx_order_hash(maker, level->price));
+  int64_t price = engine->ladders.levels[maker->level].price;
+  int64_t showed = wcx_book_displayed(engine, slot);
+  if ((maker->flags & WCX_ORDER_F_RISK) != 0)
+    wcx_risk_change(engine, wcx_state_account(engine, maker->account), taker->instrument, maker->side, price, maker->leaves, price, maker->leaves - qty);
+  wcx_order_sum_sub(engine, slot);
+  wcx_book_shrink(engine, slot, qty);
+  wcx_order_sum_add(engine, slot);
   wcx_execution_report_restated_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
   *er = decremented(engine, taker->instrument, maker->order_qty, maker->leaves, qty);
   er->order_id = maker->order_id;
@@ -166,11 +319,14 @@ static void decrement_maker(wcx_engine_t *engine, const wcx_taker_t *taker, uint
   er->account = maker->account;
   er->session_id = session->session_id;
   er->side = maker->side;
-  er->price = level->price;
+  er->price = price;
+  wcx_report_reduced(engine, slot, showed);
 }
 
 static void decrement_taker(wcx_engine_t *engine, wcx_taker_t *taker, int64_t qty)
 {
+  if ((taker->flags & WCX_ORDER_F_RISK) != 0)
+    wcx_risk_change(engine, taker->owner, taker->instrument, taker->side, taker->held_px, taker->leaves, taker->held_px, taker->leaves - qty);
   taker->leaves -= qty;
   taker->order_qty -= qty;
   wcx_execution_report_restated_t *er = wcx_emit_session(engine, taker->session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
@@ -191,7 +347,7 @@ static void decrement(wcx_engine_t *engine, wcx_taker_t *taker, uint32_t slot)
   if (maker_leaves > taker_leaves)
     decrement_maker(engine, taker, slot, taker_leaves);
   else
-    wcx_cancel_private(engine, slot, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_U64_NULL, NULL);
+    wcx_cancel(engine, slot, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_U64_NULL, NULL);
   if (taker_leaves > maker_leaves)
     decrement_taker(engine, taker, maker_leaves);
   else
@@ -204,10 +360,10 @@ static void prevent(wcx_engine_t *engine, wcx_taker_t *taker, uint32_t slot)
   switch (taker->smp_inst)
   {
   case WCX_SELF_MATCH_PREVENTION_INST_CANCEL_OLDEST:
-    wcx_cancel_private(engine, slot, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_U64_NULL, NULL);
+    wcx_cancel(engine, slot, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_U64_NULL, NULL);
     break;
   case WCX_SELF_MATCH_PREVENTION_INST_CANCEL_BOTH:
-    wcx_cancel_private(engine, slot, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_U64_NULL, NULL);
+    wcx_cancel(engine, slot, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_U64_NULL, NULL);
     prevent_taker(engine, taker);
     break;
   case WCX_SELF_MATCH_PREVENTION_INST_DECREMENT_AND_CANCEL:
@@ -219,83 +375,108 @@ static void prevent(wcx_engine_t *engine, wcx_taker_t *taker, uint32_t slot)
   }
 }
 
+/* What is reachable of one queue; *ends when nothing behind it is. */
+static wcx_u128_t reachable(const wcx_engine_t *engine, const wcx_taker_t *taker, uint32_t slot, bool *ends)
+{
+  bool ends_at_own = taker->smp_inst == WCX_SELF_MATCH_PREVENTION_INST_CANCEL_NEWEST || taker->smp_inst == WCX_SELF_MATCH_PREVENTION_INST_CANCEL_BOTH;
+  wcx_u128_t sum = 0;
+  for (; slot != 0; slot = engine->pool.orders[slot].next)
+  {
+    bool own = is_own(engine, taker, slot);
+    if (own && ends_at_own)
+    {
+      *ends = true;
+      return sum;
+    }
+    if (!own)
+      sum += (uint64_t)engine->pool.orders[slot].leaves;
+  }
+  return sum;
+}
+
 bool wcx_match_available(const wcx_engine_t *engine, const wcx_taker_t *taker, int64_t qty)
 {
   if (taker->smp_inst == WCX_SELF_MATCH_PREVENTION_INST_NONE)
-    return wcx_book_available(engine, taker->instrument, taker->side, taker->price, qty);
-  bool ends_at_own = taker->smp_inst == WCX_SELF_MATCH_PREVENTION_INST_CANCEL_NEWEST || taker->smp_inst == WCX_SELF_MATCH_PREVENTION_INST_CANCEL_BOTH;
+    return wcx_book_available(engine, taker->instrument, taker->side, taker->price, taker->low, taker->high, qty);
   const wcx_ladders_t *pools = &engine->ladders;
   wcx_u128_t sum = 0;
+  bool ends = false;
   uint32_t at = wcx_book_opposite(taker->instrument, taker->side)->best;
-  for (; at != 0 && wcx_book_crosses(taker->side, taker->price, pools->levels[at].price); at = wcx_ladder_next(pools, at))
-    for (uint32_t slot = pools->levels[at].head; slot != 0; slot = engine->pool.orders[slot].next)
-    {
-      bool own = is_own(engine, taker, slot);
-      if (own && ends_at_own)
-        return false;
-      if (!own)
-        sum += (uint64_t)engine->pool.orders[slot].leaves;
-      if (sum >= (uint64_t)qty)
-        return true;
-    }
+  for (; at != 0 && !ends && wcx_book_crosses(taker->side, taker->price, pools->levels[at].price); at = wcx_ladder_next(pools, at))
+  {
+    const wcx_level_t *level = &pools->levels[at];
+    if (level->price < taker->low || level->price > taker->high)
+      return false;
+    sum += reachable(engine, taker, level->head, &ends);
+    if (!ends)
+      sum += reachable(engine, taker, level->hidden_head, &ends);
+    if (sum >= (uint64_t)qty)
+      return true;
+  }
   return false;
 }
 
 /* --- matching --------------------------------------------------------------------------------------------------------------------------- */
 
+void wcx_match_band(const wcx_instrument_t *instrument, int64_t *low, int64_t *high)
+{
+  *low = instrument->px_low;
+  *high = instrument->px_high;
+  if (__builtin_expect(instrument->range == 0 || instrument->last_px == 0, 1))
+    return;
+  const wcx_u128_t billion = 1000000000u;
+  wcx_u128_t last = (uint64_t)instrument->last_px;
+  if (instrument->range < billion)
+  {
+    int64_t least = (int64_t)((last * (billion - instrument->range) + billion - 1) / billion);
+    *low = least > *low ? least : *low;
+  }
+  wcx_u128_t most = last * (billion + instrument->range) / billion;
+  if (most < (wcx_u128_t)(uint64_t)INT64_MAX && (int64_t)most < *high)
+    *high = (int64_t)most;
+}
+
+static uint8_t why_stopped(const wcx_instrument_t *instrument, int64_t price)
+{
+  int64_t low, high;
+  wcx_match_band(instrument, &low, &high);
+  bool dynamic = price >= instrument->px_low && price <= instrument->px_high && (price < low || price > high);
+  return dynamic ? WCX_STOPPED_VOLATILITY : WCX_STOPPED_BAND; /* a collar of its own counts as the band */
+}
+
 void wcx_match(wcx_engine_t *engine, wcx_taker_t *taker)
 {
-  wcx_ladder_t *makers = wcx_book_opposite(taker->instrument, taker->side);
-  fill_t fill = {.event_id = engine->match_event_id + 1};
-  while (taker->leaves > 0 && makers->best != 0 && wcx_book_crosses(taker->side, taker->price, engine->ladders.levels[makers->best].price))
+  wcx_instrument_t *instrument = taker->instrument;
+  wcx_ladder_t *makers = wcx_book_opposite(instrument, taker->side);
+  wcx_fill_t fill = {.event_id = engine->match_event_id + 1};
+  bool plain = (taker->flags & ~WCX_ORDER_F_COD) == 0 && (instrument->flags & WCX_INSTRUMENT_F_FEES) == 0;
+  uint64_t from_match_id = engine->match_id;
+  engine->last_print = NULL;
+  while (taker->leaves > 0 && makers->best != 0)
   {
     wcx_level_t *level = &engine->ladders.levels[makers->best];
-    if (__builtin_expect(taker->smp_inst != WCX_SELF_MATCH_PREVENTION_INST_NONE, 0) && is_own(engine, taker, level->head))
-      prevent(engine, taker, level->head);
+    fill.px = level->price;
+    if (!wcx_book_crosses(taker->side, taker->price, fill.px))
+      break;
+    if (__builtin_expect(fill.px < taker->low || fill.px > taker->high, 0))
+    {
+      taker->stopped = why_stopped(instrument, fill.px);
+      break;
+    }
+    if (__builtin_expect(taker->stopped != WCX_STOPPED_NOT, 0))
+      break;
+    uint32_t slot = wcx_book_first(level);
+    if (__builtin_expect(taker->smp_inst != WCX_SELF_MATCH_PREVENTION_INST_NONE, 0) && is_own(engine, taker, slot))
+      prevent(engine, taker, slot);
+    else if (__builtin_expect(plain && (engine->pool.orders[slot].flags & ~WCX_ORDER_F_COD) == 0, 1))
+      fill_plain(engine, taker, level, slot, &fill);
     else
-      fill_maker(engine, taker, level, &fill);
+      fill_special(engine, taker, slot, &fill);
   }
-  if (taker->last_px != 0)
-    engine->match_event_id = fill.event_id;
-}
-
-static inline void emit_executed(wcx_engine_t *engine, const wcx_execution_report_trade_t *maker)
-{
-  wcx_order_executed_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_ORDER_EXECUTED, sizeof(*md));
-  *md = (wcx_order_executed_t){
-      .transact_time = engine->stamp_ns,
-      .order_id = maker->order_id,
-      .last_qty = maker->last_qty,
-      .trd_match_id = maker->trd_match_id,
-      .last_px = maker->last_px,
-      .security_id = maker->security_id,
-      .aggressor_side = (uint8_t)(WCX_SIDE_BUY + WCX_SIDE_SELL - maker->side),
-      .flags = maker->trd_match_id == engine->match_id ? 0x02 : 0, /* the last fill of the event */
-  };
-}
-
-/* What self-match prevention did to a maker. */
-static void print_prevented(wcx_engine_t *engine, const wcx_taker_t *taker, wcx_out_entry_t *entry)
-{
-  const wcx_execution_report_cancel_t *cancel = wcx_emit_block(entry, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL);
-  if (cancel != NULL && cancel->order_id != taker->order_id)
-    wcx_report_delete(engine, cancel->security_id, cancel->order_id, cancel->side);
-  const wcx_execution_report_restated_t *restated = wcx_emit_block(entry, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED);
-  if (restated != NULL && restated->order_id != taker->order_id)
-    wcx_report_reduce(engine, restated->security_id, restated->order_id, restated->leaves_qty, restated->side);
-}
-
-void wcx_match_print(wcx_engine_t *engine, const wcx_taker_t *taker, uint64_t from)
-{
-  uint64_t end = engine->out->write_pos;
-  for (uint64_t pos = wcx_outlog_settle(engine->out, from, end); pos < end;)
-  {
-    wcx_out_entry_t *entry = wcx_outlog_at(engine->out, pos);
-    const wcx_execution_report_trade_t *trade = wcx_emit_block(entry, WCX_TEMPLATE_EXECUTION_REPORT_TRADE);
-    if (trade != NULL && trade->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
-      emit_executed(engine, trade);
-    else if (__builtin_expect(taker->smp_inst != WCX_SELF_MATCH_PREVENTION_INST_NONE, 0))
-      print_prevented(engine, taker, entry);
-    pos = wcx_outlog_settle(engine->out, pos + entry->entry_sz, end);
-  }
+  if (engine->match_id == from_match_id)
+    return;
+  engine->match_event_id = fill.event_id;
+  wcx_state_set_prices(engine, instrument, taker->last_px, taker->last_px);
+  if (engine->last_print != NULL)
+    engine->last_print->flags |= 0x02; /* the last fill of the event */
 }

@@ -9,7 +9,7 @@
    Owner:      the engine's thread.
    Memory:     wcx_order_t[max + 1], as many links and extras, zeroed; slot 0 is nobody.
    Bounds:     max 1..16,777,215.
-   Invariants: a live order has level != 0 (it rests) or is the taker of the running input; a free slot keeps its last OrderID, level 0, and the
+   Invariants: a live order has level != 0 (it rests or waits) or is the taker of the running input; a free slot keeps its last OrderID, level 0, and the
                next free slot in `next`.
    Digest:     free_digest is the sum over the free list of the hashes of (OrderID, next): who gets which id next is part of the state.
    Pinned by:  tests/unit/test_pool.c. */
@@ -48,17 +48,45 @@ static_assert(offsetof(wcx_order_t, order_id) == 24, "order: ids");
 static_assert(offsetof(wcx_order_t, next) == 40, "order: links");
 static_assert(offsetof(wcx_order_t, account) == 56, "order: owner");
 
-#define WCX_ORDER_F_COD 0x01u   /* ExecInst CancelOnDisconnect */
-#define WCX_ORDER_F_EXTRA 0x02u /* its wcx_order_extra_t says something */
+#define WCX_ORDER_F_COD 0x01u     /* ExecInst CancelOnDisconnect */
+#define WCX_ORDER_F_EXTRA 0x02u   /* its wcx_order_extra_t says something: set with each of those below */
+#define WCX_ORDER_F_RISK 0x04u    /* its account has balances or limits to keep */
+#define WCX_ORDER_F_HIDDEN 0x08u  /* shows nothing, ranks behind the displayed orders of its level */
+#define WCX_ORDER_F_ICEBERG 0x10u /* shows extra.displayed of its leaves */
+#define WCX_ORDER_F_WAITING 0x20u /* in no book: a stop at its StopPx, or unseen until its auction */
+#define WCX_ORDER_F_QUOTE 0x40u   /* entered by a MassQuote */
+#define WCX_ORDER_F_MMP 0x80u     /* counts for, and falls with, its market-maker protection group */
+
+/* Nothing that a fill, a cancel or a replace has to treat in a way of its own. */
+#define WCX_ORDER_PLAIN(flags) (((flags) & ~(WCX_ORDER_F_COD | WCX_ORDER_F_RISK)) == 0)
 
 /* What few orders have: apart, and touched only with WCX_ORDER_F_EXTRA. */
 typedef struct wcx_order_extra
 {
-  uint32_t smp_id;  /* SelfMatchPreventionID of its own; 0: the account's */
-  uint8_t smp_inst; /* enum wcx_self_match_prevention_inst */
-  uint8_t pad[3];
+  _Alignas(64) int64_t price; /* limit of a waiting order; WCX_I64_NULL: it sweeps */
+  int64_t stop_px;            /* of a waiting stop */
+  int64_t display_qty;        /* most that an iceberg shows, else 0 */
+  int64_t displayed;          /* what an iceberg shows now */
+  uint64_t public_id;         /* OrderID on the feed: its own, or after a display refresh another */
+  uint64_t place;             /* of a waiting stop among its equals, of an unseen order among all: rises */
+  uint64_t expire_ns;         /* 0: never */
+  uint64_t expire_arm;        /* of its deadline among equal ones */
+  uint64_t quote_key;         /* of a quote: group, instrument, entry (quote.c) */
+  int64_t collar;             /* price at which a waiting stop that sweeps is held */
+  uint32_t smp_id;            /* SelfMatchPreventionID of its own; 0: the account's */
+  uint32_t timer_pos;         /* in the heap of deadlines, from 1; 0: none. Not part of any digest. */
+  uint16_t mmp_group;
+  uint16_t exec_inst; /* as last asked for */
+  uint8_t smp_inst;   /* enum wcx_self_match_prevention_inst */
+  uint8_t tif;        /* enum wcx_time_in_force, of a waiting order */
+  uint8_t ord_type;   /* enum wcx_ord_type, of a waiting order */
+  uint8_t pad[33];
 } wcx_order_extra_t;
-static_assert(sizeof(wcx_order_extra_t) == 8, "order extra");
+static_assert(sizeof(wcx_order_extra_t) == 128, "order extra: two lines");
+static_assert(offsetof(wcx_order_extra_t, expire_ns) == 48, "order extra");
+static_assert(offsetof(wcx_order_extra_t, smp_id) == 80, "order extra");
+
+#define WCX_LEVEL_UNSEEN UINT32_MAX /* `level` of an order that waits unseen for its auction */
 
 /* The list of a session's resting orders: dense and apart, because both neighbours are touched whenever an order comes or goes. */
 typedef struct wcx_order_links
@@ -88,8 +116,9 @@ static inline wcx_digest_t wcx_pool_free_hash(const wcx_order_t *order)
 /* Beside the order's hash: depends on its OrderID, and is none that a free slot could have. */
 static inline wcx_digest_t wcx_pool_extra_hash(const wcx_pool_t *pool, uint32_t slot)
 {
-  const wcx_order_extra_t *extra = &pool->extras[slot];
-  return wcx_pair_hash(~pool->orders[slot].order_id, (uint64_t)extra->smp_id << 8 | extra->smp_inst);
+  wcx_order_extra_t extra = pool->extras[slot];
+  extra.timer_pos = 0;
+  return wcx_digest_of(~pool->orders[slot].order_id, &extra, offsetof(wcx_order_extra_t, pad));
 }
 
 /* Slot of a new order with its order_id set and all else of the line to be filled by the caller, or 0 when none is left. */

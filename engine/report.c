@@ -2,6 +2,7 @@
 
 #include "engine/book.h"
 #include "engine/emit.h"
+#include "engine/risk.h"
 
 void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel_report_t *report)
 {
@@ -15,7 +16,7 @@ void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel
       .account = report->account,
       .session_id = report->session_id,
       .side = report->side,
-      .ord_status = WCX_ORD_STATUS_CANCELED,
+      .ord_status = report->reason == WCX_CANCEL_REASON_EXPIRED ? WCX_ORD_STATUS_EXPIRED : WCX_ORD_STATUS_CANCELED,
       .cancel_reason = report->reason,
       .request_cl_ord_id = report->request_cl_ord_id,
       .canceled_qty = report->canceled_qty,
@@ -24,91 +25,120 @@ void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel
   };
 }
 
-void wcx_report_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_order_t *order, int64_t price)
+/* A message to the feed: at once when it may be, else when all that is private has been said. */
+static inline void *say_feed(wcx_engine_t *engine, uint16_t template_id, uint16_t block_length, bool last)
 {
-  wcx_add_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_ADD_ORDER, sizeof(*md));
+  return last && engine->note_cnt == 0 ? wcx_emit_feed(engine, template_id, block_length) : wcx_note_feed(engine, template_id, block_length);
+}
+
+void wcx_report_shown(wcx_engine_t *engine, uint32_t slot, bool last)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  if ((order->flags & WCX_ORDER_F_HIDDEN) != 0)
+    return;
+  wcx_add_order_t *md = say_feed(engine, WCX_TEMPLATE_ADD_ORDER, sizeof(*md), last);
   *md = (wcx_add_order_t){
       .transact_time = engine->stamp_ns,
-      .order_id = order->order_id,
-      .price = price,
-      .display_qty = order->leaves,
-      .security_id = instrument->security_id,
+      .order_id = wcx_book_public_id(engine, slot),
+      .price = engine->ladders.levels[order->level].price,
+      .display_qty = wcx_book_displayed(engine, slot),
+      .security_id = engine->instruments[order->instrument].security_id,
       .side = order->side,
   };
 }
 
-void wcx_report_delete(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, uint8_t side)
+void wcx_report_gone(wcx_engine_t *engine, uint32_t security_id, uint64_t public_id, uint8_t side, bool last)
 {
-  wcx_delete_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_DELETE_ORDER, sizeof(*md));
+  wcx_delete_order_t *md = say_feed(engine, WCX_TEMPLATE_DELETE_ORDER, sizeof(*md), last);
   *md = (wcx_delete_order_t){
       .transact_time = engine->stamp_ns,
-      .order_id = order_id,
+      .order_id = public_id,
       .security_id = security_id,
       .side = side,
   };
 }
 
-void wcx_report_reduce(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, int64_t leaves, uint8_t side)
-{
-  wcx_reduce_order_t *md = wcx_emit_feed(engine, WCX_TEMPLATE_REDUCE_ORDER, sizeof(*md));
-  *md = (wcx_reduce_order_t){
-      .transact_time = engine->stamp_ns,
-      .order_id = order_id,
-      .leaves_qty = leaves,
-      .security_id = security_id,
-      .side = side,
-  };
-}
-
-void wcx_cancel_private(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
+void wcx_report_reduced(wcx_engine_t *engine, uint32_t slot, int64_t showed)
 {
   const wcx_order_t *order = &engine->pool.orders[slot];
-  const wcx_instrument_t *instrument = &engine->instruments[order->instrument];
+  int64_t shows = (order->flags & WCX_ORDER_F_WAITING) != 0 ? showed : wcx_book_displayed(engine, slot);
+  if (shows >= showed)
+    return;
+  wcx_reduce_order_t *md = wcx_note_feed(engine, WCX_TEMPLATE_REDUCE_ORDER, sizeof(*md));
+  *md = (wcx_reduce_order_t){
+      .transact_time = engine->stamp_ns,
+      .order_id = wcx_book_public_id(engine, slot),
+      .leaves_qty = shows,
+      .security_id = engine->instruments[order->instrument].security_id,
+      .side = order->side,
+  };
+}
+
+static inline __attribute__((always_inline)) void cancel(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also, bool last)
+{
+  wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_instrument_t *instrument = &engine->instruments[order->instrument];
   wcx_session_t *owner = &engine->sessions[order->session];
+  bool shown = (order->flags & (WCX_ORDER_F_WAITING | WCX_ORDER_F_HIDDEN)) == 0;
+  uint64_t public_id = wcx_book_public_id(engine, slot);
+  uint8_t side = order->side;
+  if (__builtin_expect((order->flags & WCX_ORDER_F_RISK) != 0, 0))
+    wcx_risk_release(engine, wcx_state_account(engine, order->account), instrument, side, wcx_risk_held_px(engine, slot), order->leaves);
   wcx_cancel_report_t report = {
       .order_id = order->order_id,
       .cl_ord_id = order->cl_ord_id,
       .request_cl_ord_id = request_cl_ord_id,
       .receive_ns = request_cl_ord_id == WCX_U64_NULL ? WCX_U64_NULL : engine->receive_ns,
-      .exec_id = ++engine->exec_id,
       .canceled_qty = order->leaves,
       .cum_qty = order->order_qty - order->leaves,
       .security_id = instrument->security_id,
       .account = order->account,
       .session_id = owner->session_id,
-      .side = order->side,
+      .side = side,
       .reason = reason,
   };
-  wcx_book_unrest(engine, slot);
-  wcx_pool_free(&engine->pool, slot);
-  wcx_report_cancel(engine, owner, &report);
-  if (also != NULL && also != owner)
-    wcx_report_cancel(engine, also, &report);
-}
-
-void wcx_cancel_public(wcx_engine_t *engine, uint64_t from)
-{
-  uint64_t end = engine->out->write_pos;
-  uint64_t last = 0;
-  for (uint64_t pos = wcx_outlog_settle(engine->out, from, end); pos < end;)
+  wcx_book_take_out(engine, slot);
+  wcx_book_end(engine, slot);
+  if (reason != 0)
   {
-    wcx_out_entry_t *entry = wcx_outlog_at(engine->out, pos);
-    const wcx_execution_report_cancel_t *cancel = wcx_emit_block(entry, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL);
-    if (cancel != NULL && cancel->order_id != last) /* a copy for whoever asked follows at once */
-    {
-      last = cancel->order_id;
-      wcx_report_delete(engine, cancel->security_id, cancel->order_id, cancel->side);
-    }
-    pos = wcx_outlog_settle(engine->out, pos + entry->entry_sz, end);
+    report.exec_id = ++engine->exec_id;
+    wcx_report_cancel(engine, owner, &report);
+    if (also != NULL && also != owner)
+      wcx_report_cancel(engine, also, &report);
   }
+  if (shown)
+    wcx_report_gone(engine, instrument->security_id, public_id, side, last);
 }
 
-void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
+void wcx_cancel(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
 {
-  const wcx_order_t *order = &engine->pool.orders[slot];
-  uint32_t security_id = engine->instruments[order->instrument].security_id;
-  uint64_t order_id = order->order_id;
-  uint8_t side = order->side;
-  wcx_cancel_private(engine, slot, reason, request_cl_ord_id, also);
-  wcx_report_delete(engine, security_id, order_id, side);
+  cancel(engine, slot, reason, request_cl_ord_id, also, false);
+}
+
+void wcx_cancel_last(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also)
+{
+  cancel(engine, slot, reason, request_cl_ord_id, also, true);
+}
+
+void wcx_cancel_silent(wcx_engine_t *engine, uint32_t slot)
+{
+  cancel(engine, slot, 0, WCX_U64_NULL, NULL, false);
+}
+
+void wcx_notes_flush(wcx_engine_t *engine)
+{
+  uint64_t pos = engine->notes_from;
+  uint32_t left = engine->note_cnt;
+  engine->note_cnt = 0;
+  while (left != 0)
+  {
+    const wcx_out_entry_t *note = wcx_outlog_at(engine->out, pos);
+    pos += note->entry_sz;
+    if (note->stream != WCX_STREAM_SKIP || note->flags != WCX_NOTE_F)
+      continue;
+    uint16_t block_length = (uint16_t)note->stream_id;
+    void *block = wcx_emit_feed(engine, (uint16_t)(note->stream_id >> 16), block_length);
+    memcpy(block, (const uint8_t *)note + 40, block_length);
+    left--;
+  }
 }

@@ -25,17 +25,22 @@ typedef struct wcx_cancel_report
 } wcx_cancel_report_t;
 
 void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel_report_t *report);
-void wcx_report_add(wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_order_t *order, int64_t price);
-void wcx_report_delete(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, uint8_t side);
 
-void wcx_report_reduce(wcx_engine_t *engine, uint32_t security_id, uint64_t order_id, int64_t leaves, uint8_t side);
+/* AddOrder, DeleteOrder of an order in a book, as it shows: nothing when it shows nothing. `last`: nothing private of this input can follow. */
+void wcx_report_shown(wcx_engine_t *engine, uint32_t slot, bool last);
+void wcx_report_gone(wcx_engine_t *engine, uint32_t security_id, uint64_t public_id, uint8_t side, bool last);
 
-/* Cancel a resting order: ER_Cancel to its session (and to `also`, when another session asked), DeleteOrder to the feed, slot freed. */
-void wcx_cancel_resting(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also);
+/* ReduceOrder, when the order shows less than it `showed`. */
+void wcx_report_reduced(wcx_engine_t *engine, uint32_t slot, int64_t showed);
 
-/* The same in two steps, for inputs that cancel many: the private half of each order, then DeleteOrder for each ER_Cancel said since position `from` of the
-   output log. Everything private that one input says stands before everything public. */
-void wcx_cancel_private(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also);
-void wcx_cancel_public(wcx_engine_t *engine, uint64_t from);
+/* Cancel a live order that does not take, wherever it stands: ER_Cancel to its session (and to `also`, when another session asked), DeleteOrder to the feed if it
+   was displayed, nothing held any more, slot freed. */
+void wcx_cancel(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also);
+
+/* The same as the last thing an input does. */
+void wcx_cancel_last(wcx_engine_t *engine, uint32_t slot, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *also);
+
+/* The same without a word to its session: a quote that is replaced. */
+void wcx_cancel_silent(wcx_engine_t *engine, uint32_t slot);
 
 #endif

@@ -1,29 +1,18 @@
 /* Sessions as the engine sees them: opened and closed by journaled decisions of the data plane, with cancel-on-disconnect at once or after a deadline. */
 #include "engine/emit.h"
 #include "engine/report.h"
+#include "engine/timers.h"
 
-static void renew_next_deadline(wcx_engine_t *engine)
-{
-  engine->next_deadline_ns = UINT64_MAX;
-  for (uint32_t i = 0; i < engine->session_cnt; i++)
-  {
-    uint64_t deadline = engine->sessions[i].cod_deadline_ns;
-    if (deadline != 0 && deadline < engine->next_deadline_ns)
-      engine->next_deadline_ns = deadline;
-  }
-}
-
+/* 0: none. */
 static void set_deadline(wcx_engine_t *engine, wcx_session_t *session, uint64_t deadline_ns)
 {
-  if (session->cod_deadline_ns != 0)
-    engine->cod_pending_orders -= session->open_orders;
-  if (deadline_ns != 0)
-    engine->cod_pending_orders += session->open_orders;
+  uint32_t idx = (uint32_t)(session - engine->sessions);
+  wcx_timer_disarm(engine, WCX_TIMER_SESSION, idx);
   session->cod_deadline_ns = deadline_ns;
-  renew_next_deadline(engine);
+  session->cod_arm = deadline_ns != 0 ? wcx_timer_arm(engine, WCX_TIMER_SESSION, idx, deadline_ns) : 0;
 }
 
-/* All orders with cancel-on-disconnect for the session, else those that ask for it themselves; in order of priority. The caller tells the feed. */
+/* All orders with cancel-on-disconnect for the session, else those that ask for it themselves; in order of acceptance. */
 static void cancel_on_disconnect(wcx_engine_t *engine, wcx_session_t *session)
 {
   uint32_t next;
@@ -31,7 +20,7 @@ static void cancel_on_disconnect(wcx_engine_t *engine, wcx_session_t *session)
   {
     next = engine->pool.links[slot].next;
     if (session->cod == WCX_COD_ON || (engine->pool.orders[slot].flags & WCX_ORDER_F_COD) != 0)
-      wcx_cancel_private(engine, slot, WCX_CANCEL_REASON_DISCONNECT, WCX_U64_NULL, NULL);
+      wcx_cancel(engine, slot, WCX_CANCEL_REASON_DISCONNECT, WCX_U64_NULL, NULL);
   }
 }
 
@@ -74,10 +63,8 @@ void wcx_session_close(wcx_engine_t *engine, wcx_session_t *session, const wcx_s
   }
   if (closed->cancel_orders == 1)
   {
-    uint64_t reported_from = engine->out->write_pos;
     set_deadline(engine, session, 0);
     cancel_on_disconnect(engine, session);
-    wcx_cancel_public(engine, reported_from);
   }
   else if (closed->cancel_orders == 2)
     set_deadline(engine, session, engine->stamp_ns + (uint64_t)session->cod_window_ms * 1000000u);
@@ -94,19 +81,10 @@ void wcx_session_refuse(wcx_engine_t *engine, wcx_session_t *session, const wcx_
   *reject = (wcx_establish_reject_t){.uuid = refused->uuid, .request_timestamp = refused->request_timestamp, .code = refused->code};
 }
 
-void wcx_session_fire_deadlines(wcx_engine_t *engine)
+void wcx_session_disconnect_due(wcx_engine_t *engine, wcx_session_t *session)
 {
-  if (engine->stamp_ns < engine->next_deadline_ns)
-    return;
-  uint64_t reported_from = engine->out->write_pos;
-  for (uint32_t i = 0; i < engine->session_cnt; i++)
-  {
-    wcx_session_t *session = &engine->sessions[i];
-    if (session->cod_deadline_ns == 0 || session->cod_deadline_ns > engine->stamp_ns)
-      continue;
-    set_deadline(engine, session, 0);
-    wcx_session_touch(engine, session);
-    cancel_on_disconnect(engine, session);
-  }
-  wcx_cancel_public(engine, reported_from);
+  session->cod_deadline_ns = 0;
+  session->cod_arm = 0;
+  wcx_session_touch(engine, session);
+  cancel_on_disconnect(engine, session);
 }

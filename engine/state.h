@@ -16,38 +16,76 @@
 #include "engine/ladder.h"
 #include "engine/pool.h"
 #include "engine/reject.h"
+#include "engine/timers.h"
 
-#define WCX_ACCOUNT_ALL UINT32_MAX /* a session that may trade for every account */
+#define WCX_PUBLIC_ID_REFRESHED (UINT64_C(1) << 63) /* no OrderID has it: display refreshes count on from here */
+#define WCX_ACCOUNT_ALL UINT32_MAX                  /* a session that may trade for every account */
 
 typedef struct wcx_instrument
 {
   /* what a request is checked against */
-  _Alignas(64) uint32_t security_id;
+  uint32_t security_id;
   uint8_t status; /* enum wcx_security_trading_status */
   uint8_t used;   /* has had an order: the definition is final */
-  uint16_t pad;
+  uint16_t flags; /* WCX_INSTRUMENT_F_* */
   wcx_divider_t increment;
   wcx_divider_t lot;
-  int64_t qty_min;             /* 0: none */
   int64_t qty_max;             /* INT64_MAX: none */
-  int64_t px_low;              /* INT64_MIN: none */
+  int64_t px_low;              /* present band; INT64_MIN: none */
   int64_t px_high;             /* INT64_MAX: none */
   wcx_u128_t product_min;      /* price * qty below: MinNotional */
   wcx_u128_t product_max;      /* price * qty above: MaxNotional */
   wcx_u128_t product_overflow; /* price * qty above: the notional does not fit an int64 */
-  wcx_ladder_t side[2];        /* by enum wcx_side - 1 */
-  wcx_digest_t hash;           /* as in the state's sum */
+  wcx_ladder_t side[2];        /* the book, by enum wcx_side - 1 */
+  wcx_ladder_t stops[2];       /* waiting stops by StopPx: the next to be triggered first */
+  int64_t last_px;             /* of the last trade; 0: none */
+  int64_t reference_px;        /* for auctions: of the last trade or PriceBand; 0: none */
+  /* volatility rule and schedule */
+  uint64_t range; /* 1e-9 of the last price; 0: no rule */
+  uint64_t pause_ns;
+  uint64_t auction_ns;
+  uint64_t resume_ns; /* scheduled change of status; 0: none */
+  uint64_t resume_arm;
+  /* what the feed was told of the auction last */
+  int64_t told_px; /* WCX_I64_NULL: no price */
+  int64_t told_paired_qty;
+  int64_t told_imbalance_qty;
+  uint8_t told_side;
+  uint8_t pad[3];
+  uint32_t timer_pos;      /* in the heap of deadlines; 0: none */
+  uint32_t unseen_head[2]; /* orders that wait for the opening, for the closing auction, in order of acceptance */
+  uint32_t unseen_tail[2];
+  uint32_t special_cnt; /* live hidden orders and icebergs */
+  uint32_t base_asset;  /* index */
+  uint32_t quote_asset;
+  uint32_t pad2;
+  wcx_digest_t hash; /* as in the state's sum */
   wcx_security_definition_t definition;
 } wcx_instrument_t;
+static_assert(sizeof(wcx_instrument_t) <= 464, "an idle instrument: with its timer and its place in the map at most 512 bytes");
+
+#define WCX_INSTRUMENT_F_FEES 0x0001u     /* a fee rate is not 0 */
+#define WCX_INSTRUMENT_F_BALANCES 0x0002u /* its exponents agree with its assets': checked accounts may trade it */
+#define WCX_INSTRUMENT_F_TOUCHED 0x0004u  /* in an auction, and its book may have changed in this input */
+#define WCX_INSTRUMENT_F_VOLATILE 0x0008u /* paused by its volatility rule: an auction follows */
 
 typedef struct wcx_account
 {
   wcx_account_definition_t definition;
-  uint32_t used; /* has had an order: the definition is final */
-  uint32_t lock; /* enum wcx_locked_by; 0: open */
+  uint8_t used; /* has had an order: Credit is final */
+  uint8_t lock; /* enum wcx_locked_by; 0: open */
+  uint8_t risk; /* WCX_ACCOUNT_R_*: 0 is the way of an account without balances and limits */
+  uint8_t pad;
+  uint32_t open_orders;     /* kept with `risk` only */
+  uint32_t max_open_orders; /* UINT32_MAX: no limit */
+  uint32_t pad2;
+  int64_t max_order_qty; /* INT64_MAX: no limit */
   wcx_digest_t hash;
 } wcx_account_t;
-static_assert(sizeof(wcx_account_t) == 48, "account");
+static_assert(sizeof(wcx_account_t) == 64, "account: one line");
+
+#define WCX_ACCOUNT_R_CHECKED 0x01u /* has balances */
+#define WCX_ACCOUNT_R_LIMITED 0x02u /* has limits of its own or its tier's */
 
 typedef struct wcx_session
 {
@@ -57,14 +95,16 @@ typedef struct wcx_session
   uint64_t last_cl_ord_id;
   uint32_t session_id;
   uint32_t account;
-  uint32_t order_head; /* its resting orders, in order of priority */
+  uint32_t order_head; /* its live orders, in order of acceptance */
   uint32_t order_tail;
   uint32_t open_orders;
   uint8_t dirty;     /* its hash in the sum is out of date; it stands in the dirty list */
   uint8_t open_mask; /* bit per transport with a binding */
   uint8_t cod;       /* enum wcx_cod */
   uint8_t lock;      /* enum wcx_locked_by; 0: open */
-  uint8_t pad[16];
+  uint64_t cod_arm;  /* of its deadline among equal ones */
+  uint32_t timer_pos;
+  uint8_t pad[4];
   /* sign-on and sign-off */
   uint64_t cod_deadline_ns; /* 0: none pending */
   uint64_t uuid;
@@ -91,6 +131,15 @@ struct wcx_engine
   uint64_t match_id;       /* last */
   uint64_t match_event_id; /* last */
   uint64_t feed_number;    /* next */
+  uint64_t display_no;     /* last: public ids after display refreshes */
+  uint64_t place_no;       /* last: places of waiting stops and unseen orders */
+  /* the input being applied, continued: 0 between inputs */
+  uint64_t notes_from;              /* position of the first note, when there is one */
+  wcx_order_executed_t *last_print; /* the note that says the event's last fill, so far */
+  uint32_t note_cnt;
+  uint32_t taker_slot;  /* the order that takes now */
+  uint32_t trigger_cnt; /* stops triggered by this input */
+  uint32_t touched_cnt; /* instruments in auctions whose books may have changed */
   wcx_digest_t output_digest;
   wcx_digest_t order_digest;  /* sum over live orders */
   wcx_digest_t record_digest; /* sum over sessions, instruments, accounts, as last settled */
@@ -98,6 +147,7 @@ struct wcx_engine
   wcx_pool_t pool;
   wcx_index_t index;
   wcx_ladders_t ladders;
+  wcx_timers_t timers;
   wcx_instrument_t *instruments;
   wcx_session_t *sessions;
   wcx_account_t *accounts;
@@ -112,8 +162,10 @@ struct wcx_engine
   uint32_t *dirty; /* sessions_max */
   /* day and deadlines */
   uint32_t trade_date;
-  uint32_t cod_pending_orders; /* open orders of the sessions with a deadline */
-  uint64_t next_deadline_ns;
+  uint32_t special_total;  /* live hidden orders and icebergs of all instruments */
+  uint32_t stop_cnt;       /* waiting stops */
+  uint32_t stop_level_cnt; /* of the ladders' levels, those of waiting stops */
+  uint32_t stops_due;      /* triggered ones may wait for the next input */
   /* rules: the journaled Capacity, or the memory's limits before there is one */
   wcx_capacity_t capacity;
   uint32_t capacity_journaled;
@@ -143,12 +195,68 @@ static inline wcx_digest_t wcx_order_hash(const wcx_order_t *order, int64_t pric
   return wcx_words8_hash(words);
 }
 
+/* All of an order: what the sum over live orders holds of it while it stands somewhere. */
+static inline wcx_digest_t wcx_order_full_hash(const wcx_engine_t *engine, uint32_t slot)
+{
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  int64_t price = __builtin_expect(order->level != WCX_LEVEL_UNSEEN, 1) ? engine->ladders.levels[order->level].price : 0;
+  wcx_digest_t hash = wcx_order_hash(order, price);
+  if (__builtin_expect((order->flags & WCX_ORDER_F_EXTRA) != 0, 0))
+    wcx_digest_add(&hash, wcx_pool_extra_hash(&engine->pool, slot));
+  return hash;
+}
+
+static inline void wcx_order_sum_add(wcx_engine_t *engine, uint32_t slot)
+{
+  wcx_digest_add(&engine->order_digest, wcx_order_full_hash(engine, slot));
+}
+
+static inline void wcx_order_sum_sub(wcx_engine_t *engine, uint32_t slot)
+{
+  wcx_digest_sub(&engine->order_digest, wcx_order_full_hash(engine, slot));
+}
+
 static inline void wcx_session_touch(wcx_engine_t *engine, wcx_session_t *session)
 {
   if (session->dirty)
     return;
   session->dirty = 1;
   engine->dirty[engine->dirty_cnt++] = (uint32_t)(session - engine->sessions);
+}
+
+/* The prices of an instrument that trades change: a small record of their own in the sum. */
+static inline wcx_digest_t wcx_instrument_px_hash(const wcx_instrument_t *instrument)
+{
+  return wcx_pair_hash((uint64_t)instrument->last_px + instrument->security_id * WCX_DIGEST_K3, (uint64_t)instrument->reference_px ^ WCX_DIGEST_K1);
+}
+
+static inline void wcx_state_set_prices(wcx_engine_t *engine, wcx_instrument_t *instrument, int64_t last_px, int64_t reference_px)
+{
+  wcx_digest_sub(&engine->record_digest, wcx_instrument_px_hash(instrument));
+  instrument->last_px = last_px;
+  instrument->reference_px = reference_px;
+  wcx_digest_add(&engine->record_digest, wcx_instrument_px_hash(instrument));
+}
+
+static inline wcx_account_t *wcx_state_account(const wcx_engine_t *engine, uint32_t account)
+{
+  uint32_t idx = wcx_idmap_find(&engine->account_map, account);
+  return idx == WCX_IDX_NONE ? NULL : &engine->accounts[idx];
+}
+
+static inline wcx_instrument_t *wcx_state_instrument(const wcx_engine_t *engine, uint32_t security_id)
+{
+  uint32_t idx = wcx_idmap_find(&engine->instrument_map, security_id);
+  return idx == WCX_IDX_NONE ? NULL : &engine->instruments[idx];
+}
+
+/* The feed is told of an auction's indicative price: its book may have changed. */
+static inline void wcx_instrument_touch(wcx_engine_t *engine, wcx_instrument_t *instrument)
+{
+  if (__builtin_expect(instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE, 1) || (instrument->flags & WCX_INSTRUMENT_F_TOUCHED) != 0)
+    return;
+  instrument->flags |= WCX_INSTRUMENT_F_TOUCHED;
+  engine->touched_cnt++;
 }
 
 static inline bool wcx_session_entitled(const wcx_session_t *session, uint32_t account)
@@ -174,13 +282,16 @@ enum wcx_cod
 void wcx_session_open(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_opened_t *opened);
 void wcx_session_close(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_closed_t *closed);
 void wcx_session_refuse(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_refused_t *refused);
-void wcx_session_fire_deadlines(wcx_engine_t *engine);
+void wcx_session_disconnect_due(wcx_engine_t *engine, wcx_session_t *session);
 
-/* request.c */
+/* request.c, replace.c */
 void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new_order_single_t *request);
 void wcx_request_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_request_t *request);
 void wcx_request_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request);
 /* Slot of the order a cancel or replace of this session names, or 0. */
+/* OrderCancelReject: `of` names the order, the rest is filled in. */
+void wcx_report_cancel_reject(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_reject_t *of, enum wcx_reject reject);
+bool wcx_stop_px_sound(const wcx_instrument_t *instrument, int64_t stop_px);
 uint32_t wcx_request_resolve(const wcx_engine_t *engine, const wcx_session_t *session, uint64_t orig_cl_ord_id, uint64_t order_id, uint32_t security_id);
 
 /* mass_cancel.c */

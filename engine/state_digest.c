@@ -13,7 +13,7 @@ wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx)
 {
   struct
   {
-    uint64_t next_client_seq, next_server_seq, last_cl_ord_id, uuid, key_uuid[2], cod_deadline_ns;
+    uint64_t next_client_seq, next_server_seq, last_cl_ord_id, uuid, key_uuid[2], cod_deadline_ns, cod_arm;
     uint32_t idx, session_id, account, open_orders, cod_window_ms;
     uint8_t open_mask, cod_lock;
     char mold_session[10];
@@ -25,6 +25,7 @@ wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx)
   record.uuid = session->uuid;
   memcpy(record.key_uuid, session->key_uuid, sizeof(record.key_uuid));
   record.cod_deadline_ns = session->cod_deadline_ns;
+  record.cod_arm = session->cod_arm;
   record.idx = idx;
   record.session_id = session->session_id;
   record.account = session->account;
@@ -41,13 +42,29 @@ wcx_digest_t wcx_instrument_hash(const wcx_instrument_t *instrument, uint32_t id
   struct
   {
     wcx_security_definition_t definition;
+    int64_t px_low, px_high;
+    uint64_t range, pause_ns, auction_ns, resume_ns, resume_arm;
+    int64_t told_px, told_paired_qty, told_imbalance_qty;
     uint32_t idx;
-    uint8_t status, used;
-    uint16_t pad;
+    uint16_t flags;
+    uint8_t status, used, told_side;
+    uint8_t pad[7];
   } record;
   memset(&record, 0, sizeof(record));
   record.definition = instrument->definition;
   record.idx = idx;
+  record.px_low = instrument->px_low;
+  record.px_high = instrument->px_high;
+  record.range = instrument->range;
+  record.pause_ns = instrument->pause_ns;
+  record.auction_ns = instrument->auction_ns;
+  record.resume_ns = instrument->resume_ns;
+  record.resume_arm = instrument->resume_arm;
+  record.told_px = instrument->told_px;
+  record.told_paired_qty = instrument->told_paired_qty;
+  record.told_imbalance_qty = instrument->told_imbalance_qty;
+  record.told_side = instrument->told_side;
+  record.flags = instrument->flags & (uint16_t)~WCX_INSTRUMENT_F_TOUCHED;
   record.status = instrument->status;
   record.used = instrument->used;
   return wcx_digest_of(KEY_INSTRUMENT, &record, sizeof(record));
@@ -58,9 +75,16 @@ wcx_digest_t wcx_account_hash(const wcx_account_t *account, uint32_t idx)
   struct
   {
     wcx_account_definition_t definition;
-    uint32_t used, lock;
-    uint64_t idx;
-  } record = {.definition = account->definition, .used = account->used, .lock = account->lock, .idx = idx};
+    int64_t max_order_qty;
+    uint32_t max_open_orders, idx;
+    uint8_t used, lock, risk, pad[5];
+  } record = {.definition = account->definition,
+              .max_order_qty = account->max_order_qty,
+              .max_open_orders = account->max_open_orders,
+              .idx = idx,
+              .used = account->used,
+              .lock = account->lock,
+              .risk = account->risk};
   return wcx_digest_of(KEY_ACCOUNT, &record, sizeof(record));
 }
 
@@ -68,8 +92,8 @@ static wcx_digest_t scalars_hash(const wcx_engine_t *engine)
 {
   struct
   {
-    uint64_t seq, stamp_ns, exec_id, match_id, match_event_id, feed_number;
-    uint32_t shard, trade_date, capacity_journaled, free_head, bump, live;
+    uint64_t seq, stamp_ns, exec_id, match_id, match_event_id, feed_number, display_no, place_no, arm;
+    uint32_t shard, trade_date, capacity_journaled, free_head, bump, live, stops_due, pad;
     wcx_capacity_t capacity;
   } record;
   memset(&record, 0, sizeof(record));
@@ -79,6 +103,10 @@ static wcx_digest_t scalars_hash(const wcx_engine_t *engine)
   record.match_id = engine->match_id;
   record.match_event_id = engine->match_event_id;
   record.feed_number = engine->feed_number;
+  record.display_no = engine->display_no;
+  record.place_no = engine->place_no;
+  record.arm = engine->timers.arm;
+  record.stops_due = engine->stops_due;
   record.shard = engine->limits.shard;
   record.trade_date = engine->trade_date;
   record.capacity_journaled = engine->capacity_journaled;
@@ -141,16 +169,17 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
     const wcx_order_t *order = &engine->pool.orders[slot];
     if (order->level == 0)
       continue;
-    wcx_digest_add(&sum, wcx_order_hash(order, engine->ladders.levels[order->level].price));
-    if ((order->flags & WCX_ORDER_F_EXTRA) != 0)
-      wcx_digest_add(&sum, wcx_pool_extra_hash(&engine->pool, slot));
+    wcx_digest_add(&sum, wcx_order_full_hash(engine, slot));
   }
   for (uint32_t slot = engine->pool.free_head; slot != 0; slot = engine->pool.orders[slot].next)
     wcx_digest_add(&sum, wcx_pool_free_hash(&engine->pool.orders[slot]));
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     wcx_digest_add(&sum, wcx_session_hash(&engine->sessions[i], i));
   for (uint32_t i = 0; i < engine->instrument_cnt; i++)
+  {
     wcx_digest_add(&sum, wcx_instrument_hash(&engine->instruments[i], i));
+    wcx_digest_add(&sum, wcx_instrument_px_hash(&engine->instruments[i]));
+  }
   for (uint32_t i = 0; i < engine->account_cnt; i++)
     wcx_digest_add(&sum, wcx_account_hash(&engine->accounts[i], i));
   return sum;

@@ -7,32 +7,47 @@ typedef struct census
   uint32_t orders;
   uint32_t levels;
   uint32_t nodes;
+  uint32_t stops;
+  uint32_t stop_levels;
+  uint32_t unseen;
 } census_t;
 
-static void verify_level(const wcx_engine_t *engine, uint32_t instrument, uint8_t side, uint32_t at)
+/* One queue of a level; returns how many orders it holds, adds what they show to *displayed. */
+static uint32_t verify_queue(const wcx_engine_t *engine, uint32_t instrument, uint8_t side, uint32_t at, uint32_t head, uint32_t tail, bool hidden, wcx_u128_t *displayed)
 {
-  const wcx_level_t *level = &engine->ladders.levels[at];
   const wcx_pool_t *pool = &engine->pool;
-  wcx_u128_t displayed = 0;
   uint32_t order_cnt = 0;
   uint32_t prev = 0;
-  for (uint32_t slot = level->head; slot != 0; slot = pool->orders[slot].next)
+  for (uint32_t slot = head; slot != 0; slot = pool->orders[slot].next)
   {
     const wcx_order_t *order = &pool->orders[slot];
     WCX_CHECK(order->level == at && order->instrument == instrument && order->side == side, "slot %u at level %u: says level %u instrument %u side %u", slot, at, order->level,
               order->instrument, order->side);
     WCX_CHECK(order->leaves > 0 && order->leaves <= order->order_qty, "slot %u: leaves %lld of %lld", slot, (long long)order->leaves, (long long)order->order_qty);
     WCX_CHECK(order->prev == prev, "slot %u: prev %u, came from %u", slot, order->prev, prev);
-    WCX_CHECK(prev == 0 || pool->orders[prev].priority < order->priority, "slot %u: priority %llu behind slot %u's %llu", slot, (unsigned long long)order->priority, prev,
+    WCX_CHECK(prev == 0 || pool->orders[prev].priority <= order->priority, "slot %u: priority %llu behind slot %u's %llu", slot, (unsigned long long)order->priority, prev,
               (unsigned long long)pool->orders[prev].priority);
     WCX_CHECK(((uint32_t)order->order_id & WCX_ORDER_SLOT_MAX) == slot, "slot %u: OrderID %llu", slot, (unsigned long long)order->order_id);
     WCX_CHECK(order->cl_ord_id <= engine->sessions[order->session].last_cl_ord_id, "slot %u: ClOrdID %llu above the session's last", slot, (unsigned long long)order->cl_ord_id);
-    displayed += (uint64_t)order->leaves;
+    WCX_CHECK(((order->flags & WCX_ORDER_F_HIDDEN) != 0) == hidden, "slot %u: flags %02x in the %s queue", slot, order->flags, hidden ? "hidden" : "displayed");
+    int64_t shows = wcx_book_displayed(engine, slot);
+    WCX_CHECK(hidden || (shows > 0 && shows <= order->leaves), "slot %u: shows %lld of %lld", slot, (long long)shows, (long long)order->leaves);
+    *displayed += (uint64_t)shows;
     order_cnt++;
     prev = slot;
   }
-  WCX_CHECK(level->tail == prev && level->order_cnt == order_cnt && order_cnt != 0, "level %u: tail %u, last seen %u; %u orders, %u seen", at, level->tail, prev, level->order_cnt,
-            order_cnt);
+  WCX_CHECK(tail == prev, "level %u: tail %u, last seen %u", at, tail, prev);
+  return order_cnt;
+}
+
+static void verify_level(const wcx_engine_t *engine, uint32_t instrument, uint8_t side, uint32_t at)
+{
+  const wcx_level_t *level = &engine->ladders.levels[at];
+  wcx_u128_t displayed = 0;
+  uint32_t order_cnt = verify_queue(engine, instrument, side, at, level->head, level->tail, false, &displayed);
+  uint32_t hidden_cnt = verify_queue(engine, instrument, side, at, level->hidden_head, level->hidden_tail, true, &displayed);
+  WCX_CHECK(level->order_cnt == order_cnt && level->hidden_cnt == hidden_cnt && order_cnt + hidden_cnt != 0, "level %u: %u + %u orders, %u + %u seen", at, level->order_cnt,
+            level->hidden_cnt, order_cnt, hidden_cnt);
   WCX_CHECK(level->displayed == displayed, "level %u: displayed %llu, orders say %llu", at, (unsigned long long)level->displayed, (unsigned long long)displayed);
 }
 
@@ -50,10 +65,52 @@ static void verify_side(const wcx_engine_t *engine, uint32_t idx, uint8_t side, 
     uint64_t px_idx = wcx_divide(&instrument->increment, (uint64_t)level->price, &rest);
     WCX_CHECK(rest == 0 && level->key == wcx_book_key(side, px_idx), "level %u: price %lld key %llx", at, (long long)level->price, (unsigned long long)level->key);
     verify_level(engine, idx, side, at);
-    order_cnt += level->order_cnt;
+    order_cnt += level->order_cnt + level->hidden_cnt;
   }
   WCX_CHECK(order_cnt == ladder->order_cnt, "instrument %u side %u: %u orders, %u counted", idx, side, order_cnt, ladder->order_cnt);
   census->orders += order_cnt;
+}
+
+/* Waiting stops by StopPx. */
+static void verify_stops(const wcx_engine_t *engine, uint32_t idx, uint8_t side, census_t *census)
+{
+  const wcx_ladder_t *ladder = &engine->instruments[idx].stops[side - 1];
+  uint32_t order_cnt = 0;
+  census->nodes += wcx_ladder_verify(&engine->ladders, ladder);
+  census->stop_levels += ladder->level_cnt;
+  for (uint32_t at = ladder->best; at != 0; at = wcx_ladder_next(&engine->ladders, at))
+  {
+    uint64_t place = 0;
+    for (uint32_t slot = engine->ladders.levels[at].head; slot != 0; slot = engine->pool.orders[slot].next)
+    {
+      const wcx_order_t *order = &engine->pool.orders[slot];
+      const wcx_order_extra_t *extra = &engine->pool.extras[slot];
+      WCX_CHECK(order->level == at && order->instrument == idx && order->side == side && (order->flags & WCX_ORDER_F_WAITING) != 0, "slot %u among the stops of instrument %u",
+                slot, idx);
+      WCX_CHECK(extra->stop_px == engine->ladders.levels[at].price && extra->place > place, "slot %u: StopPx %lld place %llu", slot, (long long)extra->stop_px,
+                (unsigned long long)extra->place);
+      place = extra->place;
+      order_cnt++;
+    }
+  }
+  WCX_CHECK(order_cnt == ladder->order_cnt, "instrument %u side %u: %u stops, %u counted", idx, side, order_cnt, ladder->order_cnt);
+  census->stops += order_cnt;
+}
+
+static void verify_unseen(const wcx_engine_t *engine, uint32_t idx, census_t *census)
+{
+  for (uint32_t closing = 0; closing < 2; closing++)
+    for (uint32_t slot = engine->instruments[idx].unseen_head[closing]; slot != 0; slot = engine->pool.orders[slot].next)
+    {
+      const wcx_order_t *order = &engine->pool.orders[slot];
+      WCX_CHECK(order->level == WCX_LEVEL_UNSEEN && order->instrument == idx && (order->flags & WCX_ORDER_F_WAITING) != 0, "slot %u among the unseen of instrument %u", slot, idx);
+      census->unseen++;
+    }
+}
+
+static bool may_cross(uint8_t status)
+{
+  return status != WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE && status != WCX_SECURITY_TRADING_STATUS_POST_ONLY_MODE && status != WCX_SECURITY_TRADING_STATUS_POST_CLOSE;
 }
 
 static void verify_instrument(const wcx_engine_t *engine, uint32_t idx, census_t *census)
@@ -61,14 +118,17 @@ static void verify_instrument(const wcx_engine_t *engine, uint32_t idx, census_t
   const wcx_instrument_t *instrument = &engine->instruments[idx];
   verify_side(engine, idx, WCX_SIDE_BUY, census);
   verify_side(engine, idx, WCX_SIDE_SELL, census);
+  verify_stops(engine, idx, WCX_SIDE_BUY, census);
+  verify_stops(engine, idx, WCX_SIDE_SELL, census);
+  verify_unseen(engine, idx, census);
   uint32_t bid = instrument->side[0].best;
   uint32_t ask = instrument->side[1].best;
-  if (bid != 0 && ask != 0)
+  if (bid != 0 && ask != 0 && !may_cross(instrument->status))
     WCX_CHECK(engine->ladders.levels[bid].price < engine->ladders.levels[ask].price, "instrument %u crossed: bid %lld ask %lld", instrument->security_id,
               (long long)engine->ladders.levels[bid].price, (long long)engine->ladders.levels[ask].price);
 }
 
-static uint32_t verify_session(const wcx_engine_t *engine, uint32_t idx)
+static void verify_session(const wcx_engine_t *engine, uint32_t idx)
 {
   const wcx_session_t *session = &engine->sessions[idx];
   uint32_t order_cnt = 0;
@@ -77,14 +137,13 @@ static uint32_t verify_session(const wcx_engine_t *engine, uint32_t idx)
   {
     WCX_CHECK(engine->pool.orders[slot].session == idx && engine->pool.orders[slot].level != 0, "session %u lists slot %u, which is not its", session->session_id, slot);
     WCX_CHECK(engine->pool.links[slot].prev == prev, "session %u slot %u: prev %u, came from %u", session->session_id, slot, engine->pool.links[slot].prev, prev);
-    WCX_CHECK(prev == 0 || engine->pool.orders[prev].priority < engine->pool.orders[slot].priority, "session %u: slot %u behind %u against priority", session->session_id, slot,
-              prev);
     prev = slot;
     order_cnt++;
   }
   WCX_CHECK(session->order_tail == prev && session->open_orders == order_cnt, "session %u: tail %u, last seen %u; %u orders, %u seen", session->session_id, session->order_tail,
             prev, session->open_orders, order_cnt);
-  return session->cod_deadline_ns != 0 ? order_cnt : 0;
+  WCX_CHECK((session->cod_deadline_ns != 0) == (session->timer_pos != 0), "session %u: deadline %llu, timer %u", session->session_id, (unsigned long long)session->cod_deadline_ns,
+            session->timer_pos);
 }
 
 void wcx_engine_verify(const wcx_engine_t *engine)
@@ -92,13 +151,16 @@ void wcx_engine_verify(const wcx_engine_t *engine)
   census_t census = {0};
   for (uint32_t i = 0; i < engine->instrument_cnt; i++)
     verify_instrument(engine, i, &census);
-  WCX_CHECK(census.orders == engine->pool.live, "%u orders in books, %u live in the pool", census.orders, engine->pool.live);
-  WCX_CHECK(census.levels == engine->ladders.level_live, "%u levels in books, %u live in the pool", census.levels, engine->ladders.level_live);
+  WCX_CHECK(census.orders + census.stops + census.unseen == engine->pool.live, "%u orders in books, %u stops, %u unseen; %u live in the pool", census.orders, census.stops,
+            census.unseen, engine->pool.live);
+  WCX_CHECK(census.stops == engine->stop_cnt && census.stop_levels == engine->stop_level_cnt, "%u stops at %u levels, %u and %u counted", census.stops, census.stop_levels,
+            engine->stop_cnt, engine->stop_level_cnt);
+  WCX_CHECK(census.levels + census.stop_levels == engine->ladders.level_live, "%u + %u levels in books, %u live in the pool", census.levels, census.stop_levels,
+            engine->ladders.level_live);
   WCX_CHECK(census.nodes == engine->ladders.node_live, "%u nodes in books, %u live in the pool", census.nodes, engine->ladders.node_live);
-  uint32_t pending = 0;
   for (uint32_t i = 0; i < engine->session_cnt; i++)
-    pending += verify_session(engine, i);
-  WCX_CHECK(pending == engine->cod_pending_orders, "%u orders of sessions with a deadline, %u counted", pending, engine->cod_pending_orders);
+    verify_session(engine, i);
+  wcx_timers_verify(engine);
   uint32_t free_cnt = 0;
   for (uint32_t slot = engine->pool.free_head; slot != 0; slot = engine->pool.orders[slot].next)
   {

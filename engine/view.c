@@ -18,7 +18,9 @@ wcx_digest_t wcx_engine_output_digest(const wcx_engine_t *engine)
 
 uint64_t wcx_engine_next_deadline_ns(const wcx_engine_t *engine)
 {
-  return engine->next_deadline_ns;
+  if (engine->stops_due != 0)
+    return engine->stamp_ns;
+  return engine->timers.cnt != 0 ? engine->timers.heap[1].at_ns : UINT64_MAX;
 }
 
 uint64_t wcx_engine_feed_next_number(const wcx_engine_t *engine)
@@ -108,6 +110,8 @@ bool wcx_engine_book(const wcx_engine_t *engine, uint32_t security_id, uint8_t s
   for (; at != 0; at = wcx_ladder_next(&engine->ladders, at))
   {
     const wcx_level_t *level = &engine->ladders.levels[at];
+    if (level->order_cnt == 0)
+      continue; /* all hidden */
     int64_t displayed = level->displayed > (wcx_u128_t)INT64_MAX ? INT64_MAX : (int64_t)level->displayed;
     if (!visit(ctx, level->price, displayed, level->order_cnt))
       break;
@@ -124,7 +128,7 @@ bool wcx_engine_book_orders(const wcx_engine_t *engine, uint32_t security_id, ui
   {
     const wcx_level_t *level = &engine->ladders.levels[at];
     for (uint32_t slot = level->head; slot != 0; slot = engine->pool.orders[slot].next)
-      if (!visit(ctx, engine->pool.orders[slot].order_id, level->price, engine->pool.orders[slot].leaves))
+      if (!visit(ctx, wcx_book_public_id(engine, slot), level->price, wcx_book_displayed(engine, slot)))
         return true;
   }
   return true;
