@@ -67,11 +67,11 @@ static void who_may_trade_what(void **state)
   expect_said(w, WCX_TEMPLATE_EXECUTION_REPORT_NEW, WCX_TEMPLATE_ADD_ORDER, 0);
 }
 
-static void what_is_not_built_is_refused_by_name(void **state)
+static void what_does_not_go_is_refused_by_name(void **state)
 {
   world_t *w = *state;
-  static const uint8_t types[] = {WCX_ORD_TYPE_STOP, WCX_ORD_TYPE_STOP_LIMIT, WCX_ORD_TYPE_PEGGED, 0};
-  static const uint8_t tifs[] = {WCX_TIME_IN_FORCE_DAY, WCX_TIME_IN_FORCE_AT_THE_OPENING, WCX_TIME_IN_FORCE_GTD, WCX_TIME_IN_FORCE_AT_THE_CLOSE, 5};
+  static const uint8_t types[] = {WCX_ORD_TYPE_PEGGED, 7, 0};
+  static const uint8_t tifs[] = {WCX_TIME_IN_FORCE_GTD, 5, 8};
   const wcx_new_order_single_t good = an_order(0, 1, BUY, 100, 10);
   wcx_new_order_single_t o;
   for (size_t i = 0; i < sizeof(types); i++)
@@ -86,12 +86,12 @@ static void what_is_not_built_is_refused_by_name(void **state)
     o.time_in_force = tifs[i];
     refused(w, 1, o, WCX_ORD_REJ_REASON_INVALID_TIME_IN_FORCE, NONE);
   }
-  for (uint32_t bit = 0; bit < 7; bit++)
+  static const uint16_t insts[] = {WCX_EXEC_INST_REDUCE_ONLY, WCX_EXEC_INST_MMP, WCX_EXEC_INST_ALL_OR_NONE, 1u << 7, 1u << 15}; /* Mmp without a group */
+  for (size_t i = 0; i < sizeof(insts) / sizeof(insts[0]); i++)
   {
     o = good;
-    o.exec_inst = (uint16_t)(1u << bit);
-    if ((o.exec_inst & (WCX_EXEC_INST_CANCEL_ON_DISCONNECT | WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) == 0)
-      refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
+    o.exec_inst = insts[i];
+    refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
   }
   o = good;
   o.self_match_prevention_inst = 5;
@@ -111,11 +111,10 @@ static void what_is_not_built_is_refused_by_name(void **state)
     refused(w, 1, o, WCX_ORD_REJ_REASON_INVALID_MIN_QTY, NONE);
   }
   o = good;
-  o.mmp_group = 1;
-  refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
-  o = good;
   o.display_qty = 5;
+  o.exec_inst = WCX_EXEC_INST_HIDDEN;
   refused(w, 1, o, WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, NONE);
+  o.exec_inst = 0;
   o.display_qty = 0;
   refused(w, 1, o, WCX_ORD_REJ_REASON_INVALID_DISPLAY_QTY, NONE);
   o.display_qty = 11;
@@ -124,6 +123,55 @@ static void what_is_not_built_is_refused_by_name(void **state)
   o.cl_ord_id = w->cl_ord_id[1] + 1;
   send_order(w, 1, &o);
   expect_said(w, WCX_TEMPLATE_EXECUTION_REPORT_NEW, WCX_TEMPLATE_ADD_ORDER, 0);
+}
+
+/* What a stop, a market order and an order that shows little may not ask for; each line changes one thing of an order that is fine. */
+static void special_orders_at_their_limits(void **state)
+{
+  world_t *w = *state;
+  wcx_new_order_single_t stop = an_order(0, 1, BUY, WCX_I64_NULL, 10);
+  stop.ord_type = WCX_ORD_TYPE_STOP;
+  stop.stop_px = 100;
+  wcx_new_order_single_t market = an_order(0, 1, BUY, WCX_I64_NULL, 10);
+  market.ord_type = WCX_ORD_TYPE_MARKET;
+  wcx_new_order_single_t limit = an_order(0, 1, BUY, 100, 10);
+  struct
+  {
+    wcx_new_order_single_t o;
+    uint16_t reason;
+  } rows[32];
+  uint32_t cnt = 0;
+#define ROW(of, change, why)                                                                                                                                                       \
+  do                                                                                                                                                                               \
+  {                                                                                                                                                                                \
+    rows[cnt].o = (of);                                                                                                                                                            \
+    rows[cnt].o.change;                                                                                                                                                            \
+    rows[cnt++].reason = WCX_ORD_REJ_REASON_##why;                                                                                                                                 \
+  } while (0)
+  ROW(stop, price = 100, INVALID_PRICE);
+  ROW(stop, stop_px = WCX_I64_NULL, INVALID_STOP_PRICE);
+  ROW(stop, stop_px = 0, INVALID_STOP_PRICE);
+  ROW(stop, stop_px = -3, INVALID_STOP_PRICE);
+  ROW(stop, exec_inst = WCX_EXEC_INST_POST_ONLY, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(stop, exec_inst = WCX_EXEC_INST_HIDDEN, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(stop, min_qty = 1, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(stop, display_qty = 1, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(stop, time_in_force = WCX_TIME_IN_FORCE_AT_THE_CLOSE, INVALID_TIME_IN_FORCE);
+  ROW(market, exec_inst = WCX_EXEC_INST_HIDDEN, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(market, display_qty = 1, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(market, stop_px = 1, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(limit, stop_px = 100, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  ROW(limit, display_qty = 11, INVALID_DISPLAY_QTY);
+  ROW(limit, display_qty = -1, INVALID_DISPLAY_QTY);
+  limit.time_in_force = WCX_TIME_IN_FORCE_GTD;
+  ROW(limit, expire_time = wcx_engine_last_stamp_ns(w->engine), INVALID_TIME_IN_FORCE);
+  limit.time_in_force = IOC;
+  ROW(limit, exec_inst = WCX_EXEC_INST_POST_ONLY_REPRICE, UNSUPPORTED_ORDER_CHARACTERISTIC);
+  limit.exec_inst = WCX_EXEC_INST_ALL_OR_NONE;
+  ROW(limit, exec_inst |= WCX_EXEC_INST_POST_ONLY, UNSUPPORTED_ORDER_CHARACTERISTIC);
+#undef ROW
+  for (uint32_t i = 0; i < cnt; i++)
+    refused(w, 1, rows[i].o, rows[i].reason, NONE);
 }
 
 /* Best ask 100 (increment 5, limits 50..500), best bid 490 on the other instrument: where repricing ends. */
@@ -345,7 +393,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       world_test(cl_ord_id_must_rise_and_is_consumed),
       world_test(who_may_trade_what),
-      world_test(what_is_not_built_is_refused_by_name),
+      world_test(what_does_not_go_is_refused_by_name),
+      world_test(special_orders_at_their_limits),
       world_test(post_only_at_the_limits),
       world_test(price_and_quantity_rules),
       world_test(notional_rules_at_every_scale),
