@@ -226,7 +226,7 @@ static inline uint16_t encode_body(void *to, const command_t *command, uint64_t 
 }
 
 /* Encode `cnt` commands from `first` as journal records, one behind the other in the ring; at[i] is where record i stands. */
-static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, uint8_t **at)
+static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, wcx_engine_input_t *at)
 {
   if (run->ring_pos + cnt * RECORD_MAX > RING_SZ)
     run->ring_pos = 0;
@@ -246,7 +246,7 @@ static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, uint8_t 
                                                          .client_seq = first + i + 1,
                                                          .account = command->account,
                                                          .body_sz = body_sz};
-    at[i] = to;
+    at[i] = (wcx_engine_input_t){.hdr = (const wcx_record_hdr_t *)(const void *)to, .body = to + sizeof(wcx_record_hdr_t)};
     run->ring_pos += wcx_record_sz(body_sz);
   }
 }
@@ -254,15 +254,13 @@ static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, uint8_t 
 /* A run of bursts; `ticks` is a constant where this is inlined. */
 static inline __attribute__((always_inline)) void apply_range(wcx_run_t *run, uint64_t from, uint64_t to, uint32_t burst, wcx_hist_t *ticks)
 {
-  uint8_t *at[WCX_RUN_BURST_MAX];
+  wcx_engine_input_t at[WCX_RUN_BURST_MAX];
   uint64_t then = ticks != NULL ? __rdtsc() : 0;
   for (uint64_t first = from; first < to;)
   {
     uint32_t cnt = to - first < burst ? (uint32_t)(to - first) : burst;
     encode(run, first, cnt, at);
-    for (uint32_t stage = 0; stage < WCX_PREFETCH_STAGES; stage++)
-      for (uint32_t i = 0; i < cnt; i++)
-        wcx_engine_prefetch(run->engine, (const wcx_record_hdr_t *)(const void *)at[i], at[i] + sizeof(wcx_record_hdr_t), stage);
+    wcx_engine_prefetch(run->engine, at, cnt);
     uint64_t share = 0;
     if (ticks != NULL)
     {
@@ -272,7 +270,7 @@ static inline __attribute__((always_inline)) void apply_range(wcx_run_t *run, ui
     }
     for (uint32_t i = 0; i < cnt; i++)
     {
-      wcx_engine_apply(run->engine, (const wcx_record_hdr_t *)(const void *)at[i], at[i] + sizeof(wcx_record_hdr_t), &run->log);
+      wcx_engine_apply(run->engine, at[i].hdr, at[i].body, &run->log);
       drain(&run->log, &run->sink);
       if (ticks != NULL)
       {

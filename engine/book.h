@@ -22,16 +22,18 @@ static inline wcx_ladder_t *wcx_book_opposite(wcx_instrument_t *instrument, uint
   return &instrument->side[2 - side];
 }
 
-/* Key of a price index in the ladder of a side: the best has the lowest. */
+/* Key of a price index in the ladder of a side: the best has the lowest. Computed, not chosen: sides come in no order that a branch predictor could learn. */
 static inline uint64_t wcx_book_key(uint8_t side, uint64_t px_idx)
 {
-  return side == WCX_SIDE_BUY ? ~px_idx : px_idx;
+  return px_idx ^ (uint64_t)((int64_t)side - WCX_SIDE_SELL);
 }
+static_assert(WCX_SIDE_BUY == 1 && WCX_SIDE_SELL == 2, "wcx_book_key, wcx_book_crosses");
 
-/* Would an order of `side` at `price` trade with a level of the other side at `level_price`? */
+/* Would an order of `side` at `price` trade with a level of the other side at `level_price`? Prices are above 0: their difference does not overflow. */
 static inline bool wcx_book_crosses(uint8_t side, int64_t price, int64_t level_price)
 {
-  return side == WCX_SIDE_BUY ? level_price <= price : level_price >= price;
+  int64_t flip = WCX_SIDE_BUY - (int64_t)side; /* 0, or -1 for a sell */
+  return ((level_price - price) ^ flip) - flip <= 0;
 }
 
 /* The order that is first at a level. */

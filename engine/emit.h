@@ -10,7 +10,7 @@
 #include "engine/state.h"
 
 /* Bytes a message of this block takes in the output log; a noted one takes them twice. */
-#define WCX_EMIT_SZ(type) ((uint64_t)(sizeof(wcx_out_entry_t) + sizeof(wcx_message_header_t) + ((sizeof(type) + 7) & ~(size_t)7)))
+#define WCX_EMIT_SZ(type) ((uint64_t)(sizeof(wcx_out_entry_t) + ((sizeof(wcx_message_header_t) + sizeof(type) + 15) & ~(size_t)15)))
 
 static inline void wcx_emit_word(uint8_t *at, uint64_t word)
 {
@@ -28,6 +28,8 @@ static inline void *wcx_emit(wcx_engine_t *engine, uint8_t stream, uint64_t stre
   wcx_emit_word(at + 8, stream_id_tag);
   wcx_emit_word(at + 16, number);
   wcx_emit_word(at + 24, engine->seq);
+  if ((len & 15) != 0)
+    wcx_emit_word(at + sz - 8, 0); /* the padding is part of the digest; blocks are multiples of 8 */
   wcx_emit_word(at + 32, (uint64_t)WCX_SCHEMA_VERSION << 48 | (uint64_t)WCX_SCHEMA_ID << 32 | (uint64_t)template_id << 16 | block_length);
   return at + 40;
 }

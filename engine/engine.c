@@ -5,7 +5,7 @@
 #include "engine/book.h"
 #include "engine/emit.h"
 #include "engine/match.h"
-#include "engine/out_digest.h"
+#include "engine/plain.h"
 #include "engine/stops.h"
 
 /* --- memory --------------------------------------------------------------------------------------------------------------------------- */
@@ -35,21 +35,30 @@ static uint64_t timers_max(const wcx_engine_limits_t *limits)
   return (uint64_t)limits->orders_max + limits->sessions_max + limits->instruments_max;
 }
 
+static void lay_out_map(wcx_idmap_t *map, arena_t *arena, uint32_t max)
+{
+  map->entries = take(arena, wcx_idmap_cap(max), sizeof(wcx_idmap_entry_t));
+  map->direct_cnt = wcx_idmap_direct_cnt(max);
+  map->direct = take(arena, map->direct_cnt, sizeof(uint32_t));
+  map->mask = (uint32_t)(wcx_idmap_cap(max) - 1);
+}
+
 static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limits_t *limits)
 {
   engine->pool.orders = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_t));
   engine->pool.links = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_links_t));
   engine->pool.extras = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_extra_t));
   engine->index.entries = take(arena, wcx_index_cap(limits->orders_max), sizeof(uint64_t));
+  engine->index.spill = take(arena, wcx_index_spill_cap(limits->orders_max), sizeof(uint64_t));
   engine->ladders.levels = take(arena, 2 * (uint64_t)limits->levels_max + 1, sizeof(wcx_level_t)); /* of books, and as many of waiting stops */
   engine->ladders.nodes = take(arena, 2 * (uint64_t)limits->levels_max + 1, sizeof(wcx_ladder_node_t));
   engine->timers.heap = take(arena, timers_max(limits) + 1, sizeof(wcx_timer_t));
   engine->instruments = take(arena, limits->instruments_max, sizeof(wcx_instrument_t));
   engine->sessions = take(arena, limits->sessions_max, sizeof(wcx_session_t));
   engine->accounts = take(arena, limits->accounts_max, sizeof(wcx_account_t));
-  engine->instrument_map.entries = take(arena, wcx_idmap_cap(limits->instruments_max), sizeof(wcx_idmap_entry_t));
-  engine->session_map.entries = take(arena, wcx_idmap_cap(limits->sessions_max), sizeof(wcx_idmap_entry_t));
-  engine->account_map.entries = take(arena, wcx_idmap_cap(limits->accounts_max), sizeof(wcx_idmap_entry_t));
+  lay_out_map(&engine->instrument_map, arena, limits->instruments_max);
+  lay_out_map(&engine->session_map, arena, limits->sessions_max);
+  lay_out_map(&engine->account_map, arena, limits->accounts_max);
   engine->dirty = take(arena, limits->sessions_max, sizeof(uint32_t));
 }
 
@@ -77,10 +86,8 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
   engine->ladders.max = 2 * limits->levels_max;
   engine->timers.max = (uint32_t)timers_max(limits);
   engine->index.mask = wcx_index_cap(limits->orders_max) - 1;
+  engine->index.spill_mask = wcx_index_spill_cap(limits->orders_max) - 1;
   engine->index.hash_key = limits->hash_key;
-  engine->instrument_map.mask = (uint32_t)(wcx_idmap_cap(limits->instruments_max) - 1);
-  engine->session_map.mask = (uint32_t)(wcx_idmap_cap(limits->sessions_max) - 1);
-  engine->account_map.mask = (uint32_t)(wcx_idmap_cap(limits->accounts_max) - 1);
   engine->capacity = (wcx_capacity_t){
       .max_orders = limits->orders_max,
       .max_instruments = limits->instruments_max,
@@ -294,22 +301,23 @@ static inline void prefetch_index(const wcx_engine_t *engine, uint32_t session_i
 static_assert(offsetof(wcx_new_order_single_t, cl_ord_id) == offsetof(wcx_order_cancel_replace_request_t, cl_ord_id), "prefetch_index");
 static_assert(offsetof(wcx_order_cancel_request_t, orig_cl_ord_id) == offsetof(wcx_order_cancel_replace_request_t, orig_cl_ord_id), "prefetch_index");
 
-void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, uint32_t stage)
+#define PREFETCH_STAGES 4u
+
+/* What is to be fetched hangs on what was fetched before: index entry, order, neighbours for a cancel; node, level, tail for an add. */
+static inline void prefetch_stage(const wcx_engine_t *engine, const wcx_engine_input_t *input, uint32_t stage)
 {
-  if (stage > 0 && engine->pool.live < PREFETCH_LIVE_MIN)
-    return; /* the caches hold all that a few orders are made of */
-  uint16_t template_id = hdr->template_id;
+  uint16_t template_id = input->hdr->template_id;
   if (template_id != WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id != WCX_TEMPLATE_ORDER_CANCEL_REQUEST && template_id != WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST)
     return;
-  uint32_t session_idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
+  uint32_t session_idx = wcx_idmap_find(&engine->session_map, input->hdr->session_id);
   if (session_idx == WCX_IDX_NONE)
     return;
   if (stage == 0)
   {
-    prefetch_index(engine, session_idx, template_id, body);
+    prefetch_index(engine, session_idx, template_id, input->body);
     return;
   }
-  target_t target = target_of(template_id, body);
+  target_t target = target_of(template_id, input->body);
   uint32_t slot = probable_slot(engine, session_idx, &target);
   if (stage == 1 && slot != 0)
   {
@@ -326,6 +334,15 @@ void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr
     __builtin_prefetch(&engine->pool.orders[engine->ladders.levels[level].tail], 1);
   else
     __builtin_prefetch(&engine->ladders.levels[level], 1);
+}
+
+void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_engine_input_t *inputs, uint32_t cnt)
+{
+  if (engine->pool.live < PREFETCH_LIVE_MIN)
+    return; /* the caches hold all that a few orders are made of */
+  for (uint32_t stage = 0; stage < PREFETCH_STAGES; stage++)
+    for (uint32_t i = 0; i < cnt; i++)
+      prefetch_stage(engine, &inputs[i], stage);
 }
 
 /* --- apply ---------------------------------------------------------------------------------------------------------------------------- */
@@ -429,6 +446,12 @@ static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const vo
   }
 }
 
+/* 0: stops are left over. */
+static inline uint64_t next_deadline(const wcx_engine_t *engine)
+{
+  return engine->stops_due != 0 ? 0 : engine->timers.cnt != 0 ? engine->timers.heap[1].at_ns : UINT64_MAX;
+}
+
 /* What comes before an input and is not part of it. */
 static void catch_up(wcx_engine_t *engine)
 {
@@ -441,10 +464,41 @@ static void finish(wcx_engine_t *engine)
 {
   if (wcx_stops_may_run(engine))
     wcx_stops_run(engine);
-  if (engine->note_cnt != 0)
+  engine->noted = engine->note_cnt != 0;
+  if (engine->noted)
     wcx_notes_flush(engine);
   if (__builtin_expect(engine->touched_cnt != 0, 0))
     wcx_auction_updates(engine);
+}
+
+static inline void digest_output(wcx_engine_t *engine, const wcx_outlog_t *out, uint64_t from)
+{
+  uint64_t sz = out->write_pos - from;
+  if (__builtin_expect(!engine->noted && (from & (out->cap - 1)) + sz <= out->cap, 1)) /* no SKIP stands in between */
+    wcx_out_digest_absorb(&engine->output_digest, out->base + (from & (out->cap - 1)), sz, 0);
+  else
+    wcx_out_digest_input(&engine->output_digest, out, from, out->write_pos);
+}
+
+/* The short way (plain.h), for requests that may take it. */
+static inline bool apply_plain(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+{
+  uint32_t idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
+  if (__builtin_expect(idx == WCX_IDX_NONE || hdr->client_seq == 0, 0))
+    return false;
+  wcx_session_t *session = &engine->sessions[idx];
+  bool done = false;
+  if (hdr->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE && hdr->body_sz >= sizeof(wcx_new_order_single_t))
+    done = wcx_plain_new(engine, session, body);
+  else if (hdr->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST && hdr->body_sz >= sizeof(wcx_order_cancel_request_t))
+    done = wcx_plain_cancel(engine, session, body);
+  else if (hdr->template_id == WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST && hdr->body_sz >= sizeof(wcx_order_cancel_replace_request_t))
+    done = wcx_plain_replace(engine, session, body);
+  if (!done)
+    return false;
+  session->next_client_seq = hdr->client_seq + 1;
+  wcx_session_touch(engine, session);
+  return true;
 }
 
 void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out)
@@ -454,17 +508,15 @@ void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   engine->stamp_ns = hdr->stamp_ns;
   engine->receive_ns = hdr->receive_ns;
   engine->out = out;
-  engine->trigger_cnt = 0;
   uint64_t from = out->write_pos;
-  if (__builtin_expect(hdr->stamp_ns >= wcx_engine_next_deadline_ns(engine), 0))
-    catch_up(engine);
-  dispatch(engine, hdr, body);
-  finish(engine);
-  for (uint64_t pos = wcx_outlog_settle(out, from, out->write_pos); pos < out->write_pos;)
+  if (__builtin_expect(hdr->stamp_ns >= next_deadline(engine) || engine->limits.long_way_only, 0) || !apply_plain(engine, hdr, body))
   {
-    const wcx_out_entry_t *entry = wcx_outlog_at(out, pos);
-    wcx_out_digest_update(&engine->output_digest, entry);
-    pos = wcx_outlog_settle(out, pos + entry->entry_sz, out->write_pos);
+    engine->trigger_cnt = 0;
+    if (hdr->stamp_ns >= next_deadline(engine))
+      catch_up(engine);
+    dispatch(engine, hdr, body);
+    finish(engine);
+    digest_output(engine, out, from);
   }
   if (engine->dirty_cnt >= WCX_DIRTY_MAX)
     wcx_state_settle(engine);

@@ -33,7 +33,8 @@ typedef struct wcx_engine_limits
   uint32_t instruments_max; /* 1..65,535 */
   uint32_t accounts_max;
   uint32_t sessions_max;
-  uint64_t hash_key; /* secret of the process, against chosen ids; never visible in any output or digest */
+  bool long_way_only; /* no request takes the short way (plain.h): for tests that compare */
+  uint64_t hash_key;  /* secret of the process, against chosen ids; never visible in any output or digest */
 } wcx_engine_limits_t;
 
 /* Bytes of memory, alignment 64 (huge-page alignment is better). 0 when a limit is out of range. */
@@ -45,10 +46,15 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
 /* Upper bound of the bytes apply() would append to the output log for this record in this state. O(1). */
 uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
 
-/* Ask the caches for what apply() of this record will touch. Has no effect on any result. What is to be fetched hangs on what was fetched before, so a
-   burst is prefetched in stages: all of its records at stage 0, then all at stage 1, .. WCX_PREFETCH_STAGES - 1; then they are applied in order. */
-#define WCX_PREFETCH_STAGES 4u
-void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, uint32_t stage);
+/* A record in a burst. */
+typedef struct wcx_engine_input
+{
+  const wcx_record_hdr_t *hdr;
+  const void *body;
+} wcx_engine_input_t;
+
+/* Ask the caches for what apply() of these records will touch. Has no effect on any result. */
+void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_engine_input_t *inputs, uint32_t cnt);
 
 /* Apply one record: hdr->seq must be applied_seq + 1. `body` need not be aligned. Appends the outputs to `out` (room: wcx_engine_output_bound). */
 void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out);

@@ -2,11 +2,45 @@
 
 #include "engine/base/check.h"
 
+void wcx_index_spill_add(wcx_index_t *index, uint32_t home, uint32_t slot)
+{
+  uint64_t at = home & index->spill_mask;
+  while (index->spill[at] != 0)
+    at = (at + 1) & index->spill_mask;
+  index->spill[at] = (uint64_t)home << 32 | slot;
+  index->spill_cnt++;
+}
+
+void wcx_index_spill_remove(wcx_index_t *index, uint32_t home, uint32_t slot)
+{
+  uint64_t wanted = (uint64_t)home << 32 | slot;
+  uint64_t hole = home & index->spill_mask;
+  while (index->spill[hole] != wanted)
+    hole = (hole + 1) & index->spill_mask;
+  for (uint64_t at = (hole + 1) & index->spill_mask; index->spill[at] != 0; at = (at + 1) & index->spill_mask)
+  {
+    uint64_t entry = index->spill[at];
+    /* it may fill the hole when its home does not lie behind the hole */
+    if (((at - (entry >> 32)) & index->spill_mask) >= ((at - hole) & index->spill_mask))
+    {
+      index->spill[hole] = entry;
+      hole = at;
+    }
+  }
+  index->spill[hole] = 0;
+  index->spill_cnt--;
+}
+
 void wcx_index_verify(const wcx_index_t *index, const wcx_pool_t *pool)
 {
   uint64_t entry_cnt = 0;
   for (uint64_t at = 0; at <= index->mask; at++)
     entry_cnt += index->entries[at] != 0;
+  uint64_t spill_cnt = 0;
+  for (uint64_t at = 0; at <= index->spill_mask; at++)
+    spill_cnt += index->spill[at] != 0;
+  WCX_CHECK(spill_cnt == index->spill_cnt, "second table of the index holds %llu, counted %llu", (unsigned long long)spill_cnt, (unsigned long long)index->spill_cnt);
+  entry_cnt += spill_cnt;
   uint64_t resting_cnt = 0;
   for (uint32_t slot = 1; slot <= pool->bump; slot++)
   {

@@ -6,7 +6,7 @@
         0 ........ oldest ........ sent_pos ........ write_pos
                      |  retained    |  held at gate    |  room
 
-   An entry is a 32-byte header, then `len` bytes of message (8-byte SBE header, root block, groups: what goes on the wire), padded to 8. An entry never
+   An entry is a 32-byte header, then `len` bytes of message (8-byte SBE header, root block, groups: what goes on the wire), padded to 16. An entry never
    wraps; the bytes left over before the end of the ring are a SKIP entry.
 
    Owner:       one thread (the shard's loop, a replica, wcx-play). No other thread reads it.
@@ -47,7 +47,7 @@ static_assert(sizeof(wcx_out_entry_t) == 32, "entry header");
 
 typedef struct wcx_outlog
 {
-  uint8_t *base; /* cap bytes, 8-aligned */
+  uint8_t *base; /* cap bytes, 16-aligned */
   uint64_t cap;
   uint64_t write_pos;
   uint64_t sent_pos; /* moved by the gate's owner only */
@@ -61,7 +61,7 @@ static inline void wcx_outlog_init(wcx_outlog_t *log, void *mem, uint64_t cap)
 
 static inline uint32_t wcx_outlog_entry_sz(uint32_t len)
 {
-  return (uint32_t)sizeof(wcx_out_entry_t) + ((len + 7u) & ~7u);
+  return (uint32_t)sizeof(wcx_out_entry_t) + ((len + 15u) & ~15u);
 }
 
 /* Bytes that may be appended, less what a skip at the end may cost. */
@@ -89,7 +89,7 @@ static inline wcx_out_entry_t *wcx_outlog_reserve(wcx_outlog_t *log, uint32_t sz
   uint64_t to_end = log->cap - (log->write_pos & (log->cap - 1));
   if (__builtin_expect(to_end < sz, 0))
   {
-    /* positions are multiples of 8 and the ring's end may leave as little as 8 bytes: a SKIP shows in entry_sz and stream alone */
+    /* positions are multiples of 16 and the ring's end may leave as little as 16 bytes: a SKIP shows in entry_sz and stream alone */
     wcx_out_entry_t *skip = wcx_outlog_at(log, log->write_pos);
     memset(skip, 0, 8);
     skip->entry_sz = (uint32_t)to_end;

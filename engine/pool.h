@@ -11,7 +11,7 @@
    Bounds:     max 1..16,777,215.
    Invariants: a live order has level != 0 (it rests or waits) or is the taker of the running input; a free slot keeps its last OrderID, level 0, and the
                next free slot in `next`.
-   Digest:     free_digest is the sum over the free list of the hashes of (OrderID, next): who gets which id next is part of the state.
+   Digest:     free_hash chains over the free list from its bottom up, and a free slot keeps what it was before: who gets which id next is part of the state.
    Pinned by:  tests/unit/test_pool.c. */
 #ifndef WCX_ENGINE_POOL_H
 #define WCX_ENGINE_POOL_H
@@ -105,12 +105,19 @@ typedef struct wcx_pool
   uint32_t free_head;
   uint32_t bump; /* highest slot ever used */
   uint32_t live;
-  wcx_digest_t free_digest;
+  uint64_t free_hash;
 } wcx_pool_t;
 
-static inline wcx_digest_t wcx_pool_free_hash(const wcx_order_t *order)
+/* free_hash when a slot with this OrderID lies on top of a free list with that hash. */
+static inline uint64_t wcx_pool_free_hash(uint64_t below, uint64_t order_id)
 {
-  return wcx_pair_hash(order->order_id, order->next);
+  return wcx_digest_fold(below ^ WCX_DIGEST_K0, order_id ^ WCX_DIGEST_K1);
+}
+
+/* What the hash was below a free slot. */
+static inline uint64_t wcx_pool_free_below(const wcx_order_t *order)
+{
+  return (uint64_t)order->leaves;
 }
 
 /* Beside the order's hash: depends on its OrderID, and is none that a free slot could have. */
@@ -129,7 +136,7 @@ static inline uint32_t wcx_pool_alloc(wcx_pool_t *pool)
   if (slot != 0)
   {
     order = &pool->orders[slot];
-    wcx_digest_sub(&pool->free_digest, wcx_pool_free_hash(order));
+    pool->free_hash = wcx_pool_free_below(order);
     pool->free_head = order->next;
     order->order_id += UINT64_C(1) << WCX_ORDER_SLOT_BITS;
   }
@@ -154,7 +161,8 @@ static inline void wcx_pool_free(wcx_pool_t *pool, uint32_t slot)
     return; /* retired: its next OrderID would repeat its first */
   order->next = pool->free_head;
   pool->free_head = slot;
-  wcx_digest_add(&pool->free_digest, wcx_pool_free_hash(order));
+  order->leaves = (int64_t)pool->free_hash;
+  pool->free_hash = wcx_pool_free_hash(pool->free_hash, order->order_id);
 }
 
 /* Slot of the resting order with this OrderID, or 0: what a client sends is validated here. */

@@ -124,30 +124,6 @@ static enum wcx_reject check(const wcx_engine_t *engine, const wcx_order_cancel_
   return level->order_cnt + level->hidden_cnt == 1 ? WCX_REJECT_NONE : WCX_REJECT_LEVELS_FULL; /* its own level becomes free */
 }
 
-static void report_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request, const wcx_order_t *order, int64_t price, bool kept)
-{
-  int64_t cum_qty = order->order_qty - order->leaves;
-  wcx_execution_report_replace_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, sizeof(*er));
-  *er = (wcx_execution_report_replace_t){
-      .transact_time = engine->stamp_ns,
-      .exec_id = ++engine->exec_id,
-      .order_id = order->order_id,
-      .cl_ord_id = request->cl_ord_id,
-      .security_id = request->security_id,
-      .account = order->account,
-      .session_id = session->session_id,
-      .side = order->side,
-      .ord_status = cum_qty == 0 ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED,
-      .flags = kept ? 0x0001 : 0,
-      .orig_cl_ord_id = order->cl_ord_id,
-      .price = price,
-      .order_qty = request->order_qty,
-      .leaves_qty = request->order_qty - cum_qty,
-      .display_qty = request->display_qty,
-      .receive_time = engine->receive_ns,
-  };
-}
-
 /* What the new ExecInst and DisplayQty make of the order's flags and extra; it stands nowhere, or its hash is not in the sum. */
 static void set_characteristics(wcx_engine_t *engine, const wcx_order_cancel_replace_request_t *request, const change_t *change)
 {
@@ -194,7 +170,7 @@ static void replace_in_place(wcx_engine_t *engine, wcx_session_t *session, const
 {
   uint32_t slot = change->slot;
   wcx_order_t *order = &engine->pool.orders[slot];
-  report_replace(engine, session, request, order, change->terms.price, true);
+  wcx_report_replace(engine, session, request, order, change->terms.price, true);
   hold_change(engine, change, request->order_qty);
   bool waiting = (order->flags & WCX_ORDER_F_WAITING) != 0;
   int64_t showed = waiting ? 0 : wcx_book_displayed(engine, slot);
@@ -245,7 +221,7 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
       instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE && opposite_best != 0 && wcx_book_crosses(order->side, price, engine->ladders.levels[opposite_best].price);
   bool was_shown = (order->flags & WCX_ORDER_F_HIDDEN) == 0;
   uint64_t public_id = wcx_book_public_id(engine, slot);
-  report_replace(engine, session, request, order, price, false);
+  wcx_report_replace(engine, session, request, order, price, false);
   hold_change(engine, change, request->order_qty);
   wcx_book_take_out(engine, slot);
   wcx_book_rename(engine, slot, request->cl_ord_id);
@@ -286,7 +262,7 @@ static void replace_waiting(wcx_engine_t *engine, wcx_session_t *session, const 
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_order_extra_t *extra = &engine->pool.extras[slot];
   bool same_place = change->stop && change->stop_px == extra->stop_px;
-  report_replace(engine, session, request, order, change->terms.price, same_place);
+  wcx_report_replace(engine, session, request, order, change->terms.price, same_place);
   hold_change(engine, change, request->order_qty);
   if (same_place)
     wcx_order_sum_sub(engine, slot);

@@ -4,27 +4,6 @@
 #include "engine/emit.h"
 #include "engine/risk.h"
 
-void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, const wcx_cancel_report_t *report)
-{
-  wcx_execution_report_cancel_t *er = wcx_emit_session(engine, to, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, sizeof(*er));
-  *er = (wcx_execution_report_cancel_t){
-      .transact_time = engine->stamp_ns,
-      .exec_id = report->exec_id,
-      .order_id = report->order_id,
-      .cl_ord_id = report->cl_ord_id,
-      .security_id = report->security_id,
-      .account = report->account,
-      .session_id = report->session_id,
-      .side = report->side,
-      .ord_status = report->reason == WCX_CANCEL_REASON_EXPIRED ? WCX_ORD_STATUS_EXPIRED : WCX_ORD_STATUS_CANCELED,
-      .cancel_reason = report->reason,
-      .request_cl_ord_id = report->request_cl_ord_id,
-      .canceled_qty = report->canceled_qty,
-      .cum_qty = report->cum_qty,
-      .receive_time = report->receive_ns,
-  };
-}
-
 /* A message to the feed: at once when it may be, else when all that is private has been said. */
 static inline void *say_feed(wcx_engine_t *engine, uint16_t template_id, uint16_t block_length, bool last)
 {

@@ -191,36 +191,6 @@ static void report_reject(wcx_engine_t *engine, wcx_session_t *session, const wc
   };
 }
 
-/* `price`: where it rests or how far it takes, null when it takes any. */
-static inline void report_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new_order_single_t *request, uint64_t order_id, int64_t price)
-{
-  wcx_execution_report_new_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_NEW, sizeof(*er));
-  *er = (wcx_execution_report_new_t){
-      .transact_time = engine->stamp_ns,
-      .exec_id = ++engine->exec_id,
-      .order_id = order_id,
-      .cl_ord_id = request->cl_ord_id,
-      .security_id = request->security_id,
-      .account = request->account,
-      .session_id = session->session_id,
-      .side = request->side,
-      .ord_status = WCX_ORD_STATUS_NEW,
-      .ord_type = request->ord_type,
-      .time_in_force = request->time_in_force,
-      .price = price,
-      .order_qty = request->order_qty,
-      .leaves_qty = request->order_qty,
-      .display_qty = request->display_qty,
-      .stop_px = request->stop_px,
-      .receive_time = engine->receive_ns,
-      .exec_inst = request->exec_inst,
-      .self_match_prevention_inst = request->self_match_prevention_inst,
-      .self_match_prevention_id = request->self_match_prevention_id,
-      .expire_time = request->time_in_force == WCX_TIME_IN_FORCE_GTD && request->ord_type != WCX_ORD_TYPE_MARKET ? request->expire_time : WCX_U64_NULL,
-      .min_qty = request->min_qty,
-  };
-}
-
 /* The first order makes the definitions final. */
 static inline void mark_used(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_account_t *account)
 {
@@ -339,7 +309,7 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
   mark_used(engine, instrument, account);
   bool sweeps = wcx_match_sweeps(request->ord_type);
   uint64_t order_id = engine->pool.orders[slot].order_id;
-  report_new(engine, session, request, order_id, sweeps ? WCX_I64_NULL : entry.terms.price);
+  wcx_report_new(engine, session, request, order_id, sweeps ? WCX_I64_NULL : entry.terms.price);
   entry.slot = slot;
   entry.at_once = 0;
   entry.all = false;

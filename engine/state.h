@@ -14,6 +14,7 @@
 #include "engine/idmap.h"
 #include "engine/index.h"
 #include "engine/ladder.h"
+#include "engine/out_digest.h"
 #include "engine/pool.h"
 #include "engine/reject.h"
 #include "engine/timers.h"
@@ -137,10 +138,11 @@ struct wcx_engine
   uint64_t notes_from;              /* position of the first note, when there is one */
   wcx_order_executed_t *last_print; /* the note that says the event's last fill, so far */
   uint32_t note_cnt;
+  uint32_t noted;       /* something was */
   uint32_t taker_slot;  /* the order that takes now */
   uint32_t trigger_cnt; /* stops triggered by this input */
   uint32_t touched_cnt; /* instruments in auctions whose books may have changed */
-  wcx_digest_t output_digest;
+  wcx_out_digest_t output_digest;
   wcx_digest_t order_digest;  /* sum over live orders */
   wcx_digest_t record_digest; /* sum over sessions, instruments, accounts, as last settled */
   /* tables */
@@ -184,16 +186,13 @@ void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account);
 /* An order's hash: its line with the price of its level in place of the links. */
 static inline wcx_digest_t wcx_order_hash(const wcx_order_t *order, int64_t price)
 {
-  uint64_t words[8] = {order->order_id,
-                       order->cl_ord_id,
-                       (uint64_t)order->leaves,
-                       (uint64_t)order->order_qty,
-                       order->priority,
-                       (uint64_t)price,
-                       (uint64_t)order->session << 32 | order->account,
-                       (uint64_t)order->instrument << 16 | (uint64_t)order->side << 8 | order->flags};
-  return wcx_words8_hash(words);
+  const uint8_t *line = (const uint8_t *)order;
+  __m128i owner = _mm_insert_epi32(wcx_out_digest_load(line + offsetof(wcx_order_t, level)), 0, 0);
+  __m128i named = _mm_set_epi64x(price, (long long)order->cl_ord_id);
+  return wcx_blocks4_hash(wcx_out_digest_load(line), wcx_out_digest_load(line + offsetof(wcx_order_t, priority)), named, owner);
 }
+
+static_assert(offsetof(wcx_order_t, order_qty) == 8 && offsetof(wcx_order_t, priority) == 16 && offsetof(wcx_order_t, level) == 48, "wcx_order_hash reads blocks of the line");
 
 /* All of an order: what the sum over live orders holds of it while it stands somewhere. */
 static inline wcx_digest_t wcx_order_full_hash(const wcx_engine_t *engine, uint32_t slot)

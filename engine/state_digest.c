@@ -92,7 +92,7 @@ static wcx_digest_t scalars_hash(const wcx_engine_t *engine)
 {
   struct
   {
-    uint64_t seq, stamp_ns, exec_id, match_id, match_event_id, feed_number, display_no, place_no, arm;
+    uint64_t seq, stamp_ns, exec_id, match_id, match_event_id, feed_number, display_no, place_no, arm, free_hash;
     uint32_t shard, trade_date, capacity_journaled, free_head, bump, live, stops_due, pad;
     wcx_capacity_t capacity;
   } record;
@@ -110,6 +110,7 @@ static wcx_digest_t scalars_hash(const wcx_engine_t *engine)
   record.shard = engine->limits.shard;
   record.trade_date = engine->trade_date;
   record.capacity_journaled = engine->capacity_journaled;
+  record.free_hash = engine->pool.free_hash;
   record.free_head = engine->pool.free_head;
   record.bump = engine->pool.bump;
   record.live = engine->pool.live;
@@ -156,7 +157,6 @@ wcx_digest_t wcx_engine_state_digest(const wcx_engine_t *engine)
     wcx_digest_add(&sum, wcx_session_hash(session, engine->dirty[i]));
   }
   wcx_digest_add(&sum, engine->order_digest);
-  wcx_digest_add(&sum, engine->pool.free_digest);
   wcx_digest_add(&sum, scalars_hash(engine));
   return sum;
 }
@@ -171,8 +171,6 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
       continue;
     wcx_digest_add(&sum, wcx_order_full_hash(engine, slot));
   }
-  for (uint32_t slot = engine->pool.free_head; slot != 0; slot = engine->pool.orders[slot].next)
-    wcx_digest_add(&sum, wcx_pool_free_hash(&engine->pool.orders[slot]));
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     wcx_digest_add(&sum, wcx_session_hash(&engine->sessions[i], i));
   for (uint32_t i = 0; i < engine->instrument_cnt; i++)

@@ -162,11 +162,16 @@ void wcx_engine_verify(const wcx_engine_t *engine)
     verify_session(engine, i);
   wcx_timers_verify(engine);
   uint32_t free_cnt = 0;
+  uint64_t hash = engine->pool.free_hash;
   for (uint32_t slot = engine->pool.free_head; slot != 0; slot = engine->pool.orders[slot].next)
   {
-    WCX_CHECK(engine->pool.orders[slot].level == 0, "free slot %u has level %u", slot, engine->pool.orders[slot].level);
+    const wcx_order_t *order = &engine->pool.orders[slot];
+    WCX_CHECK(order->level == 0, "free slot %u has level %u", slot, order->level);
+    WCX_CHECK(hash == wcx_pool_free_hash(wcx_pool_free_below(order), order->order_id), "free slot %u: hash %016llx", slot, (unsigned long long)hash);
+    hash = wcx_pool_free_below(order);
     free_cnt++;
   }
+  WCX_CHECK(hash == 0, "below the free list lies %016llx", (unsigned long long)hash);
   WCX_CHECK(free_cnt + engine->pool.live <= engine->pool.bump, "%u free + %u live > %u used", free_cnt, engine->pool.live, engine->pool.bump);
   wcx_index_verify(&engine->index, &engine->pool);
   wcx_digest_t held = wcx_engine_state_digest(engine);

@@ -13,7 +13,7 @@ uint64_t wcx_engine_last_stamp_ns(const wcx_engine_t *engine)
 
 wcx_digest_t wcx_engine_output_digest(const wcx_engine_t *engine)
 {
-  return engine->output_digest;
+  return wcx_out_digest_value(&engine->output_digest);
 }
 
 uint64_t wcx_engine_next_deadline_ns(const wcx_engine_t *engine)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FLAGS = "-std=c17 -D_GNU_SOURCE -march=x86-64-v3 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only".split()
+FLAGS = "-std=c17 -D_GNU_SOURCE -march=x86-64-v3 -maes -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only".split()
 CMOCKA = "-include setjmp.h -include stdarg.h -include stddef.h -include stdint.h".split()  # cmocka.h asks its user for these
 
 

@@ -86,8 +86,7 @@ static inline void world_apply_at(world_t *w, uint64_t stamp_ns, uint16_t templa
       .body_sz = body_sz,
   };
   w->bound = wcx_engine_output_bound(w->engine, &hdr, buf + 1);
-  for (uint32_t stage = 0; stage < WCX_PREFETCH_STAGES; stage++)
-    wcx_engine_prefetch(w->engine, &hdr, buf + 1, stage);
+  wcx_engine_prefetch(w->engine, &(wcx_engine_input_t){.hdr = &hdr, .body = buf + 1}, 1);
   uint64_t from = w->out.write_pos;
   w->out.sent_pos = from;
   wcx_engine_apply(w->engine, &hdr, buf + 1, &w->out);

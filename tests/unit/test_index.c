@@ -22,7 +22,12 @@ static int setup(void **state)
   pool.orders = aligned_alloc(64, (MAX + 1) * sizeof(wcx_order_t));
   memset(pool.orders, 0, (MAX + 1) * sizeof(wcx_order_t));
   uint64_t cap = wcx_index_cap(MAX);
-  index_of = (wcx_index_t){.entries = calloc(cap, sizeof(uint64_t)), .mask = cap - 1, .hash_key = 0xabcdef};
+  uint64_t spill_cap = wcx_index_spill_cap(MAX);
+  index_of = (wcx_index_t){.entries = calloc(cap, sizeof(uint64_t)),
+                           .spill = calloc(spill_cap, sizeof(uint64_t)),
+                           .mask = cap - 1,
+                           .spill_mask = spill_cap - 1,
+                           .hash_key = 0xabcdef};
   return 0;
 }
 
@@ -31,6 +36,7 @@ static int teardown(void **state)
   (void)state;
   free(pool.orders);
   free(index_of.entries);
+  free(index_of.spill);
   return 0;
 }
 
@@ -120,7 +126,10 @@ static void the_key_moves_the_lines(void **state)
 static void a_map_finds_what_was_added(void **state)
 {
   (void)state;
-  wcx_idmap_t map = {.entries = calloc(wcx_idmap_cap(1000), sizeof(wcx_idmap_entry_t)), .mask = (uint32_t)wcx_idmap_cap(1000) - 1};
+  wcx_idmap_t map = {.entries = calloc(wcx_idmap_cap(1000), sizeof(wcx_idmap_entry_t)),
+                     .direct = calloc(wcx_idmap_direct_cnt(1000), sizeof(uint32_t)),
+                     .mask = (uint32_t)wcx_idmap_cap(1000) - 1,
+                     .direct_cnt = wcx_idmap_direct_cnt(1000)};
   for (uint32_t i = 0; i < 1000; i++)
     wcx_idmap_add(&map, i * 0x10001u, i);
   for (uint32_t i = 0; i < 1000; i++)
@@ -128,6 +137,7 @@ static void a_map_finds_what_was_added(void **state)
   assert_int_equal(wcx_idmap_find(&map, 5), WCX_IDX_NONE);
   assert_int_equal(wcx_idmap_find(&map, UINT32_MAX), WCX_IDX_NONE);
   free(map.entries);
+  free(map.direct);
 }
 
 #define index_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
