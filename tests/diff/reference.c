@@ -128,8 +128,7 @@ static void price_band(ref_t *ref, const wcx_price_band_t *command)
 static void session_opened(ref_t *ref, const wcx_session_opened_t *opened)
 {
   ref_session_t *session = &ref->sessions[ref->session];
-  session->uuid = opened->uuid;
-  session->open = true;
+  session->uuid[opened->transport] = opened->uuid;
   session->cod = (opened->flags & 1) != 0;
   session->cod_window_ms = opened->cod_timeout_window;
   session->cod_ns = 0;
@@ -150,8 +149,8 @@ static void session_opened(ref_t *ref, const wcx_session_opened_t *opened)
 static void session_closed(ref_t *ref, const wcx_session_closed_t *closed)
 {
   ref_session_t *session = &ref->sessions[ref->session];
-  if (closed->uuid == session->uuid)
-    session->open = false;
+  if (closed->uuid == session->uuid[closed->transport])
+    session->uuid[closed->transport] = 0;
   if (closed->terminate != 0)
   {
     wcx_terminate_t terminate = {.uuid = closed->uuid, .code = closed->terminate_code};
@@ -516,7 +515,7 @@ bool ref_session(const ref_t *ref, uint32_t session_id, wcx_session_view_t *view
                                .next_client_seq = session->next_client_seq,
                                .next_server_seq = session->next_server_seq,
                                .last_cl_ord_id = session->last_cl_ord_id,
-                               .open = session->open,
+                               .open = session->uuid[1] != 0 || session->uuid[2] != 0,
                                .cod = session->cod};
   for (uint32_t i = 0; i < ref->live.cnt; i++)
     view->open_orders += ref->live.at[i]->session == idx;

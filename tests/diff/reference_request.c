@@ -380,6 +380,15 @@ static ref_order_t *order_named(ref_t *ref, uint64_t order_id, uint64_t orig_cl_
   return NULL;
 }
 
+/* The order's account; without an order that of the session, 0 when it may trade for every account. */
+static uint32_t account_to_say(const ref_t *ref, const ref_order_t *order)
+{
+  uint32_t own = ref->sessions[ref->session].account;
+  if (order != NULL)
+    return ref->accounts[order->account].def.account;
+  return own == WCX_U32_NULL ? 0 : own;
+}
+
 static void say_cancel_reject(ref_t *ref, uint8_t reason, const ref_order_t *order, uint64_t cl_ord_id, uint64_t orig_cl_ord_id, uint32_t security_id)
 {
   wcx_order_cancel_reject_t reject = {
@@ -388,7 +397,7 @@ static void say_cancel_reject(ref_t *ref, uint8_t reason, const ref_order_t *ord
       .order_id = order != NULL ? order->id : WCX_U64_NULL,
       .cl_ord_id = cl_ord_id,
       .security_id = security_id,
-      .account = order != NULL ? ref->accounts[order->account].def.account : 0,
+      .account = account_to_say(ref, order),
       .session_id = ref->hdr->session_id,
       .cxl_rej_reason = reason,
       .cxl_rej_response_to =

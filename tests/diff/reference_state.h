@@ -154,8 +154,7 @@ typedef struct ref_session
   uint64_t next_client_seq;
   uint64_t next_server_seq;
   uint64_t last_cl_ord_id;
-  uint64_t uuid;
-  bool open;
+  uint64_t uuid[3]; /* by transport: of the binding that is open there, 0: none */
   bool cod;
   bool locked;
   uint32_t cod_window_ms;
