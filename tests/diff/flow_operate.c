@@ -402,7 +402,7 @@ void flow_make_session(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
     flow_internal(flow, hdr, WCX_TEMPLATE_SESSION_REFUSED, session_id, 0);
     flow_body(hdr, body, &r, sizeof(r));
   }
-  else if (open ? roll < 4 : roll < 19)
+  else if (open ? roll < 4 : roll < 19 || flow->uuid[session_id] == 0)
     open_session(flow, hdr, body, session_id);
   else
     close_session(flow, hdr, body, session_id);

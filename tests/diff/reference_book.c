@@ -41,31 +41,33 @@ bool ref_crosses(ref_t *ref, const ref_order_t *order, int64_t price)
   return other->cnt > 0 && ref_meets(order->side, price, other->at[0]->price);
 }
 
-uint32_t ref_levels_in_use(const ref_t *ref)
+/* Prices at which orders other than `but` stand. */
+static uint32_t levels_in_use(const ref_t *ref, const ref_order_t *but)
 {
   uint32_t levels = 0;
   for (uint32_t i = 0; i < ref->instrument_cnt; i++)
     for (uint8_t side = REF_BUY; side <= REF_SELL; side++)
     {
       const ref_list_t *book = &ref->instruments[i].book[side];
+      const ref_order_t *before = NULL;
       for (uint32_t k = 0; k < book->cnt; k++)
-        levels += k == 0 || book->at[k]->price != book->at[k - 1]->price;
+      {
+        if (book->at[k] == but)
+          continue;
+        levels += before == NULL || before->price != book->at[k]->price;
+        before = book->at[k];
+      }
     }
   return levels;
 }
 
-bool ref_level_exists(const ref_t *ref, const ref_order_t *order, int64_t price)
+bool ref_level_room(const ref_t *ref, const ref_order_t *order, int64_t price, const ref_order_t *but)
 {
   const ref_list_t *book = &ref->instruments[order->instrument].book[order->side];
   for (uint32_t i = 0; i < book->cnt; i++)
-    if (book->at[i]->price == price)
+    if (book->at[i]->price == price && book->at[i] != but)
       return true;
-  return false;
-}
-
-bool ref_level_room(const ref_t *ref, const ref_order_t *order, int64_t price)
-{
-  return ref_level_exists(ref, order, price) || ref_levels_in_use(ref) < ref->capacity.max_levels;
+  return levels_in_use(ref, but) < ref->capacity.max_levels;
 }
 
 ref_order_t *ref_accept(ref_t *ref, const ref_order_t *candidate)
@@ -116,7 +118,7 @@ void ref_book_insert(ref_t *ref, ref_order_t *order)
 
 bool ref_rest(ref_t *ref, ref_order_t *order)
 {
-  if (!ref_level_room(ref, order, order->price))
+  if (!ref_level_room(ref, order, order->price, NULL))
   {
     ref_cancel_remainder(ref, order, WCX_CANCEL_REASON_SYSTEM);
     return false;

@@ -45,6 +45,12 @@ static uint32_t cancel_all(ref_t *ref, const whose_t *whose, ref_cancel_t how)
 
 /* --- mass cancel ----------------------------------------------------------------------------------------------------------------------- */
 
+/* The session's own when none is given; null when that is every account. */
+static uint32_t account_meant(const ref_t *ref, const wcx_order_mass_cancel_request_t *r)
+{
+  return r->account != WCX_U32_NULL ? r->account : ref->sessions[ref->session].account;
+}
+
 static uint8_t judge_mass_cancel(ref_t *ref, const wcx_order_mass_cancel_request_t *r)
 {
   if (!ref_cl_ord_id_rises(ref, r->cl_ord_id))
@@ -57,6 +63,8 @@ static uint8_t judge_mass_cancel(ref_t *ref, const wcx_order_mass_cancel_request
   if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_A_SECURITY && r->security_id == WCX_U32_NULL)
     return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
   if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_MMP_GROUP && r->mmp_group == 0)
+    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
+  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT && account_meant(ref, r) == WCX_U32_NULL)
     return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
   if (r->security_id != WCX_U32_NULL && ref_instrument_find(ref, r->security_id) == REF_NOBODY)
     return WCX_MASS_CANCEL_REJECT_REASON_UNKNOWN_INSTRUMENT;
@@ -93,9 +101,8 @@ static void lock(ref_t *ref, const wcx_order_mass_cancel_request_t *r)
       ref_mmp_freeze(ref, group);
     return;
   }
-  uint32_t number = r->account != WCX_U32_NULL ? r->account : session->account;
-  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT && number != WCX_U32_NULL)
-    ref->accounts[ref_account_find(ref, number)].locked_by_client = true;
+  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT)
+    ref->accounts[ref_account_find(ref, account_meant(ref, r))].locked_by_client = true;
   else
     session->locked = true;
 }

@@ -165,7 +165,7 @@ static ref_verdict_t judge_room(const ref_t *ref, const ref_order_t *candidate, 
   if (old == NULL && ref->live.cnt >= ref->capacity.max_orders)
     return refuse_limit(WCX_ORD_REJ_REASON_MAX_OPEN_ORDERS, ref->capacity.max_orders);
   bool resting_limit = candidate->ord_type == WCX_ORD_TYPE_LIMIT && (old != NULL || ref_may_rest(candidate)) && !ref_is_unseen_now(ref, candidate);
-  if (resting_limit && (old == NULL || old->place == REF_BOOK) && !ref_level_room(ref, candidate, candidate->price))
+  if (resting_limit && (old == NULL || old->place == REF_BOOK) && !ref_level_room(ref, candidate, candidate->price, old))
     return refuse_limit(WCX_ORD_REJ_REASON_BOOK_FULL, ref->capacity.max_levels);
   return REF_FINE;
 }

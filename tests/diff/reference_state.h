@@ -271,10 +271,8 @@ static inline bool ref_meets(uint8_t side, int64_t limit, int64_t price)
 bool ref_is_unseen_now(const ref_t *ref, const ref_order_t *order);
 /* The best opposite price, if it would be met at `price`. */
 bool ref_crosses(ref_t *ref, const ref_order_t *order, int64_t price);
-uint32_t ref_levels_in_use(const ref_t *ref);
-bool ref_level_exists(const ref_t *ref, const ref_order_t *order, int64_t price);
-/* Room in the shard for the level the order would rest at. */
-bool ref_level_room(const ref_t *ref, const ref_order_t *order, int64_t price);
+/* Room in the shard for the level the order would rest at, once `but` (or NULL) is out of the book. */
+bool ref_level_room(const ref_t *ref, const ref_order_t *order, int64_t price, const ref_order_t *but);
 
 ref_order_t *ref_accept(ref_t *ref, const ref_order_t *candidate);
 /* Into the book at the end of its level with its displayed part; no message. */
