@@ -28,6 +28,7 @@ typedef struct options
   uint32_t jobs;
   bool json;
   bool trace;
+  bool alone; /* the reference only, checked against itself */
 } options_t;
 
 /* What the processes share. Sums and xors, so that the order of seeds does not matter; nothing is published by them, relaxed is enough. */
@@ -99,8 +100,22 @@ static void report(const run_t *run, const slot_t *slot, uint64_t from)
   funlockfile(to);
 }
 
+static bool apply_alone(run_t *run, const slot_t *slot)
+{
+  ref_check(run->pair.ref);
+  run->pair.messages += slot->said.cnt;
+  if (run->options->trace)
+  {
+    print_record(slot, stdout);
+    pair_print_reference(&slot->said, stdout);
+  }
+  return true;
+}
+
 static bool apply_slot(run_t *run, slot_t *slot)
 {
+  if (run->options->alone)
+    return apply_alone(run, slot);
   pair_translate(&run->pair, slot->hdr.template_id, slot->body, slot->hdr.body_sz, slot->translated + 1);
   uint64_t from = run->pair.log.write_pos;
   snprintf(abort_hint, sizeof(abort_hint), "aborted: seed %llu, profile %s, op %llu, template %u\n", (unsigned long long)run->seed, run->profile->name,
@@ -167,9 +182,17 @@ enum verdict
   DIFFER = 3,
 };
 
+/* Without an engine to ask: instruments and sessions stay as they were set up. */
+static bool is_open_to_change(const run_t *run, uint16_t template_id)
+{
+  return !run->flow.set_up_done || (template_id != WCX_TEMPLATE_SECURITY_DEFINITION && template_id != WCX_TEMPLATE_SESSION_DEFINITION);
+}
+
 /* Both must agree on money and broken trades; for the rest the engine's word is enough. */
 static enum verdict judge_definition(run_t *run, slot_t *slot)
 {
+  if (run->options->alone)
+    return ref_definition_error(run->pair.ref, &slot->hdr, slot->body) == NULL && is_open_to_change(run, slot->hdr.template_id) ? TAKE : SKIP;
   pair_translate(&run->pair, slot->hdr.template_id, slot->body, slot->hdr.body_sz, slot->translated + 1);
   const char *engine = wcx_engine_definition_error(run->pair.engine, &slot->hdr, slot->translated + 1);
   const char *reference = ref_definition_error(run->pair.ref, &slot->hdr, slot->body);
@@ -224,7 +247,7 @@ static bool same_state(run_t *run, uint64_t op)
   if (!flush(run))
     return false;
   snprintf(abort_hint, sizeof(abort_hint), "aborted: seed %llu, profile %s, verifying behind op %llu\n", (unsigned long long)run->seed, run->profile->name, (unsigned long long)op);
-  if (pair_same_state(&run->pair))
+  if (run->options->alone || pair_same_state(&run->pair))
     return true;
   printf("difference: seed %llu, profile %s, behind op %llu: %s\n", (unsigned long long)run->seed, run->profile->name, (unsigned long long)op, run->pair.why);
   say_repeat(run, op, stdout);
@@ -347,7 +370,7 @@ static int run_jobs(const options_t *options, shared_t *shared)
 
 static void usage(FILE *to)
 {
-  fprintf(to, "usage: wcx-diff [--seeds A..B] [--ops N] [--profile NAME] [--burst K] [--jobs J] [--json] [--trace]\n"
+  fprintf(to, "usage: wcx-diff [--seeds A..B] [--ops N] [--profile NAME] [--burst K] [--jobs J] [--json] [--trace] [--alone]\n"
               "Runs the engine and the reference on the same random records and compares every message. Exit 1 at the first difference.\n"
               "profiles, by default in turn:\n");
   for (uint32_t i = 0; i < flow_profile_cnt; i++)
@@ -375,9 +398,11 @@ static void parse_seeds(options_t *options, char *text)
 static options_t parse(int argc, char **argv)
 {
   static const struct option longs[] = {
-      {"seeds", required_argument, NULL, 's'}, {"ops", required_argument, NULL, 'o'},  {"profile", required_argument, NULL, 'p'},
-      {"burst", required_argument, NULL, 'b'}, {"jobs", required_argument, NULL, 'j'}, {"json", no_argument, NULL, 'J'},
-      {"trace", no_argument, NULL, 't'},       {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+      {"seeds", required_argument, NULL, 's'},   {"ops", required_argument, NULL, 'o'},
+      {"profile", required_argument, NULL, 'p'}, {"burst", required_argument, NULL, 'b'},
+      {"jobs", required_argument, NULL, 'j'},    {"json", no_argument, NULL, 'J'},
+      {"trace", no_argument, NULL, 't'},         {"alone", no_argument, NULL, 'a'},
+      {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
   };
   long cpus = sysconf(_SC_NPROCESSORS_ONLN);
   options_t options = {.first_seed = 1, .last_seed = 15, .ops = 20000, .burst = 1, .jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (uint32_t)cpus};
@@ -406,6 +431,10 @@ static options_t parse(int argc, char **argv)
       break;
     case 't':
       options.trace = true;
+      break;
+    case 'a':
+      options.alone = true;
+      options.burst = 1;
       break;
     case 'h':
       usage(stdout);

@@ -53,6 +53,9 @@ void ref_apply(ref_t *ref, const wcx_record_hdr_t *hdr, const void *body, ref_ou
 /* Why a BalanceAdjustment [403] or a TradeBreakCommand [412] would be refused now, or NULL. Other templates: NULL. */
 const char *ref_definition_error(const ref_t *ref, const wcx_record_hdr_t *hdr, const void *body);
 
+/* Abort when the reference contradicts itself. O(state). */
+void ref_check(const ref_t *ref);
+
 /* --- looking at it: what a generator of records and a comparison of states need --------------------------------------------------------- */
 
 typedef struct ref_order_view
