@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOG_SZ (1u << 22)
+#define LOG_SZ (1u << 25)
 #define UNKNOWN_ID 0xf000000000000000u
 
 static const wcx_engine_limits_t limits = {.shard = 1, .orders_max = 1000, .levels_max = 500, .instruments_max = 8, .accounts_max = 32, .sessions_max = 16, .hash_key = 0x5eed};
@@ -204,9 +204,9 @@ static bool same_message(pair_t *pair, const uint8_t *engine_msg, const uint8_t 
   return memcmp(copy, ref_msg, len) == 0;
 }
 
-static bool same_output(pair_t *pair, uint64_t from, uint64_t seq, const ref_out_list_t *said)
+static bool same_output(pair_t *pair, uint64_t seq, const ref_out_list_t *said)
 {
-  uint64_t pos = wcx_outlog_settle(&pair->log, from, pair->log.write_pos);
+  uint64_t pos = wcx_outlog_settle(&pair->log, 0, pair->log.write_pos);
   uint32_t i = 0;
   for (; pos < pair->log.write_pos && i < said->cnt; i++)
   {
@@ -229,16 +229,16 @@ static bool same_output(pair_t *pair, uint64_t from, uint64_t seq, const ref_out
 
 bool pair_apply(pair_t *pair, const wcx_record_hdr_t *hdr, const uint8_t *translated, const ref_out_list_t *said)
 {
-  uint64_t from = pair->log.write_pos;
-  pair->log.sent_pos = from;
+  /* from the start again, so that a log with room for the largest input stays in the cache */
+  wcx_outlog_init(&pair->log, pair->log_mem, LOG_SZ);
   uint64_t bound = wcx_engine_output_bound(pair->engine, hdr, translated);
   WCX_CHECK(bound <= wcx_outlog_room(&pair->log), "bound %llu", (unsigned long long)bound);
   wcx_engine_apply(pair->engine, hdr, translated, &pair->log);
   pair->messages += said->cnt;
-  if (!same_output(pair, from, hdr->seq, said))
+  if (!same_output(pair, hdr->seq, said))
     return false;
   uint64_t used = 0;
-  for (uint64_t pos = wcx_outlog_settle(&pair->log, from, pair->log.write_pos); pos < pair->log.write_pos;
+  for (uint64_t pos = wcx_outlog_settle(&pair->log, 0, pair->log.write_pos); pos < pair->log.write_pos;
        pos = wcx_outlog_settle(&pair->log, pos + wcx_outlog_at(&pair->log, pos)->entry_sz, pair->log.write_pos))
     used += wcx_outlog_at(&pair->log, pos)->entry_sz;
   if (used <= bound)
@@ -366,9 +366,9 @@ static void print_message(uint8_t stream, uint32_t stream_id, uint32_t tag, uint
   fprintf(to, ": %s\n", line);
 }
 
-void pair_print_engine(const pair_t *pair, uint64_t from, FILE *to)
+void pair_print_engine(const pair_t *pair, FILE *to)
 {
-  for (uint64_t pos = wcx_outlog_settle(&pair->log, from, pair->log.write_pos); pos < pair->log.write_pos;)
+  for (uint64_t pos = wcx_outlog_settle(&pair->log, 0, pair->log.write_pos); pos < pair->log.write_pos;)
   {
     wcx_out_entry_t *entry = wcx_outlog_at(&pair->log, pos);
     uint8_t copy[1500] = {0};

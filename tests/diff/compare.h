@@ -47,7 +47,7 @@ bool pair_apply(pair_t *pair, const wcx_record_hdr_t *hdr, const uint8_t *transl
 bool pair_same_state(pair_t *pair);
 
 /* What the engine said to the last record, and what the reference said, as JSON lines. The engine's ids are shown as the reference's where they are known. */
-void pair_print_engine(const pair_t *pair, uint64_t from, FILE *to);
+void pair_print_engine(const pair_t *pair, FILE *to);
 void pair_print_reference(const ref_out_list_t *said, FILE *to);
 
 #endif

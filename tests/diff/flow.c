@@ -188,13 +188,31 @@ static void spoil_order(flow_t *flow, wcx_new_order_single_t *r)
   }
 }
 
+/* One that may trade, most of the time. */
+static uint32_t some_trading_security(flow_t *flow)
+{
+  uint32_t security_id = some_security(flow);
+  if (ref_status(flow->ref, security_id) == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE || flow_one_in(flow, 3))
+    return security_id;
+  return some_security(flow);
+}
+
+static void make_unlock(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
+static void make_kill(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
+
 static void make_order(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
 {
   const flow_traits_t *t = &flow->profile->traits;
   uint32_t session_id = some_session(flow);
-  uint32_t security_id = some_security(flow);
+  uint32_t account = some_account(flow, session_id);
+  uint32_t security_id = some_trading_security(flow);
   uint8_t ord_type = some_ord_type(flow);
   uint8_t tif = some_tif(flow, ord_type);
+  if (ref_is_locked(flow->ref, session_id, account) && !flow_one_in(flow, 4))
+  {
+    (flow_one_in(flow, 3) ? make_kill : make_unlock)(flow, hdr, body);
+    return;
+  }
   bool limit = ord_type == WCX_ORD_TYPE_LIMIT || ord_type == WCX_ORD_TYPE_STOP_LIMIT;
   wcx_new_order_single_t r = {
       .cl_ord_id = next_cl_ord_id(flow, session_id),
@@ -205,7 +223,7 @@ static void make_order(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
       .stop_px = WCX_I64_NULL,
       .expire_time = tif == WCX_TIME_IN_FORCE_GTD ? some_expiry(flow) : WCX_U64_NULL,
       .security_id = security_id,
-      .account = some_account(flow, session_id),
+      .account = account,
       .self_match_prevention_id = some_prevention_id(flow),
       .side = some_side(flow),
       .ord_type = ord_type,
@@ -222,7 +240,14 @@ static void make_order(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   {
     int64_t lot = security_id == 2 && flow->profile->limits ? 10 : 1;
     r.display_qty = flow_one_in(flow, 12) ? r.order_qty : lot * (1 + (int64_t)flow_below(flow, (uint64_t)(r.order_qty / lot + 3) / 4));
+    if (t->iceberg >= 40 && flow_one_in(flow, 300))
+    {
+      r.order_qty = 5000;
+      r.display_qty = lot;
+    }
   }
+  if (t->iceberg >= 40 && flow_one_in(flow, 1500))
+    r.order_qty = 4000 + (int64_t)flow_below(flow, 200); /* more refreshes than one event may have */
   if (flow_percent(flow, t->mmp))
   {
     r.mmp_group = (uint16_t)(1 + flow_below(flow, 2));
@@ -387,7 +412,7 @@ static void make_unlock(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
 
 static void make_kill(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
 {
-  wcx_kill_switch_t r = {.account = 1 + (uint32_t)flow_below(flow, FLOW_ACCOUNTS), .locked = flow_one_in(flow, 3)};
+  wcx_kill_switch_t r = {.account = 1 + (uint32_t)flow_below(flow, FLOW_ACCOUNTS), .locked = flow->profile->weights.kill != 0 && flow_one_in(flow, 5)};
   flow_internal(flow, hdr, WCX_TEMPLATE_KILL_SWITCH, 0, r.account);
   flow_body(hdr, body, &r, sizeof(r));
 }

@@ -52,7 +52,7 @@ typedef struct flow_profile
   bool exponents;       /* amounts that round, and fees */
   bool mismatch;        /* an asset whose exponent does not fit its instrument */
   bool limits;          /* volume, notional and band limits on instrument 2 */
-  bool small;           /* a Capacity that is met */
+  uint32_t levels_max;  /* a Capacity that is met; 0: one that is not */
 } flow_profile_t;
 
 extern const flow_profile_t flow_profiles[];

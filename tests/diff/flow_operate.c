@@ -88,7 +88,8 @@ bool flow_make_set_up(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   uint32_t step = flow->set_up++;
   if (step == 0)
   {
-    wcx_capacity_t d = {.max_orders = p->small ? 115 : 500, .max_instruments = 4, .max_accounts = 12, .max_sessions = 10, .max_levels = p->small ? 60 : 400};
+    wcx_capacity_t d = {
+        .max_orders = p->levels_max != 0 ? 115 : 500, .max_instruments = 4, .max_accounts = 12, .max_sessions = 10, .max_levels = p->levels_max != 0 ? p->levels_max : 400};
     flow_internal(flow, hdr, WCX_TEMPLATE_CAPACITY, 0, 0);
     flow_body(hdr, body, &d, sizeof(d));
     return true;
@@ -129,7 +130,7 @@ bool flow_make_set_up(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   if (step < 3u * p->checked)
   {
     bool quote = step % 3 == 2;
-    grant(flow, hdr, body, 1 + step / 3, ASSET_NAMES + 8 * (step % 3), quote ? 40 * p->center_px * p->qty_max / 10 : 20 * p->qty_max);
+    grant(flow, hdr, body, 1 + step / 3, ASSET_NAMES + 8 * (step % 3), quote ? 8 * p->center_px * p->qty_max / 10 : 6 * p->qty_max);
     return true;
   }
   step -= 3u * p->checked;
@@ -222,8 +223,8 @@ void flow_make_band(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   const flow_profile_t *p = flow->profile;
   uint64_t half = (uint64_t)p->half_range_px;
   wcx_price_band_t r = {
-      .low_limit_price = p->center_px - p->half_range_px + (int64_t)flow_below(flow, half),
-      .high_limit_price = p->center_px + 1 + (int64_t)flow_below(flow, half),
+      .low_limit_price = p->center_px - p->half_range_px + (int64_t)flow_below(flow, half / 2),
+      .high_limit_price = p->center_px + p->half_range_px - (int64_t)flow_below(flow, half / 2),
       .reference_price = flow_one_in(flow, 2) ? p->center_px - 2 + (int64_t)flow_below(flow, 5) : WCX_I64_NULL,
       .security_id = 1 + (uint32_t)flow_below(flow, FLOW_INSTRUMENTS),
   };
@@ -255,7 +256,7 @@ void flow_make_balance(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   uint32_t account = 1 + (uint32_t)flow_below(flow, flow_one_in(flow, 50) ? 12 : p->checked + 1u) % 12u;
   uint64_t asset = flow_below(flow, 3);
   int64_t unit = asset == 2 ? 4 * p->center_px * p->qty_max / 10 : 2 * p->qty_max;
-  int64_t amount = (int64_t)flow_below(flow, (uint64_t)(2 * unit)) - (flow_one_in(flow, 2) ? unit : 0);
+  int64_t amount = (int64_t)flow_below(flow, (uint64_t)(2 * unit)) - (flow_one_in(flow, 8) ? 0 : unit);
   wcx_balance_adjustment_t r = {.amount = amount, .account = account};
   memcpy(r.asset, flow_one_in(flow, 100) ? "DOGE    " : ASSET_NAMES + 8 * asset, 8);
   uint64_t *reference = &flow->reference[account <= FLOW_ACCOUNTS ? account : 0];
@@ -269,7 +270,7 @@ void flow_make_balance(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
 
 static int64_t some_limit(flow_t *flow, int64_t scale)
 {
-  return flow_one_in(flow, 3) ? WCX_I64_NULL : (int64_t)flow_below(flow, (uint64_t)scale);
+  return flow_one_in(flow, 2) ? WCX_I64_NULL : (int64_t)flow_below(flow, (uint64_t)scale);
 }
 
 void flow_make_limit(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
@@ -278,8 +279,8 @@ void flow_make_limit(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   bool tier = flow_one_in(flow, 3);
   int64_t notional = p->exponents ? p->center_px * p->qty_max / 10 : p->center_px * p->qty_max;
   wcx_limit_update_t r = {
-      .max_order_qty = tier ? WCX_I64_NULL : some_limit(flow, 2 * p->qty_max),
-      .max_order_notional = some_limit(flow, 2 * notional),
+      .max_order_qty = tier ? WCX_I64_NULL : some_limit(flow, 4 * p->qty_max),
+      .max_order_notional = some_limit(flow, 4 * notional),
       .max_open_notional = some_limit(flow, 20 * notional),
       .max_position = tier ? WCX_I64_NULL : some_limit(flow, 50 * p->qty_max),
       .max_open_orders = tier || flow_one_in(flow, 2) ? WCX_U32_NULL : (uint32_t)flow_below(flow, 12),

@@ -85,14 +85,14 @@ static void print_record(const slot_t *slot, FILE *to)
   fprintf(to, "%s\n", line);
 }
 
-static void report(const run_t *run, const slot_t *slot, uint64_t from)
+static void report(const run_t *run, const slot_t *slot)
 {
   FILE *to = stdout;
   flockfile(to);
   fprintf(to, "difference: seed %llu, profile %s, op %llu: %s\n", (unsigned long long)run->seed, run->profile->name, (unsigned long long)slot->op, run->pair.why);
   print_record(slot, to);
   fprintf(to, "engine:\n");
-  pair_print_engine(&run->pair, from, to);
+  pair_print_engine(&run->pair, to);
   fprintf(to, "reference:\n");
   pair_print_reference(&slot->said, to);
   say_repeat(run, slot->op, to);
@@ -117,17 +117,16 @@ static bool apply_slot(run_t *run, slot_t *slot)
   if (run->options->alone)
     return apply_alone(run, slot);
   pair_translate(&run->pair, slot->hdr.template_id, slot->body, slot->hdr.body_sz, slot->translated + 1);
-  uint64_t from = run->pair.log.write_pos;
   snprintf(abort_hint, sizeof(abort_hint), "aborted: seed %llu, profile %s, op %llu, template %u\n", (unsigned long long)run->seed, run->profile->name,
            (unsigned long long)slot->op, slot->hdr.template_id);
   bool same = pair_apply(&run->pair, &slot->hdr, slot->translated + 1, &slot->said);
   if (run->options->trace)
   {
     print_record(slot, stdout);
-    pair_print_engine(&run->pair, from, stdout);
+    pair_print_engine(&run->pair, stdout);
   }
   if (!same)
-    report(run, slot, from);
+    report(run, slot);
   return same;
 }
 
@@ -200,7 +199,7 @@ static enum verdict judge_definition(run_t *run, slot_t *slot)
   if (both && (engine == NULL) != (reference == NULL))
   {
     snprintf(run->pair.why, sizeof(run->pair.why), "refused as an input? engine: %s; reference: %s", engine == NULL ? "no" : engine, reference == NULL ? "no" : reference);
-    report(run, slot, run->pair.log.write_pos);
+    report(run, slot);
     return DIFFER;
   }
   return engine == NULL ? TAKE : SKIP;

@@ -88,6 +88,9 @@ void ref_live_at(const ref_t *ref, uint32_t idx, ref_order_view_t *view);
 /* Like wcx_engine_book_orders. */
 bool ref_book_orders(const ref_t *ref, uint32_t security_id, uint8_t side, wcx_order_visit_t *visit, void *ctx);
 
+/* Whether new orders of the session for the account are refused by a lock. */
+bool ref_is_locked(const ref_t *ref, uint32_t session_id, uint32_t account);
+
 /* 0 when unknown. */
 uint8_t ref_status(const ref_t *ref, uint32_t security_id);
 uint64_t ref_last_cl_ord_id(const ref_t *ref, uint32_t session_id);

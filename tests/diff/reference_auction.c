@@ -94,9 +94,8 @@ static int64_t shown_or_all(const ref_order_t *order)
   return ref_hidden(order) ? order->leaves : order->shown;
 }
 
-static void uncross(ref_t *ref, ref_instrument_t *instrument)
+static void uncross_at(ref_t *ref, ref_instrument_t *instrument, cross_t cross)
 {
-  cross_t cross = best_cross(instrument);
   const ref_list_t *buys = &instrument->book[REF_BUY];
   const ref_list_t *sells = &instrument->book[REF_SELL];
   uint64_t event_id = 0;
@@ -116,6 +115,13 @@ static void uncross(ref_t *ref, ref_instrument_t *instrument)
     cross.volume -= qty;
   }
   ref_mark_last_fill(ref, &last);
+}
+
+/* What protection took away may leave the book crossed at another price: then that is the next uncross. */
+static void uncross(ref_t *ref, ref_instrument_t *instrument)
+{
+  for (cross_t cross = best_cross(instrument); cross.volume > 0; cross = best_cross(instrument))
+    uncross_at(ref, instrument, cross);
 }
 
 /* --- status ---------------------------------------------------------------------------------------------------------------------------- */

@@ -137,6 +137,13 @@ void ref_mass_cancel(ref_t *ref, const wcx_order_mass_cancel_request_t *r)
 
 /* --- locks ----------------------------------------------------------------------------------------------------------------------------- */
 
+bool ref_is_locked(const ref_t *ref, uint32_t session_id, uint32_t account)
+{
+  uint32_t session = ref_session_find(ref, session_id);
+  uint32_t idx = ref_account_find(ref, account);
+  return session != REF_NOBODY && idx != REF_NOBODY && ref_locked(ref, session, idx);
+}
+
 static void say_lock(ref_t *ref, uint32_t session, uint32_t account_number, uint8_t locked, uint8_t by)
 {
   wcx_trading_lock_event_t event = {
