@@ -221,7 +221,7 @@ SANITIZED := address,undefined
 
 test: deps-test ## set up, build and run every test; the last line is the count
 	$(submake) build tests
-	$(submake) tests build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-sim SANITIZER=$(SANITIZED)
+	$(submake) tests build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-sim build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-diff SANITIZER=$(SANITIZED)
 	@exec python3 tests/run.py --sanitized build/$(subst $(comma),-,$(SANITIZED))
 
 test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them

@@ -227,6 +227,26 @@ static bool same_output(pair_t *pair, uint64_t seq, const ref_out_list_t *said)
   return false;
 }
 
+void pair_count(pair_t *pair, const ref_out_list_t *said)
+{
+  for (uint32_t i = 0; i < said->cnt; i++)
+  {
+    const uint8_t *block = said->bytes + said->at[i].off + sizeof(wcx_message_header_t);
+    wcx_message_header_t header;
+    wcx_execution_report_reject_t reject;
+    memcpy(&header, block - sizeof(header), sizeof(header));
+    pair->seen.messages[header.template_id % SEEN_MAX]++;
+    if (header.template_id == WCX_TEMPLATE_EXECUTION_REPORT_CANCEL)
+      pair->seen.cancels[block[offsetof(wcx_execution_report_cancel_t, cancel_reason)]]++;
+    if (header.template_id == WCX_TEMPLATE_ORDER_CANCEL_REJECT)
+      pair->seen.cxl_rejects[block[offsetof(wcx_order_cancel_reject_t, cxl_rej_reason)]]++;
+    if (header.template_id != WCX_TEMPLATE_EXECUTION_REPORT_REJECT)
+      continue;
+    memcpy(&reject, block, sizeof(reject));
+    pair->seen.rejects[reject.ord_rej_reason % SEEN_MAX]++;
+  }
+}
+
 bool pair_apply(pair_t *pair, const wcx_record_hdr_t *hdr, const uint8_t *translated, const ref_out_list_t *said)
 {
   /* from the start again, so that a log with room for the largest input stays in the cache */
@@ -234,7 +254,7 @@ bool pair_apply(pair_t *pair, const wcx_record_hdr_t *hdr, const uint8_t *transl
   uint64_t bound = wcx_engine_output_bound(pair->engine, hdr, translated);
   WCX_CHECK(bound <= wcx_outlog_room(&pair->log), "bound %llu", (unsigned long long)bound);
   wcx_engine_apply(pair->engine, hdr, translated, &pair->log);
-  pair->messages += said->cnt;
+  pair_count(pair, said);
   if (!same_output(pair, hdr->seq, said))
     return false;
   uint64_t used = 0;

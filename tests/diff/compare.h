@@ -22,6 +22,16 @@ typedef struct id_map
   uint64_t taken_cnt;
 } id_map_t;
 
+/* How often each kind of message, and each reason in it, was compared: evidence that a run reached the rules. */
+#define SEEN_MAX 512u
+typedef struct seen
+{
+  uint64_t messages[SEEN_MAX]; /* by template id */
+  uint64_t rejects[SEEN_MAX];  /* by OrdRejReason */
+  uint64_t cxl_rejects[SEEN_MAX];
+  uint64_t cancels[SEEN_MAX]; /* by CancelReason */
+} seen_t;
+
 typedef struct pair
 {
   ref_t *ref;
@@ -30,8 +40,8 @@ typedef struct pair
   void *log_mem;
   wcx_outlog_t log;
   id_map_t ids;
-  uint64_t messages; /* compared so far */
-  char why[320];     /* of a difference */
+  seen_t seen;
+  char why[320]; /* of a difference */
 } pair_t;
 
 void pair_init(pair_t *pair);
@@ -39,6 +49,9 @@ void pair_free(pair_t *pair);
 
 /* The record's body with the engine's ids in place of the reference's; ids never met become ones that do not exist. */
 void pair_translate(const pair_t *pair, uint16_t template_id, const uint8_t *body, uint16_t body_sz, uint8_t *to);
+
+/* Count what the reference said. */
+void pair_count(pair_t *pair, const ref_out_list_t *said);
 
 /* Apply the translated record to the engine and compare what it says with what the reference said. */
 bool pair_apply(pair_t *pair, const wcx_record_hdr_t *hdr, const uint8_t *translated, const ref_out_list_t *said);

@@ -1,6 +1,7 @@
 /* wcx-diff: the engine and the reference on the same random records, over many seeds. The first difference ends the run with what is needed to repeat it. */
 #include "engine/base/check.h"
 #include "engine/json.h"
+#include "engine/sbe_meta.h"
 #include "tests/diff/compare.h"
 #include "tests/diff/flow.h"
 
@@ -39,6 +40,7 @@ typedef struct shared
   _Atomic uint64_t commands;
   _Atomic uint64_t refused; /* definitions that the engine would not take, skipped on both sides */
   _Atomic uint64_t messages;
+  _Atomic uint64_t seen[sizeof(seen_t) / sizeof(uint64_t)];
   _Atomic uint64_t differences;
   _Atomic uint64_t digest[4]; /* output lo, hi; state lo, hi */
 } shared_t;
@@ -103,7 +105,7 @@ static void report(const run_t *run, const slot_t *slot)
 static bool apply_alone(run_t *run, const slot_t *slot)
 {
   ref_check(run->pair.ref);
-  run->pair.messages += slot->said.cnt;
+  pair_count(&run->pair, &slot->said);
   if (run->options->trace)
   {
     print_record(slot, stdout);
@@ -254,6 +256,17 @@ static bool same_state(run_t *run, uint64_t op)
   return false;
 }
 
+static void add_seen(shared_t *shared, const seen_t *seen)
+{
+  uint64_t counts[sizeof(seen_t) / sizeof(uint64_t)];
+  memcpy(counts, seen, sizeof(counts));
+  for (uint32_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+    if (counts[i] != 0)
+      atomic_fetch_add_explicit(&shared->seen[i], counts[i], memory_order_relaxed);
+  for (uint32_t i = 0; i < SEEN_MAX; i++)
+    atomic_fetch_add_explicit(&shared->messages, seen->messages[i], memory_order_relaxed);
+}
+
 static bool run_seed(const options_t *options, uint64_t seed, slot_t *slots, shared_t *shared)
 {
   run_t run = {.options = options, .profile = options->profile != NULL ? options->profile : &flow_profiles[seed % flow_profile_cnt], .seed = seed, .slots = slots};
@@ -277,7 +290,7 @@ static bool run_seed(const options_t *options, uint64_t seed, slot_t *slots, sha
   atomic_fetch_add_explicit(&shared->seeds, 1, memory_order_relaxed);
   atomic_fetch_add_explicit(&shared->commands, run.seq, memory_order_relaxed);
   atomic_fetch_add_explicit(&shared->refused, run.refused, memory_order_relaxed);
-  atomic_fetch_add_explicit(&shared->messages, run.pair.messages, memory_order_relaxed);
+  add_seen(shared, &run.pair.seen);
   pair_free(&run.pair);
   return same;
 }
@@ -456,14 +469,55 @@ static double seconds_now(void)
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* "messages":{"ExecutionReport_New":12,..}: what was seen of an enum, by name. */
+static void print_seen(const char *title, const uint64_t *counts, uint16_t template_id, const char *field)
+{
+  const wcx_sbe_msg_t *msg = wcx_sbe_find(template_id);
+  const char *comma = "";
+  printf(",\"%s\":{", title);
+  for (uint32_t i = 0; i < msg->field_cnt; i++)
+    for (uint32_t v = 0; strcmp(msg->fields[i].name, field) == 0 && v < msg->fields[i].ref->value_cnt; v++)
+    {
+      const wcx_sbe_value_t *value = &msg->fields[i].ref->values[v];
+      printf("%s\"%s\":%llu", comma, value->name, (unsigned long long)counts[value->value]);
+      comma = ",";
+    }
+  printf("}");
+}
+
+static void print_json(const shared_t *shared, double rate)
+{
+  seen_t seen;
+  memcpy(&seen, (const void *)shared->seen, sizeof(seen));
+  printf("{\"seeds\":%llu,\"commands\":%llu,\"refused_definitions\":%llu,\"messages\":%llu,\"differences\":%llu,\"digest\":\"%016llx%016llx\","
+         "\"state_digest\":\"%016llx%016llx\",\"commands_per_s\":%.0f,\"said\":{",
+         (unsigned long long)shared->seeds, (unsigned long long)shared->commands, (unsigned long long)shared->refused, (unsigned long long)shared->messages,
+         (unsigned long long)shared->differences, (unsigned long long)shared->digest[0], (unsigned long long)shared->digest[1], (unsigned long long)shared->digest[2],
+         (unsigned long long)shared->digest[3], rate);
+  const char *comma = "";
+  for (uint16_t id = 0; id < SEEN_MAX; id++)
+    if (seen.messages[id] != 0)
+    {
+      printf("%s\"%s\":%llu", comma, wcx_sbe_find(id)->name, (unsigned long long)seen.messages[id]);
+      comma = ",";
+    }
+  printf("}");
+  print_seen("rejected", seen.rejects, WCX_TEMPLATE_EXECUTION_REPORT_REJECT, "OrdRejReason");
+  print_seen("cancel_rejected", seen.cxl_rejects, WCX_TEMPLATE_ORDER_CANCEL_REJECT, "CxlRejReason");
+  print_seen("canceled", seen.cancels, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, "CancelReason");
+  printf("}\n");
+}
+
 static void summarise(const options_t *options, const shared_t *shared, double seconds)
 {
   double rate = seconds > 0 ? (double)shared->commands / seconds : 0;
-  const char *form = options->json ? "{\"seeds\":%llu,\"commands\":%llu,\"refused_definitions\":%llu,\"messages\":%llu,\"differences\":%llu,"
-                                     "\"digest\":\"%016llx%016llx\",\"state_digest\":\"%016llx%016llx\",\"commands_per_s\":%.0f}\n"
-                                   : "%llu seeds, %llu commands (%llu definitions refused), %llu messages: %llu differences\n"
-                                     "digest over seeds: output %016llx%016llx, state %016llx%016llx\n%.0f commands/s\n";
-  printf(form, (unsigned long long)shared->seeds, (unsigned long long)shared->commands, (unsigned long long)shared->refused, (unsigned long long)shared->messages,
+  if (options->json)
+  {
+    print_json(shared, rate);
+    return;
+  }
+  printf("%llu seeds, %llu commands (%llu definitions refused), %llu messages: %llu differences\ndigest over seeds: output %016llx%016llx, state %016llx%016llx\n%.0f commands/s\n",
+         (unsigned long long)shared->seeds, (unsigned long long)shared->commands, (unsigned long long)shared->refused, (unsigned long long)shared->messages,
          (unsigned long long)shared->differences, (unsigned long long)shared->digest[0], (unsigned long long)shared->digest[1], (unsigned long long)shared->digest[2],
          (unsigned long long)shared->digest[3], rate);
 }
