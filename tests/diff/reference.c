@@ -157,7 +157,10 @@ static void session_closed(ref_t *ref, const wcx_session_closed_t *closed)
     ref_say_session(ref, ref->session, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate));
   }
   if (closed->cancel_orders == 1)
+  {
+    session->cod_ns = 0;
     ref_disconnect(ref, ref->session);
+  }
   if (closed->cancel_orders == 2)
   {
     session->cod_ns = ref->now + (uint64_t)session->cod_window_ms * 1000000;

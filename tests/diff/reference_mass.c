@@ -60,18 +60,18 @@ static uint8_t judge_mass_cancel(ref_t *ref, const wcx_order_mass_cancel_request
       (r->mass_cancel_request_type >= WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT && r->mass_cancel_request_type <= WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION);
   if (!known_type || r->side > WCX_SIDE_FILTER_SELL || r->lock_trading > 1)
     return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
-  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_A_SECURITY && r->security_id == WCX_U32_NULL)
-    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
-  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_MMP_GROUP && r->mmp_group == 0)
-    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
-  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT && account_meant(ref, r) == WCX_U32_NULL)
-    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
   if (r->security_id != WCX_U32_NULL && ref_instrument_find(ref, r->security_id) == REF_NOBODY)
     return WCX_MASS_CANCEL_REJECT_REASON_UNKNOWN_INSTRUMENT;
   if (r->account != WCX_U32_NULL && ref_account_find(ref, r->account) == REF_NOBODY)
     return WCX_MASS_CANCEL_REJECT_REASON_UNKNOWN_ACCOUNT;
   if (r->account != WCX_U32_NULL && !ref_entitled(ref, ref->session, r->account))
     return WCX_MASS_CANCEL_REJECT_REASON_NOT_ENTITLED;
+  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_A_SECURITY && r->security_id == WCX_U32_NULL)
+    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
+  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_MMP_GROUP && r->mmp_group == 0)
+    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
+  if (r->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT && account_meant(ref, r) == WCX_U32_NULL)
+    return WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD;
   return WCX_MASS_CANCEL_REJECT_REASON_NONE;
 }
 
