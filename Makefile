@@ -47,7 +47,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-rtt wcx-bench
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-diff wcx-rtt wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -75,6 +75,8 @@ LD_wcx-mm         := -lcrypto -lncurses -ltinfo
 SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
+SRC_wcx-diff      := $(wildcard tests/diff/*.c) $(PROD)
+LIBS_wcx-diff     := engine
 SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
@@ -219,7 +221,7 @@ SANITIZED := address,undefined
 
 test: deps-test ## set up, build and run every test; the last line is the count
 	$(submake) build tests
-	$(submake) tests build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-sim SANITIZER=$(SANITIZED)
+	$(submake) tests build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-sim build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-diff SANITIZER=$(SANITIZED)
 	@exec python3 tests/run.py --sanitized build/$(subst $(comma),-,$(SANITIZED))
 
 test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them
