@@ -110,16 +110,18 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
 #define STATUS_SZ (2 * WCX_EMIT_SZ(wcx_security_status_t) + WCX_EMIT_SZ(wcx_auction_update_t))
 #define LEVELS_LOOKED_AT 8
 
-/* What is said when everything there is trades or ends: each order at most once, but for refreshes. */
+/* What is said when everything there is trades or ends: each order leaves once, each taker leaves one maker behind in part. */
 static uint64_t everything(const wcx_engine_t *engine)
 {
-  return (uint64_t)engine->pool.live * (FILL_SZ + CANCEL_SZ) + (uint64_t)(WCX_TRIGGERS_MAX + 1) * (TRIGGER_SZ + STATUS_SZ) + 2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
+  uint64_t takers = WCX_TRIGGERS_MAX + 1;
+  uint64_t refreshes = engine->special_total == 0 ? 0 : (WCX_REFRESH_MAX + takers) * REFRESH_SZ;
+  return (uint64_t)engine->pool.live * FILL_SZ + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes + 2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
 }
 
-/* Refreshes of one aggressive event in this book, or of all that may happen in one input. */
+/* Refreshes of one aggressive event in this book. */
 static uint64_t refreshes(const wcx_instrument_t *instrument)
 {
-  return instrument->special_cnt == 0 ? 0 : WCX_REFRESH_MAX * REFRESH_SZ;
+  return instrument->special_cnt == 0 ? 0 : (WCX_REFRESH_MAX + 1) * REFRESH_SZ;
 }
 
 /* Most fills an order of `side`, `price`, `qty` can have now: the orders of the levels it reaches, if few levels settle it, else the whole side; and one
@@ -202,7 +204,7 @@ static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *
   case WCX_TEMPLATE_SESSION_CLOSED:
     return WCX_EMIT_SZ(wcx_terminate_t) + engine->pool.live * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
   case WCX_TEMPLATE_SECURITY_STATUS:
-    return everything(engine) + (uint64_t)engine->special_total * REFRESH_SZ;
+    return everything(engine);
   case WCX_TEMPLATE_TICK:
     return 0;
   default: /* one message: the largest is a SecurityDefinition, noted first */
@@ -214,10 +216,11 @@ uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hd
 {
   uint64_t bound = input_bound(engine, hdr, body);
   if (__builtin_expect(hdr->stamp_ns >= wcx_engine_next_deadline_ns(engine) || engine->stop_cnt != 0, 0))
-    bound += everything(engine) + (engine->special_total != 0 ? (uint64_t)(WCX_TRIGGERS_MAX + 1) * WCX_REFRESH_MAX * REFRESH_SZ : 0);
+    bound += everything(engine);
   return bound;
 }
 static_assert(WCX_EMIT_SZ(wcx_execution_report_new_t) >= REJECT_SZ, "new_bound: a reject comes alone");
+static_assert(FILL_SZ >= CANCEL_SZ, "everything: an order that is canceled says less than one that trades");
 static_assert(FILL_SZ >= CANCEL_SZ / 2 + WCX_EMIT_SZ(wcx_execution_report_restated_t), "a maker that is prevented says less than one that trades");
 static_assert(CANCEL_SZ >= WCX_EMIT_SZ(wcx_order_cancel_reject_t), "cancel bound: a reject comes alone");
 static_assert(WCX_EMIT_SZ(wcx_security_definition_t) >= WCX_EMIT_SZ(wcx_establish_ack_t), "one message: the largest");
@@ -512,6 +515,7 @@ void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   if (__builtin_expect(hdr->stamp_ns >= next_deadline(engine) || engine->limits.long_way_only, 0) || !apply_plain(engine, hdr, body))
   {
     engine->trigger_cnt = 0;
+    engine->refresh_cnt = 0;
     if (hdr->stamp_ns >= next_deadline(engine))
       catch_up(engine);
     dispatch(engine, hdr, body);

@@ -110,6 +110,7 @@ bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot)
   wcx_order_extra_t *extra = &engine->pool.extras[slot];
   if ((order->flags & WCX_ORDER_F_ICEBERG) == 0 || extra->displayed != 0)
     return false;
+  engine->refresh_cnt++;
   wcx_order_sum_sub(engine, slot);
   wcx_book_refresh(engine, slot);
   wcx_order_sum_add(engine, slot);
@@ -193,7 +194,7 @@ static void fill_special(wcx_engine_t *engine, wcx_taker_t *taker, uint32_t slot
     note_executed(engine, taker, fill, public_id);
   if (!stays)
     wcx_book_end(engine, slot);
-  else if (wcx_match_refresh(engine, slot) && ++taker->refresh_cnt == WCX_REFRESH_MAX)
+  else if (wcx_match_refresh(engine, slot) && engine->refresh_cnt >= WCX_REFRESH_MAX)
     taker->stopped = WCX_STOPPED_REFRESHES;
   if (maker_group != 0)
     wcx_mmp_fill(engine, &engine->sessions[maker.session], maker_group, fill, taker);
@@ -264,7 +265,7 @@ void wcx_match_cancel_taker(wcx_engine_t *engine, wcx_taker_t *taker, uint8_t re
       .order_id = taker->order_id,
       .cl_ord_id = taker->cl_ord_id,
       .request_cl_ord_id = WCX_U64_NULL,
-      .receive_ns = engine->receive_ns,
+      .receive_ns = taker->called ? WCX_U64_NULL : engine->receive_ns,
       .exec_id = ++engine->exec_id,
       .canceled_qty = taker->leaves,
       .cum_qty = taker->order_qty - taker->leaves,

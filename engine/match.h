@@ -4,7 +4,7 @@
    Result:     per fill the maker's ER_Trade, then the taker's, then an iceberg's refresh, then what market-maker protection does; filled makers leave the book with their
                last fill. Self-match prevention: the maker's report, then the taker's. What the feed says of it is noted (emit.h), so that everything private
                that one input says stands before everything public.
-   Bounds:     one step per maker filled, refreshed or prevented, at most WCX_REFRESH_MAX refreshes; each step O(1) but for the next best level (one step per
+   Bounds:     one step per maker filled, refreshed or prevented; each step O(1) but for the next best level (one step per
                digit of the ladder).
    Pinned by:  tests/unit/test_engine_match.c, tests/diff. */
 #ifndef WCX_ENGINE_MATCH_H
@@ -12,7 +12,7 @@
 
 #include "engine/state.h"
 
-#define WCX_REFRESH_MAX 4096u /* display refreshes in one aggressive event */
+#define WCX_REFRESH_MAX 4096u /* display refreshes in one input, before a taker that causes one more ends */
 
 /* What ended a match while there was something to take. */
 enum wcx_stopped
@@ -40,13 +40,13 @@ typedef struct wcx_taker
   int64_t high;
   uint32_t account;
   uint32_t smp_id; /* effective; meaningful with an instruction */
-  uint32_t refresh_cnt;
   uint16_t mmp_group;
   uint8_t side;
   uint8_t smp_inst; /* enum wcx_self_match_prevention_inst: its own rules */
   uint8_t sweeps;   /* its price is none of its owner's */
   uint8_t flags;    /* WCX_ORDER_F_RISK, _QUOTE, _MMP */
   uint8_t stopped;  /* enum wcx_stopped */
+  uint8_t called;   /* by something else than its own request */
 } wcx_taker_t;
 
 /* Takes whatever price there is: Market, MarketToLimit, Stop. */

@@ -374,7 +374,7 @@ bool wcx_plain_replace(wcx_engine_t *engine, wcx_session_t *session, const void 
   put(er, offsetof(wcx_execution_report_replace_t, price), (uint64_t)price);
   put(er, offsetof(wcx_execution_report_replace_t, order_qty), (uint64_t)qty);
   put(er, offsetof(wcx_execution_report_replace_t, leaves_qty), (uint64_t)leaves);
-  put(er, offsetof(wcx_execution_report_replace_t, display_qty), (uint64_t)request->display_qty);
+  put(er, offsetof(wcx_execution_report_replace_t, display_qty), NULL_PX);
   put(er, offsetof(wcx_execution_report_replace_t, receive_time), engine->receive_ns);
 
   uint8_t *md = open_entry(at + ENTRY_SZ(wcx_execution_report_replace_t), seq, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number++, WCX_TEMPLATE_REPLACE_ORDER,

@@ -69,6 +69,8 @@ static enum wcx_reject check_characteristics(const wcx_engine_t *engine, const w
   if (request->display_qty != WCX_I64_NULL)
   {
     change->display_qty = 0;
+    if (sweeps && request->display_qty == request->order_qty)
+      return WCX_REJECT_UNSUPPORTED;
     if (request->display_qty != request->order_qty)
     {
       uint64_t rest;
@@ -117,8 +119,11 @@ static enum wcx_reject check(const wcx_engine_t *engine, const wcx_order_cancel_
       return reject;
   }
   if (change->stop)
-    return wcx_stops_have_level(engine, instrument, order->side, change->stop_px) ? WCX_REJECT_NONE : WCX_REJECT_LEVELS_FULL;
-  if (change->unseen || __builtin_expect(wcx_book_has_level(engine, instrument, order->side, change->terms.px_idx), 1))
+  {
+    if (wcx_stops_have_level(engine, instrument, order->side, change->stop_px))
+      return WCX_REJECT_NONE;
+  }
+  else if (change->unseen || __builtin_expect(wcx_book_has_level(engine, instrument, order->side, change->terms.px_idx), 1))
     return WCX_REJECT_NONE;
   const wcx_level_t *level = &engine->ladders.levels[order->level];
   return level->order_cnt + level->hidden_cnt == 1 ? WCX_REJECT_NONE : WCX_REJECT_LEVELS_FULL; /* its own level becomes free */
@@ -143,7 +148,7 @@ static void set_characteristics(wcx_engine_t *engine, const wcx_order_cancel_rep
     flags |= change->hidden ? WCX_ORDER_F_HIDDEN : 0;
     flags |= change->display_qty != 0 ? WCX_ORDER_F_ICEBERG : 0;
     flags |= (request->exec_inst & WCX_EXEC_INST_MMP) != 0 ? WCX_ORDER_F_MMP : 0;
-    extra->exec_inst = (uint16_t)(request->exec_inst | (extra->exec_inst & WCX_EXEC_INST_ALL_OR_NONE));
+    extra->exec_inst = request->exec_inst;
     extra->display_qty = change->display_qty;
     if (change->stop || change->unseen)
     {
@@ -165,12 +170,17 @@ static void hold_change(wcx_engine_t *engine, const change_t *change, int64_t or
                     held_px_after(engine, change), order_qty - order->order_qty + order->leaves);
 }
 
+static int64_t told_display(const change_t *change)
+{
+  return change->display_qty != 0 ? change->display_qty : WCX_I64_NULL;
+}
+
 /* The order stays where it is. */
 static void replace_in_place(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request, const change_t *change)
 {
   uint32_t slot = change->slot;
   wcx_order_t *order = &engine->pool.orders[slot];
-  wcx_report_replace(engine, session, request, order, change->terms.price, true);
+  wcx_report_replace(engine, session, request, order, change->terms.price, told_display(change), true);
   hold_change(engine, change, request->order_qty);
   bool waiting = (order->flags & WCX_ORDER_F_WAITING) != 0;
   int64_t showed = waiting ? 0 : wcx_book_displayed(engine, slot);
@@ -190,7 +200,7 @@ static void replace_in_place(wcx_engine_t *engine, wcx_session_t *session, const
       shows = shows < change->display_qty ? shows : change->display_qty;
       engine->pool.extras[slot].displayed = shows;
     }
-    engine->ladders.levels[order->level].displayed += (uint64_t)(wcx_book_displayed(engine, slot) - showed);
+    engine->ladders.levels[order->level].displayed -= (uint64_t)(showed - wcx_book_displayed(engine, slot)); /* it never shows more than before */
     wcx_instrument_touch(engine, &engine->instruments[order->instrument]);
   }
   else
@@ -221,7 +231,7 @@ static void replace_requeue(wcx_engine_t *engine, wcx_session_t *session, const 
       instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE && opposite_best != 0 && wcx_book_crosses(order->side, price, engine->ladders.levels[opposite_best].price);
   bool was_shown = (order->flags & WCX_ORDER_F_HIDDEN) == 0;
   uint64_t public_id = wcx_book_public_id(engine, slot);
-  wcx_report_replace(engine, session, request, order, price, false);
+  wcx_report_replace(engine, session, request, order, price, told_display(change), false);
   hold_change(engine, change, request->order_qty);
   wcx_book_take_out(engine, slot);
   wcx_book_rename(engine, slot, request->cl_ord_id);
@@ -262,7 +272,7 @@ static void replace_waiting(wcx_engine_t *engine, wcx_session_t *session, const 
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_order_extra_t *extra = &engine->pool.extras[slot];
   bool same_place = change->stop && change->stop_px == extra->stop_px;
-  wcx_report_replace(engine, session, request, order, change->terms.price, same_place);
+  wcx_report_replace(engine, session, request, order, change->terms.price, told_display(change), same_place);
   hold_change(engine, change, request->order_qty);
   if (same_place)
     wcx_order_sum_sub(engine, slot);

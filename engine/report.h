@@ -49,14 +49,14 @@ static inline void wcx_report_new(wcx_engine_t *engine, wcx_session_t *session, 
       .exec_inst = request->exec_inst,
       .self_match_prevention_inst = request->self_match_prevention_inst,
       .self_match_prevention_id = request->self_match_prevention_id,
-      .expire_time = request->time_in_force == WCX_TIME_IN_FORCE_GTD && request->ord_type != WCX_ORD_TYPE_MARKET ? request->expire_time : WCX_U64_NULL,
+      .expire_time = request->time_in_force == WCX_TIME_IN_FORCE_GTD ? request->expire_time : WCX_U64_NULL,
       .min_qty = request->min_qty,
   };
 }
 
-/* ER_Replace of an order as it was before. */
+/* ER_Replace of an order as it was before. `display_qty`: what it will show at most, null: all. */
 static inline void wcx_report_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request, const wcx_order_t *order, int64_t price,
-                                      bool kept)
+                                      int64_t display_qty, bool kept)
 {
   int64_t cum_qty = order->order_qty - order->leaves;
   wcx_execution_report_replace_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, sizeof(*er));
@@ -75,7 +75,7 @@ static inline void wcx_report_replace(wcx_engine_t *engine, wcx_session_t *sessi
       .price = price,
       .order_qty = request->order_qty,
       .leaves_qty = request->order_qty - cum_qty,
-      .display_qty = request->display_qty,
+      .display_qty = display_qty,
       .receive_time = engine->receive_ns,
   };
 }

@@ -141,6 +141,7 @@ struct wcx_engine
   uint32_t noted;       /* something was */
   uint32_t taker_slot;  /* the order that takes now */
   uint32_t trigger_cnt; /* stops triggered by this input */
+  uint32_t refresh_cnt; /* display refreshes in it */
   uint32_t touched_cnt; /* instruments in auctions whose books may have changed */
   wcx_out_digest_t output_digest;
   wcx_digest_t order_digest;  /* sum over live orders */

@@ -69,8 +69,8 @@ static uint8_t refused(const wcx_engine_t *engine, const wcx_entry_t *entry)
   return (entry->terms.exec_inst & WCX_POST_ONLY) != 0 && crosses ? WCX_CANCEL_REASON_POST_ONLY_WOULD_CROSS : 0;
 }
 
-/* A listed stop that stands nowhere takes. */
-static void trigger(wcx_engine_t *engine, uint32_t slot)
+/* A listed stop that stands nowhere takes; `called`: by another's trade. */
+static void trigger(wcx_engine_t *engine, uint32_t slot, bool called)
 {
   const wcx_order_extra_t *extra = &engine->pool.extras[slot];
   wcx_entry_t entry = {0};
@@ -85,6 +85,7 @@ static void trigger(wcx_engine_t *engine, uint32_t slot)
                               .tif = extra->tif};
   taker->price = wcx_match_limit(extra->ord_type, taker->side, extra->price);
   taker->sweeps = sweeps;
+  taker->called = called;
   taker->held_px = sweeps ? extra->collar : extra->price;
   if (sweeps && taker->side == WCX_SIDE_BUY && (taker->owner->risk & WCX_ACCOUNT_R_CHECKED) != 0 && taker->high > extra->collar)
     taker->high = extra->collar; /* no more is held for it */
@@ -112,7 +113,7 @@ void wcx_stops_place(wcx_engine_t *engine, uint32_t slot)
   const wcx_order_t *order = &engine->pool.orders[slot];
   if (engine->trigger_cnt < WCX_TRIGGERS_MAX && reached(&engine->instruments[order->instrument], order->side, engine->pool.extras[slot].stop_px))
   {
-    trigger(engine, slot);
+    trigger(engine, slot, false);
     return;
   }
   engine->pool.extras[slot].place = ++engine->place_no;
@@ -133,7 +134,7 @@ void wcx_stops_run(wcx_engine_t *engine)
         break;
       }
       wcx_book_take_out(engine, slot);
-      trigger(engine, slot);
+      trigger(engine, slot, true);
     }
   }
   engine->stops_due = due;

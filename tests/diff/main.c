@@ -132,17 +132,18 @@ static bool apply_slot(run_t *run, slot_t *slot)
   return same;
 }
 
-/* The engine's turn: what the reference has done already. Stage by stage over the whole burst, then in order. */
+/* The engine's turn: what the reference has done already. */
 static bool flush(run_t *run)
 {
-  for (uint32_t stage = 0; stage < WCX_PREFETCH_STAGES && run->options->burst > 1; stage++)
-    for (uint32_t i = 0; i < run->slot_cnt; i++)
-    {
-      slot_t *slot = &run->slots[i];
-      if (stage == 0)
-        pair_translate(&run->pair, slot->hdr.template_id, slot->body, slot->hdr.body_sz, slot->translated + 1);
-      wcx_engine_prefetch(run->pair.engine, &slot->hdr, slot->translated + 1, stage);
-    }
+  wcx_engine_input_t inputs[BURST_MAX];
+  for (uint32_t i = 0; i < run->slot_cnt && run->options->burst > 1; i++)
+  {
+    slot_t *slot = &run->slots[i];
+    pair_translate(&run->pair, slot->hdr.template_id, slot->body, slot->hdr.body_sz, slot->translated + 1);
+    inputs[i] = (wcx_engine_input_t){.hdr = &slot->hdr, .body = slot->translated + 1};
+  }
+  if (run->options->burst > 1)
+    wcx_engine_prefetch(run->pair.engine, inputs, run->slot_cnt);
   for (uint32_t i = 0; i < run->slot_cnt; i++)
     if (!apply_slot(run, &run->slots[i]))
       return false;

@@ -409,7 +409,6 @@ static void apply_input(ref_t *ref, const void *body)
   case WCX_TEMPLATE_TICK:
     return;
   case WCX_TEMPLATE_DAY_ROLL:
-    ref->feed_number = 1;
     return;
   default:
     apply_money(ref, body);
@@ -419,11 +418,14 @@ static void apply_input(ref_t *ref, const void *body)
 void ref_apply(ref_t *ref, const wcx_record_hdr_t *hdr, const void *body, ref_out_list_t *out)
 {
   ref->now = hdr->stamp_ns;
+  ref->refreshes = 0;
   ref->hdr = hdr;
   ref->out = out;
   ref->stops_left = REF_STOPS_PER_INPUT;
   ref->session = hdr->session_id == 0 ? REF_NOBODY : ref_session_find(ref, hdr->session_id);
   WCX_CHECK(hdr->session_id == 0 || ref->session != REF_NOBODY, "no session %u", hdr->session_id);
+  if (hdr->template_id == WCX_TEMPLATE_DAY_ROLL)
+    ref->feed_number = 1; /* what its input says is the new day's */
   fire_deadlines(ref);
   ref_trigger_stops(ref);
   if (hdr->client_seq != 0)

@@ -70,6 +70,31 @@ bool ref_level_room(const ref_t *ref, const ref_order_t *order, int64_t price, c
   return levels_in_use(ref, but) < ref->capacity.max_levels;
 }
 
+/* Do two stops wait at the same price, so to speak? */
+static bool same_stop_level(const ref_order_t *a, const ref_order_t *b)
+{
+  return a->instrument == b->instrument && a->side == b->side && a->stop_px == b->stop_px;
+}
+
+/* Waiting stops have as many levels of their own: one for each instrument, side and StopPx that others than `but` use. */
+bool ref_stop_level_room(const ref_t *ref, const ref_order_t *stop, const ref_order_t *but)
+{
+  uint32_t levels = 0;
+  for (uint32_t i = 0; i < ref->live.cnt; i++)
+  {
+    const ref_order_t *order = ref->live.at[i];
+    if (order->place != REF_WAITING || order == but)
+      continue;
+    if (same_stop_level(order, stop))
+      return true;
+    bool first = true;
+    for (uint32_t k = 0; k < i && first; k++)
+      first = ref->live.at[k]->place != REF_WAITING || ref->live.at[k] == but || !same_stop_level(ref->live.at[k], order);
+    levels += first;
+  }
+  return levels < ref->capacity.max_levels;
+}
+
 ref_order_t *ref_accept(ref_t *ref, const ref_order_t *candidate)
 {
   ref_order_t *order = ref->spare.cnt > 0 ? ref->spare.at[--ref->spare.cnt] : malloc(sizeof(*order));

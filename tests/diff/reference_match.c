@@ -243,7 +243,6 @@ static sweep_t sweep(ref_t *ref, ref_order_t *taker, ref_band_t band)
   ref_band_t present = ref_present_band(&ref->instruments[taker->instrument]);
   sweep_t done = {0};
   uint64_t event_id = 0;
-  uint32_t refreshes = 0;
   ref_fill_result_t last = {0};
   const ref_list_t *makers = ref_side(ref, taker, true);
   while (taker->place == REF_NOWHERE && makers->cnt > 0 && takes(taker, makers->at[0]->price))
@@ -266,8 +265,8 @@ static sweep_t sweep(ref_t *ref, ref_order_t *taker, ref_band_t band)
     ref_fill_t fill = {maker, taker, maker->price, part < taker->leaves ? part : taker->leaves, event_id, false};
     done.last_px = maker->price;
     last = ref_trade(ref, &fill);
-    refreshes += last.refreshes;
-    if (refreshes >= REF_REFRESHES_PER_EVENT)
+    ref->refreshes += last.refreshes;
+    if (last.refreshes != 0 && ref->refreshes >= REF_REFRESHES_PER_INPUT)
     {
       done.exhausted = true;
       break;

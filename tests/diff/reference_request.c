@@ -167,6 +167,9 @@ static ref_verdict_t judge_room(const ref_t *ref, const ref_order_t *candidate, 
   bool resting_limit = candidate->ord_type == WCX_ORD_TYPE_LIMIT && (old != NULL || ref_may_rest(candidate)) && !ref_is_unseen_now(ref, candidate);
   if (resting_limit && (old == NULL || old->place == REF_BOOK) && !ref_level_room(ref, candidate, candidate->price, old))
     return refuse_limit(WCX_ORD_REJ_REASON_BOOK_FULL, ref->capacity.max_levels);
+  bool waiting_stop = ref_is_stop(candidate) && (old == NULL || old->place == REF_WAITING);
+  if (waiting_stop && !ref_stop_level_room(ref, candidate, old))
+    return refuse_limit(WCX_ORD_REJ_REASON_BOOK_FULL, ref->capacity.max_levels);
   return REF_FINE;
 }
 

@@ -25,7 +25,7 @@
 #define REF_ASSETS_MAX 16u
 #define REF_DAY_NS 86400000000000u
 #define REF_STOPS_PER_INPUT 64u
-#define REF_REFRESHES_PER_EVENT 4096u
+#define REF_REFRESHES_PER_INPUT 4096u
 #define REF_MMP_ENTRIES 64u
 #define REF_BROKEN_MAX 1024u
 
@@ -197,6 +197,7 @@ struct ref
   /* counters */
   uint64_t next_order_id;
   uint64_t next_exec_id;
+  uint32_t refreshes; /* in this input */
   uint64_t last_match_id;
   uint64_t last_event_id;
   uint64_t next_armed;
@@ -272,6 +273,7 @@ bool ref_is_unseen_now(const ref_t *ref, const ref_order_t *order);
 /* The best opposite price, if it would be met at `price`. */
 bool ref_crosses(ref_t *ref, const ref_order_t *order, int64_t price);
 /* Room in the shard for the level the order would rest at, once `but` (or NULL) is out of the book. */
+bool ref_stop_level_room(const ref_t *ref, const ref_order_t *stop, const ref_order_t *but);
 bool ref_level_room(const ref_t *ref, const ref_order_t *order, int64_t price, const ref_order_t *but);
 
 ref_order_t *ref_accept(ref_t *ref, const ref_order_t *candidate);
