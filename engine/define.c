@@ -89,12 +89,14 @@ static void set_rules(wcx_instrument_t *instrument)
   instrument->security_id = def->security_id;
   instrument->increment = wcx_divider((uint64_t)def->min_price_increment);
   instrument->lot = wcx_divider((uint64_t)def->round_lot);
-  instrument->qty_max = def->max_trade_vol != 0 ? def->max_trade_vol : INT64_MAX;
   instrument->px_low = def->low_limit_price; /* null is the lowest int64: no limit */
   instrument->px_high = def->high_limit_price != WCX_I64_NULL ? def->high_limit_price : INT64_MAX;
   instrument->product_min = def->min_notional != 0 ? product_up_to(def->min_notional - 1, scale) + 1 : 0;
   instrument->product_max = def->max_notional != 0 ? product_up_to(def->max_notional, scale) : ~(wcx_u128_t)0;
   instrument->product_overflow = product_up_to(INT64_MAX, scale);
+  bool unit = def->min_price_increment == 1 && def->round_lot == 1;
+  instrument->flags = (uint16_t)((instrument->flags & ~WCX_INSTRUMENT_F_UNIT) | (unit ? WCX_INSTRUMENT_F_UNIT : 0));
+  wcx_state_set_plain_terms(instrument);
 }
 
 static void define_instrument(wcx_engine_t *engine, const wcx_security_definition_t *def)

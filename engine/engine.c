@@ -350,14 +350,14 @@ void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_engine_input_t *i
 
 /* --- apply ---------------------------------------------------------------------------------------------------------------------------- */
 
-static void check_record(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
+static inline void check_record(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
 {
   WCX_CHECK(hdr->format == WCX_RECORD_FORMAT && hdr->shard == engine->limits.shard, "record: format %u shard %u, engine: format %u shard %u", hdr->format, hdr->shard,
             WCX_RECORD_FORMAT, engine->limits.shard);
   WCX_CHECK(hdr->seq == engine->seq + 1, "record seq %llu after %llu", (unsigned long long)hdr->seq, (unsigned long long)engine->seq);
   /* wcx-play's own definitions take no time; a journal holds no equal stamps (journal_reader.h) */
-  bool timeless = (hdr->flags & WCX_RECORD_F_GENESIS) != 0 && hdr->stamp_ns == engine->stamp_ns;
-  WCX_CHECK(hdr->stamp_ns > engine->stamp_ns || timeless, "record stamp %llu after %llu", (unsigned long long)hdr->stamp_ns, (unsigned long long)engine->stamp_ns);
+  WCX_CHECK(hdr->stamp_ns > engine->stamp_ns || ((hdr->flags & WCX_RECORD_F_GENESIS) != 0 && hdr->stamp_ns == engine->stamp_ns), "record stamp %llu after %llu",
+            (unsigned long long)hdr->stamp_ns, (unsigned long long)engine->stamp_ns);
 }
 
 static wcx_session_t *session_of(wcx_engine_t *engine, const wcx_record_hdr_t *hdr)

@@ -13,7 +13,8 @@ typedef wcx_order_cancel_replace_request_t replace_t __attribute__((aligned(1)))
 
 /* --- what makes a request plain ----------------------------------------------------------------------------------------------------------- */
 
-HOT bool within_terms(const wcx_engine_t *engine, const wcx_instrument_t *instrument, int64_t price, int64_t qty, uint64_t *px_idx)
+/* The same for an instrument whose increment or lot is not 1, or a price or quantity that is not everyday's. */
+static bool within_all_terms(const wcx_instrument_t *instrument, int64_t price, int64_t qty, uint64_t *px_idx)
 {
   uint64_t px_rest, lot_rest;
   if (price <= 0 || qty <= 0)
@@ -21,16 +22,27 @@ HOT bool within_terms(const wcx_engine_t *engine, const wcx_instrument_t *instru
   *px_idx = wcx_divide(&instrument->increment, (uint64_t)price, &px_rest);
   wcx_divide(&instrument->lot, (uint64_t)qty, &lot_rest);
   wcx_u128_t product = (wcx_u128_t)(uint64_t)price * (uint64_t)qty;
-  return (px_rest | lot_rest) == 0 && price >= instrument->px_low && price <= instrument->px_high && qty >= instrument->definition.min_trade_vol && qty <= instrument->qty_max &&
-         product >= instrument->product_min && product <= instrument->product_max && product <= instrument->product_overflow &&
-         engine->ladders.level_live - engine->stop_level_cnt < engine->capacity.max_levels;
+  return (px_rest | lot_rest) == 0 && price >= instrument->px_low && price <= instrument->px_high && qty >= instrument->definition.min_trade_vol &&
+         (instrument->definition.max_trade_vol == 0 || qty <= instrument->definition.max_trade_vol) && product >= instrument->product_min && product <= instrument->product_max &&
+         product <= instrument->product_overflow;
+}
+
+HOT bool within_terms(const wcx_instrument_t *instrument, int64_t price, int64_t qty, uint64_t *px_idx)
+{
+  *px_idx = (uint64_t)price;
+  bool everyday = (uint64_t)price - 1 < instrument->plain_px_max && (uint64_t)qty - 1 < instrument->plain_qty_max && (instrument->flags & WCX_INSTRUMENT_F_UNIT) != 0;
+  return __builtin_expect(everyday, 1) || within_all_terms(instrument, price, qty, px_idx);
+}
+
+HOT bool has_levels(const wcx_engine_t *engine)
+{
+  return engine->ladders.level_live - engine->stop_level_cnt < engine->capacity.max_levels;
 }
 
 /* The market takes any order now, and an account may send it. */
 HOT bool within_standing(const wcx_session_t *session, const wcx_account_t *account, const wcx_instrument_t *instrument)
 {
-  return (session->lock | account->lock | account->risk) == 0 && account->used && instrument->used && account->definition.status == WCX_ACCOUNT_STATUS_ACTIVE &&
-         instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE;
+  return session->lock == 0 && account->plain && (instrument->flags & WCX_INSTRUMENT_F_PLAIN) != 0;
 }
 
 HOT bool crosses(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price)
@@ -168,6 +180,22 @@ HOT void list_remove(wcx_pool_t *pool, wcx_session_t *session, uint32_t slot)
   session->open_orders--;
 }
 
+/* Words of an order's line: [level, session] and [account, instrument, side, flags]. */
+static_assert(offsetof(wcx_order_t, session) == offsetof(wcx_order_t, level) + 4, "order: word of level and session");
+static_assert(offsetof(wcx_order_t, instrument) == 60 && offsetof(wcx_order_t, side) == 62 && offsetof(wcx_order_t, flags) == 63, "order: word of the owner");
+
+HOT uint64_t owner_word(uint32_t account, uint32_t instrument, uint8_t side, uint8_t flags)
+{
+  return account | (uint64_t)instrument << 32 | (uint64_t)side << 48 | (uint64_t)flags << 56;
+}
+
+/* wcx_order_hash from what is at hand: reading a line back that has just been written would wait for it. */
+HOT wcx_digest_t hash_of(uint64_t leaves, uint64_t order_qty, uint64_t priority, uint64_t order_id, uint64_t cl_ord_id, uint64_t price, uint32_t session, uint64_t owner)
+{
+  return wcx_blocks4_hash(_mm_set_epi64x((long long)order_qty, (long long)leaves), _mm_set_epi64x((long long)order_id, (long long)priority),
+                          _mm_set_epi64x((long long)price, (long long)cl_ord_id), _mm_set_epi64x((long long)owner, (long long)((uint64_t)session << 32)));
+}
+
 HOT uint8_t flags_of(uint16_t exec_inst)
 {
   return (exec_inst & WCX_EXEC_INST_CANCEL_ON_DISCONNECT) != 0 ? WCX_ORDER_F_COD : 0;
@@ -191,8 +219,8 @@ bool wcx_plain_new(wcx_engine_t *engine, wcx_session_t *session, const void *bod
   uint8_t *at = reserve(engine->out, sz);
   uint64_t px_idx;
   if (at == NULL || cl_ord_id <= session->last_cl_ord_id || !wcx_session_entitled(session, request->account) ||
-      !within_standing(session, &engine->accounts[account_idx], instrument) || engine->pool.live >= engine->capacity.max_orders ||
-      !within_terms(engine, instrument, price, qty, &px_idx) || crosses(engine, instrument, side, price))
+      !within_standing(session, &engine->accounts[account_idx], instrument) || engine->pool.live >= engine->capacity.max_orders || !has_levels(engine) ||
+      !within_terms(instrument, price, qty, &px_idx) || crosses(engine, instrument, side, price))
     return false;
   uint32_t slot = wcx_pool_alloc(&engine->pool);
   if (slot == 0)
@@ -208,11 +236,9 @@ bool wcx_plain_new(wcx_engine_t *engine, wcx_session_t *session, const void *bod
   order->order_qty = qty;
   order->priority = seq;
   order->cl_ord_id = cl_ord_id;
+  const uint64_t owner = owner_word(request->account, instrument_idx, side, flags_of(request->exec_inst));
+  put((uint8_t *)order, offsetof(wcx_order_t, account), owner);
   order->session = session_idx;
-  order->account = request->account;
-  order->instrument = (uint16_t)instrument_idx;
-  order->side = side;
-  order->flags = flags_of(request->exec_inst);
   join_level(engine, instrument, side, slot, px_idx, price, qty);
   list_append(&engine->pool, session, slot);
   wcx_index_add(&engine->index, session_idx, cl_ord_id, slot);
@@ -242,7 +268,7 @@ bool wcx_plain_new(wcx_engine_t *engine, wcx_session_t *session, const void *bod
   put(md, offsetof(wcx_add_order_t, price), (uint64_t)price);
   put(md, offsetof(wcx_add_order_t, display_qty), (uint64_t)qty);
   put(md, offsetof(wcx_add_order_t, security_id), request->security_id | (uint64_t)side << 32);
-  wcx_digest_add(&engine->order_digest, wcx_order_hash(order, price));
+  wcx_digest_add(&engine->order_digest, hash_of((uint64_t)qty, (uint64_t)qty, seq, order_id, cl_ord_id, (uint64_t)price, session_idx, owner));
   said(engine, at, sz);
   return true;
 }
@@ -260,7 +286,7 @@ HOT uint32_t own_plain(const wcx_engine_t *engine, uint32_t session_idx, uint64_
   const wcx_order_t *order = &engine->pool.orders[slot];
   const wcx_instrument_t *instrument = &engine->instruments[order->instrument];
   bool fine = slot != 0 && order->session == session_idx && (order->flags & ~WCX_ORDER_F_COD) == 0 && instrument->security_id == security_id &&
-              instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE;
+              (instrument->flags & WCX_INSTRUMENT_F_PLAIN) != 0;
   return fine ? slot : 0;
 }
 
@@ -340,7 +366,7 @@ bool wcx_plain_replace(wcx_engine_t *engine, wcx_session_t *session, const void 
   const uint8_t side = order->side;
   const int64_t cum_qty = order->order_qty - order->leaves;
   uint64_t px_idx;
-  if (price == level->price || qty <= cum_qty || !within_standing(session, account, instrument) || !within_terms(engine, instrument, price, qty, &px_idx) ||
+  if (price == level->price || qty <= cum_qty || !within_standing(session, account, instrument) || !has_levels(engine) || !within_terms(instrument, price, qty, &px_idx) ||
       crosses(engine, instrument, side, price))
     return false;
 
@@ -358,6 +384,7 @@ bool wcx_plain_replace(wcx_engine_t *engine, wcx_session_t *session, const void 
   order->order_qty = qty;
   order->priority = seq;
   order->cl_ord_id = cl_ord_id;
+  const uint64_t owner = owner_word(order->account, order->instrument, side, flags_of(request->exec_inst));
   order->flags = flags_of(request->exec_inst);
   join_level(engine, instrument, side, slot, px_idx, price, leaves);
 
@@ -385,7 +412,7 @@ bool wcx_plain_replace(wcx_engine_t *engine, wcx_session_t *session, const void 
   put(md, offsetof(wcx_replace_order_t, price), (uint64_t)price);
   put(md, offsetof(wcx_replace_order_t, display_qty), (uint64_t)leaves);
   put(md, offsetof(wcx_replace_order_t, security_id), request->security_id | (uint64_t)side << 32);
-  wcx_digest_add(&engine->order_digest, wcx_order_hash(order, price));
+  wcx_digest_add(&engine->order_digest, hash_of((uint64_t)leaves, (uint64_t)qty, seq, order_id, cl_ord_id, (uint64_t)price, session_idx, owner));
   said(engine, at, sz);
   return true;
 }

@@ -31,7 +31,6 @@ typedef struct wcx_instrument
   uint16_t flags; /* WCX_INSTRUMENT_F_* */
   wcx_divider_t increment;
   wcx_divider_t lot;
-  int64_t qty_max;             /* INT64_MAX: none */
   int64_t px_low;              /* present band; INT64_MIN: none */
   int64_t px_high;             /* INT64_MAX: none */
   wcx_u128_t product_min;      /* price * qty below: MinNotional */
@@ -59,6 +58,8 @@ typedef struct wcx_instrument
   uint32_t special_cnt; /* live hidden orders and icebergs */
   uint32_t base_asset;  /* index */
   uint32_t quote_asset;
+  uint32_t plain_px_max; /* prices from 1 to here and quantities from 1 to there break no rule of the instrument but increment and lot; 0: look */
+  uint32_t plain_qty_max;
   uint32_t pad2;
   wcx_digest_t hash; /* as in the state's sum */
   wcx_security_definition_t definition;
@@ -68,15 +69,17 @@ static_assert(sizeof(wcx_instrument_t) <= 464, "an idle instrument: with its tim
 #define WCX_INSTRUMENT_F_FEES 0x0001u     /* a fee rate is not 0 */
 #define WCX_INSTRUMENT_F_BALANCES 0x0002u /* its exponents agree with its assets': checked accounts may trade it */
 #define WCX_INSTRUMENT_F_TOUCHED 0x0004u  /* in an auction, and its book may have changed in this input */
+#define WCX_INSTRUMENT_F_UNIT 0x0010u     /* increment and lot are 1 */
+#define WCX_INSTRUMENT_F_PLAIN 0x0020u    /* takes any order now, and its definition is final: derived, not hashed */
 #define WCX_INSTRUMENT_F_VOLATILE 0x0008u /* paused by its volatility rule: an auction follows */
 
 typedef struct wcx_account
 {
   wcx_account_definition_t definition;
-  uint8_t used; /* has had an order: Credit is final */
-  uint8_t lock; /* enum wcx_locked_by; 0: open */
-  uint8_t risk; /* WCX_ACCOUNT_R_*: 0 is the way of an account without balances and limits */
-  uint8_t pad;
+  uint8_t used;             /* has had an order: Credit is final */
+  uint8_t lock;             /* enum wcx_locked_by; 0: open */
+  uint8_t risk;             /* WCX_ACCOUNT_R_*: 0 is the way of an account without balances and limits */
+  uint8_t plain;            /* may send any order, with nothing to look up for it: derived, not hashed */
   uint32_t open_orders;     /* kept with `risk` only */
   uint32_t max_open_orders; /* UINT32_MAX: no limit */
   uint32_t pad2;
@@ -236,6 +239,19 @@ static inline void wcx_state_set_prices(wcx_engine_t *engine, wcx_instrument_t *
   instrument->last_px = last_px;
   instrument->reference_px = reference_px;
   wcx_digest_add(&engine->record_digest, wcx_instrument_px_hash(instrument));
+}
+
+/* From the rules of the instrument and its present band. */
+static inline void wcx_state_set_plain_terms(wcx_instrument_t *instrument)
+{
+  const uint64_t most = UINT32_MAX;
+  wcx_u128_t product = instrument->product_max < instrument->product_overflow ? instrument->product_max : instrument->product_overflow;
+  wcx_u128_t qty = product / most;
+  uint64_t qty_most = instrument->definition.max_trade_vol != 0 ? (uint64_t)instrument->definition.max_trade_vol : most;
+  bool simple = instrument->px_low <= 1 && instrument->definition.min_trade_vol <= 1 && instrument->product_min <= 1;
+  qty_most = qty_most < most ? qty_most : most;
+  instrument->plain_px_max = (uint32_t)(!simple || instrument->px_high < 1 ? 0 : (uint64_t)instrument->px_high < most ? (uint64_t)instrument->px_high : most);
+  instrument->plain_qty_max = (uint32_t)(qty < qty_most ? (uint64_t)qty : qty_most);
 }
 
 static inline wcx_account_t *wcx_state_account(const wcx_engine_t *engine, uint32_t account)

@@ -64,7 +64,7 @@ wcx_digest_t wcx_instrument_hash(const wcx_instrument_t *instrument, uint32_t id
   record.told_paired_qty = instrument->told_paired_qty;
   record.told_imbalance_qty = instrument->told_imbalance_qty;
   record.told_side = instrument->told_side;
-  record.flags = instrument->flags & (uint16_t)~WCX_INSTRUMENT_F_TOUCHED;
+  record.flags = instrument->flags & (uint16_t) ~(WCX_INSTRUMENT_F_TOUCHED | WCX_INSTRUMENT_F_PLAIN);
   record.status = instrument->status;
   record.used = instrument->used;
   return wcx_digest_of(KEY_INSTRUMENT, &record, sizeof(record));
@@ -135,6 +135,8 @@ void wcx_state_settle(wcx_engine_t *engine)
 
 void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrument)
 {
+  bool plain = instrument->used && instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE;
+  instrument->flags = (uint16_t)((instrument->flags & ~WCX_INSTRUMENT_F_PLAIN) | (plain ? WCX_INSTRUMENT_F_PLAIN : 0));
   wcx_digest_sub(&engine->record_digest, instrument->hash);
   instrument->hash = wcx_instrument_hash(instrument, (uint32_t)(instrument - engine->instruments));
   wcx_digest_add(&engine->record_digest, instrument->hash);
@@ -142,6 +144,7 @@ void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrume
 
 void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account)
 {
+  account->plain = account->used && account->lock == 0 && account->risk == 0 && account->definition.status == WCX_ACCOUNT_STATUS_ACTIVE;
   wcx_digest_sub(&engine->record_digest, account->hash);
   account->hash = wcx_account_hash(account, (uint32_t)(account - engine->accounts));
   wcx_digest_add(&engine->record_digest, account->hash);

@@ -52,8 +52,8 @@ static wcx_verdict_t check_qty(const wcx_instrument_t *instrument, int64_t qty)
   uint64_t rest;
   if (qty <= 0)
     return wcx_refuse(WCX_REJECT_QTY);
-  if (qty > instrument->qty_max)
-    return wcx_refuse_limit(WCX_REJECT_QTY_MAX, instrument->qty_max);
+  if (instrument->definition.max_trade_vol != 0 && qty > instrument->definition.max_trade_vol)
+    return wcx_refuse_limit(WCX_REJECT_QTY_MAX, instrument->definition.max_trade_vol);
   if (qty < instrument->definition.min_trade_vol)
     return wcx_refuse_limit(WCX_REJECT_QTY_MIN, instrument->definition.min_trade_vol);
   wcx_divide(&instrument->lot, (uint64_t)qty, &rest);
