@@ -51,6 +51,13 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   engine->session_map.entries = take(arena, wcx_idmap_cap(limits->sessions_max), sizeof(wcx_idmap_entry_t));
   engine->account_map.entries = take(arena, wcx_idmap_cap(limits->accounts_max), sizeof(wcx_idmap_entry_t));
   engine->dirty = take(arena, limits->sessions_max, sizeof(uint32_t));
+  uint32_t assets_max = wcx_assets_max(limits->instruments_max);
+  uint32_t balances_max = wcx_balances_max(limits->accounts_max, limits->instruments_max);
+  engine->assets.records = take(arena, assets_max, sizeof(wcx_asset_t));
+  engine->assets.slots = take(arena, wcx_idmap_cap(assets_max), sizeof(uint32_t));
+  engine->assets.fee_tiers = take(arena, WCX_FEE_TIERS, sizeof(wcx_fee_tier_t));
+  engine->balances.records = take(arena, balances_max, sizeof(wcx_balance_t));
+  engine->balances.slots = take(arena, wcx_idmap_cap(balances_max), sizeof(uint32_t));
 }
 
 size_t wcx_engine_footprint(const wcx_engine_limits_t *limits)
@@ -81,6 +88,8 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
   engine->instrument_map.mask = (uint32_t)(wcx_idmap_cap(limits->instruments_max) - 1);
   engine->session_map.mask = (uint32_t)(wcx_idmap_cap(limits->sessions_max) - 1);
   engine->account_map.mask = (uint32_t)(wcx_idmap_cap(limits->accounts_max) - 1);
+  engine->assets.mask = (uint32_t)(wcx_idmap_cap(wcx_assets_max(limits->instruments_max)) - 1);
+  engine->balances.mask = (uint32_t)(wcx_idmap_cap(wcx_balances_max(limits->accounts_max, limits->instruments_max)) - 1);
   engine->capacity = (wcx_capacity_t){
       .max_orders = limits->orders_max,
       .max_instruments = limits->instruments_max,
