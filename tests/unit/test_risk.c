@@ -497,6 +497,24 @@ static void an_instrument_may_be_of_one_asset(void **state)
   expect_balance(w, 2, "BTC", 1045, 0);
 }
 
+static void definitions_that_cannot_be_are_refused(void **state)
+{
+  world_t *w = *state;
+  wcx_asset_definition_t blank = {.asset = "        "};
+  assert_string_equal(world_definition_error(w, WCX_TEMPLATE_ASSET_DEFINITION, &blank), "AssetDefinition: Asset is blank");
+  wcx_security_definition_t def = an_instrument(2);
+  static const int64_t rates[][2] = {{1000000001, 0}, {-1000000001, 0}, {0, 1000000001}, {0, -1000000001}};
+  for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+  {
+    def.maker_fee_rate = rates[i][0];
+    def.taker_fee_rate = rates[i][1];
+    assert_non_null(world_definition_error(w, WCX_TEMPLATE_SECURITY_DEFINITION, &def));
+  }
+  def.maker_fee_rate = -1000000000;
+  def.taker_fee_rate = 1000000000;
+  assert_null(world_definition_error(w, WCX_TEMPLATE_SECURITY_DEFINITION, &def));
+}
+
 /* --- adjustments ---------------------------------------------------------------------------------------------------------------------- */
 
 static void an_adjustment_is_made_once(void **state)
@@ -640,6 +658,9 @@ static void a_fee_tier_pays_its_share(void **state)
   world_apply(w, WCX_TEMPLATE_FEE_TIER_DEFINITION, 0, 0, &tier, sizeof(tier));
   order(w, 2, BUY, 100, 10);
   assert_int_equal(SAID(w, 2, wcx_execution_report_trade_t).commission, 20);
+  tier.taker_share = 0;
+  world_apply(w, WCX_TEMPLATE_FEE_TIER_DEFINITION, 0, 0, &tier, sizeof(tier));
+  wcx_engine_verify(w->engine);
   tier.taker_share = 1000001;
   assert_non_null(world_definition_error(w, WCX_TEMPLATE_FEE_TIER_DEFINITION, &tier));
   tier.taker_share = 0;
@@ -875,6 +896,22 @@ static void a_tier_limits_its_accounts(void **state)
   expect_new(w);
   an_account(w, 6, WCX_CREDIT_CHECKED, 2, 0);
   wcx_engine_verify(w->engine);
+  an_account(w, 7, WCX_CREDIT_UNLIMITED, 3, 0);
+  order(w, 7, BUY, 70, 1);
+  u = no_limits(0, "USDT");
+  u.kyc_tier = 3;
+  u.max_order_notional = 50; /* needs no count, and no record */
+  set_limits(w, &u);
+  order(w, 7, BUY, 70, 1);
+  expect_reject(w, WCX_ORD_REJ_REASON_KYC_LIMIT, 50);
+  u.max_open_notional = 80;
+  set_limits(w, &u);
+  order(w, 7, BUY, 11, 1);
+  expect_reject(w, WCX_ORD_REJ_REASON_KYC_LIMIT, 80);
+  wcx_account_definition_t def = {.account = 20, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE, .kyc_tier = 3};
+  assert_null(world_definition_error(w, WCX_TEMPLATE_ACCOUNT_DEFINITION, &def));
+  an_account(w, 20, WCX_CREDIT_UNLIMITED, 3, 0);
+  wcx_engine_verify(w->engine);
 }
 
 static void limits_that_cannot_be_are_refused(void **state)
@@ -992,6 +1029,13 @@ static void there_is_an_end_to_balances(void **state)
   assert_non_null(world_definition_error(w, WCX_TEMPLATE_BALANCE_ADJUSTMENT, &more));
   order(w, 3, BUY, 10, 1); /* there would be no place for what it buys */
   expect_reject(w, WCX_ORD_REJ_REASON_OTHER, 98);
+  give(w, 2, "A02", 2, 2);
+  wcx_security_definition_t instrument = an_instrument(1);
+  memcpy(instrument.base_asset, "A03     ", 8);
+  memcpy(instrument.quote_asset, "A02     ", 8);
+  world_define(w, &instrument);
+  order(w, 2, BUY, 1, 1);
+  expect_new(w); /* has both */
   wcx_capacity_t less = {.max_orders = 1000, .max_instruments = 1, .max_accounts = 8, .max_sessions = 16, .max_levels = 500};
   assert_null(world_definition_error(w, WCX_TEMPLATE_CAPACITY, &less));
   world_free(w);
@@ -1046,6 +1090,7 @@ int main(void)
       risk_test(exponents_change_until_there_is_a_balance),
       risk_test(there_is_an_end_to_assets),
       risk_test(an_instrument_may_be_of_one_asset),
+      risk_test(definitions_that_cannot_be_are_refused),
       risk_test(an_adjustment_is_made_once),
       risk_test(adjustments_that_cannot_be_are_refused),
       risk_test(what_is_owed_may_be_paid_back_in_parts),
