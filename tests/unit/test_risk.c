@@ -762,10 +762,10 @@ static void limits_find_the_orders_that_are_open_already(void **state)
 {
   world_t *w = *state;
   uint64_t a = order(w, 3, BUY, 100, 5);
-  wcx_new_order_single_t shared = an_order(1, 3, BUY, 90, 1); /* by a session of every account */
+  wcx_new_order_single_t shared = an_order(1, 4, BUY, 90, 1); /* by a session of every account */
   send_order(w, 9, &shared);
   shared.cl_ord_id = 2;
-  shared.account = 4;
+  shared.account = 3;
   send_order(w, 9, &shared);
   wcx_new_order_single_t stop = an_order(w->cl_ord_id[3] + 1, 3, BUY, NONE, 7);
   stop.ord_type = WCX_ORD_TYPE_STOP;
