@@ -1,19 +1,9 @@
 /* Definitions: instruments, accounts, sessions, capacity, the day. Each is checked by wcx_engine_definition_error before it is journaled and applied. */
 #include "engine/auction.h"
 #include "engine/emit.h"
+#include "engine/risk_define.h"
+#include "engine/say.h"
 #include "engine/sbe_meta.h"
-
-#include <stdarg.h>
-
-static __attribute__((format(printf, 1, 2))) const char *say(const char *fmt, ...)
-{
-  static _Thread_local char text[192];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof(text), fmt, args);
-  va_end(args);
-  return text;
-}
 
 #define READ(type, name, from)                                                                                                                                                     \
   type name;                                                                                                                                                                       \
@@ -61,9 +51,7 @@ static const char *instrument_error(const wcx_engine_t *engine, const wcx_securi
     return say("PriceExponent + QtyExponent - AmtExponent is %d, outside -18..18", notional_scale(def));
   if (def->tick_table_id != 0)
     return say("TickTableID %u: tick tables are not built yet", def->tick_table_id);
-  if (def->maker_fee_rate != 0 || def->taker_fee_rate != 0)
-    return say("MakerFeeRate %lld, TakerFeeRate %lld: fees are not built yet", (long long)def->maker_fee_rate, (long long)def->taker_fee_rate);
-  return NULL;
+  return wcx_risk_instrument_error(engine, def);
 }
 
 static wcx_u128_t power_of_ten(int exponent)
@@ -114,6 +102,7 @@ static void define_instrument(wcx_engine_t *engine, const wcx_security_definitio
   instrument->definition.transact_time = engine->stamp_ns;
   instrument->status = def->security_trading_status;
   set_rules(instrument);
+  wcx_risk_instrument_defined(engine, instrument);
   wcx_state_renew_instrument(engine, instrument);
   wcx_security_definition_t *md = wcx_note_feed(engine, WCX_TEMPLATE_SECURITY_DEFINITION, sizeof(*md));
   *md = instrument->definition;
@@ -133,17 +122,15 @@ static const char *account_error(const wcx_engine_t *engine, const wcx_account_d
   uint32_t idx = wcx_idmap_find(&engine->account_map, def->account);
   if (def->account == 0 || def->account == WCX_U32_NULL)
     return say("Account %u is not a valid id", def->account);
-  if (def->credit == WCX_CREDIT_CHECKED)
-    return say("Account %u: Credit Checked is not built yet", def->account);
-  if (def->credit != WCX_CREDIT_UNLIMITED)
+  if (def->credit != WCX_CREDIT_UNLIMITED && def->credit != WCX_CREDIT_CHECKED)
     return say("Account %u: Credit %u is unknown", def->account, def->credit);
   if (def->status < WCX_ACCOUNT_STATUS_ACTIVE || def->status > WCX_ACCOUNT_STATUS_SUSPENDED)
     return say("Account %u: Status %u is unknown", def->account, def->status);
-  if (idx != WCX_IDX_NONE && engine->accounts[idx].used)
-    return say("Account %u has had orders: its definition is final", def->account);
+  if (idx != WCX_IDX_NONE && engine->accounts[idx].used && engine->accounts[idx].definition.credit != def->credit)
+    return say("Account %u has had orders: its Credit is final", def->account);
   if (idx == WCX_IDX_NONE && engine->account_cnt >= engine->capacity.max_accounts)
     return say("Account %u: all %u accounts are defined", def->account, engine->capacity.max_accounts);
-  return NULL;
+  return wcx_risk_account_error(engine, def);
 }
 
 static void define_account(wcx_engine_t *engine, const wcx_account_definition_t *def)
@@ -153,11 +140,10 @@ static void define_account(wcx_engine_t *engine, const wcx_account_definition_t 
   {
     idx = engine->account_cnt++;
     wcx_idmap_add(&engine->account_map, def->account, idx);
+    engine->accounts[idx] = (wcx_account_t){.max_open_orders = UINT32_MAX, .max_order_qty = INT64_MAX};
   }
-  if (!engine->accounts[idx].used)
-    engine->accounts[idx] = (wcx_account_t){.max_open_orders = UINT32_MAX, .max_order_qty = INT64_MAX, .hash = engine->accounts[idx].hash, .lock = engine->accounts[idx].lock};
   engine->accounts[idx].definition = *def;
-  wcx_state_renew_account(engine, &engine->accounts[idx]);
+  wcx_risk_account_defined(engine, &engine->accounts[idx]);
 }
 
 static const char *session_error(const wcx_engine_t *engine, const wcx_session_definition_t *def)
@@ -208,7 +194,7 @@ static const char *capacity_error(const wcx_engine_t *engine, const wcx_capacity
     error = capacity_field_error("MaxAccounts", capacity->max_accounts, engine->account_cnt, memory->accounts_max);
   if (error == NULL)
     error = capacity_field_error("MaxSessions", capacity->max_sessions, engine->session_cnt, memory->sessions_max);
-  return error;
+  return error != NULL ? error : wcx_risk_capacity_error(engine, capacity);
 }
 
 static const char *day_error(const wcx_engine_t *engine, const wcx_day_roll_t *day)
@@ -259,9 +245,25 @@ const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_re
     return day_error(engine, &day);
   }
   case WCX_TEMPLATE_ASSET_DEFINITION:
-    return "AssetDefinition is not built yet";
+  {
+    READ(wcx_asset_definition_t, def, body);
+    return wcx_asset_error(engine, &def);
+  }
   case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
-    return "BalanceAdjustment is not built yet";
+  {
+    READ(wcx_balance_adjustment_t, adjustment, body);
+    return wcx_adjustment_error(engine, &adjustment);
+  }
+  case WCX_TEMPLATE_LIMIT_UPDATE:
+  {
+    READ(wcx_limit_update_t, update, body);
+    return wcx_limit_error(engine, &update);
+  }
+  case WCX_TEMPLATE_FEE_TIER_DEFINITION:
+  {
+    READ(wcx_fee_tier_definition_t, def, body);
+    return wcx_fee_tier_error(&def);
+  }
   case WCX_TEMPLATE_KILL_SWITCH:
   {
     READ(wcx_kill_switch_t, kill, body);
@@ -309,6 +311,30 @@ void wcx_define(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *b
     READ(wcx_capacity_t, capacity, body);
     engine->capacity = capacity;
     engine->capacity_journaled = 1;
+    break;
+  }
+  case WCX_TEMPLATE_ASSET_DEFINITION:
+  {
+    READ(wcx_asset_definition_t, def, body);
+    wcx_asset_define(engine, &def);
+    break;
+  }
+  case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
+  {
+    READ(wcx_balance_adjustment_t, adjustment, body);
+    wcx_adjust(engine, &adjustment);
+    break;
+  }
+  case WCX_TEMPLATE_LIMIT_UPDATE:
+  {
+    READ(wcx_limit_update_t, update, body);
+    wcx_limit_update(engine, &update);
+    break;
+  }
+  case WCX_TEMPLATE_FEE_TIER_DEFINITION:
+  {
+    READ(wcx_fee_tier_definition_t, def, body);
+    wcx_fee_tier_define(engine, &def);
     break;
   }
   default: /* DayRoll: the only one left that has no error */

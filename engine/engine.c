@@ -60,6 +60,13 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   lay_out_map(&engine->session_map, arena, limits->sessions_max);
   lay_out_map(&engine->account_map, arena, limits->accounts_max);
   engine->dirty = take(arena, limits->sessions_max, sizeof(uint32_t));
+  uint32_t assets_max = wcx_assets_max(limits->instruments_max);
+  uint32_t balances_max = wcx_balances_max(limits->accounts_max, limits->instruments_max);
+  engine->assets.records = take(arena, assets_max, sizeof(wcx_asset_t));
+  engine->assets.slots = take(arena, wcx_idmap_cap(assets_max), sizeof(uint32_t));
+  engine->assets.fee_tiers = take(arena, WCX_FEE_TIERS, sizeof(wcx_fee_tier_t));
+  engine->balances.records = take(arena, balances_max, sizeof(wcx_balance_t));
+  engine->balances.slots = take(arena, wcx_idmap_cap(balances_max), sizeof(uint32_t));
 }
 
 size_t wcx_engine_footprint(const wcx_engine_limits_t *limits)
@@ -88,6 +95,8 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
   engine->index.mask = wcx_index_cap(limits->orders_max) - 1;
   engine->index.spill_mask = wcx_index_spill_cap(limits->orders_max) - 1;
   engine->index.hash_key = limits->hash_key;
+  engine->assets.mask = (uint32_t)(wcx_idmap_cap(wcx_assets_max(limits->instruments_max)) - 1);
+  engine->balances.mask = (uint32_t)(wcx_idmap_cap(wcx_balances_max(limits->accounts_max, limits->instruments_max)) - 1);
   engine->capacity = (wcx_capacity_t){
       .max_orders = limits->orders_max,
       .max_instruments = limits->instruments_max,

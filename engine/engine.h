@@ -59,7 +59,7 @@ void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_engine_input_t *i
 /* Apply one record: hdr->seq must be applied_seq + 1. `body` need not be aligned. Appends the outputs to `out` (room: wcx_engine_output_bound). */
 void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out);
 
-/* Why a definition in a record (401, 402, 403, 405, 410, 411, 413, 301, 302) would be refused at this state, or NULL when it is fine. The text names the
+/* Why a definition in a record (401, 402, 403, 404, 405, 410, 411, 413, 416, 301, 302) would be refused at this state, or NULL when it is fine. The text names the
    value. Whoever journals a definition asks first; apply() treats a bad one as a check failure. */
 const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
 
@@ -106,6 +106,23 @@ bool wcx_engine_session_at(const wcx_engine_t *engine, uint32_t idx, wcx_session
 bool wcx_engine_instrument_at(const wcx_engine_t *engine, uint32_t idx, wcx_security_definition_t *definition);
 bool wcx_engine_account_at(const wcx_engine_t *engine, uint32_t idx, wcx_account_definition_t *definition);
 uint32_t wcx_engine_orders_live(const wcx_engine_t *engine);
+
+/* Assets by index 0.. in order of definition, false at the end; and what a checked account has of one, false where it never had any or has no balances.
+   Amounts at the asset's exponent; what does not fit is shown as the nearest that does. */
+typedef struct wcx_asset_view
+{
+  char asset[8]; /* padded with NULs */
+  int64_t fees;  /* commissions collected, less rebates */
+  int8_t exponent;
+} wcx_asset_view_t;
+bool wcx_engine_asset_at(const wcx_engine_t *engine, uint32_t idx, wcx_asset_view_t *view);
+
+typedef struct wcx_balance_view
+{
+  int64_t available; /* may be below zero */
+  int64_t held;      /* for open orders */
+} wcx_balance_view_t;
+bool wcx_engine_balance(const wcx_engine_t *engine, uint32_t account, const char asset[8], wcx_balance_view_t *view);
 
 /* Walk a side of a book, best price first: calls `visit` with price, displayed quantity and number of displayed orders of each level until it returns
    false. Tools and tests. Returns false when the instrument is unknown. */

@@ -415,6 +415,24 @@ static bool read_book(reader_t *r, wcx_json_extra_t *extra)
   return true;
 }
 
+static bool read_balances(reader_t *r, wcx_json_extra_t *extra)
+{
+  static const wcx_sbe_field_t fields[] = {{"Account", NULL, 1, 0, 4, WCX_SBE_U32, 0}};
+  bool present[WCX_JSON_FIELDS_MAX] = {false};
+  uint32_t account = 1;
+  if (!read_fields(r, NULL, "Balances", fields, 1, (uint8_t *)&account, present, NULL))
+    return false;
+  extra->balances = true;
+  extra->balances_account = account;
+  return true;
+}
+
+/* The line asks for something and is no message. */
+static bool is_query(const wcx_json_extra_t *extra)
+{
+  return extra->book || extra->balances;
+}
+
 /* A member of the line: the message itself, or what a journal dump writes beside it. */
 static bool read_line_member(reader_t *r, target_t *t, const wcx_sbe_msg_t **out)
 {
@@ -435,10 +453,12 @@ static bool read_line_member(reader_t *r, target_t *t, const wcx_sbe_msg_t **out
     if (strcmp(name, beside[i]) == 0)
       return read_unsigned(r, UINT64_MAX, &ignored, name);
   }
-  if (*out != NULL || t->extra->book)
+  if (*out != NULL || is_query(t->extra))
     return bad(r, "one line holds one message; %s is a second", name);
   if (strcmp(name, "Book") == 0)
     return read_book(r, t->extra);
+  if (strcmp(name, "Balances") == 0)
+    return read_balances(r, t->extra);
   t->msg = wcx_sbe_find_name(name);
   if (t->msg == NULL)
     return bad(r, "%s is not a message of the schema", name);
@@ -458,7 +478,7 @@ static bool read_line(reader_t *r, target_t *t, const wcx_sbe_msg_t **out)
   skip_space(r);
   if (r->at != r->end)
     return bad(r, "the line goes on after its object");
-  return *out != NULL || t->extra->book || bad(r, "the line names no message");
+  return *out != NULL || is_query(t->extra) || bad(r, "the line names no message");
 }
 
 const char *wcx_json_parse(const char *line, size_t len, const wcx_sbe_msg_t **msg, void *body, uint16_t *body_sz, bool present[WCX_JSON_FIELDS_MAX], wcx_json_extra_t *extra,

@@ -95,6 +95,8 @@ bool wcx_match_reduce(wcx_engine_t *engine, uint32_t slot, wcx_account_t *owner,
     engine->pool.extras[slot].displayed -= fill->qty;
   if ((order->flags & WCX_ORDER_F_RISK) != 0)
     wcx_risk_fill(engine, owner, &engine->instruments[order->instrument], order->side, price, before, fill, commission);
+  if (commission != 0)
+    wcx_risk_collect(engine, owner, &engine->instruments[order->instrument], commission);
   if (order->leaves == 0)
   {
     wcx_book_unlink(engine, slot);
@@ -164,6 +166,8 @@ static void fill_special(wcx_engine_t *engine, wcx_taker_t *taker, uint32_t slot
   bool stays = wcx_match_reduce(engine, slot, maker_owner, fill, maker_fee);
   if ((taker->flags & WCX_ORDER_F_RISK) != 0)
     wcx_risk_fill(engine, taker->owner, instrument, taker->side, taker->held_px, taker->leaves, fill, taker_fee);
+  if (taker_fee != 0)
+    wcx_risk_collect(engine, taker->owner, instrument, taker_fee);
   taker->leaves -= fill->qty;
   taker->last_px = fill->px;
   wcx_fill_side_t said = {.session = &engine->sessions[maker.session],

@@ -1,4 +1,6 @@
 /* wcx-play: the engine as a command. Reads inputs as JSON lines, applies each to a fresh engine, prints what the engine says (PROTOCOL.md section 6).
+   {"Balances":{"Account":7}} answers {"Balances":{"Account":7,"Assets":[{"Asset":"USDT","Available":1,"Held":2},...]}}: what a checked account has, assets in order of
+   definition, without those of which it has nothing.
 
    Owner:    one thread, one engine, no journal, no network, no root.
    Result:   exit status 0; 1 when a line was bad (each prints an Error line and changes nothing); 2 for a wrong command line. */
@@ -50,13 +52,11 @@ typedef struct input
 
 /* --- printing ------------------------------------------------------------------------------------------------------------------------- */
 
-static void print_error(play_t *play, const char *text)
+static void print_escaped(const char *text, size_t len)
 {
-  play->any_error = true;
-  printf("{\"Error\":{\"Line\":%llu,\"Text\":\"", (unsigned long long)play->line);
-  for (const char *at = text; *at != 0; at++)
+  for (size_t i = 0; i < len; i++)
   {
-    uint8_t c = (uint8_t)*at;
+    uint8_t c = (uint8_t)text[i];
     if (c == '"' || c == '\\')
       printf("\\%c", c);
     else if (c < 0x20 || c >= 0x7f)
@@ -64,6 +64,13 @@ static void print_error(play_t *play, const char *text)
     else
       putchar(c);
   }
+}
+
+static void print_error(play_t *play, const char *text)
+{
+  play->any_error = true;
+  printf("{\"Error\":{\"Line\":%llu,\"Text\":\"", (unsigned long long)play->line);
+  print_escaped(text, strlen(text));
   puts("\"}}");
 }
 
@@ -113,6 +120,23 @@ static void print_book(play_t *play, uint32_t security_id)
   printf("],\"Asks\":[");
   first = true;
   wcx_engine_book(play->engine, security_id, WCX_SIDE_SELL, print_level, &first);
+  puts("]}}");
+}
+
+static void print_balances(play_t *play, uint32_t account)
+{
+  wcx_asset_view_t asset;
+  wcx_balance_view_t balance;
+  const char *comma = "";
+  printf("{\"Balances\":{\"Account\":%u,\"Assets\":[", account);
+  for (uint32_t i = 0; wcx_engine_asset_at(play->engine, i, &asset); i++)
+    if (wcx_engine_balance(play->engine, account, asset.asset, &balance) && (balance.available != 0 || balance.held != 0))
+    {
+      printf("%s{\"Asset\":\"", comma);
+      print_escaped(asset.asset, strnlen(asset.asset, sizeof(asset.asset)));
+      printf("\",\"Available\":%lld,\"Held\":%lld}", (long long)balance.available, (long long)balance.held);
+      comma = ",";
+    }
   puts("]}}");
 }
 
@@ -301,19 +325,18 @@ static const char *not_taken(const input_t *input)
   case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST:
   case WCX_TEMPLATE_UNLOCK_TRADING_REQUEST:
   case WCX_TEMPLATE_KILL_SWITCH:
-    return NULL;
   case WCX_TEMPLATE_ACCOUNT_DEFINITION:
-    return input->body[offsetof(wcx_account_definition_t, credit)] == WCX_CREDIT_CHECKED ? "AccountDefinition with Credit Checked is not built yet" : NULL;
+  case WCX_TEMPLATE_ASSET_DEFINITION:
+  case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
+  case WCX_TEMPLATE_LIMIT_UPDATE:
+  case WCX_TEMPLATE_FEE_TIER_DEFINITION:
+    return NULL;
   case WCX_TEMPLATE_MASS_QUOTE:
     return "MassQuote is not built yet";
   case WCX_TEMPLATE_MMP_RESET_REQUEST:
     return "MmpResetRequest is not built yet";
   case WCX_TEMPLATE_MMP_CONFIG_REQUEST:
     return "MmpConfigRequest is not built yet";
-  case WCX_TEMPLATE_ASSET_DEFINITION:
-    return "AssetDefinition is not built yet";
-  case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
-    return "BalanceAdjustment is not built yet";
   default:
     return "this message is not an input of the engine";
   }
@@ -437,6 +460,11 @@ static void play_line(play_t *play, const char *line, size_t len)
   if (error == NULL && input.extra.book)
   {
     print_book(play, input.extra.book_security_id);
+    return;
+  }
+  if (error == NULL && input.extra.balances)
+  {
+    print_balances(play, input.extra.balances_account);
     return;
   }
   if (error == NULL)

@@ -119,14 +119,14 @@ static bool is_unseen(const wcx_instrument_t *instrument, const wcx_terms_t *ter
          (terms->tif == WCX_TIME_IN_FORCE_AT_THE_CLOSE && instrument->status != WCX_SECURITY_TRADING_STATUS_CLOSING_AUCTION);
 }
 
-/* Price at which its balance is held: INT64_MAX for a buy that nothing bounds. */
+/* Price at which its balance is held. */
 static int64_t held_px(const wcx_instrument_t *instrument, const wcx_terms_t *terms)
 {
   int64_t low, high;
   if (!wcx_match_sweeps(terms->ord_type))
     return terms->price;
   wcx_match_band(instrument, &low, &high);
-  return high;
+  return wcx_risk_collar(high);
 }
 
 static wcx_verdict_t check_new(const wcx_engine_t *engine, const wcx_session_t *session, const wcx_new_order_single_t *request, const wcx_instrument_t *instrument,
@@ -332,7 +332,7 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
   };
   wcx_match_band(instrument, &entry.taker.low, &entry.taker.high);
   if (sweeps)
-    entry.taker.held_px = entry.taker.high;
+    entry.taker.held_px = wcx_risk_collar(entry.taker.high);
   if (__builtin_expect(account->risk != 0, 0))
   {
     entry.order_flags |= WCX_ORDER_F_RISK;

@@ -8,6 +8,7 @@
 #ifndef WCX_ENGINE_STATE_H
 #define WCX_ENGINE_STATE_H
 
+#include "engine/balance.h"
 #include "engine/base/check.h"
 #include "engine/divider.h"
 #include "engine/engine.h"
@@ -60,7 +61,9 @@ typedef struct wcx_instrument
   uint32_t quote_asset;
   uint32_t plain_px_max; /* prices from 1 to here and quantities from 1 to there break no rule of the instrument but increment and lot; 0: look */
   uint32_t plain_qty_max;
-  uint32_t pad2;
+  int8_t notional_scale; /* an amount is price x qty x 10^this */
+  int8_t base_scale;     /* a base amount is qty x 10^this */
+  uint8_t pad2[2];
   wcx_digest_t hash; /* as in the state's sum */
   wcx_security_definition_t definition;
 } wcx_instrument_t;
@@ -80,7 +83,7 @@ typedef struct wcx_account
   uint8_t lock;             /* enum wcx_locked_by; 0: open */
   uint8_t risk;             /* WCX_ACCOUNT_R_*: 0 is the way of an account without balances and limits */
   uint8_t plain;            /* may send any order, with nothing to look up for it: derived, not hashed */
-  uint32_t open_orders;     /* kept with `risk` only */
+  uint32_t open_orders;     /* kept for limited accounts only */
   uint32_t max_open_orders; /* UINT32_MAX: no limit */
   uint32_t pad2;
   int64_t max_order_qty; /* INT64_MAX: no limit */
@@ -89,7 +92,8 @@ typedef struct wcx_account
 static_assert(sizeof(wcx_account_t) == 64, "account: one line");
 
 #define WCX_ACCOUNT_R_CHECKED 0x01u /* has balances */
-#define WCX_ACCOUNT_R_LIMITED 0x02u /* has limits of its own or its tier's */
+#define WCX_ACCOUNT_R_LIMITED 0x02u /* has, or has had, limits of its own or its tier's */
+#define WCX_ACCOUNT_R_ADOPT 0x80u   /* within one input: its orders are to be counted */
 
 typedef struct wcx_session
 {
@@ -154,6 +158,8 @@ struct wcx_engine
   wcx_index_t index;
   wcx_ladders_t ladders;
   wcx_timers_t timers;
+  wcx_assets_t assets;
+  wcx_balances_t balances;
   wcx_instrument_t *instruments;
   wcx_session_t *sessions;
   wcx_account_t *accounts;

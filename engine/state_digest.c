@@ -183,5 +183,6 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
   }
   for (uint32_t i = 0; i < engine->account_cnt; i++)
     wcx_digest_add(&sum, wcx_account_hash(&engine->accounts[i], i));
+  wcx_digest_add(&sum, wcx_balance_digest_full(engine));
   return sum;
 }

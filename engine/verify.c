@@ -1,5 +1,6 @@
 /* All invariants of the state, checked from scratch. */
 #include "engine/book.h"
+#include "engine/risk.h"
 
 /* What has been seen while walking. */
 typedef struct census
@@ -161,6 +162,7 @@ void wcx_engine_verify(const wcx_engine_t *engine)
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     verify_session(engine, i);
   wcx_timers_verify(engine);
+  wcx_risk_verify(engine);
   uint32_t free_cnt = 0;
   uint64_t hash = engine->pool.free_hash;
   for (uint32_t slot = engine->pool.free_head; slot != 0; slot = engine->pool.orders[slot].next)

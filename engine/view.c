@@ -92,6 +92,34 @@ bool wcx_engine_account_at(const wcx_engine_t *engine, uint32_t idx, wcx_account
   return true;
 }
 
+static int64_t nearest(wcx_i128_t amount)
+{
+  return amount > INT64_MAX ? INT64_MAX : amount < INT64_MIN ? INT64_MIN : (int64_t)amount;
+}
+
+bool wcx_engine_asset_at(const wcx_engine_t *engine, uint32_t idx, wcx_asset_view_t *view)
+{
+  if (idx >= engine->assets.cnt)
+    return false;
+  const wcx_asset_t *asset = &engine->assets.records[idx];
+  *view = (wcx_asset_view_t){.fees = nearest(asset->fees), .exponent = asset->exponent};
+  memcpy(view->asset, &asset->name, sizeof(view->asset));
+  return true;
+}
+
+bool wcx_engine_balance(const wcx_engine_t *engine, uint32_t account, const char asset[8], wcx_balance_view_t *view)
+{
+  uint32_t account_idx = wcx_idmap_find(&engine->account_map, account);
+  uint32_t asset_idx = wcx_asset_find(&engine->assets, wcx_asset_name(asset));
+  if (account_idx == WCX_IDX_NONE || asset_idx == WCX_ASSET_NONE || engine->accounts[account_idx].definition.credit != WCX_CREDIT_CHECKED)
+    return false;
+  const wcx_balance_t *balance = wcx_balance_find(&engine->balances, account_idx, asset_idx);
+  if (balance == NULL)
+    return false;
+  *view = (wcx_balance_view_t){.available = nearest(balance->available), .held = nearest(balance->held)};
+  return true;
+}
+
 /* Best level of a side, 0 when empty; false when there is no such side. */
 static bool best_level(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, uint32_t *level)
 {

@@ -235,6 +235,17 @@ static void reads_book_lines(void **state)
   assert_int_equal(extra.book_security_id, 1);
 }
 
+static void reads_balances_lines(void **state)
+{
+  (void)state;
+  assert_null(parse("{\"Balances\":{\"Account\":7}}"));
+  assert_true(msg == NULL && extra.balances && !extra.book && extra.balances_account == 7);
+  assert_null(parse("{\"Balances\":{}}"));
+  assert_int_equal(extra.balances_account, 1);
+  assert_non_null(parse("{\"Balances\":{\"SecurityID\":7}}"));
+  assert_non_null(parse("{\"Balances\":{},\"Book\":{}}"));
+}
+
 /* Random blocks of every message: writing, reading and writing again gives the same text. */
 static void reading_is_the_inverse_of_writing(void **state)
 {
@@ -307,6 +318,7 @@ int main(void)
       cmocka_unit_test(says_what_is_wrong),
       cmocka_unit_test(holds_a_full_mass_quote_and_no_more),
       cmocka_unit_test(reads_book_lines),
+      cmocka_unit_test(reads_balances_lines),
       cmocka_unit_test(reading_is_the_inverse_of_writing),
       cmocka_unit_test(refuses_every_prefix),
   };
