@@ -114,9 +114,21 @@ static bool may_cross(uint8_t status)
   return status != WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE && status != WCX_SECURITY_TRADING_STATUS_POST_ONLY_MODE && status != WCX_SECURITY_TRADING_STATUS_POST_CLOSE;
 }
 
+/* What the short way trusts must be what the long way looks up. */
+static void verify_plain(const wcx_instrument_t *instrument)
+{
+  bool plain = instrument->used && instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE;
+  WCX_CHECK(((instrument->flags & WCX_INSTRUMENT_F_PLAIN) != 0) == plain, "instrument %u: flags %04x status %u", instrument->security_id, instrument->flags, instrument->status);
+  wcx_instrument_t again = *instrument;
+  wcx_state_set_plain_terms(&again);
+  WCX_CHECK(again.plain_px_max == instrument->plain_px_max && again.plain_qty_max == instrument->plain_qty_max, "instrument %u: everyday terms up to %u x %u, should be %u x %u",
+            instrument->security_id, instrument->plain_px_max, instrument->plain_qty_max, again.plain_px_max, again.plain_qty_max);
+}
+
 static void verify_instrument(const wcx_engine_t *engine, uint32_t idx, census_t *census)
 {
   const wcx_instrument_t *instrument = &engine->instruments[idx];
+  verify_plain(instrument);
   verify_side(engine, idx, WCX_SIDE_BUY, census);
   verify_side(engine, idx, WCX_SIDE_SELL, census);
   verify_stops(engine, idx, WCX_SIDE_BUY, census);
@@ -161,6 +173,12 @@ void wcx_engine_verify(const wcx_engine_t *engine)
   WCX_CHECK(census.nodes == engine->ladders.node_live, "%u nodes in books, %u live in the pool", census.nodes, engine->ladders.node_live);
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     verify_session(engine, i);
+  for (uint32_t i = 0; i < engine->account_cnt; i++)
+  {
+    const wcx_account_t *account = &engine->accounts[i];
+    bool plain = account->used && account->lock == 0 && account->risk == 0 && account->definition.status == WCX_ACCOUNT_STATUS_ACTIVE;
+    WCX_CHECK(account->plain == plain, "account %u: plain %u, should be %u", account->definition.account, account->plain, plain);
+  }
   wcx_timers_verify(engine);
   wcx_risk_verify(engine);
   uint32_t free_cnt = 0;
