@@ -6,7 +6,7 @@
    engine take the long way always, so that a test can compare.
 
    Owner:      the engine's thread, inside wcx_engine_apply.
-   Pinned by:  tests/property/test_plain.c, tests/diff. */
+   Pinned by:  tests/property/test_engine_invariants.c, tests/diff. */
 #ifndef WCX_ENGINE_PLAIN_H
 #define WCX_ENGINE_PLAIN_H
 
