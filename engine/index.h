@@ -69,6 +69,23 @@ static inline uint32_t wcx_index_find(const wcx_index_t *index, const wcx_order_
   }
 }
 
+/* Slot of the live quote of this session, side and key, or 0. */
+static inline uint32_t wcx_index_find_quote(const wcx_index_t *index, const wcx_pool_t *pool, uint32_t session, uint8_t side, uint64_t key)
+{
+  uint32_t home = wcx_index_home(index, session | WCX_INDEX_QUOTE(side), key);
+  for (uint64_t at = home & index->mask;; at = (at + 1) & index->mask)
+  {
+    uint64_t entry = index->entries[at];
+    if (entry == 0)
+      return 0;
+    if ((uint32_t)(entry >> 32) != home)
+      continue;
+    const wcx_order_t *order = &pool->orders[(uint32_t)entry];
+    if ((order->flags & WCX_ORDER_F_QUOTE) != 0 && pool->extras[(uint32_t)entry].quote_key == key && order->session == session && order->side == side)
+      return (uint32_t)entry;
+  }
+}
+
 /* Add a key that is not there. */
 static inline void wcx_index_add(wcx_index_t *index, uint32_t session, uint64_t cl_ord_id, uint32_t slot)
 {

@@ -1,5 +1,6 @@
 /* All invariants of the state, checked from scratch. */
 #include "engine/book.h"
+#include "engine/mmp.h"
 
 /* What has been seen while walking. */
 typedef struct census
@@ -160,6 +161,11 @@ void wcx_engine_verify(const wcx_engine_t *engine)
   WCX_CHECK(census.nodes == engine->ladders.node_live, "%u nodes in books, %u live in the pool", census.nodes, engine->ladders.node_live);
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     verify_session(engine, i);
+  uint32_t mmp_orders = 0;
+  for (uint32_t slot = 1; slot <= engine->pool.bump; slot++)
+    mmp_orders += engine->pool.orders[slot].level != 0 && (engine->pool.orders[slot].flags & WCX_ORDER_F_MMP) != 0;
+  WCX_CHECK(mmp_orders == engine->mmp_orders, "%u orders fall with a group, %u counted", mmp_orders, engine->mmp_orders);
+  wcx_mmp_verify(engine);
   wcx_timers_verify(engine);
   uint32_t free_cnt = 0;
   for (uint32_t slot = engine->pool.free_head; slot != 0; slot = engine->pool.orders[slot].next)
