@@ -76,8 +76,16 @@ static void a_group_is_made_by_its_configuration(void **state)
   configure(w, 1, a_group(1, 200, 1));
   expect_event(w, 0, WCX_MMP_EVENT_TYPE_CONFIGURED, 0, WCX_U64_NULL);
   assert_int_equal(w->engine->mmp_cnt, 1);
+  for (uint16_t group = 2; group <= 50; group++) /* enough to stand in each other's way */
+    configure(w, 1, a_group(group, 100, group));
+  for (uint16_t group = 2; group <= 50; group++)
+  {
+    configure(w, 1, a_group(group, 200, group));
+    assert_int_equal(group_at(w, group - 1u)->max_cnt, group);
+    assert_int_equal(group_at(w, group - 1u)->window_ns, 200);
+  }
 
-  reset_group(w, 1, 2);
+  reset_group(w, 1, 51);
   refused(w, WCX_TEMPLATE_MMP_RESET_REQUEST);
   reset_group(w, 1, 1);
   expect_event(w, 0, WCX_MMP_EVENT_TYPE_RESET, 0, WCX_U64_NULL);
@@ -94,16 +102,18 @@ static void groups_are_counted_by_the_shard(void **state)
   world_apply(w, WCX_TEMPLATE_CAPACITY, 0, 0, &capacity, sizeof(capacity));
   for (uint16_t group = 1; group <= 35; group++)
   {
-    configure(w, 1, a_group((uint16_t)(group * 1000), 100, 1));
+    configure(w, 1 + group % 8, a_group((uint16_t)(group / 8 + 1000), 100, 1)); /* the same numbers in many sessions */
     expect_said(w, 212, 0);
   }
   configure(w, 2, a_group(65535, 100, 1));
   expect_said(w, 212, 0);
   configure(w, 1, a_group(65535, 100, 1));
   refused(w, WCX_TEMPLATE_MMP_CONFIG_REQUEST);
-  configure(w, 1, a_group(35000, 100, 2)); /* those that are there may still be changed */
+  configure(w, 4, a_group(1004, 100, 2)); /* those that are there may still be changed */
   expect_said(w, 212, 0);
   assert_int_equal(group_at(w, 34)->max_cnt, 2);
+  reset_group(w, 1, 1000);
+  refused(w, WCX_TEMPLATE_MMP_RESET_REQUEST);
   reset_group(w, 2, 65535);
   expect_said(w, 212, 0);
   wcx_engine_verify(w->engine);
@@ -475,6 +485,11 @@ static void fills_while_frozen_count(void **state)
                                             .mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_MMP_GROUP,
                                             .side = WCX_SIDE_FILTER_SELL,
                                             .lock_trading = 1};
+  freeze.mmp_group = 2; /* not configured: nothing to freeze */
+  world_apply(w, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, 1, ++w->client_seq[1], &freeze, sizeof(freeze));
+  expect_said(w, 209, 0);
+  freeze.mmp_group = 1;
+  freeze.cl_ord_id = ++w->cl_ord_id[1];
   world_apply(w, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, 1, ++w->client_seq[1], &freeze, sizeof(freeze));
   expect_said(w, 212, 209, 0);
   expect_event(w, 0, WCX_MMP_EVENT_TYPE_FROZEN_BY_CLIENT, 0, WCX_U64_NULL);
