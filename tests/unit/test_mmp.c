@@ -299,6 +299,26 @@ static void the_taker_goes_on_behind_what_fell(void **state)
   expect_book(w, SELL, 1, 103, 19, 19);
 }
 
+/* So far as the quantities at 100 say, two makers are all that the taker meets: the bound must not believe them. */
+static void the_bound_holds_when_makers_fall(void **state)
+{
+  world_t *w = *state;
+  configure(w, 1, a_group(1, 100, 1));
+  protected_order(w, 1, 1, SELL, 100, 1);
+  protected_order(w, 1, 1, SELL, 100, 1000);
+  for (int i = 0; i < 300; i++)
+    order(w, 2, SELL, 101, 1);
+  wcx_order_cancel_replace_request_t request = a_replace(0, order(w, 3, BUY, 90, 151), 101, 151);
+  request.cl_ord_id = w->cl_ord_id[3] + 1;
+  send_replace(w, 3, &request);
+  expect_book(w, SELL, 1, 101, 150, 150);
+  reset_group(w, 1, 1);
+  protected_order(w, 1, 1, SELL, 100, 1);
+  protected_order(w, 1, 1, SELL, 100, 1000);
+  order(w, 3, BUY, 101, 151);
+  expect_book(w, SELL, 0);
+}
+
 /* The remainder of a taker that is of the group ends last, listed or not. */
 static void the_takers_remainder_falls_last(void **state)
 {
@@ -577,6 +597,7 @@ int main(void)
       T(the_first_limit_that_is_reached_triggers),
       T(the_group_falls_together),
       T(the_taker_goes_on_behind_what_fell),
+      T(the_bound_holds_when_makers_fall),
       T(the_takers_remainder_falls_last),
       T(maker_and_taker),
       T(a_stop_of_the_group_takes),

@@ -380,6 +380,15 @@ static void a_quote_makes_definitions_final(void **state)
 static void the_bound_holds_when_sides_share_makers(void **state)
 {
   world_t *w = *state;
+  order(w, 2, SELL, 100, 400);
+  for (int i = 0; i < 300; i++)
+    order(w, 2, SELL, 101, 1);
+  quote_t two = a_quote(w, 1, 0);
+  add_set(&two, 0, 101, 400, WCX_I64_NULL, 0); /* each alone would find all at 100, in one order */
+  add_set(&two, 1, 101, 300, WCX_I64_NULL, 0);
+  send_quote(w, 1, &two);
+  assert_int_equal(wcx_engine_orders_live(w->engine), 0);
+
   order(w, 2, SELL, 100, 33);
   for (int i = 0; i < 400; i++)
     order(w, 2, SELL, 101 + i % 40, 1);
