@@ -364,6 +364,14 @@ static void test_requests_beside_orders(void **state)
   wcx_trading_lock_event_t lock;
   assert_true(world_expect(&w, &client, WCX_TEMPLATE_TRADING_LOCK_EVENT, &lock, sizeof(lock)));
 
+  /* the journal gives it back whole */
+  client_send_at(&w, &client, client.next_seq++, 1, block, put_quote(block, &client, 33));
+  world_turns(&w, 3);
+  assert_int_equal(orders_live(&w), 33);
+  world_crash(&w);
+  world_start(&w);
+  assert_int_equal(orders_live(&w), 33);
+
   wcx_engine_verify(wcx_loop_engine(w.loop));
   world_close(&w);
 }
