@@ -93,13 +93,13 @@ static enum block_result status(wcx_sequencer_t *seq, const request_t *request)
       .next_client_seq_no = request->client_seq + 1,
       .last_cl_ord_id = view.last_cl_ord_id,
       .open_orders = view.open_orders,
-      .flags = view.cod ? 1u << 2 : 0,
+      .flags = (uint16_t)(view.locked | view.mmp_frozen << 1 | view.cod << 2),
   };
   memcpy(&response.request_id, request->body, sizeof(response.request_id));
   return say_gated(seq, request->binding, WCX_TEMPLATE_SESSION_STATUS_RESPONSE, &response, sizeof(response)) ? BLOCK_DONE : BLOCK_WAIT;
 }
 
-static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request, const wcx_sbe_msg_t *msg)
+static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request, uint16_t body_sz)
 {
   wcx_record_hdr_t hdr = {
       .template_id = request->header.template_id,
@@ -107,7 +107,7 @@ static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request
       .session_id = wcx_binding_session(seq->sessions, request->binding)->session_id,
       .receive_ns = seq->input->utc_ns,
       .client_seq = request->client_seq,
-      .body_sz = msg->block_length,
+      .body_sz = body_sz,
   };
   if (hdr.template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
     memcpy(&hdr.account, request->body + offsetof(wcx_new_order_single_t, account), 4);
@@ -115,6 +115,8 @@ static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request
     memcpy(&hdr.account, request->body + offsetof(wcx_order_mass_cancel_request_t, account), 4);
   else if (hdr.template_id == WCX_TEMPLATE_UNLOCK_TRADING_REQUEST)
     memcpy(&hdr.account, request->body + offsetof(wcx_unlock_trading_request_t, account), 4);
+  else if (hdr.template_id == WCX_TEMPLATE_MASS_QUOTE)
+    memcpy(&hdr.account, request->body + offsetof(wcx_mass_quote_t, account), 4);
   if (hdr.account == WCX_U32_NULL)
     hdr.account = 0;
   wcx_input_prepare(seq->input, &hdr);
@@ -125,11 +127,29 @@ static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request
   return BLOCK_DONE;
 }
 
-/* Templates a client may send and this build acts on. 106..108 are valid in the schema and not built. */
+/* Templates a client may send. */
 static bool accepted(uint16_t template_id)
 {
-  return (template_id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id <= WCX_TEMPLATE_UNLOCK_TRADING_REQUEST) || template_id == WCX_TEMPLATE_TERMINATE ||
+  return (template_id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id <= WCX_TEMPLATE_MMP_CONFIG_REQUEST) || template_id == WCX_TEMPLATE_TERMINATE ||
          template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST;
+}
+
+/* Bytes of the record's body, or 0 when the lengths are wrong. A block with a group goes to history as it is: later versions of it are not known. */
+static uint16_t body_of(const request_t *request, const wcx_sbe_msg_t *msg)
+{
+  const wcx_message_header_t *header = &request->header;
+  if (msg->group_name == NULL)
+  {
+    bool fits = header->version == WCX_SCHEMA_VERSION ? header->block_length == msg->block_length : header->block_length >= msg->block_length;
+    return fits && request->avail == header->block_length ? msg->block_length : 0;
+  }
+  wcx_group_size_t group;
+  uint16_t sets_off = (uint16_t)(msg->block_length + sizeof(group));
+  if (header->block_length != msg->block_length || request->avail < sets_off)
+    return 0;
+  memcpy(&group, request->body + msg->block_length, sizeof(group));
+  bool fits = group.block_length == msg->group_block_length && sets_off + (uint32_t)group.num_in_group * group.block_length == request->avail;
+  return fits && request->avail <= WCX_RECORD_BODY_SZ_MAX ? request->avail : 0;
 }
 
 static enum block_result process(wcx_sequencer_t *seq, const request_t *request, uint64_t mono_ns)
@@ -141,8 +161,8 @@ static enum block_result process(wcx_sequencer_t *seq, const request_t *request,
   if (!accepted(header->template_id))
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0, &seq->stats->business_unsupported);
   const wcx_sbe_msg_t *msg = wcx_sbe_find(header->template_id);
-  bool fits = header->version == WCX_SCHEMA_VERSION ? header->block_length == msg->block_length : header->block_length >= msg->block_length;
-  if (!fits || request->avail != header->block_length)
+  uint16_t body_sz = body_of(request, msg);
+  if (body_sz == 0)
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0, &seq->stats->business_block_length);
   uint16_t tag = wcx_sbe_bad_field(msg, request->body);
   if (tag != 0)
@@ -151,7 +171,7 @@ static enum block_result process(wcx_sequencer_t *seq, const request_t *request,
     return goodbye(seq, request);
   if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
-  enum block_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST ? status(seq, request) : sequence(seq, request, msg);
+  enum block_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST ? status(seq, request) : sequence(seq, request, body_sz);
   if (result == BLOCK_DONE)
     wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
   return result;

@@ -46,6 +46,7 @@ void wcx_book_enlist(wcx_engine_t *engine, uint32_t slot)
     wcx_index_add(&engine->index, order->session | WCX_INDEX_QUOTE(order->side), engine->pool.extras[slot].quote_key, slot);
   if (__builtin_expect((order->flags & (WCX_ORDER_F_HIDDEN | WCX_ORDER_F_ICEBERG)) != 0, 0))
     wcx_book_count_special(engine, slot, 1);
+  engine->mmp_orders += (order->flags & WCX_ORDER_F_MMP) != 0;
 }
 
 void wcx_book_end(wcx_engine_t *engine, uint32_t slot)
@@ -64,6 +65,7 @@ void wcx_book_end(wcx_engine_t *engine, uint32_t slot)
     wcx_timer_disarm(engine, WCX_TIMER_ORDER, slot);
     if ((order->flags & (WCX_ORDER_F_HIDDEN | WCX_ORDER_F_ICEBERG)) != 0)
       wcx_book_count_special(engine, slot, -1);
+    engine->mmp_orders -= (order->flags & WCX_ORDER_F_MMP) != 0;
   }
   wcx_pool_free(&engine->pool, slot);
 }

@@ -19,9 +19,9 @@ static inline void wcx_emit_word(uint8_t *at, uint64_t word)
 
 /* Whom a message is for: stream_id, and the tag of an unsequenced one in the high half. The header goes out as the words that the digest reads back at
    once: smaller stores would make it wait until they have left the store buffer. */
-static inline void *wcx_emit(wcx_engine_t *engine, uint8_t stream, uint64_t stream_id_tag, uint64_t number, uint16_t template_id, uint16_t block_length)
+static inline void *wcx_emit_long(wcx_engine_t *engine, uint8_t stream, uint64_t stream_id_tag, uint64_t number, uint16_t template_id, uint16_t block_length, uint32_t group_sz)
 {
-  uint32_t len = (uint32_t)sizeof(wcx_message_header_t) + block_length;
+  uint32_t len = (uint32_t)sizeof(wcx_message_header_t) + block_length + group_sz;
   uint32_t sz = wcx_outlog_entry_sz(len);
   uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
   wcx_emit_word(at, (uint64_t)stream << 48 | (uint64_t)len << 32 | sz);
@@ -31,6 +31,8 @@ static inline void *wcx_emit(wcx_engine_t *engine, uint8_t stream, uint64_t stre
   if ((len & 15) != 0)
     wcx_emit_word(at + sz - 8, 0); /* the padding is part of the digest; blocks are multiples of 8 */
   wcx_emit_word(at + 32, (uint64_t)WCX_SCHEMA_VERSION << 48 | (uint64_t)WCX_SCHEMA_ID << 32 | (uint64_t)template_id << 16 | block_length);
+  if (group_sz != 0)
+    wcx_emit_word(at + sz - 8, 0); /* padding: blocks are multiples of 8, groups are not */
   return at + 40;
 }
 static_assert(offsetof(wcx_out_entry_t, len) == 4 && offsetof(wcx_out_entry_t, stream) == 6 && offsetof(wcx_out_entry_t, flags) == 7, "entry header: first word");
@@ -38,10 +40,22 @@ static_assert(offsetof(wcx_out_entry_t, stream_id) == 8 && offsetof(wcx_out_entr
 static_assert(offsetof(wcx_out_entry_t, number) == 16 && offsetof(wcx_out_entry_t, input_seq) == 24, "entry header: third and fourth word");
 static_assert(offsetof(wcx_message_header_t, template_id) == 2 && offsetof(wcx_message_header_t, schema_id) == 4, "message header: one word");
 
+static inline void *wcx_emit(wcx_engine_t *engine, uint8_t stream, uint64_t stream_id_tag, uint64_t number, uint16_t template_id, uint16_t block_length)
+{
+  return wcx_emit_long(engine, stream, stream_id_tag, number, template_id, block_length, 0);
+}
+
 static inline void *wcx_emit_session(wcx_engine_t *engine, wcx_session_t *session, uint16_t template_id, uint16_t block_length)
 {
   wcx_session_touch(engine, session);
   return wcx_emit(engine, WCX_STREAM_SESSION, session->session_id, session->next_server_seq++, template_id, block_length);
+}
+
+/* The same with a repeating group of group_sz bytes, its header included, behind the block: the caller fills both. */
+static inline void *wcx_emit_session_group(wcx_engine_t *engine, wcx_session_t *session, uint16_t template_id, uint16_t block_length, uint32_t group_sz)
+{
+  wcx_session_touch(engine, session);
+  return wcx_emit_long(engine, WCX_STREAM_SESSION, session->session_id, session->next_server_seq++, template_id, block_length, group_sz);
 }
 
 static inline void *wcx_emit_feed(wcx_engine_t *engine, uint16_t template_id, uint16_t block_length)

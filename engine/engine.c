@@ -5,7 +5,9 @@
 #include "engine/book.h"
 #include "engine/emit.h"
 #include "engine/match.h"
+#include "engine/mmp.h"
 #include "engine/plain.h"
+#include "engine/quote.h"
 #include "engine/stops.h"
 
 /* --- memory --------------------------------------------------------------------------------------------------------------------------- */
@@ -59,6 +61,8 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   lay_out_map(&engine->instrument_map, arena, limits->instruments_max);
   lay_out_map(&engine->session_map, arena, limits->sessions_max);
   lay_out_map(&engine->account_map, arena, limits->accounts_max);
+  engine->mmp_groups = take(arena, wcx_mmp_groups_max(limits), sizeof(wcx_mmp_group_t));
+  engine->mmp_map = take(arena, wcx_mmp_map_cap(limits), sizeof(uint32_t));
   engine->dirty = take(arena, limits->sessions_max, sizeof(uint32_t));
   uint32_t assets_max = wcx_assets_max(limits->instruments_max);
   uint32_t balances_max = wcx_balances_max(limits->accounts_max, limits->instruments_max);
@@ -97,6 +101,7 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
   engine->index.hash_key = limits->hash_key;
   engine->assets.mask = (uint32_t)(wcx_idmap_cap(wcx_assets_max(limits->instruments_max)) - 1);
   engine->balances.mask = (uint32_t)(wcx_idmap_cap(wcx_balances_max(limits->accounts_max, limits->instruments_max)) - 1);
+  engine->mmp_map_mask = (uint32_t)(wcx_mmp_map_cap(limits) - 1);
   engine->capacity = (wcx_capacity_t){
       .max_orders = limits->orders_max,
       .max_instruments = limits->instruments_max,
@@ -117,14 +122,22 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
 #define REFRESH_SZ (FILL_SZ + WCX_EMIT_SZ(wcx_execution_report_restated_t) + 2 * WCX_EMIT_SZ(wcx_add_order_t))
 #define TRIGGER_SZ (WCX_EMIT_SZ(wcx_execution_report_restated_t) + WCX_EMIT_SZ(wcx_execution_report_cancel_t) + 2 * WCX_EMIT_SZ(wcx_add_order_t))
 #define STATUS_SZ (2 * WCX_EMIT_SZ(wcx_security_status_t) + WCX_EMIT_SZ(wcx_auction_update_t))
+#define PROTECTION_SZ WCX_EMIT_SZ(wcx_mmp_event_t)
 #define LEVELS_LOOKED_AT 8
+
+/* What fills may set off: a group triggers once in an input at most, because it is frozen then, and its orders may lie in any book. */
+static uint64_t protection(const wcx_engine_t *engine)
+{
+  uint64_t canceled = engine->mmp_orders == 0 ? 0 : engine->mmp_orders * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
+  return engine->mmp_cnt * PROTECTION_SZ + canceled;
+}
 
 /* What is said when everything there is trades or ends: each order leaves once, each taker leaves one maker behind in part. */
 static uint64_t everything(const wcx_engine_t *engine)
 {
   uint64_t takers = WCX_TRIGGERS_MAX + 1;
   uint64_t refreshes = engine->special_total == 0 ? 0 : (WCX_REFRESH_MAX + takers) * REFRESH_SZ;
-  return (uint64_t)engine->pool.live * FILL_SZ + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes + 2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
+  return engine->mmp_cnt * PROTECTION_SZ + (uint64_t)engine->pool.live * FILL_SZ + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes + 2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
 }
 
 /* Refreshes of one aggressive event in this book. */
@@ -134,7 +147,8 @@ static uint64_t refreshes(const wcx_instrument_t *instrument)
 }
 
 /* Most fills an order of `side`, `price`, `qty` can have now: the orders of the levels it reaches, if few levels settle it, else the whole side; and one
-   for each lot. With self-match prevention makers go without taking anything of it: only the price counts. */
+   for each lot. Where makers may go without taking anything of it (self-match prevention, market-maker protection, other quotes of a message before it) only the price
+   counts. */
 static uint64_t fills_max(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price, int64_t qty, bool prevents)
 {
   if ((side != WCX_SIDE_BUY && side != WCX_SIDE_SELL) || price <= 0 || qty <= 0)
@@ -174,7 +188,9 @@ static uint64_t new_bound(const wcx_engine_t *engine, const void *body)
     return bound;
   const wcx_instrument_t *instrument = &engine->instruments[idx];
   int64_t limit = wcx_match_limit(request.ord_type, request.side, request.price);
-  return bound + refreshes(instrument) + FILL_SZ * fills_max(engine, instrument, request.side, limit, request.order_qty, request.self_match_prevention_inst != 0);
+  bool vanish = request.self_match_prevention_inst != 0 || engine->mmp_orders != 0;
+  uint64_t fills = fills_max(engine, instrument, request.side, limit, request.order_qty, vanish);
+  return bound + refreshes(instrument) + FILL_SZ * fills + (fills != 0 ? protection(engine) : 0);
 }
 
 static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
@@ -193,7 +209,34 @@ static uint64_t replace_bound(const wcx_engine_t *engine, const wcx_record_hdr_t
   int64_t price = request.price == WCX_I64_NULL ? wcx_book_price(engine, slot) : request.price;
   if (price == WCX_I64_NULL) /* a stop that sweeps when it is triggered */
     price = wcx_match_limit(WCX_ORD_TYPE_MARKET, order->side, price);
-  return bound + refreshes(instrument) + FILL_SZ * fills_max(engine, instrument, order->side, price, request.order_qty, (order->flags & WCX_ORDER_F_EXTRA) != 0);
+  bool vanish = (order->flags & WCX_ORDER_F_EXTRA) != 0 || engine->mmp_orders != 0;
+  uint64_t fills = fills_max(engine, instrument, order->side, price, request.order_qty, vanish);
+  return bound + refreshes(instrument) + FILL_SZ * fills + (fills != 0 ? protection(engine) : 0);
+}
+
+#define QUOTE_ACK_SZ (WCX_EMIT_SZ(wcx_mass_quote_ack_t) + WCX_QUOTE_SETS_MAX * sizeof(wcx_mass_quote_ack_quote_sets_t) + 8)
+/* Beside fills that end an order that was there before: each side takes the old quote out; its last fill leaves a maker; and it may rest, be a maker of another side and
+   of a stop, and be canceled. */
+#define QUOTE_SIDE_SZ (2 * WCX_EMIT_SZ(wcx_delete_order_t) + 3 * FILL_SZ + 2 * WCX_EMIT_SZ(wcx_add_order_t) + CANCEL_SZ + STATUS_SZ)
+
+static uint64_t quote_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+{
+  uint64_t bound = QUOTE_ACK_SZ + PROTECTION_SZ + protection(engine);
+  uint64_t makers = 0;
+  for (size_t at = WCX_QUOTE_SETS_OFF; at + WCX_QUOTE_SET_SZ <= hdr->body_sz; at += WCX_QUOTE_SET_SZ)
+  {
+    wcx_mass_quote_quote_sets_t set;
+    memcpy(&set, (const uint8_t *)body + at, sizeof(set));
+    uint32_t idx = wcx_idmap_find(&engine->instrument_map, set.security_id);
+    if (idx == WCX_IDX_NONE)
+      continue;
+    const wcx_instrument_t *instrument = &engine->instruments[idx];
+    uint64_t of_bid = fills_max(engine, instrument, WCX_SIDE_BUY, set.bid_px, set.bid_size, true);
+    uint64_t of_offer = fills_max(engine, instrument, WCX_SIDE_SELL, set.offer_px, set.offer_size, true);
+    makers += of_bid + of_offer;
+    bound += 2 * QUOTE_SIDE_SZ + (of_bid != 0 ? refreshes(instrument) : 0) + (of_offer != 0 ? refreshes(instrument) : 0);
+  }
+  return bound + FILL_SZ * (makers < engine->pool.live ? makers : engine->pool.live);
 }
 
 static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
@@ -206,6 +249,8 @@ static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *
     return CANCEL_SZ + STATUS_SZ;
   case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
     return replace_bound(engine, hdr, body);
+  case WCX_TEMPLATE_MASS_QUOTE:
+    return quote_bound(engine, hdr, body);
   case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST:
     return WCX_EMIT_SZ(wcx_order_mass_cancel_report_t) + WCX_EMIT_SZ(wcx_mmp_event_t) + engine->pool.live * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
   case WCX_TEMPLATE_KILL_SWITCH:
@@ -301,6 +346,21 @@ static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const vo
   {
     BODY(wcx_unlock_trading_request_t, request);
     wcx_unlock_trading(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_MASS_QUOTE:
+    wcx_mass_quote(engine, requester(engine, hdr), body, hdr->body_sz);
+    break;
+  case WCX_TEMPLATE_MMP_RESET_REQUEST:
+  {
+    BODY(wcx_mmp_reset_request_t, request);
+    wcx_mmp_reset_request(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_MMP_CONFIG_REQUEST:
+  {
+    BODY(wcx_mmp_config_request_t, request);
+    wcx_mmp_configure(engine, requester(engine, hdr), &request);
     break;
   }
   case WCX_TEMPLATE_KILL_SWITCH:

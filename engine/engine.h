@@ -94,7 +94,9 @@ typedef struct wcx_session_view
   uint64_t key_uuid[2]; /* highest accepted per access key */
   uint32_t open_orders;
   uint8_t open;
-  uint8_t cod; /* cancel-on-disconnect is on */
+  uint8_t cod;        /* cancel-on-disconnect is on */
+  uint8_t locked;     /* the session, or its account when it has one */
+  uint8_t mmp_frozen; /* a protection group of it, at the last stamp */
   char mold_session[10];
 } wcx_session_view_t;
 

@@ -48,7 +48,9 @@ void wcx_index_verify(const wcx_index_t *index, const wcx_pool_t *pool)
     if (order->level == 0)
       continue;
     resting_cnt++;
-    uint32_t found = wcx_index_find(index, pool->orders, order->session, order->cl_ord_id);
+    bool quote = (order->flags & WCX_ORDER_F_QUOTE) != 0;
+    uint32_t found = quote ? wcx_index_find_quote(index, pool, order->session, order->side, pool->extras[slot].quote_key)
+                           : wcx_index_find(index, pool->orders, order->session, order->cl_ord_id);
     WCX_CHECK(found == slot, "session %u ClOrdID %llu is slot %u, index says %u", order->session, (unsigned long long)order->cl_ord_id, slot, found);
   }
   WCX_CHECK(entry_cnt == resting_cnt, "index holds %llu, resting %llu", (unsigned long long)entry_cnt, (unsigned long long)resting_cnt);

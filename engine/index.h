@@ -84,6 +84,25 @@ static inline uint32_t wcx_index_find(const wcx_index_t *index, const wcx_order_
   return 0;
 }
 
+/* Slot of the live quote of this session, side and key, or 0. */
+static inline bool wcx_index_is_quote(const wcx_pool_t *pool, uint32_t slot, uint32_t session, uint8_t side, uint64_t key)
+{
+  const wcx_order_t *order = &pool->orders[slot];
+  return (order->flags & WCX_ORDER_F_QUOTE) != 0 && pool->extras[slot].quote_key == key && order->session == session && order->side == side;
+}
+
+static inline uint32_t wcx_index_find_quote(const wcx_index_t *index, const wcx_pool_t *pool, uint32_t session, uint8_t side, uint64_t key)
+{
+  uint32_t home = wcx_index_home(index, session | WCX_INDEX_QUOTE(side), key);
+  uint64_t entry = index->entries[home & index->mask];
+  if ((uint32_t)(entry >> 32) == home && wcx_index_is_quote(pool, (uint32_t)entry, session, side, key))
+    return (uint32_t)entry;
+  for (uint64_t at = home & index->spill_mask; (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
+    if ((uint32_t)(entry >> 32) == home && wcx_index_is_quote(pool, (uint32_t)entry, session, side, key))
+      return (uint32_t)entry;
+  return 0;
+}
+
 /* The second table: when a home is taken. */
 void wcx_index_spill_add(wcx_index_t *index, uint32_t home, uint32_t slot);
 void wcx_index_spill_remove(wcx_index_t *index, uint32_t home, uint32_t slot);

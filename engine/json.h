@@ -22,6 +22,8 @@ int wcx_json_message(char *buf, size_t buf_sz, const void *message, size_t sz);
 /* A line of the journal dump: {"Seq":9,"Shard":1,"Epoch":1,"Stamp":..,"SessionID":6,"ClientSeq":3,"NewOrderSingle":{...}} */
 int wcx_json_record(char *buf, size_t buf_sz, uint64_t epoch, const wcx_record_hdr_t *hdr, const void *body);
 
+#define WCX_JSON_GROUP_MAX 48u /* entries of any group that fits a body */
+
 /* Parse one line into a body. On success *msg names the message and `body` (WCX_RECORD_BODY_SZ_MAX bytes) holds block and group, *body_sz its bytes;
    omitted optional fields are null, other omitted fields 0, and present[i] tells which of msg->fields were given.
    Char fields are padded with spaces. SessionID and TransactTime, where the message has no such field, are returned in *extra; so are SessionID and Stamp
@@ -34,6 +36,7 @@ typedef struct wcx_json_extra
   bool has_transact_time; /* only when the message itself has no TransactTime field */
   uint64_t transact_time;
   bool book;
+  uint32_t group_present[WCX_JSON_GROUP_MAX]; /* by entry of the repeating group: bit i tells that msg->group_fields[i] was given */
   uint32_t book_security_id;
   bool balances;
   uint32_t balances_account;

@@ -325,6 +325,7 @@ static bool read_fields(reader_t *r, target_t *t, const char *owner, const wcx_s
   return expect(r, '}', "after fields");
 }
 
+static_assert(WCX_RECORD_BODY_SZ_MAX / 32 <= WCX_JSON_GROUP_MAX, "no entry of a group is shorter than 32 bytes");
 static bool read_group(reader_t *r, target_t *t)
 {
   const wcx_sbe_msg_t *msg = t->msg;
@@ -345,6 +346,8 @@ static bool read_group(reader_t *r, target_t *t)
       put_default(&msg->group_fields[i], t->body + at);
     if (!read_fields(r, t, msg->group_name, msg->group_fields, msg->group_field_cnt, t->body + at, present, NULL))
       return false;
+    for (uint32_t i = 0; i < msg->group_field_cnt; i++)
+      t->extra->group_present[group.num_in_group] |= (uint32_t)present[i] << i;
     at += msg->group_block_length;
     group.num_in_group++;
     more = accept(r, ',');

@@ -1,5 +1,6 @@
 /* Mass cancel, and the locks that keep an account or a session from new orders: asked for by clients (104, 105) or by operations (411). */
 #include "engine/emit.h"
+#include "engine/mmp.h"
 #include "engine/report.h"
 
 #define ANY UINT32_MAX /* of a filter: every session, account, instrument */
@@ -10,9 +11,15 @@ typedef struct filter
   uint32_t session; /* index */
   uint32_t account; /* id; ANY is WCX_ACCOUNT_ALL too */
   uint32_t instrument;
-  uint8_t side; /* 0: both */
+  uint16_t mmp_group; /* 0: with and without */
+  uint8_t side;       /* 0: both */
 } filter_t;
 static_assert(ANY == WCX_ACCOUNT_ALL, "a session for every account filters none");
+
+static uint16_t group_of(const wcx_engine_t *engine, uint32_t slot)
+{
+  return (engine->pool.orders[slot].flags & WCX_ORDER_F_EXTRA) != 0 ? engine->pool.extras[slot].mmp_group : 0;
+}
 
 /* Session by session in order of definition, each in order of acceptance. Returns how many went. */
 static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *requester)
@@ -28,7 +35,7 @@ static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, ui
       const wcx_order_t *order = &engine->pool.orders[slot];
       next = engine->pool.links[slot].next;
       if ((filter->account != ANY && filter->account != order->account) || (filter->instrument != ANY && filter->instrument != order->instrument) ||
-          (filter->side != 0 && filter->side != order->side))
+          (filter->side != 0 && filter->side != order->side) || (filter->mmp_group != 0 && filter->mmp_group != group_of(engine, slot)))
         continue;
       wcx_cancel(engine, slot, reason, request_cl_ord_id, requester);
       cnt++;
@@ -78,7 +85,12 @@ static uint8_t judge(const wcx_engine_t *engine, const wcx_session_t *session, c
   case WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION:
     filter->session = (uint32_t)(session - engine->sessions);
     break;
-  default: /* groups come with market-maker protection */
+  case WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_MMP_GROUP:
+    filter->session = (uint32_t)(session - engine->sessions);
+    filter->mmp_group = request->mmp_group;
+    fine = request->mmp_group != 0;
+    break;
+  default:
     fine = false;
     break;
   }
@@ -95,7 +107,9 @@ static void lock_account(wcx_engine_t *engine, uint32_t id, uint8_t by)
 /* Operations' lock is not turned into the client's. */
 static void lock(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_mass_cancel_request_t *request, const filter_t *filter)
 {
-  if (request->mass_cancel_request_type != WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT)
+  if (request->mass_cancel_request_type == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_MMP_GROUP)
+    wcx_mmp_freeze(engine, session, request->mmp_group);
+  else if (request->mass_cancel_request_type != WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT)
     session->lock = WCX_LOCKED_BY_CLIENT;
   else if (wcx_state_account(engine, filter->account)->lock == 0)
     lock_account(engine, filter->account, WCX_LOCKED_BY_CLIENT);
@@ -148,14 +162,7 @@ void wcx_unlock_trading(wcx_engine_t *engine, wcx_session_t *session, const wcx_
     fine = judge_account(engine, session, request->account) == WCX_MASS_CANCEL_REJECT_REASON_NONE && wcx_state_account(engine, request->account)->lock <= WCX_LOCKED_BY_CLIENT;
   if (!fine)
   {
-    wcx_business_message_reject_t *reject = wcx_emit_session(engine, session, WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, sizeof(*reject));
-    *reject = (wcx_business_message_reject_t){
-        .transact_time = engine->stamp_ns,
-        .ref_seq_num = session->next_client_seq - 1,
-        .business_reject_ref_id = request->cl_ord_id,
-        .ref_template_id = WCX_TEMPLATE_UNLOCK_TRADING_REQUEST,
-        .business_reject_reason = WCX_BUSINESS_REJECT_REASON_NOT_AUTHORIZED,
-    };
+    wcx_report_business_reject(engine, session, request->cl_ord_id, WCX_TEMPLATE_UNLOCK_TRADING_REQUEST, WCX_BUSINESS_REJECT_REASON_NOT_AUTHORIZED);
     return;
   }
   if (request->account != WCX_U32_NULL)

@@ -260,6 +260,19 @@ static void fill_omitted_definition(input_t *input)
   }
 }
 
+static void fill_omitted_sets(input_t *input)
+{
+  wcx_group_size_t group;
+  uint8_t *at = input->body + input->msg->block_length;
+  uint32_t first_instrument = 1;
+  memcpy(&group, at, sizeof(group));
+  at += sizeof(group);
+  for (uint32_t i = 0; i < group.num_in_group; i++, at += group.block_length)
+    for (uint32_t k = 0; k < input->msg->group_field_cnt; k++)
+      if (strcmp(input->msg->group_fields[k].name, "SecurityID") == 0 && (input->extra.group_present[i] >> k & 1) == 0)
+        memcpy(at + input->msg->group_fields[k].off, &first_instrument, sizeof(first_instrument));
+}
+
 static void fill_omitted_account(input_t *input)
 {
   bool given = false;
@@ -280,6 +293,9 @@ static void fill_defaults(input_t *input)
     fill_omitted(input, "OrdType", WCX_ORD_TYPE_LIMIT);
     fill_omitted(input, "TimeInForce", WCX_TIME_IN_FORCE_GTC);
     break;
+  case WCX_TEMPLATE_MASS_QUOTE:
+    fill_omitted_sets(input);
+    break;
   case WCX_TEMPLATE_ACCOUNT_DEFINITION:
     fill_omitted(input, "Credit", WCX_CREDIT_UNLIMITED);
     fill_omitted(input, "Status", WCX_ACCOUNT_STATUS_ACTIVE);
@@ -298,11 +314,10 @@ static void fill_defaults(input_t *input)
   fill_omitted(input, "SecurityID", 1);
 }
 
-/* Whether the message is a request that a client sends (it has a ClOrdID of a session), as far as the engine knows them. */
+/* Whether the message is a request that a client sends: it has a ClOrdID of a session, or a QuoteID in its place. */
 static bool is_request(uint16_t template_id)
 {
-  return template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE || template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST || template_id == WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST ||
-         template_id == WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST || template_id == WCX_TEMPLATE_UNLOCK_TRADING_REQUEST;
+  return template_id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && template_id <= WCX_TEMPLATE_MMP_CONFIG_REQUEST;
 }
 
 /* NULL when the engine takes this message, else why not. */
@@ -324,6 +339,9 @@ static const char *not_taken(const input_t *input)
   case WCX_TEMPLATE_CAPACITY:
   case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST:
   case WCX_TEMPLATE_UNLOCK_TRADING_REQUEST:
+  case WCX_TEMPLATE_MASS_QUOTE:
+  case WCX_TEMPLATE_MMP_RESET_REQUEST:
+  case WCX_TEMPLATE_MMP_CONFIG_REQUEST:
   case WCX_TEMPLATE_KILL_SWITCH:
   case WCX_TEMPLATE_ACCOUNT_DEFINITION:
   case WCX_TEMPLATE_ASSET_DEFINITION:
@@ -331,12 +349,6 @@ static const char *not_taken(const input_t *input)
   case WCX_TEMPLATE_LIMIT_UPDATE:
   case WCX_TEMPLATE_FEE_TIER_DEFINITION:
     return NULL;
-  case WCX_TEMPLATE_MASS_QUOTE:
-    return "MassQuote is not built yet";
-  case WCX_TEMPLATE_MMP_RESET_REQUEST:
-    return "MmpResetRequest is not built yet";
-  case WCX_TEMPLATE_MMP_CONFIG_REQUEST:
-    return "MmpConfigRequest is not built yet";
   default:
     return "this message is not an input of the engine";
   }
@@ -434,7 +446,7 @@ static const char *complete(play_t *play, input_t *input, uint16_t body_sz)
       return error;
   }
   if (is_request(template_id))
-    fill_omitted(input, "ClOrdID", session.last_cl_ord_id + 1);
+    fill_omitted(input, template_id == WCX_TEMPLATE_MASS_QUOTE ? "QuoteID" : "ClOrdID", session.last_cl_ord_id + 1);
   if (wcx_engine_last_stamp_ns(play->engine) == UINT64_MAX)
     return "time has come to its end";
   uint64_t stamp = stamp_of(play, input);

@@ -156,6 +156,7 @@ static void set_characteristics(wcx_engine_t *engine, const wcx_order_cancel_rep
       extra->stop_px = change->stop_px;
     }
   }
+  engine->mmp_orders += (uint32_t)((flags & WCX_ORDER_F_MMP) != 0) - (uint32_t)((order->flags & WCX_ORDER_F_MMP) != 0);
   order->flags = flags;
   bool special = (flags & (WCX_ORDER_F_HIDDEN | WCX_ORDER_F_ICEBERG)) != 0;
   if (special != was_special)

@@ -4,6 +4,18 @@
 #include "engine/emit.h"
 #include "engine/risk.h"
 
+void wcx_report_business_reject(wcx_engine_t *engine, wcx_session_t *session, uint64_t cl_ord_id, uint16_t template_id, uint8_t reason)
+{
+  wcx_business_message_reject_t *reject = wcx_emit_session(engine, session, WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, sizeof(*reject));
+  *reject = (wcx_business_message_reject_t){
+      .transact_time = engine->stamp_ns,
+      .ref_seq_num = session->next_client_seq - 1,
+      .business_reject_ref_id = cl_ord_id,
+      .ref_template_id = template_id,
+      .business_reject_reason = reason,
+  };
+}
+
 /* A message to the feed: at once when it may be, else when all that is private has been said. */
 static inline void *say_feed(wcx_engine_t *engine, uint16_t template_id, uint16_t block_length, bool last)
 {

@@ -101,6 +101,9 @@ static inline void wcx_report_cancel(wcx_engine_t *engine, wcx_session_t *to, co
   };
 }
 
+/* A request that has no answer of its own kind for being refused. */
+void wcx_report_business_reject(wcx_engine_t *engine, wcx_session_t *session, uint64_t cl_ord_id, uint16_t template_id, uint8_t reason);
+
 /* AddOrder, DeleteOrder of an order in a book, as it shows: nothing when it shows nothing. `last`: nothing private of this input can follow. */
 void wcx_report_shown(wcx_engine_t *engine, uint32_t slot, bool last);
 void wcx_report_gone(wcx_engine_t *engine, uint32_t security_id, uint64_t public_id, uint8_t side, bool last);

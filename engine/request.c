@@ -191,21 +191,6 @@ static void report_reject(wcx_engine_t *engine, wcx_session_t *session, const wc
   };
 }
 
-/* The first order makes the definitions final. */
-static inline void mark_used(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_account_t *account)
-{
-  if (__builtin_expect(!instrument->used, 0))
-  {
-    instrument->used = 1;
-    wcx_state_renew_instrument(engine, instrument);
-  }
-  if (__builtin_expect(!account->used, 0))
-  {
-    account->used = 1;
-    wcx_state_renew_account(engine, account);
-  }
-}
-
 /* When it ends by itself, or 0. */
 static uint64_t expiry_of(const wcx_engine_t *engine, const wcx_new_order_single_t *request)
 {
@@ -306,7 +291,7 @@ void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new
     report_reject(engine, session, request, verdict);
     return;
   }
-  mark_used(engine, instrument, account);
+  wcx_state_mark_used(engine, instrument, account);
   bool sweeps = wcx_match_sweeps(request->ord_type);
   uint64_t order_id = engine->pool.orders[slot].order_id;
   wcx_report_new(engine, session, request, order_id, sweeps ? WCX_I64_NULL : entry.terms.price);

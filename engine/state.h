@@ -112,7 +112,7 @@ typedef struct wcx_session
   uint8_t lock;      /* enum wcx_locked_by; 0: open */
   uint64_t cod_arm;  /* of its deadline among equal ones */
   uint32_t timer_pos;
-  uint8_t pad[4];
+  uint32_t mmp_head; /* index + 1 of its newest protection group */
   /* sign-on and sign-off */
   uint64_t cod_deadline_ns; /* 0: none pending */
   uint64_t uuid;
@@ -178,6 +178,12 @@ struct wcx_engine
   uint32_t stop_cnt;       /* waiting stops */
   uint32_t stop_level_cnt; /* of the ladders' levels, those of waiting stops */
   uint32_t stops_due;      /* triggered ones may wait for the next input */
+  /* market-maker protection: groups in order of first configuration, and the map to them */
+  struct wcx_mmp_group *mmp_groups;
+  uint32_t *mmp_map; /* index + 1; 0: empty */
+  uint32_t mmp_map_mask;
+  uint32_t mmp_cnt;
+  uint32_t mmp_orders; /* live orders that fall with a group */
   /* rules: the journaled Capacity, or the memory's limits before there is one */
   wcx_capacity_t capacity;
   uint32_t capacity_journaled;
@@ -192,6 +198,21 @@ wcx_digest_t wcx_account_hash(const wcx_account_t *account, uint32_t idx);
 void wcx_state_settle(wcx_engine_t *engine);
 void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrument);
 void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account);
+
+/* The first order makes the definitions final. */
+static inline void wcx_state_mark_used(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_account_t *account)
+{
+  if (__builtin_expect(!instrument->used, 0))
+  {
+    instrument->used = 1;
+    wcx_state_renew_instrument(engine, instrument);
+  }
+  if (__builtin_expect(!account->used, 0))
+  {
+    account->used = 1;
+    wcx_state_renew_account(engine, account);
+  }
+}
 
 /* An order's hash: its line with the price of its level in place of the links. */
 static inline wcx_digest_t wcx_order_hash(const wcx_order_t *order, int64_t price)

@@ -1,4 +1,4 @@
-#include "engine/state.h"
+#include "engine/mmp.h"
 
 /* Every kind of record has its own key, so that equal bytes of different kinds never cancel out. */
 enum
@@ -184,5 +184,6 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
   for (uint32_t i = 0; i < engine->account_cnt; i++)
     wcx_digest_add(&sum, wcx_account_hash(&engine->accounts[i], i));
   wcx_digest_add(&sum, wcx_balance_digest_full(engine));
+  wcx_digest_add(&sum, wcx_mmp_digest(engine));
   return sum;
 }

@@ -1,6 +1,7 @@
 /* All invariants of the state, checked from scratch. */
 #include "engine/book.h"
 #include "engine/risk.h"
+#include "engine/mmp.h"
 
 /* What has been seen while walking. */
 typedef struct census
@@ -179,6 +180,11 @@ void wcx_engine_verify(const wcx_engine_t *engine)
     bool plain = account->used && account->lock == 0 && account->risk == 0 && account->definition.status == WCX_ACCOUNT_STATUS_ACTIVE;
     WCX_CHECK(account->plain == plain, "account %u: plain %u, should be %u", account->definition.account, account->plain, plain);
   }
+  uint32_t mmp_orders = 0;
+  for (uint32_t slot = 1; slot <= engine->pool.bump; slot++)
+    mmp_orders += engine->pool.orders[slot].level != 0 && (engine->pool.orders[slot].flags & WCX_ORDER_F_MMP) != 0;
+  WCX_CHECK(mmp_orders == engine->mmp_orders, "%u orders fall with a group, %u counted", mmp_orders, engine->mmp_orders);
+  wcx_mmp_verify(engine);
   wcx_timers_verify(engine);
   wcx_risk_verify(engine);
   uint32_t free_cnt = 0;

@@ -1,5 +1,6 @@
 /* Looking at an engine: positions, sessions, definitions, books. Nothing here changes state. */
 #include "engine/book.h"
+#include "engine/mmp.h"
 
 uint64_t wcx_engine_applied_seq(const wcx_engine_t *engine)
 {
@@ -54,6 +55,7 @@ bool wcx_engine_session_at(const wcx_engine_t *engine, uint32_t idx, wcx_session
   if (idx >= engine->session_cnt)
     return false;
   const wcx_session_t *session = &engine->sessions[idx];
+  const wcx_account_t *account = wcx_state_account(engine, session->account);
   *view = (wcx_session_view_t){
       .session_id = session->session_id,
       .account = session->account,
@@ -65,6 +67,8 @@ bool wcx_engine_session_at(const wcx_engine_t *engine, uint32_t idx, wcx_session
       .open_orders = session->open_orders,
       .open = session->open_mask != 0,
       .cod = session->cod == WCX_COD_ON,
+      .locked = session->lock != 0 || (account != NULL && account->lock != 0),
+      .mmp_frozen = wcx_mmp_any_frozen(engine, session),
   };
   memcpy(view->mold_session, session->mold_session, sizeof(view->mold_session));
   return true;

@@ -6,6 +6,7 @@ A script (*.play) is read line by line:
   ! --md              options of wcx-play
   > {...}             an input line; "$A" in it stands for the OrderID bound to "A"
   {...}               what must come out next: the message's name and the named fields must be equal, other fields are not looked at.
+                      The entries of a group are looked at in the same way.
                       An OrderID written as a name ("A") is bound to the number at its first appearance and must be that number afterwards.
   = {...}             the same, but every field must be named, in the schema's order
 Nothing else may come out, and the exit status must be 1 exactly when an Error line is expected. Every script runs with --verify: after each input the engine
@@ -21,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PLAY = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-play"
-ID_FIELDS = ("OrderID", "NewOrderID", "SecondaryOrderID")
+ID_FIELDS = ("OrderID", "NewOrderID", "SecondaryOrderID", "BidOrderID", "OfferOrderID")
 
 
 class Mismatch(Exception):
@@ -45,7 +46,12 @@ class Names:
                 return self.ids.get(want) == have
             self.ids[want] = have
             return isinstance(have, int)
+        if isinstance(want, list) and all(isinstance(entry, dict) for entry in want):
+            return len(want) == len(have) and all(self.entry_fits(*pair) for pair in zip(want, have))
         return type(want) is type(have) and want == have
+
+    def entry_fits(self, want, have):
+        return all(field in have and self.fits(field, value, have[field]) for field, value in want.items())
 
     def fill_in(self, line):
         def number(match):

@@ -2,9 +2,10 @@
    - every invariant of the state (wcx_engine_verify, which also recomputes the state digest);
    - quantities are conserved, order by order, as its owner's reports tell them;
    - a book built from the feed alone equals the engine's, order by order in priority;
+   - quotes live under their keys; a protection group that triggers leaves no order of it behind;
    - numbers of every stream rise by one; outputs stay within the bound announced (checked by the fixture);
    - an engine with other sizes of memory and another hash key, which takes no short way, ends in the same digests. */
-#include "tests/unit/engine_fixture.h"
+#include "tests/unit/quote_fixture.h"
 
 #include "engine/reject.h"
 
@@ -42,6 +43,10 @@ typedef struct tracked
   uint8_t smp_inst;
   bool post_only; /* until it is replaced */
   bool sweeps;    /* Market, MarketToLimit: rests where it traded last, or not at all */
+  bool quote;
+  bool dying;         /* a quote that the running MassQuote replaces, now or soon */
+  uint16_t mmp_group; /* that it falls with; of a quote its key's */
+  uint32_t entry_id;
 } tracked_t;
 
 typedef struct tracker
@@ -62,6 +67,8 @@ typedef struct model
   uint32_t maker_smp_id; /* of the last fill */
   uint64_t seen[400];    /* messages by template */
   uint64_t canceled[32]; /* ER_Cancel by reason */
+  const quote_t *quote;  /* of the running input, NULL: it is none */
+  uint16_t order_group;  /* that a new order of the running input falls with */
 } model_t;
 
 static tracked_t *find(tracker_t *tracker, uint64_t order_id)
@@ -96,6 +103,7 @@ static void hear_trade(model_t *m, const wcx_execution_report_trade_t *er)
   assert_true(er->last_qty > 0);
   assert_int_equal(o->leaves, er->leaves_qty);
   assert_int_equal(er->cum_qty + er->leaves_qty, o->order_qty);
+  assert_int_equal(er->flags, o->quote);
   if (er->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
     assert_int_equal(er->last_px, o->px);
   else if (o->post_only)
@@ -117,6 +125,73 @@ static void hear_trade(model_t *m, const wcx_execution_report_trade_t *er)
     drop(&m->owners, er->order_id);
 }
 
+/* One side of a set that was accepted. */
+static void hear_quote(model_t *m, const wcx_mass_quote_quote_sets_t *set, uint32_t session_id, uint64_t order_id, uint8_t side)
+{
+  if (order_id == WCX_U64_NULL)
+    return;
+  const wcx_mass_quote_t *block = &m->quote->block;
+  int64_t qty = side == BUY ? set->bid_size : set->offer_size;
+  tracked_t quote = {.order_id = order_id,
+                     .cl_ord_id = block->quote_id,
+                     .session_id = session_id,
+                     .security_id = set->security_id,
+                     .order_qty = qty,
+                     .leaves = qty,
+                     .px = side == BUY ? set->bid_px : set->offer_px,
+                     .side = side,
+                     .smp_id = block->self_match_prevention_id != 0 ? block->self_match_prevention_id : block->account,
+                     .smp_inst = block->self_match_prevention_inst,
+                     .post_only = (block->flags & WCX_QUOTE_F_POST_ONLY) != 0,
+                     .quote = true,
+                     .mmp_group = block->mmp_group,
+                     .entry_id = set->quote_entry_id};
+  add(&m->owners, quote);
+}
+
+/* The ack tells of all sets before any of them trades. */
+static void hear_ack(model_t *m, const said_t *s)
+{
+  const wcx_mass_quote_ack_t *ack = (const void *)s->block;
+  wcx_group_size_t group;
+  memcpy(&group, s->block + sizeof(*ack), sizeof(group));
+  assert_non_null(m->quote);
+  assert_int_equal(ack->quote_id, m->quote->block.quote_id);
+  assert_int_equal(group.num_in_group, ack->quote_reject_reason == 0 ? m->quote->group.num_in_group : 0);
+  for (uint32_t i = 0; i < group.num_in_group; i++)
+  {
+    const wcx_mass_quote_quote_sets_t *set = &m->quote->sets[i];
+    wcx_mass_quote_ack_quote_sets_t said;
+    memcpy(&said, s->block + sizeof(*ack) + sizeof(group) + i * sizeof(said), sizeof(said));
+    assert_int_equal(said.quote_entry_id, set->quote_entry_id);
+    for (uint32_t k = 0; k < m->owners.cnt; k++)
+    {
+      tracked_t *o = &m->owners.at[k];
+      if (o->quote && o->session_id == ack->session_id && o->mmp_group == ack->mmp_group && o->security_id == set->security_id && o->entry_id == set->quote_entry_id)
+        o->dying = true;
+    }
+    hear_quote(m, set, ack->session_id, said.bid_order_id, BUY);
+    hear_quote(m, set, ack->session_id, said.offer_order_id, SELL);
+  }
+}
+
+/* What the running input has replaced is gone by its end. */
+static void bury(model_t *m)
+{
+  for (uint32_t k = m->owners.cnt; k-- > 0;)
+    if (m->owners.at[k].dying)
+      m->owners.at[k] = m->owners.at[--m->owners.cnt];
+}
+
+/* A group that has triggered is empty, unless more quotes of the same message came behind it. */
+static void check_fallen(const model_t *m, const wcx_mmp_event_t *event)
+{
+  if (m->quote != NULL || event->event > WCX_MMP_EVENT_TYPE_TRIGGERED_BY_NOTIONAL)
+    return;
+  for (uint32_t k = 0; k < m->owners.cnt; k++)
+    assert_false(m->owners.at[k].session_id == event->session_id && m->owners.at[k].mmp_group == event->mmp_group);
+}
+
 static void hear_owner(model_t *m, const said_t *s)
 {
   uint64_t exec_id;
@@ -127,7 +202,8 @@ static void hear_owner(model_t *m, const said_t *s)
     const wcx_execution_report_new_t *er = (const void *)s->block;
     add(&m->owners, (tracked_t){er->order_id, er->cl_ord_id, er->session_id, er->security_id, er->order_qty, er->leaves_qty, er->price, 0, er->side,
                                 er->self_match_prevention_id != 0 ? er->self_match_prevention_id : er->account, er->self_match_prevention_inst,
-                                (er->exec_inst & (WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) != 0, er->ord_type != WCX_ORD_TYPE_LIMIT});
+                                (er->exec_inst & (WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) != 0, er->ord_type != WCX_ORD_TYPE_LIMIT, false, false,
+                                (er->exec_inst & WCX_EXEC_INST_MMP) != 0 ? m->order_group : 0, 0});
     exec_id = er->exec_id;
     break;
   }
@@ -179,6 +255,7 @@ static void hear_owner(model_t *m, const said_t *s)
     o->px = er->price;
     o->sweeps = false;
     o->post_only = false;
+    o->mmp_group = 0; /* no replace here asks for it */
     exec_id = er->exec_id;
     break;
   }
@@ -190,6 +267,13 @@ static void hear_owner(model_t *m, const said_t *s)
     break;
   case WCX_TEMPLATE_TRADING_LOCK_EVENT:
     exec_id = ((const wcx_trading_lock_event_t *)(const void *)s->block)->exec_id;
+    break;
+  case WCX_TEMPLATE_MASS_QUOTE_ACK:
+    hear_ack(m, s);
+    exec_id = ((const wcx_mass_quote_ack_t *)(const void *)s->block)->exec_id;
+    break;
+  case WCX_TEMPLATE_MMP_EVENT:
+    exec_id = ((const wcx_mmp_event_t *)(const void *)s->block)->exec_id;
     break;
   case WCX_TEMPLATE_ORDER_CANCEL_REJECT:
     exec_id = ((const wcx_order_cancel_reject_t *)(const void *)s->block)->exec_id;
@@ -270,6 +354,10 @@ static void hear(model_t *m, const world_t *w)
       hear_owner(m, s);
     }
   }
+  bury(m);
+  for (uint32_t i = 0; i < w->said_cnt; i++)
+    if (w->said[i].template_id == WCX_TEMPLATE_MMP_EVENT)
+      check_fallen(m, (const void *)w->said[i].block);
 }
 
 /* --- the book from the feed against the engine's -------------------------------------------------------------------------------------- */
@@ -320,7 +408,8 @@ typedef struct command
   uint16_t body_sz;
   uint32_t session_id;
   uint64_t client_seq;
-  uint8_t body[144];
+  uint8_t body[WCX_RECORD_BODY_SZ_MAX];
+  quote_t quote; /* of a MassQuote, once more */
 } command_t;
 
 static const int64_t increment_of[INSTRUMENT_CNT + 1] = {1, 1, 5, 7};
@@ -372,6 +461,11 @@ static void any_new(command_t *c, uint64_t cl_ord_id)
     order.self_match_prevention_id = 1 + (uint32_t)any(4);
   if (any(6) == 0)
     order.exec_inst |= any(2) == 0 ? WCX_EXEC_INST_POST_ONLY : WCX_EXEC_INST_POST_ONLY_REPRICE;
+  if (any(6) == 0)
+  {
+    order.mmp_group = (uint16_t)(1 + any(4));
+    order.exec_inst |= any(8) == 0 ? 0 : WCX_EXEC_INST_MMP;
+  }
   if (any(10) == 0)
   {
     order.ord_type = any(2) == 0 ? WCX_ORD_TYPE_MARKET : WCX_ORD_TYPE_MARKET_TO_LIMIT;
@@ -407,6 +501,50 @@ static void any_replace(command_t *c, uint64_t cl_ord_id, const tracked_t *targe
   PUT(c, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST, request);
 }
 
+/* Few entries, so that they replace each other, on any instrument, at prices that meet often. */
+static void any_quote(command_t *c, uint64_t quote_id)
+{
+  quote_t quote = {.block = {.quote_id = quote_id,
+                             .account = c->session_id == 9 || any(100) == 0 ? 1 + (uint32_t)any(9) : c->session_id,
+                             .mmp_group = (uint16_t)any(4),
+                             .flags = (uint16_t)(any(8) == 0 ? any(4) : 0)},
+                   .group = {.block_length = WCX_QUOTE_SET_SZ}};
+  if (any(4) == 0)
+    quote.block.self_match_prevention_inst = (uint8_t)any(5);
+  if (any(8) == 0)
+    quote.block.self_match_prevention_id = 1 + (uint32_t)any(4);
+  for (uint64_t left = any(any(20) == 0 ? WCX_QUOTE_SETS_MAX + 1 : 4); left > 0; left--)
+  {
+    uint32_t security = 1 + (uint32_t)any(INSTRUMENT_CNT) + (any(100) == 0 ? 5 : 0);
+    uint32_t rules = security <= INSTRUMENT_CNT ? security : 0;
+    wcx_mass_quote_quote_sets_t *set = add_set(&quote, (uint32_t)any(3), any_price(rules, BUY), any_qty(rules), any_price(rules, SELL), any_qty(rules));
+    set->security_id = security;
+    if (any(4) == 0)
+      set->bid_size = 0;
+    if (any(4) == 0)
+      set->offer_px = WCX_I64_NULL;
+  }
+  c->template_id = WCX_TEMPLATE_MASS_QUOTE;
+  c->body_sz = quote_body(&quote, c->body);
+  c->quote = quote;
+}
+
+static void any_group(command_t *c, uint64_t cl_ord_id)
+{
+  wcx_mmp_config_request_t config = a_group((uint16_t)any(4), any(20) == 0 ? 0 : 10000 + any(10000000), (uint32_t)any(5));
+  wcx_mmp_reset_request_t reset = {.cl_ord_id = cl_ord_id, .mmp_group = (uint16_t)(1 + any(3))};
+  config.cl_ord_id = cl_ord_id;
+  config.freeze_nanos = any(2) * any(1000000);
+  if (any(2) == 0)
+    config.max_qty = (int64_t)any(50);
+  if (any(2) == 0)
+    config.max_notional_window = (int64_t)any(50000);
+  if (any(2) == 0)
+    PUT(c, WCX_TEMPLATE_MMP_CONFIG_REQUEST, config);
+  else
+    PUT(c, WCX_TEMPLATE_MMP_RESET_REQUEST, reset);
+}
+
 /* Narrow ones mostly, so that books live on. */
 static void any_mass_cancel(command_t *c, uint64_t cl_ord_id)
 {
@@ -415,6 +553,7 @@ static void any_mass_cancel(command_t *c, uint64_t cl_ord_id)
       .cl_ord_id = cl_ord_id,
       .security_id = any(4) == 0 ? WCX_U32_NULL : 1 + (uint32_t)any(INSTRUMENT_CNT + 1),
       .account = any(2) == 0 ? WCX_U32_NULL : 1 + (uint32_t)any(9),
+      .mmp_group = (uint16_t)any(4),
       .mass_cancel_request_type = types[any(5)],
       .side = (uint8_t)any(3),
       .lock_trading = any(20) == 0,
@@ -486,6 +625,10 @@ static command_t any_command(world_t *w, const model_t *m)
     any_mass_cancel(&c, cl_ord_id);
   else if (dice < 12)
     any_unlock(&c, cl_ord_id);
+  else if (dice < 50)
+    any_quote(&c, cl_ord_id);
+  else if (dice < 56)
+    any_group(&c, cl_ord_id);
   else if (dice >= 780 && target != NULL)
     any_replace(&c, cl_ord_id, target);
   else if (dice >= 560 && target != NULL)
@@ -542,7 +685,7 @@ static void whatever_comes(void **state)
   static world_t one, two;
   static model_t m;
   world_make(&one, &world_limits, 1 << 20);
-  world_make(&two, &other, 1 << 16);
+  world_make(&two, &other, 1 << 18);
   populate(&one);
   populate(&two);
   m.feed_number = wcx_engine_feed_next_number(one.engine) - 1;
@@ -552,6 +695,8 @@ static void whatever_comes(void **state)
     command_t c = any_command(&one, &m);
     apply(&one, &c);
     apply(&two, &c);
+    m.quote = c.template_id == WCX_TEMPLATE_MASS_QUOTE ? &c.quote : NULL;
+    memcpy(&m.order_group, c.body + offsetof(wcx_new_order_single_t, mmp_group), sizeof(m.order_group));
     hear(&m, &one);
     if (i % CHECK_EVERY != 0)
       continue;
@@ -565,15 +710,17 @@ static void whatever_comes(void **state)
     b = wcx_engine_output_digest(two.engine);
     assert_memory_equal(&a, &b, sizeof(a));
   }
-  static const uint16_t must_have_happened[] = {201, 202, 203, 204, 205, 206, 208, 209, 210, 213, 2, 3, 4, 302, 303, 304, 305, 306, 307};
+  static const uint16_t must_have_happened[] = {201, 202, 203, 204, 205, 206, 208, 209, 210, 211, 212, 213, 2, 3, 4, 302, 303, 304, 305, 306, 307};
   for (size_t i = 0; i < sizeof(must_have_happened) / sizeof(must_have_happened[0]); i++)
   {
     print_message("# template %u: %llu\n", must_have_happened[i], (unsigned long long)m.seen[must_have_happened[i]]);
     assert_true(m.seen[must_have_happened[i]] > 20);
   }
-  static const uint8_t reasons[] = {WCX_CANCEL_REASON_USER_REQUESTED,        WCX_CANCEL_REASON_TIME_IN_FORCE_IOC, WCX_CANCEL_REASON_TIME_IN_FORCE_FOK,
-                                    WCX_CANCEL_REASON_SELF_MATCH_PREVENTION, WCX_CANCEL_REASON_DISCONNECT,        WCX_CANCEL_REASON_MASS_CANCEL,
-                                    WCX_CANCEL_REASON_KILL_SWITCH,           WCX_CANCEL_REASON_MIN_QTY_NOT_MET,   WCX_CANCEL_REASON_NO_LIQUIDITY};
+  static const uint8_t reasons[] = {WCX_CANCEL_REASON_USER_REQUESTED,    WCX_CANCEL_REASON_TIME_IN_FORCE_IOC,
+                                    WCX_CANCEL_REASON_TIME_IN_FORCE_FOK, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION,
+                                    WCX_CANCEL_REASON_DISCONNECT,        WCX_CANCEL_REASON_MASS_CANCEL,
+                                    WCX_CANCEL_REASON_KILL_SWITCH,       WCX_CANCEL_REASON_MIN_QTY_NOT_MET,
+                                    WCX_CANCEL_REASON_NO_LIQUIDITY,      WCX_CANCEL_REASON_MARKET_MAKER_PROTECTION};
   for (size_t i = 0; i < sizeof(reasons); i++)
   {
     print_message("# cancel reason %u: %llu\n", reasons[i], (unsigned long long)m.canceled[reasons[i]]);
@@ -584,6 +731,7 @@ static void whatever_comes(void **state)
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_LEVELS_FULL) > 20);
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_ORDERS_FULL) > 20);
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_POST_ONLY) > 20);
+  assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_MMP_FROZEN) > 20);
   assert_true(wcx_engine_reject_cnt(one.engine, WCX_REJECT_KILL_SWITCH) > 20);
   world_free(&one);
   world_free(&two);

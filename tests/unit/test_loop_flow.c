@@ -191,9 +191,14 @@ static const defect_t defects[] = {
     {"an internal input", 403, 32, 1, 0, 32, 0, 0, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0},
     {"mass cancel cut short", 104, 24, 1, 0, 24, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
     {"unlock cut short", 105, 8, 1, 0, 8, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
-    {"mass quote is not built", 106, 24, 1, 0, 28, 0, 0, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0},
-    {"MMP reset is not built", 107, 16, 1, 0, 16, 0, 0, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0},
-    {"MMP config is not built", 108, 56, 1, 0, 56, 0, 0, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0},
+    {"mass quote with a short block", 106, 16, 1, 0, 28, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
+    {"mass quote with a long block of a later version", 106, 32, 1, 1, 36, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
+    {"mass quote without its group", 106, 24, 1, 0, 24, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
+    {"mass quote cut inside its group header", 106, 24, 1, 0, 27, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
+    {"quote sets of no length", 106, 24, 1, 0, 28, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
+    {"a quote set that is not counted", 106, 24, 1, 0, 68, 24, 40, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
+    {"MMP reset cut short", 107, 8, 1, 0, 8, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
+    {"MMP config too long", 108, 64, 1, 0, 64, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
     {"schema 0", 101, 80, 0, 0, 80, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0},
     {"schema 2", 405, 16, 2, 0, 16, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0},
     {"a short block", 101, 72, 1, 0, 72, 0, 0, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0},
@@ -262,6 +267,112 @@ static void test_refused_blocks(void **state)
   world_turns(&w, 3);
   assert_int_equal(orders_live(&w), 1);
   assert_int_equal(atomic_load(&w.shm->stats.requests_gap), 0); /* every refused block consumed its sequence */
+  world_close(&w);
+}
+
+/* A MassQuote of set_cnt sets as bytes of a block: the SBE header speaks of the root block alone. */
+static uint32_t put_quote(uint8_t *to, client_t *client, uint16_t set_cnt)
+{
+  uint8_t body[1472] = {0};
+  wcx_mass_quote_t quote = {.quote_id = ++client->cl_ord_id, .account = client->session_id};
+  wcx_group_size_t group = {.block_length = sizeof(wcx_mass_quote_quote_sets_t), .num_in_group = set_cnt};
+  memcpy(body, &quote, sizeof(quote));
+  memcpy(body + sizeof(quote), &group, sizeof(group));
+  for (uint32_t i = 0; i < set_cnt; i++)
+  {
+    wcx_mass_quote_quote_sets_t set = {.bid_px = 50 + i, .offer_px = WCX_I64_NULL, .bid_size = 1, .security_id = 1, .quote_entry_id = i};
+    memcpy(body + sizeof(quote) + sizeof(group) + i * sizeof(set), &set, sizeof(set));
+  }
+  uint32_t sz = client_block(to, WCX_TEMPLATE_MASS_QUOTE, body, (uint16_t)(sizeof(quote) + sizeof(group) + set_cnt * sizeof(wcx_mass_quote_quote_sets_t)));
+  uint16_t block_length = sizeof(quote);
+  memcpy(to + 2, &block_length, sizeof(block_length));
+  return sz;
+}
+
+/* Every request beside orders reaches the engine and is answered by it, in the sequence. */
+static void test_requests_beside_orders(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+
+  wcx_mmp_config_request_t config = {
+      .cl_ord_id = ++client.cl_ord_id, .max_qty = WCX_I64_NULL, .max_notional_window = WCX_I64_NULL, .window_nanos = 1000, .max_count = 5, .mmp_group = 3};
+  client_send(&w, &client, WCX_TEMPLATE_MMP_CONFIG_REQUEST, &config, sizeof(config));
+  world_turns(&w, 3);
+  wcx_mmp_event_t event;
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_MMP_EVENT, &event, sizeof(event)));
+  assert_int_equal(event.event, WCX_MMP_EVENT_TYPE_CONFIGURED);
+  wcx_mmp_reset_request_t reset = {.cl_ord_id = ++client.cl_ord_id, .mmp_group = 3};
+  client_send(&w, &client, WCX_TEMPLATE_MMP_RESET_REQUEST, &reset, sizeof(reset));
+  world_turns(&w, 3);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_MMP_EVENT, &event, sizeof(event)));
+  assert_int_equal(event.event, WCX_MMP_EVENT_TYPE_RESET);
+
+  /* the largest MassQuote there is, through the ring and out again in one datagram */
+  uint8_t block[1472];
+  client_send_at(&w, &client, client.next_seq++, 1, block, put_quote(block, &client, 33));
+  world_turns(&w, 3);
+  wcx_mass_quote_ack_t ack;
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_MASS_QUOTE_ACK, &ack, sizeof(ack)));
+  assert_int_equal(ack.quote_id, client.cl_ord_id);
+  assert_int_equal(ack.quote_status, WCX_QUOTE_STATUS_ACCEPTED);
+  assert_int_equal(orders_live(&w), 33);
+  client_send_at(&w, &client, client.next_seq++, 1, block, put_quote(block, &client, 0));
+  world_turns(&w, 3);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_MASS_QUOTE_ACK, &ack, sizeof(ack)));
+  /* 34 sets fit a frame, but no record */
+  uint64_t before = history(&w);
+  wcx_business_message_reject_t reject;
+  client_send_at(&w, &client, client.next_seq++, 1, block, put_quote(block, &client, 34));
+  world_turns(&w, 3);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, &reject, sizeof(reject)));
+  assert_int_equal(reject.business_reject_reason, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH);
+  assert_int_equal(reject.business_reject_ref_id, client.cl_ord_id);
+  assert_int_equal(history(&w), before);
+
+  wcx_order_mass_cancel_request_t mass = {.cl_ord_id = ++client.cl_ord_id,
+                                          .security_id = WCX_U32_NULL,
+                                          .account = WCX_U32_NULL,
+                                          .mmp_group = 3,
+                                          .mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_MMP_GROUP,
+                                          .lock_trading = 1};
+  client_send(&w, &client, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, &mass, sizeof(mass));
+  wcx_session_status_request_t request = {.request_id = 78};
+  wcx_session_status_response_t response;
+  client_send(&w, &client, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &request, sizeof(request));
+  world_turns(&w, 3);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_SESSION_STATUS_RESPONSE, &response, sizeof(response)));
+  assert_int_equal(response.flags, 1u << 1 | 1u << 2); /* a group is frozen, cancel-on-disconnect */
+  world_drain(&w);
+  mass.cl_ord_id = ++client.cl_ord_id;
+  mass.mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION;
+  client_send(&w, &client, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, &mass, sizeof(mass));
+  world_turns(&w, 3);
+  wcx_order_mass_cancel_report_t report;
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT, &report, sizeof(report)));
+  assert_int_equal(report.total_affected_orders, 33);
+  client_send(&w, &client, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &request, sizeof(request));
+  world_turns(&w, 3);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_SESSION_STATUS_RESPONSE, &response, sizeof(response)));
+  assert_int_equal(response.flags, 1u << 0 | 1u << 1 | 1u << 2); /* and the session is locked */
+  wcx_unlock_trading_request_t unlock = {.cl_ord_id = ++client.cl_ord_id, .account = WCX_U32_NULL};
+  client_send(&w, &client, WCX_TEMPLATE_UNLOCK_TRADING_REQUEST, &unlock, sizeof(unlock));
+  world_turns(&w, 3);
+  wcx_trading_lock_event_t lock;
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_TRADING_LOCK_EVENT, &lock, sizeof(lock)));
+
+  /* the journal gives it back whole */
+  client_send_at(&w, &client, client.next_seq++, 1, block, put_quote(block, &client, 33));
+  world_turns(&w, 3);
+  assert_int_equal(orders_live(&w), 33);
+  world_crash(&w);
+  world_start(&w);
+  assert_int_equal(orders_live(&w), 33);
+
+  wcx_engine_verify(wcx_loop_engine(w.loop));
   world_close(&w);
 }
 
@@ -430,6 +541,7 @@ int main(void)
       cmocka_unit_test(test_status),
       cmocka_unit_test(test_throttle),
       cmocka_unit_test(test_refused_blocks),
+      cmocka_unit_test(test_requests_beside_orders),
       cmocka_unit_test(test_broken_framing),
       cmocka_unit_test(test_every_bad_block_is_answered),
       cmocka_unit_test(test_strangers),
