@@ -234,8 +234,9 @@ static uint64_t quote_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *
     uint64_t of_bid = fills_max(engine, instrument, WCX_SIDE_BUY, set.bid_px, set.bid_size, true);
     uint64_t of_offer = fills_max(engine, instrument, WCX_SIDE_SELL, set.offer_px, set.offer_size, true);
     makers += of_bid + of_offer;
-    bound += 2 * QUOTE_SIDE_SZ + (of_bid != 0 ? refreshes(instrument) : 0) + (of_offer != 0 ? refreshes(instrument) : 0);
+    bound += 2 * QUOTE_SIDE_SZ;
   }
+  bound += makers != 0 && engine->special_total != 0 ? (WCX_REFRESH_MAX + 2 * WCX_QUOTE_SETS_MAX) * REFRESH_SZ : 0;
   return bound + FILL_SZ * (makers < engine->pool.live ? makers : engine->pool.live);
 }
 

@@ -233,7 +233,7 @@ void ref_limit_update(ref_t *ref, const wcx_limit_update_t *update)
 void ref_set_collar(const ref_t *ref, ref_order_t *candidate)
 {
   ref_band_t band = ref_execution_band(&ref->instruments[candidate->instrument]);
-  candidate->collar = candidate->side == REF_BUY ? band.high : band.low;
+  candidate->collar = band.high;
 }
 
 static bool is_far(wcx_i128_t price)
@@ -305,23 +305,23 @@ static ref_verdict_t judge_limits(const ref_t *ref, const ref_order_t *candidate
   const ref_account_t *account = &ref->accounts[candidate->account];
   const ref_asset_limits_t *quote = &account->limits[instrument->quote];
   const ref_asset_limits_t *tier = &ref->tier_limits[account->def.kyc_tier & 7][instrument->quote];
-  if (is_far(limit_or_collar(candidate)))
-    return REF_FINE;
   if (above(candidate->qty, account->max_order_qty))
     return refuse(WCX_ORD_REJ_REASON_ORDER_EXCEEDS_LIMIT, account->max_order_qty);
   ref_order_t whole = *candidate;
   whole.leaves = candidate->qty;
   wcx_i128_t notional = open_notional(ref, &whole);
-  if (above(notional, quote->max_order_notional))
+  bool priced = !is_far(limit_or_collar(candidate));
+  if (priced && above(notional, quote->max_order_notional))
     return refuse(WCX_ORD_REJ_REASON_NOTIONAL_VALUE_EXCEEDS_THRESHOLD, quote->max_order_notional);
   exposure_t sum = exposure_of(ref, candidate, old);
   if (old == NULL && account->max_open_orders != WCX_U32_NULL && sum.open_orders > account->max_open_orders)
     return refuse(WCX_ORD_REJ_REASON_MAX_OPEN_ORDERS, account->max_open_orders);
-  if (above(sum.open_notional, quote->max_open_notional))
+  if (priced && above(sum.open_notional, quote->max_open_notional))
     return refuse(WCX_ORD_REJ_REASON_ORDER_EXCEEDS_LIMIT, quote->max_open_notional);
-  if (account->def.kyc_tier != 0 && above(notional, tier->max_order_notional))
+  bool tiered = priced && account->def.kyc_tier != 0;
+  if (tiered && above(notional, tier->max_order_notional))
     return refuse(WCX_ORD_REJ_REASON_KYC_LIMIT, tier->max_order_notional);
-  if (account->def.kyc_tier != 0 && above(sum.open_notional, tier->max_open_notional))
+  if (tiered && above(sum.open_notional, tier->max_open_notional))
     return refuse(WCX_ORD_REJ_REASON_KYC_LIMIT, tier->max_open_notional);
   int64_t max_position = account->limits[instrument->base].max_position;
   if (candidate->side == REF_BUY && above(sum.position, max_position))
@@ -337,11 +337,11 @@ ref_verdict_t ref_judge_money(ref_t *ref, ref_order_t *candidate, const ref_orde
     return (ref_verdict_t){WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC, WCX_U64_NULL};
   if (old == NULL)
     ref_set_collar(ref, candidate);
-  if (checked && candidate->side == REF_BUY && ref_sweeps(candidate) && is_far(candidate->collar))
-    return (ref_verdict_t){WCX_ORD_REJ_REASON_NO_REFERENCE_PRICE, WCX_U64_NULL};
   ref_verdict_t verdict = judge_limits(ref, candidate, old);
   if (verdict.reason != 0 || !checked)
     return verdict;
+  if (candidate->side == REF_BUY && ref_sweeps(candidate) && is_far(candidate->collar))
+    return (ref_verdict_t){WCX_ORD_REJ_REASON_NO_REFERENCE_PRICE, WCX_U64_NULL};
   int64_t need;
   if (!need_of(ref, candidate, candidate->leaves, &need))
     return (ref_verdict_t){WCX_ORD_REJ_REASON_ARITHMETIC_OVERFLOW, WCX_U64_NULL};
