@@ -1,19 +1,11 @@
 /* Definitions: instruments, accounts, sessions, capacity, the day. Each is checked by wcx_engine_definition_error before it is journaled and applied. */
 #include "engine/auction.h"
 #include "engine/emit.h"
+#include "engine/say.h"
 #include "engine/sbe_meta.h"
+#include "engine/trade_break.h"
 
-#include <stdarg.h>
-
-static __attribute__((format(printf, 1, 2))) const char *say(const char *fmt, ...)
-{
-  static _Thread_local char text[192];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof(text), fmt, args);
-  va_end(args);
-  return text;
-}
+#define say wcx_say
 
 #define READ(type, name, from)                                                                                                                                                     \
   type name;                                                                                                                                                                       \
@@ -110,8 +102,8 @@ static void define_instrument(wcx_engine_t *engine, const wcx_security_definitio
   wcx_instrument_t *instrument = &engine->instruments[idx];
   instrument->definition = *def;
   instrument->definition.transact_time = engine->stamp_ns;
-  instrument->status = def->security_trading_status;
   set_rules(instrument);
+  wcx_auction_defined(engine, instrument);
   wcx_state_renew_instrument(engine, instrument);
   wcx_security_definition_t *md = wcx_note_feed(engine, WCX_TEMPLATE_SECURITY_DEFINITION, sizeof(*md));
   *md = instrument->definition;
@@ -256,6 +248,21 @@ const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_re
     READ(wcx_day_roll_t, day, body);
     return day_error(engine, &day);
   }
+  case WCX_TEMPLATE_PRICE_BAND:
+  {
+    READ(wcx_price_band_t, band, body);
+    return wcx_auction_band_error(engine, &band);
+  }
+  case WCX_TEMPLATE_VOLATILITY_RULE:
+  {
+    READ(wcx_volatility_rule_t, rule, body);
+    return wcx_auction_rule_error(engine, &rule);
+  }
+  case WCX_TEMPLATE_TRADE_BREAK_COMMAND:
+  {
+    READ(wcx_trade_break_command_t, command, body);
+    return wcx_trade_break_error(engine, &command);
+  }
   case WCX_TEMPLATE_ASSET_DEFINITION:
     return "AssetDefinition is not built yet";
   case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
@@ -288,6 +295,24 @@ void wcx_define(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *b
   {
     READ(wcx_security_status_t, status, body);
     wcx_auction_set_status(engine, &status);
+    break;
+  }
+  case WCX_TEMPLATE_PRICE_BAND:
+  {
+    READ(wcx_price_band_t, band, body);
+    wcx_auction_set_band(engine, &band);
+    break;
+  }
+  case WCX_TEMPLATE_VOLATILITY_RULE:
+  {
+    READ(wcx_volatility_rule_t, rule, body);
+    wcx_auction_set_rule(engine, &rule);
+    break;
+  }
+  case WCX_TEMPLATE_TRADE_BREAK_COMMAND:
+  {
+    READ(wcx_trade_break_command_t, command, body);
+    wcx_trade_break(engine, &command);
     break;
   }
   case WCX_TEMPLATE_ACCOUNT_DEFINITION:

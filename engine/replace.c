@@ -288,8 +288,9 @@ static void replace_waiting(wcx_engine_t *engine, wcx_session_t *session, const 
     wcx_stops_place(engine, slot);
   else
   {
-    extra->place = ++engine->place_no;
-    wcx_book_wait_unseen(engine, slot, extra->tif == WCX_TIME_IN_FORCE_AT_THE_CLOSE);
+    wcx_book_phase_remove(engine, slot);
+    wcx_book_phase_append(engine, slot);
+    wcx_book_wait_unseen(engine, slot);
   }
 }
 

@@ -68,3 +68,8 @@ void wcx_risk_fill(wcx_engine_t *engine, wcx_account_t *account, const wcx_instr
 {
   (void)engine, (void)account, (void)instrument, (void)side, (void)held_px, (void)leaves_before, (void)fill, (void)commission;
 }
+
+void wcx_risk_break(wcx_engine_t *engine, wcx_account_t *account, const wcx_instrument_t *instrument, uint8_t side, int64_t px, int64_t qty, int64_t commission)
+{
+  (void)engine, (void)account, (void)instrument, (void)side, (void)px, (void)qty, (void)commission;
+}

@@ -40,4 +40,7 @@ void wcx_risk_change(wcx_engine_t *engine, wcx_account_t *account, const wcx_ins
 void wcx_risk_fill(wcx_engine_t *engine, wcx_account_t *account, const wcx_instrument_t *instrument, uint8_t side, int64_t held_px, int64_t leaves_before, const wcx_fill_t *fill,
                    int64_t commission);
 
+/* One side of a fill is undone: what it gave and took goes back, its commission leaves the fees. */
+void wcx_risk_break(wcx_engine_t *engine, wcx_account_t *account, const wcx_instrument_t *instrument, uint8_t side, int64_t px, int64_t qty, int64_t commission);
+
 #endif
