@@ -48,6 +48,23 @@ void wcx_book_enlist(wcx_engine_t *engine, uint32_t slot)
     wcx_book_count_special(engine, slot, 1);
 }
 
+static void phase_remove(wcx_engine_t *engine, uint32_t slot)
+{
+  wcx_order_extra_t *extras = engine->pool.extras;
+  wcx_instrument_t *instrument = &engine->instruments[engine->pool.orders[slot].instrument];
+  enum wcx_phase phase = wcx_book_phase(extras[slot].tif);
+  uint32_t next = extras[slot].phase_next;
+  uint32_t prev = extras[slot].phase_prev;
+  if (prev != 0)
+    extras[prev].phase_next = next;
+  else
+    instrument->phase_head[phase] = next;
+  if (next != 0)
+    extras[next].phase_prev = prev;
+  else
+    instrument->phase_tail[phase] = prev;
+}
+
 void wcx_book_end(wcx_engine_t *engine, uint32_t slot)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
@@ -63,7 +80,7 @@ void wcx_book_end(wcx_engine_t *engine, uint32_t slot)
   {
     wcx_timer_disarm(engine, WCX_TIMER_ORDER, slot);
     if (wcx_book_phase(engine->pool.extras[slot].tif) != WCX_PHASE_NONE)
-      wcx_book_phase_remove(engine, slot);
+      phase_remove(engine, slot);
     if ((order->flags & (WCX_ORDER_F_HIDDEN | WCX_ORDER_F_ICEBERG)) != 0)
       wcx_book_count_special(engine, slot, -1);
   }
@@ -239,23 +256,6 @@ void wcx_book_phase_append(wcx_engine_t *engine, uint32_t slot)
   else
     instrument->phase_head[phase] = slot;
   instrument->phase_tail[phase] = slot;
-}
-
-void wcx_book_phase_remove(wcx_engine_t *engine, uint32_t slot)
-{
-  wcx_order_extra_t *extras = engine->pool.extras;
-  wcx_instrument_t *instrument = &engine->instruments[engine->pool.orders[slot].instrument];
-  enum wcx_phase phase = wcx_book_phase(extras[slot].tif);
-  uint32_t next = extras[slot].phase_next;
-  uint32_t prev = extras[slot].phase_prev;
-  if (prev != 0)
-    extras[prev].phase_next = next;
-  else
-    instrument->phase_head[phase] = next;
-  if (next != 0)
-    extras[next].phase_prev = prev;
-  else
-    instrument->phase_tail[phase] = prev;
 }
 
 static void stop_waiting(wcx_engine_t *engine, uint32_t slot)

@@ -106,9 +106,8 @@ static inline enum wcx_phase wcx_book_phase_of_status(uint8_t status)
   return status == WCX_SECURITY_TRADING_STATUS_OPENING_AUCTION ? WCX_PHASE_OPENING : status == WCX_SECURITY_TRADING_STATUS_CLOSING_AUCTION ? WCX_PHASE_CLOSING : WCX_PHASE_NONE;
 }
 
-/* A listed order becomes the last of its phase; it leaves the list with wcx_book_end, or here to become the last again. Its hash is not in the sum meanwhile. */
+/* A listed order that stands nowhere yet becomes the last of its phase; it leaves that list with wcx_book_end. */
 void wcx_book_phase_append(wcx_engine_t *engine, uint32_t slot);
-void wcx_book_phase_remove(wcx_engine_t *engine, uint32_t slot);
 
 /* Take the order of `slot` out of where it stands; it stays listed and indexed. */
 void wcx_book_take_out(wcx_engine_t *engine, uint32_t slot);

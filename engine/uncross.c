@@ -266,20 +266,21 @@ static bool meets(const wcx_engine_t *engine, const wcx_instrument_t *instrument
   return bid != 0 && ask != 0 && engine->ladders.levels[bid].price >= px && engine->ladders.levels[ask].price <= px;
 }
 
-void wcx_uncross(wcx_engine_t *engine, wcx_instrument_t *instrument)
+static void uncross_at(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_indicative_t at)
 {
-  uncross_t uncross = {.fill = {.event_id = engine->match_event_id + 1}};
-  wcx_indicative_t at;
-  /* once, unless protection takes out orders that the price was made of: what then still crosses gets another */
-  while ((at = wcx_uncross_indicate(engine, instrument)).paired != 0)
-  {
-    uncross.fill.px = at.px;
-    while (at.paired != 0 && meets(engine, instrument, at.px))
-      at.paired -= (uint64_t)trade_first(engine, instrument, &uncross, at.paired);
-    wcx_state_set_prices(engine, instrument, at.px, at.px);
-    engine->match_event_id = uncross.fill.event_id;
-  }
+  uncross_t uncross = {.fill = {.event_id = ++engine->match_event_id, .px = at.px}};
+  while (at.paired != 0 && meets(engine, instrument, at.px))
+    at.paired -= (uint64_t)trade_first(engine, instrument, &uncross, at.paired);
   for (uint32_t i = 0; i < 2; i++)
     if (uncross.print[i] != NULL)
       uncross.print[i]->flags |= 0x02; /* the last fill of the event */
+  wcx_state_set_prices(engine, instrument, at.px, at.px);
+}
+
+void wcx_uncross(wcx_engine_t *engine, wcx_instrument_t *instrument)
+{
+  wcx_indicative_t at;
+  /* once, unless protection takes out orders that the price was made of: what still crosses then is another event */
+  while ((at = wcx_uncross_indicate(engine, instrument)).paired != 0)
+    uncross_at(engine, instrument, at);
 }

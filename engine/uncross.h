@@ -12,7 +12,7 @@
    Result:     of an uncross: per fill the buy's ER_Trade, the sell's, the buy's refresh, the sell's, then market-maker protection. A book that does not cross.
    Bounds:     looking: the levels between the best prices, a few times (their orders, where something is hidden). An uncross: one step per fill; a fill ends
                an order or an iceberg's displayed part; when an input has had WCX_REFRESH_MAX refreshes, one more shows all that is left.
-   Pinned by:  tests/unit/test_auction.c, tests/unit/test_uncross.c, tests/golden/auction*.play. */
+   Pinned by:  tests/unit/test_auction.c, tests/property/test_auctions.c, tests/golden/auction*.play, tests/diff. */
 #ifndef WCX_ENGINE_UNCROSS_H
 #define WCX_ENGINE_UNCROSS_H
 

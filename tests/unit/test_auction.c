@@ -133,9 +133,9 @@ static void what_protection_leaves_crossed_is_uncrossed_again(void **state)
   assert_int_equal(SAID(w, 0, wcx_execution_report_trade_t).last_px, 105);
   assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).last_px, 100);
   assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).last_qty, 5);
-  assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).match_event_id, SAID(w, 0, wcx_execution_report_trade_t).match_event_id);
-  assert_int_equal(SAID(w, 6, wcx_order_executed_t).flags, 1);
-  assert_int_equal(SAID(w, 7, wcx_order_executed_t).flags, 1);
+  assert_int_equal(SAID(w, 3, wcx_execution_report_trade_t).match_event_id, SAID(w, 0, wcx_execution_report_trade_t).match_event_id + 1);
+  assert_int_equal(SAID(w, 6, wcx_order_executed_t).flags, 3);
+  assert_int_equal(SAID(w, 7, wcx_order_executed_t).flags, 3);
   assert_int_equal(SAID(w, 9, wcx_order_executed_t).flags, 3);
   assert_int_equal(SAID(w, 10, wcx_order_executed_t).flags, 3);
   assert_int_equal(w->engine->instruments[0].last_px, 100);
