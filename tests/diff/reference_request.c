@@ -244,6 +244,9 @@ static ref_verdict_t judge_tif(const ref_t *ref, const wcx_new_order_single_t *r
     return refuse(WCX_ORD_REJ_REASON_INVALID_TIME_IN_FORCE);
   if (r->time_in_force == WCX_TIME_IN_FORCE_GTD && (r->expire_time == WCX_U64_NULL || r->expire_time <= ref->now))
     return refuse(WCX_ORD_REJ_REASON_INVALID_TIME_IN_FORCE);
+  bool for_an_auction = r->time_in_force == WCX_TIME_IN_FORCE_AT_THE_OPENING || r->time_in_force == WCX_TIME_IN_FORCE_AT_THE_CLOSE;
+  if (for_an_auction && r->ord_type != WCX_ORD_TYPE_LIMIT)
+    return refuse(WCX_ORD_REJ_REASON_INVALID_TIME_IN_FORCE);
   return REF_FINE;
 }
 
