@@ -232,8 +232,8 @@ static void protect_half(wcx_engine_t *engine, const wcx_fill_t *fill, const hal
     wcx_mmp_fill(engine, &engine->sessions[half->was.session], half->mmp_group, fill, NULL);
 }
 
-/* The first buy meets the first sell. Returns what they traded. */
-static int64_t trade_first(wcx_engine_t *engine, const wcx_instrument_t *instrument, uncross_t *uncross, wcx_u128_t left)
+/* The first buy meets the first sell. */
+static void trade_first(wcx_engine_t *engine, const wcx_instrument_t *instrument, uncross_t *uncross)
 {
   half_t buy = first_half(engine, instrument, WCX_SIDE_BUY);
   half_t sell = first_half(engine, instrument, WCX_SIDE_SELL);
@@ -241,8 +241,6 @@ static int64_t trade_first(wcx_engine_t *engine, const wcx_instrument_t *instrum
   int64_t sold = wcx_book_tranche(engine, sell.slot);
   wcx_fill_t *fill = &uncross->fill;
   fill->qty = bought < sold ? bought : sold;
-  if ((wcx_u128_t)(uint64_t)fill->qty > left)
-    fill->qty = (int64_t)left;
   fill->match_id = ++engine->match_id;
   fill->notional = wcx_match_notional(instrument, fill->px, fill->qty);
   trade_half(engine, instrument, fill, &buy);
@@ -252,13 +250,11 @@ static int64_t trade_first(wcx_engine_t *engine, const wcx_instrument_t *instrum
   note_fill(engine, instrument, uncross, &buy, &sell);
   settle_half(engine, &buy);
   settle_half(engine, &sell);
-  int64_t traded = fill->qty;
   protect_half(engine, fill, &buy);
   protect_half(engine, fill, &sell);
-  return traded;
 }
 
-/* Does somebody on both sides still trade at this price? Protection may have taken out who would have. */
+/* Does somebody on both sides still trade at this price? When nobody does, its volume is done, or protection has taken out who had the rest of it. */
 static bool meets(const wcx_engine_t *engine, const wcx_instrument_t *instrument, int64_t px)
 {
   uint32_t bid = instrument->side[0].best;
@@ -266,21 +262,21 @@ static bool meets(const wcx_engine_t *engine, const wcx_instrument_t *instrument
   return bid != 0 && ask != 0 && engine->ladders.levels[bid].price >= px && engine->ladders.levels[ask].price <= px;
 }
 
-static void uncross_at(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_indicative_t at)
+static void uncross_at(wcx_engine_t *engine, wcx_instrument_t *instrument, int64_t px)
 {
-  uncross_t uncross = {.fill = {.event_id = ++engine->match_event_id, .px = at.px}};
-  while (at.paired != 0 && meets(engine, instrument, at.px))
-    at.paired -= (uint64_t)trade_first(engine, instrument, &uncross, at.paired);
+  uncross_t uncross = {.fill = {.event_id = ++engine->match_event_id, .px = px}};
+  while (meets(engine, instrument, px))
+    trade_first(engine, instrument, &uncross);
   for (uint32_t i = 0; i < 2; i++)
     if (uncross.print[i] != NULL)
       uncross.print[i]->flags |= 0x02; /* the last fill of the event */
-  wcx_state_set_prices(engine, instrument, at.px, at.px);
+  wcx_state_set_prices(engine, instrument, px, px);
 }
 
 void wcx_uncross(wcx_engine_t *engine, wcx_instrument_t *instrument)
 {
-  wcx_indicative_t at;
   /* once, unless protection takes out orders that the price was made of: what still crosses then is another event */
+  wcx_indicative_t at;
   while ((at = wcx_uncross_indicate(engine, instrument)).paired != 0)
-    uncross_at(engine, instrument, at);
+    uncross_at(engine, instrument, at.px);
 }
