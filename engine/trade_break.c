@@ -8,8 +8,11 @@
 
 wcx_digest_t wcx_trade_break_hash(const wcx_engine_t *engine, uint32_t place)
 {
+  wcx_digest_t hash = {0};
   uint64_t record[2] = {place, engine->breaks[place]};
-  return engine->breaks[place] == 0 ? (wcx_digest_t){0} : wcx_digest_of(KEY_BREAK, record, sizeof(record));
+  if (engine->breaks[place] != 0)
+    hash = wcx_digest_of(KEY_BREAK, record, sizeof(record));
+  return hash;
 }
 
 static void remember(wcx_engine_t *engine, uint64_t match_id)

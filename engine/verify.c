@@ -127,8 +127,8 @@ static void verify_auction(const wcx_engine_t *engine, uint32_t idx)
 {
   const wcx_instrument_t *instrument = &engine->instruments[idx];
   WCX_CHECK((instrument->flags & WCX_INSTRUMENT_F_TOUCHED) == 0, "instrument %u: touched between inputs", idx);
-  WCX_CHECK((instrument->resume_ns != 0) == (instrument->timer_pos != 0), "instrument %u: scheduled for %llu, timer %u", idx, (unsigned long long)instrument->resume_ns,
-            instrument->timer_pos);
+  WCX_CHECK((instrument->resume_ns != 0) == (instrument->timer_pos != 0) && (instrument->resume_ns != 0) == (instrument->resume_arm != 0),
+            "instrument %u: scheduled for %llu, timer %u", idx, (unsigned long long)instrument->resume_ns, instrument->timer_pos);
   WCX_CHECK((instrument->flags & WCX_INSTRUMENT_F_VOLATILE) == 0 || instrument->status == WCX_SECURITY_TRADING_STATUS_PAUSED, "instrument %u: volatile in status %u", idx,
             instrument->status);
   WCX_CHECK((instrument->told_side == WCX_TOLD_NOTHING) != wcx_auction_indicates(instrument->status), "instrument %u: told %u in status %u", idx, instrument->told_side,
