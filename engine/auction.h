@@ -7,8 +7,8 @@
 
    Owner:      the engine's thread, inside wcx_engine_apply.
    Result:     SecurityStatus, PriceBand and the fills' messages are noted; AuctionUpdates are said last.
-   Bounds:     the indicative price looks at the levels between the best prices; an uncross takes one step per fill.
-   Pinned by:  tests/unit/test_auction.c, tests/golden/auction*.play, tests/diff. */
+   Bounds:     those of uncross.h; the orders of an auction one step each when it begins and when it ends.
+   Pinned by:  tests/unit/test_auction.c, tests/golden/auction*.play, tests/golden/status*.play, tests/golden/band*.play, tests/golden/volatility*.play. */
 #ifndef WCX_ENGINE_AUCTION_H
 #define WCX_ENGINE_AUCTION_H
 
@@ -19,6 +19,17 @@ static inline bool wcx_auction_indicates(uint8_t status)
 {
   return status == WCX_SECURITY_TRADING_STATUS_OPENING_AUCTION || status == WCX_SECURITY_TRADING_STATUS_VOLATILITY_AUCTION || status == WCX_SECURITY_TRADING_STATUS_CLOSING_AUCTION;
 }
+
+/* Whether becoming this status trades what crosses in the book. */
+static inline bool wcx_auction_uncrosses(uint8_t status)
+{
+  return status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE || status == WCX_SECURITY_TRADING_STATUS_POST_ONLY_MODE || status == WCX_SECURITY_TRADING_STATUS_POST_CLOSE;
+}
+
+#define WCX_TOLD_NOTHING UINT8_MAX /* told_side of an instrument whose auction the feed has not been told of, or that is in none */
+
+/* An instrument without orders got its definition, a new one or another one: its status is the definition's. Its hash is renewed by the caller. */
+void wcx_auction_defined(wcx_engine_t *engine, wcx_instrument_t *instrument);
 
 /* A SecurityStatus command. */
 const char *wcx_auction_status_error(const wcx_engine_t *engine, const wcx_security_status_t *status);
@@ -36,7 +47,7 @@ void wcx_auction_set_band(wcx_engine_t *engine, const wcx_price_band_t *band);
 const char *wcx_auction_rule_error(const wcx_engine_t *engine, const wcx_volatility_rule_t *rule);
 void wcx_auction_set_rule(wcx_engine_t *engine, const wcx_volatility_rule_t *rule);
 
-/* The end of an input: AuctionUpdates of what was touched. */
+/* The end of an input: AuctionUpdates of what was touched, where they differ from what was told last. An auction that began has been told nothing. */
 void wcx_auction_updates(wcx_engine_t *engine);
 
 #endif

@@ -49,6 +49,23 @@ void wcx_book_enlist(wcx_engine_t *engine, uint32_t slot)
   engine->mmp_orders += (order->flags & WCX_ORDER_F_MMP) != 0;
 }
 
+static void phase_remove(wcx_engine_t *engine, uint32_t slot)
+{
+  wcx_order_extra_t *extras = engine->pool.extras;
+  wcx_instrument_t *instrument = &engine->instruments[engine->pool.orders[slot].instrument];
+  enum wcx_phase phase = wcx_book_phase(extras[slot].tif);
+  uint32_t next = extras[slot].phase_next;
+  uint32_t prev = extras[slot].phase_prev;
+  if (prev != 0)
+    extras[prev].phase_next = next;
+  else
+    instrument->phase_head[phase] = next;
+  if (next != 0)
+    extras[next].phase_prev = prev;
+  else
+    instrument->phase_tail[phase] = prev;
+}
+
 void wcx_book_end(wcx_engine_t *engine, uint32_t slot)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
@@ -63,6 +80,8 @@ void wcx_book_end(wcx_engine_t *engine, uint32_t slot)
   if (__builtin_expect((order->flags & WCX_ORDER_F_EXTRA) != 0, 0))
   {
     wcx_timer_disarm(engine, WCX_TIMER_ORDER, slot);
+    if (wcx_book_phase(engine->pool.extras[slot].tif) != WCX_PHASE_NONE)
+      phase_remove(engine, slot);
     if ((order->flags & (WCX_ORDER_F_HIDDEN | WCX_ORDER_F_ICEBERG)) != 0)
       wcx_book_count_special(engine, slot, -1);
     engine->mmp_orders -= (order->flags & WCX_ORDER_F_MMP) != 0;
@@ -160,7 +179,7 @@ void wcx_book_unlink(wcx_engine_t *engine, uint32_t slot)
   wcx_instrument_touch(engine, instrument);
 }
 
-void wcx_book_refresh(wcx_engine_t *engine, uint32_t slot)
+void wcx_book_refresh(wcx_engine_t *engine, uint32_t slot, bool whole)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_order_extra_t *extra = &engine->pool.extras[slot];
@@ -168,7 +187,7 @@ void wcx_book_refresh(wcx_engine_t *engine, uint32_t slot)
   queue_remove(&engine->pool, &level->head, &level->tail, slot);
   queue_append(&engine->pool, &level->head, &level->tail, slot);
   order->priority = engine->seq;
-  extra->displayed = order->leaves < extra->display_qty ? order->leaves : extra->display_qty;
+  extra->displayed = whole || order->leaves < extra->display_qty ? order->leaves : extra->display_qty;
   extra->public_id = WCX_PUBLIC_ID_REFRESHED | ++engine->display_no;
   level->displayed += (uint64_t)extra->displayed;
 }
@@ -216,29 +235,37 @@ void wcx_book_wait_stop(wcx_engine_t *engine, uint32_t slot)
   wcx_order_sum_add(engine, slot);
 }
 
-void wcx_book_wait_unseen(wcx_engine_t *engine, uint32_t slot, bool closing)
+void wcx_book_wait_unseen(wcx_engine_t *engine, uint32_t slot)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
-  wcx_instrument_t *instrument = &engine->instruments[order->instrument];
   order->level = WCX_LEVEL_UNSEEN;
   order->flags |= WCX_ORDER_F_WAITING;
   order->priority = engine->seq;
-  queue_append(&engine->pool, &instrument->unseen_head[closing], &instrument->unseen_tail[closing], slot);
   wcx_order_sum_add(engine, slot);
+}
+
+void wcx_book_phase_append(wcx_engine_t *engine, uint32_t slot)
+{
+  wcx_order_extra_t *extras = engine->pool.extras;
+  wcx_instrument_t *instrument = &engine->instruments[engine->pool.orders[slot].instrument];
+  enum wcx_phase phase = wcx_book_phase(extras[slot].tif);
+  uint32_t tail = instrument->phase_tail[phase];
+  extras[slot].place = ++engine->place_no;
+  extras[slot].phase_next = 0;
+  extras[slot].phase_prev = tail;
+  if (tail != 0)
+    extras[tail].phase_next = slot;
+  else
+    instrument->phase_head[phase] = slot;
+  instrument->phase_tail[phase] = slot;
 }
 
 static void stop_waiting(wcx_engine_t *engine, uint32_t slot)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
-  wcx_instrument_t *instrument = &engine->instruments[order->instrument];
-  if (order->level == WCX_LEVEL_UNSEEN)
+  if (order->level != WCX_LEVEL_UNSEEN)
   {
-    bool closing = engine->pool.extras[slot].tif == WCX_TIME_IN_FORCE_AT_THE_CLOSE;
-    queue_remove(&engine->pool, &instrument->unseen_head[closing], &instrument->unseen_tail[closing], slot);
-  }
-  else
-  {
-    wcx_ladder_t *ladder = &instrument->stops[order->side - 1];
+    wcx_ladder_t *ladder = &engine->instruments[order->instrument].stops[order->side - 1];
     wcx_level_t *level = &engine->ladders.levels[order->level];
     queue_remove(&engine->pool, &level->head, &level->tail, slot);
     ladder->order_cnt--;
@@ -277,6 +304,13 @@ static wcx_u128_t queue_leaves(const wcx_pool_t *pool, uint32_t slot)
   return sum;
 }
 
+wcx_u128_t wcx_book_level_leaves(const wcx_engine_t *engine, const wcx_instrument_t *instrument, const wcx_level_t *level)
+{
+  if (instrument->special_cnt == 0)
+    return level->displayed;
+  return queue_leaves(&engine->pool, level->head) + queue_leaves(&engine->pool, level->hidden_head);
+}
+
 bool wcx_book_available(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, int64_t price, int64_t low, int64_t high, int64_t qty)
 {
   const wcx_ladders_t *pools = &engine->ladders;
@@ -286,10 +320,7 @@ bool wcx_book_available(const wcx_engine_t *engine, const wcx_instrument_t *inst
     const wcx_level_t *level = &pools->levels[at];
     if (level->price < low || level->price > high)
       return false;
-    if (instrument->special_cnt == 0)
-      sum += level->displayed;
-    else
-      sum += queue_leaves(&engine->pool, level->head) + queue_leaves(&engine->pool, level->hidden_head);
+    sum += wcx_book_level_leaves(engine, instrument, level);
     if (sum >= (uint64_t)qty)
       return true;
   }

@@ -4,6 +4,7 @@
 #include "engine/risk_define.h"
 #include "engine/say.h"
 #include "engine/sbe_meta.h"
+#include "engine/trade_break.h"
 
 #define READ(type, name, from)                                                                                                                                                     \
   type name;                                                                                                                                                                       \
@@ -100,9 +101,9 @@ static void define_instrument(wcx_engine_t *engine, const wcx_security_definitio
   wcx_instrument_t *instrument = &engine->instruments[idx];
   instrument->definition = *def;
   instrument->definition.transact_time = engine->stamp_ns;
-  instrument->status = def->security_trading_status;
   set_rules(instrument);
   wcx_risk_instrument_defined(engine, instrument);
+  wcx_auction_defined(engine, instrument);
   wcx_state_renew_instrument(engine, instrument);
   wcx_security_definition_t *md = wcx_note_feed(engine, WCX_TEMPLATE_SECURITY_DEFINITION, sizeof(*md));
   *md = instrument->definition;
@@ -244,6 +245,21 @@ const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_re
     READ(wcx_day_roll_t, day, body);
     return day_error(engine, &day);
   }
+  case WCX_TEMPLATE_PRICE_BAND:
+  {
+    READ(wcx_price_band_t, band, body);
+    return wcx_auction_band_error(engine, &band);
+  }
+  case WCX_TEMPLATE_VOLATILITY_RULE:
+  {
+    READ(wcx_volatility_rule_t, rule, body);
+    return wcx_auction_rule_error(engine, &rule);
+  }
+  case WCX_TEMPLATE_TRADE_BREAK_COMMAND:
+  {
+    READ(wcx_trade_break_command_t, command, body);
+    return wcx_trade_break_error(engine, &command);
+  }
   case WCX_TEMPLATE_ASSET_DEFINITION:
   {
     READ(wcx_asset_definition_t, def, body);
@@ -292,6 +308,24 @@ void wcx_define(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *b
   {
     READ(wcx_security_status_t, status, body);
     wcx_auction_set_status(engine, &status);
+    break;
+  }
+  case WCX_TEMPLATE_PRICE_BAND:
+  {
+    READ(wcx_price_band_t, band, body);
+    wcx_auction_set_band(engine, &band);
+    break;
+  }
+  case WCX_TEMPLATE_VOLATILITY_RULE:
+  {
+    READ(wcx_volatility_rule_t, rule, body);
+    wcx_auction_set_rule(engine, &rule);
+    break;
+  }
+  case WCX_TEMPLATE_TRADE_BREAK_COMMAND:
+  {
+    READ(wcx_trade_break_command_t, command, body);
+    wcx_trade_break(engine, &command);
     break;
   }
   case WCX_TEMPLATE_ACCOUNT_DEFINITION:

@@ -71,6 +71,7 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   engine->assets.fee_tiers = take(arena, WCX_FEE_TIERS, sizeof(wcx_fee_tier_t));
   engine->balances.records = take(arena, balances_max, sizeof(wcx_balance_t));
   engine->balances.slots = take(arena, wcx_idmap_cap(balances_max), sizeof(uint32_t));
+  engine->breaks = take(arena, WCX_BREAKS_MAX, sizeof(uint64_t));
 }
 
 size_t wcx_engine_footprint(const wcx_engine_limits_t *limits)
@@ -121,6 +122,11 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
 #define CANCEL_SZ (2 * WCX_EMIT_SZ(wcx_execution_report_cancel_t) + 2 * WCX_EMIT_SZ(wcx_delete_order_t))
 #define REFRESH_SZ (FILL_SZ + WCX_EMIT_SZ(wcx_execution_report_restated_t) + 2 * WCX_EMIT_SZ(wcx_add_order_t))
 #define TRIGGER_SZ (WCX_EMIT_SZ(wcx_execution_report_restated_t) + WCX_EMIT_SZ(wcx_execution_report_cancel_t) + 2 * WCX_EMIT_SZ(wcx_add_order_t))
+/* a fill of an uncross may take from two displayed orders, and let two refresh; an order that joins an auction is added first */
+#define UNCROSS_FILL_SZ (FILL_SZ + 2 * WCX_EMIT_SZ(wcx_order_executed_t))
+#define UNCROSS_REFRESH_SZ (REFRESH_SZ + 2 * WCX_EMIT_SZ(wcx_order_executed_t))
+#define JOIN_SZ (2 * WCX_EMIT_SZ(wcx_add_order_t))
+#define BREAK_SZ (2 * WCX_EMIT_SZ(wcx_execution_report_trade_break_t) + 2 * WCX_EMIT_SZ(wcx_trade_break_t))
 #define STATUS_SZ (2 * WCX_EMIT_SZ(wcx_security_status_t) + WCX_EMIT_SZ(wcx_auction_update_t))
 #define PROTECTION_SZ WCX_EMIT_SZ(wcx_mmp_event_t)
 #define LEVELS_LOOKED_AT 8
@@ -136,8 +142,10 @@ static uint64_t protection(const wcx_engine_t *engine)
 static uint64_t everything(const wcx_engine_t *engine)
 {
   uint64_t takers = WCX_TRIGGERS_MAX + 1;
-  uint64_t refreshes = engine->special_total == 0 ? 0 : (WCX_REFRESH_MAX + takers) * REFRESH_SZ;
-  return engine->mmp_cnt * PROTECTION_SZ + (uint64_t)engine->pool.live * FILL_SZ + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes + 2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
+  /* in an uncross a refresh that is one too many shows all that is left: once for an order */
+  uint64_t refreshes = engine->special_total == 0 ? 0 : (WCX_REFRESH_MAX + takers + engine->special_total) * UNCROSS_REFRESH_SZ;
+  return engine->mmp_cnt * PROTECTION_SZ + (uint64_t)engine->pool.live * (UNCROSS_FILL_SZ + JOIN_SZ) + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes +
+         2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
 }
 
 /* Refreshes of one aggressive event in this book. */
@@ -279,6 +287,8 @@ static_assert(FILL_SZ >= CANCEL_SZ, "everything: an order that is canceled says 
 static_assert(FILL_SZ >= CANCEL_SZ / 2 + WCX_EMIT_SZ(wcx_execution_report_restated_t), "a maker that is prevented says less than one that trades");
 static_assert(CANCEL_SZ >= WCX_EMIT_SZ(wcx_order_cancel_reject_t), "cancel bound: a reject comes alone");
 static_assert(WCX_EMIT_SZ(wcx_security_definition_t) >= WCX_EMIT_SZ(wcx_establish_ack_t), "one message: the largest");
+static_assert(2 * WCX_EMIT_SZ(wcx_security_definition_t) >= 2 * WCX_EMIT_SZ(wcx_price_band_t), "one message: the largest");
+static_assert(2 * WCX_EMIT_SZ(wcx_security_definition_t) + STATUS_SZ >= BREAK_SZ, "one message: a trade break says no more");
 
 /* --- apply ---------------------------------------------------------------------------------------------------------------------------- */
 

@@ -59,7 +59,7 @@ void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_engine_input_t *i
 /* Apply one record: hdr->seq must be applied_seq + 1. `body` need not be aligned. Appends the outputs to `out` (room: wcx_engine_output_bound). */
 void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out);
 
-/* Why a definition in a record (401, 402, 403, 404, 405, 410, 411, 413, 416, 301, 302) would be refused at this state, or NULL when it is fine. The text names the
+/* Why a definition in a record (401..405, 410..413, 416, 417, 301, 302, 311) would be refused at this state, or NULL when it is fine. The text names the
    value. Whoever journals a definition asks first; apply() treats a bad one as a check failure. */
 const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
 

@@ -106,7 +106,7 @@ bool wcx_match_reduce(wcx_engine_t *engine, uint32_t slot, wcx_account_t *owner,
   return true;
 }
 
-bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot)
+bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot, bool whole)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_order_extra_t *extra = &engine->pool.extras[slot];
@@ -114,7 +114,7 @@ bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot)
     return false;
   engine->refresh_cnt++;
   wcx_order_sum_sub(engine, slot);
-  wcx_book_refresh(engine, slot);
+  wcx_book_refresh(engine, slot, whole);
   wcx_order_sum_add(engine, slot);
   int64_t price = engine->ladders.levels[order->level].price;
   wcx_session_t *session = &engine->sessions[order->session];
@@ -198,7 +198,7 @@ static void fill_special(wcx_engine_t *engine, wcx_taker_t *taker, uint32_t slot
     note_executed(engine, taker, fill, public_id);
   if (!stays)
     wcx_book_end(engine, slot);
-  else if (wcx_match_refresh(engine, slot) && engine->refresh_cnt >= WCX_REFRESH_MAX)
+  else if (wcx_match_refresh(engine, slot, false) && engine->refresh_cnt >= WCX_REFRESH_MAX)
     taker->stopped = WCX_STOPPED_REFRESHES;
   if (maker_group != 0)
     wcx_mmp_fill(engine, &engine->sessions[maker.session], maker_group, fill, taker);

@@ -112,7 +112,8 @@ void wcx_report_trade(wcx_engine_t *engine, const wcx_instrument_t *instrument, 
 /* Take qty from an order in a book (its tranche at least): leaves, level, balance and digest; no report. False: it is filled and out of its book, and listed still. */
 bool wcx_match_reduce(wcx_engine_t *engine, uint32_t slot, wcx_account_t *owner, const wcx_fill_t *fill, int64_t commission);
 
-/* After its reports: an iceberg whose displayed part is gone says ER_Restated(DisplayRefresh) and shows the next. Returns whether it did. */
-bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot);
+/* After its reports: an iceberg whose displayed part is gone says ER_Restated(DisplayRefresh) and shows the next (`whole`: all that is left). Returns whether
+   it did. */
+bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot, bool whole);
 
 #endif

@@ -19,6 +19,7 @@
 #define PLAY_SHARD 1u
 #define PLAY_ACCOUNTS 64u /* defined from the start */
 #define PLAY_TEXT_SZ 32768u
+#define PLAY_AUCTION_NS 1000000000u /* of a volatility rule that does not say */
 
 static const wcx_engine_limits_t limits = {
     .shard = PLAY_SHARD,
@@ -303,6 +304,16 @@ static void fill_defaults(input_t *input)
   case WCX_TEMPLATE_SECURITY_STATUS:
     fill_omitted(input, "SecurityTradingStatus", WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE);
     break;
+  case WCX_TEMPLATE_VOLATILITY_RULE:
+    fill_omitted(input, "AuctionNanos", PLAY_AUCTION_NS);
+    break;
+  case WCX_TEMPLATE_TRADE_BREAK_COMMAND:
+    fill_omitted(input, "BuyAccount", 1);
+    fill_omitted(input, "SellAccount", 1);
+    fill_omitted(input, "BuySessionID", 1);
+    fill_omitted(input, "SellSessionID", 1);
+    fill_omitted(input, "Reason", WCX_BREAK_REASON_ERRONEOUS);
+    break;
   case WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST: /* null is meant where an account is only a filter */
     if (input->body[offsetof(wcx_order_mass_cancel_request_t, mass_cancel_request_type)] == WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT)
       fill_omitted_account(input);
@@ -330,6 +341,9 @@ static const char *not_taken(const input_t *input)
   case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
   case WCX_TEMPLATE_SECURITY_DEFINITION:
   case WCX_TEMPLATE_SECURITY_STATUS:
+  case WCX_TEMPLATE_PRICE_BAND:
+  case WCX_TEMPLATE_VOLATILITY_RULE:
+  case WCX_TEMPLATE_TRADE_BREAK_COMMAND:
   case WCX_TEMPLATE_SESSION_DEFINITION:
   case WCX_TEMPLATE_SESSION_OPENED:
   case WCX_TEMPLATE_SESSION_CLOSED:

@@ -68,19 +68,21 @@ typedef struct wcx_order_extra
   int64_t display_qty;        /* most that an iceberg shows, else 0 */
   int64_t displayed;          /* what an iceberg shows now */
   uint64_t public_id;         /* OrderID on the feed: its own, or after a display refresh another */
-  uint64_t place;             /* of a waiting stop among its equals, of an unseen order among all: rises */
+  uint64_t place;             /* of a waiting stop among its equals, of an order of a phase in its list: rises */
   uint64_t expire_ns;         /* 0: never */
   uint64_t expire_arm;        /* of its deadline among equal ones */
   uint64_t quote_key;         /* of a quote: group, instrument, entry (quote.c) */
   int64_t collar;             /* price at which a waiting stop that sweeps is held */
   uint32_t smp_id;            /* SelfMatchPreventionID of its own; 0: the account's */
   uint32_t timer_pos;         /* in the heap of deadlines, from 1; 0: none. Not part of any digest. */
+  uint32_t phase_next;        /* behind it in the list of its phase (AtTheOpening, AtTheClose). Not part of any digest: `place` says it. */
+  uint32_t phase_prev;
   uint16_t mmp_group;
   uint16_t exec_inst; /* as last asked for */
   uint8_t smp_inst;   /* enum wcx_self_match_prevention_inst */
   uint8_t tif;        /* enum wcx_time_in_force, of a waiting order */
   uint8_t ord_type;   /* enum wcx_ord_type, of a waiting order */
-  uint8_t pad[33];
+  uint8_t pad[25];
 } wcx_order_extra_t;
 static_assert(sizeof(wcx_order_extra_t) == 128, "order extra: two lines");
 static_assert(offsetof(wcx_order_extra_t, expire_ns) == 48, "order extra");
@@ -125,6 +127,8 @@ static inline wcx_digest_t wcx_pool_extra_hash(const wcx_pool_t *pool, uint32_t 
 {
   wcx_order_extra_t extra = pool->extras[slot];
   extra.timer_pos = 0;
+  extra.phase_next = 0;
+  extra.phase_prev = 0;
   return wcx_digest_of(~pool->orders[slot].order_id, &extra, offsetof(wcx_order_extra_t, pad));
 }
 

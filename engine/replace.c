@@ -275,23 +275,19 @@ static void replace_waiting(wcx_engine_t *engine, wcx_session_t *session, const 
   bool same_place = change->stop && change->stop_px == extra->stop_px;
   wcx_report_replace(engine, session, request, order, change->terms.price, told_display(change), same_place);
   hold_change(engine, change, request->order_qty);
-  if (same_place)
-    wcx_order_sum_sub(engine, slot);
-  else
+  bool moves = !same_place && !change->unseen; /* an order of an auction keeps its turn to join it */
+  if (moves)
     wcx_book_take_out(engine, slot);
+  else
+    wcx_order_sum_sub(engine, slot);
   wcx_book_rename(engine, slot, request->cl_ord_id);
   order->leaves += request->order_qty - order->order_qty;
   order->order_qty = request->order_qty;
   set_characteristics(engine, request, change);
-  if (same_place)
-    wcx_order_sum_add(engine, slot);
-  else if (change->stop)
+  if (moves)
     wcx_stops_place(engine, slot);
   else
-  {
-    extra->place = ++engine->place_no;
-    wcx_book_wait_unseen(engine, slot, extra->tif == WCX_TIME_IN_FORCE_AT_THE_CLOSE);
-  }
+    wcx_order_sum_add(engine, slot);
 }
 
 /* RULES.md section 3: same price, the same or less in all, and shown. */

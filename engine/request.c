@@ -113,10 +113,8 @@ static enum wcx_reject check_characteristics(const wcx_engine_t *engine, const w
 /* Until its auction begins it is not seen. */
 static bool is_unseen(const wcx_instrument_t *instrument, const wcx_terms_t *terms)
 {
-  if (terms->ord_type != WCX_ORD_TYPE_LIMIT)
-    return false;
-  return (terms->tif == WCX_TIME_IN_FORCE_AT_THE_OPENING && instrument->status != WCX_SECURITY_TRADING_STATUS_OPENING_AUCTION) ||
-         (terms->tif == WCX_TIME_IN_FORCE_AT_THE_CLOSE && instrument->status != WCX_SECURITY_TRADING_STATUS_CLOSING_AUCTION);
+  enum wcx_phase phase = wcx_book_phase(terms->tif);
+  return phase != WCX_PHASE_NONE && phase != wcx_book_phase_of_status(instrument->status);
 }
 
 /* Price at which its balance is held. */
@@ -215,7 +213,7 @@ static uint8_t fill_extra(wcx_engine_t *engine, const wcx_new_order_single_t *re
       .mmp_group = request->mmp_group,
       .exec_inst = request->exec_inst,
       .smp_inst = request->self_match_prevention_inst,
-      .tif = request->time_in_force,
+      .tif = entry->terms.tif,
       .ord_type = request->ord_type,
   };
   return WCX_ORDER_F_EXTRA | (iceberg ? WCX_ORDER_F_ICEBERG : 0) | ((request->exec_inst & WCX_EXEC_INST_HIDDEN) != 0 ? WCX_ORDER_F_HIDDEN : 0) |
@@ -260,15 +258,16 @@ static void enter_special(wcx_engine_t *engine, wcx_entry_t *entry, const wcx_ne
     wcx_stops_place(engine, entry->slot);
     return;
   }
+  bool has_phase = wcx_book_phase(entry->terms.tif) != WCX_PHASE_NONE;
+  if (has_phase || engine->pool.extras[entry->slot].expire_ns != 0)
+    enlist(engine, entry);
+  if (has_phase)
+    wcx_book_phase_append(engine, entry->slot);
   if (is_unseen(taker->instrument, &entry->terms))
   {
-    enlist(engine, entry);
-    engine->pool.extras[entry->slot].place = ++engine->place_no;
-    wcx_book_wait_unseen(engine, entry->slot, request->time_in_force == WCX_TIME_IN_FORCE_AT_THE_CLOSE);
+    wcx_book_wait_unseen(engine, entry->slot);
     return;
   }
-  if (engine->pool.extras[entry->slot].expire_ns != 0)
-    enlist(engine, entry);
   wcx_enter(engine, entry);
 }
 

@@ -53,9 +53,9 @@ typedef struct wcx_instrument
   int64_t told_imbalance_qty;
   uint8_t told_side;
   uint8_t pad[3];
-  uint32_t timer_pos;      /* in the heap of deadlines; 0: none */
-  uint32_t unseen_head[2]; /* orders that wait for the opening, for the closing auction, in order of acceptance */
-  uint32_t unseen_tail[2];
+  uint32_t timer_pos;     /* in the heap of deadlines; 0: none */
+  uint32_t phase_head[2]; /* orders of the opening, of the closing auction, by place: unseen before it, in the book while it holds */
+  uint32_t phase_tail[2];
   uint32_t special_cnt; /* live hidden orders and icebergs */
   uint32_t base_asset;  /* index */
   uint32_t quote_asset;
@@ -172,6 +172,9 @@ struct wcx_engine
   /* sessions whose hash must be renewed before the digest is read; apply() settles them when there are WCX_DIRTY_MAX */
   uint32_t dirty_cnt;
   uint32_t *dirty; /* sessions_max */
+  /* trades broken: the last WCX_BREAKS_MAX, in a ring */
+  uint64_t break_cnt;
+  uint64_t *breaks; /* TrdMatchIDs; the newest at (break_cnt - 1) % WCX_BREAKS_MAX; 0: none yet */
   /* day and deadlines */
   uint32_t trade_date;
   uint32_t special_total;  /* live hidden orders and icebergs of all instruments */
@@ -342,6 +345,9 @@ void wcx_mass_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_ord
 void wcx_unlock_trading(wcx_engine_t *engine, wcx_session_t *session, const wcx_unlock_trading_request_t *request);
 void wcx_kill_switch(wcx_engine_t *engine, const wcx_kill_switch_t *kill);
 const char *wcx_kill_switch_error(const wcx_engine_t *engine, const wcx_kill_switch_t *kill);
+
+/* trade_break.c */
+#define WCX_BREAKS_MAX 1024u
 
 /* define.c */
 void wcx_define(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);

@@ -1,5 +1,7 @@
 #include "engine/mmp.h"
 
+#include "engine/trade_break.h"
+
 /* Every kind of record has its own key, so that equal bytes of different kinds never cancel out. */
 enum
 {
@@ -92,7 +94,7 @@ static wcx_digest_t scalars_hash(const wcx_engine_t *engine)
 {
   struct
   {
-    uint64_t seq, stamp_ns, exec_id, match_id, match_event_id, feed_number, display_no, place_no, arm, free_hash;
+    uint64_t seq, stamp_ns, exec_id, match_id, match_event_id, feed_number, display_no, place_no, arm, free_hash, break_cnt;
     uint32_t shard, trade_date, capacity_journaled, free_head, bump, live, stops_due, pad;
     wcx_capacity_t capacity;
   } record;
@@ -106,6 +108,7 @@ static wcx_digest_t scalars_hash(const wcx_engine_t *engine)
   record.display_no = engine->display_no;
   record.place_no = engine->place_no;
   record.arm = engine->timers.arm;
+  record.break_cnt = engine->break_cnt;
   record.stops_due = engine->stops_due;
   record.shard = engine->limits.shard;
   record.trade_date = engine->trade_date;
@@ -185,5 +188,7 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
     wcx_digest_add(&sum, wcx_account_hash(&engine->accounts[i], i));
   wcx_digest_add(&sum, wcx_balance_digest_full(engine));
   wcx_digest_add(&sum, wcx_mmp_digest(engine));
+  for (uint32_t i = 0; i < WCX_BREAKS_MAX; i++)
+    wcx_digest_add(&sum, wcx_trade_break_hash(engine, i));
   return sum;
 }

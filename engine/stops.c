@@ -62,11 +62,11 @@ static uint8_t refused(const wcx_engine_t *engine, const wcx_entry_t *entry)
   const wcx_taker_t *taker = &entry->taker;
   if (taker->sweeps)
     return 0;
-  if (taker->price < taker->instrument->px_low || taker->price > taker->instrument->px_high)
-    return WCX_CANCEL_REASON_PRICE_BAND;
   uint32_t best = taker->instrument->side[2 - taker->side].best;
   bool crosses = best != 0 && wcx_book_crosses(taker->side, taker->price, engine->ladders.levels[best].price);
-  return (entry->terms.exec_inst & WCX_POST_ONLY) != 0 && crosses ? WCX_CANCEL_REASON_POST_ONLY_WOULD_CROSS : 0;
+  if ((entry->terms.exec_inst & WCX_POST_ONLY) != 0 && crosses)
+    return WCX_CANCEL_REASON_POST_ONLY_WOULD_CROSS;
+  return taker->price < taker->instrument->px_low || taker->price > taker->instrument->px_high ? WCX_CANCEL_REASON_PRICE_BAND : 0;
 }
 
 /* A listed stop that stands nowhere takes; `called`: by another's trade. */

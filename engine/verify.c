@@ -1,7 +1,9 @@
 /* All invariants of the state, checked from scratch. */
+#include "engine/auction.h"
 #include "engine/book.h"
-#include "engine/risk.h"
 #include "engine/mmp.h"
+#include "engine/risk.h"
+#include "engine/uncross.h"
 
 /* What has been seen while walking. */
 typedef struct census
@@ -99,20 +101,45 @@ static void verify_stops(const wcx_engine_t *engine, uint32_t idx, uint8_t side,
   census->stops += order_cnt;
 }
 
-static void verify_unseen(const wcx_engine_t *engine, uint32_t idx, census_t *census)
+/* Orders of one auction: unseen unless it holds. */
+static void verify_phase(const wcx_engine_t *engine, uint32_t idx, enum wcx_phase phase, census_t *census)
 {
-  for (uint32_t closing = 0; closing < 2; closing++)
-    for (uint32_t slot = engine->instruments[idx].unseen_head[closing]; slot != 0; slot = engine->pool.orders[slot].next)
-    {
-      const wcx_order_t *order = &engine->pool.orders[slot];
-      WCX_CHECK(order->level == WCX_LEVEL_UNSEEN && order->instrument == idx && (order->flags & WCX_ORDER_F_WAITING) != 0, "slot %u among the unseen of instrument %u", slot, idx);
-      census->unseen++;
-    }
+  const wcx_instrument_t *instrument = &engine->instruments[idx];
+  bool holds = wcx_book_phase_of_status(instrument->status) == phase;
+  uint32_t prev = 0;
+  uint64_t place = 0;
+  for (uint32_t slot = instrument->phase_head[phase]; slot != 0; slot = engine->pool.extras[slot].phase_next)
+  {
+    const wcx_order_t *order = &engine->pool.orders[slot];
+    const wcx_order_extra_t *extra = &engine->pool.extras[slot];
+    bool unseen = order->level == WCX_LEVEL_UNSEEN && (order->flags & WCX_ORDER_F_WAITING) != 0;
+    WCX_CHECK(order->instrument == idx && wcx_book_phase(extra->tif) == phase && unseen != holds, "slot %u of instrument %u in phase %u: level %u flags %02x status %u", slot, idx,
+              phase, order->level, order->flags, instrument->status);
+    WCX_CHECK(extra->phase_prev == prev && extra->place > place, "slot %u of phase %u: place %llu behind slot %u's %llu", slot, phase, (unsigned long long)extra->place, prev,
+              (unsigned long long)place);
+    census->unseen += unseen;
+    place = extra->place;
+    prev = slot;
+  }
+  WCX_CHECK(instrument->phase_tail[phase] == prev, "instrument %u phase %u: tail %u, last seen %u", idx, phase, instrument->phase_tail[phase], prev);
 }
 
-static bool may_cross(uint8_t status)
+/* What the feed was told of an auction is what there is now; of no auction nothing is told. */
+static void verify_auction(const wcx_engine_t *engine, uint32_t idx)
 {
-  return status != WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE && status != WCX_SECURITY_TRADING_STATUS_POST_ONLY_MODE && status != WCX_SECURITY_TRADING_STATUS_POST_CLOSE;
+  const wcx_instrument_t *instrument = &engine->instruments[idx];
+  WCX_CHECK((instrument->flags & WCX_INSTRUMENT_F_TOUCHED) == 0, "instrument %u: touched between inputs", idx);
+  WCX_CHECK((instrument->resume_ns != 0) == (instrument->timer_pos != 0) && (instrument->resume_ns != 0) == (instrument->resume_arm != 0),
+            "instrument %u: scheduled for %llu, timer %u", idx, (unsigned long long)instrument->resume_ns, instrument->timer_pos);
+  WCX_CHECK((instrument->flags & WCX_INSTRUMENT_F_VOLATILE) == 0 || instrument->status == WCX_SECURITY_TRADING_STATUS_PAUSED, "instrument %u: volatile in status %u", idx,
+            instrument->status);
+  WCX_CHECK((instrument->told_side == WCX_TOLD_NOTHING) != wcx_auction_indicates(instrument->status), "instrument %u: told %u in status %u", idx, instrument->told_side,
+            instrument->status);
+  if (!wcx_auction_indicates(instrument->status))
+    return;
+  wcx_indicative_t at = wcx_uncross_indicate(engine, instrument);
+  WCX_CHECK(at.px == instrument->told_px && at.side == instrument->told_side, "instrument %u: told %lld side %u, there is %lld side %u", idx, (long long)instrument->told_px,
+            instrument->told_side, (long long)at.px, at.side);
 }
 
 /* What the short way trusts must be what the long way looks up. */
@@ -134,10 +161,12 @@ static void verify_instrument(const wcx_engine_t *engine, uint32_t idx, census_t
   verify_side(engine, idx, WCX_SIDE_SELL, census);
   verify_stops(engine, idx, WCX_SIDE_BUY, census);
   verify_stops(engine, idx, WCX_SIDE_SELL, census);
-  verify_unseen(engine, idx, census);
+  verify_phase(engine, idx, WCX_PHASE_OPENING, census);
+  verify_phase(engine, idx, WCX_PHASE_CLOSING, census);
+  verify_auction(engine, idx);
   uint32_t bid = instrument->side[0].best;
   uint32_t ask = instrument->side[1].best;
-  if (bid != 0 && ask != 0 && !may_cross(instrument->status))
+  if (bid != 0 && ask != 0 && wcx_auction_uncrosses(instrument->status))
     WCX_CHECK(engine->ladders.levels[bid].price < engine->ladders.levels[ask].price, "instrument %u crossed: bid %lld ask %lld", instrument->security_id,
               (long long)engine->ladders.levels[bid].price, (long long)engine->ladders.levels[ask].price);
 }

@@ -53,7 +53,7 @@ static void bad_instruments_are_refused(void **state)
   d.field = (value);                                                                                                                                                               \
   assert_non_null(world_definition_error(w, WCX_TEMPLATE_SECURITY_DEFINITION, &d))
   REFUSED(security_id, 0);
-  REFUSED(security_trading_status, WCX_SECURITY_TRADING_STATUS_OPENING_AUCTION);
+  REFUSED(security_trading_status, WCX_SECURITY_TRADING_STATUS_CLOSING_AUCTION + 1);
   REFUSED(security_trading_status, 1);
   REFUSED(min_price_increment, 0);
   REFUSED(round_lot, -1);
