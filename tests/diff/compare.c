@@ -344,6 +344,28 @@ static bool same_session(pair_t *pair, uint32_t session_id)
   return engine == reference && strcmp(texts[0], texts[1]) == 0;
 }
 
+/* What Checked accounts may spend, of each asset an instrument names. */
+static bool same_balances(pair_t *pair)
+{
+  wcx_security_definition_t def;
+  wcx_account_definition_t account;
+  for (uint32_t a = 0; wcx_engine_account_at(pair->engine, a, &account); a++)
+    for (uint32_t i = 0; wcx_engine_instrument_at(pair->engine, i, &def); i++)
+      for (uint32_t base = 0; base < 2; base++)
+      {
+        const char *asset = base ? def.base_asset : def.quote_asset;
+        int64_t reference;
+        if (!ref_available(pair->ref, account.account, asset, &reference))
+          continue;
+        wcx_balance_view_t view = {0};
+        (void)wcx_engine_balance(pair->engine, account.account, asset, &view); /* none yet: nothing available */
+        snprintf(pair->why, sizeof(pair->why), "account %u, %.8s available: engine %lld, reference %lld", account.account, asset, (long long)view.available, (long long)reference);
+        if (view.available != reference)
+          return false;
+      }
+  return true;
+}
+
 bool pair_same_state(pair_t *pair)
 {
   wcx_engine_verify(pair->engine);
@@ -368,6 +390,8 @@ bool pair_same_state(pair_t *pair)
   for (uint32_t session_id = 1; session_id <= limits.sessions_max; session_id++)
     if (!same_session(pair, session_id))
       return false;
+  if (!same_balances(pair))
+    return false;
   pair->why[0] = '\0';
   return true;
 }

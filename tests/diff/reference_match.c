@@ -238,7 +238,7 @@ typedef struct sweep
   int64_t last_px; /* of the taker's fills, 0: none */
 } sweep_t;
 
-static sweep_t sweep(ref_t *ref, ref_order_t *taker, ref_band_t band)
+static sweep_t sweep(ref_t *ref, ref_order_t *taker, ref_band_t band, ref_band_t market)
 {
   ref_band_t present = ref_present_band(&ref->instruments[taker->instrument]);
   sweep_t done = {0};
@@ -251,7 +251,7 @@ static sweep_t sweep(ref_t *ref, ref_order_t *taker, ref_band_t band)
     if (!in_band(band, maker->price))
     {
       done.stopped = true;
-      done.dynamic = in_band(present, maker->price);
+      done.dynamic = in_band(present, maker->price) && !in_band(market, maker->price);
       break;
     }
     if (taker->smp_inst != WCX_SELF_MATCH_PREVENTION_INST_NONE && is_own(ref, taker, maker))
@@ -314,10 +314,13 @@ static void dispose_of_rest(ref_t *ref, ref_order_t *taker, sweep_t done)
 void ref_aggress(ref_t *ref, ref_order_t *taker, bool at_entry)
 {
   ref_instrument_t *instrument = &ref->instruments[taker->instrument];
-  ref_band_t band = ref_execution_band(instrument);
+  ref_band_t market = ref_execution_band(instrument);
+  ref_band_t band = market;
+  if (taker->ord_type == WCX_ORD_TYPE_STOP && taker->side == REF_BUY && ref_checked(ref, taker) && taker->collar < band.high)
+    band.high = taker->collar; /* no more is held for it */
   if (at_entry && !enough(ref, taker, band))
     return;
-  sweep_t done = sweep(ref, taker, band);
+  sweep_t done = sweep(ref, taker, band, market);
   if (taker->place == REF_NOWHERE)
     dispose_of_rest(ref, taker, done);
   if (done.dynamic && instrument->rule.dynamic_range > 0)

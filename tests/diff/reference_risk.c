@@ -133,7 +133,13 @@ static bool need_of(const ref_t *ref, const ref_order_t *order, int64_t leaves, 
   return fits(all);
 }
 
-static int64_t *available_of(ref_t *ref, const ref_order_t *order, bool base)
+/* As it is told: the nearest amount. */
+static int64_t told(wcx_i128_t amount)
+{
+  return amount > INT64_MAX ? INT64_MAX : amount < -INT64_MAX ? -INT64_MAX : (int64_t)amount;
+}
+
+static wcx_i128_t *available_of(ref_t *ref, const ref_order_t *order, bool base)
 {
   const ref_instrument_t *instrument = &ref->instruments[order->instrument];
   return &ref->accounts[order->account].balance[base ? instrument->base : instrument->quote].available;
@@ -183,7 +189,7 @@ static const char *adjustment_error(const ref_t *ref, const wcx_balance_adjustme
   const ref_balance_t *balance = &ref->accounts[account].balance[asset];
   if (reference_seen(balance, adjustment->reference))
     return NULL;
-  wcx_i128_t after = (wcx_i128_t)balance->available + adjustment->amount;
+  wcx_i128_t after = balance->available + adjustment->amount;
   if (!fits(after) || (adjustment->amount < 0 && after < 0))
     return "the balance would be below zero or too large";
   return NULL;
@@ -345,9 +351,9 @@ ref_verdict_t ref_judge_money(ref_t *ref, ref_order_t *candidate, const ref_orde
   int64_t need;
   if (!need_of(ref, candidate, candidate->leaves, &need))
     return (ref_verdict_t){WCX_ORD_REJ_REASON_ARITHMETIC_OVERFLOW, WCX_U64_NULL};
-  int64_t available = *available_of(ref, candidate, candidate->side == REF_SELL);
+  wcx_i128_t available = *available_of(ref, candidate, candidate->side == REF_SELL);
   if (available < (wcx_i128_t)need - (old != NULL ? old->held : 0))
-    return refuse(WCX_ORD_REJ_REASON_INSUFFICIENT_BALANCE, available);
+    return refuse(WCX_ORD_REJ_REASON_INSUFFICIENT_BALANCE, told(available));
   return REF_FINE;
 }
 
@@ -432,6 +438,6 @@ bool ref_available(const ref_t *ref, uint32_t account, const char asset[8], int6
   uint32_t b = ref_asset_find(ref, asset);
   if (a == REF_NOBODY || b == REF_NOBODY || ref->accounts[a].def.credit != WCX_CREDIT_CHECKED)
     return false;
-  *amount = ref->accounts[a].balance[b].available;
+  *amount = told(ref->accounts[a].balance[b].available);
   return true;
 }
