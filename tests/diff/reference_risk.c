@@ -352,7 +352,8 @@ ref_verdict_t ref_judge_money(ref_t *ref, ref_order_t *candidate, const ref_orde
   if (!need_of(ref, candidate, candidate->leaves, &need))
     return (ref_verdict_t){WCX_ORD_REJ_REASON_ARITHMETIC_OVERFLOW, WCX_U64_NULL};
   wcx_i128_t available = *available_of(ref, candidate, candidate->side == REF_SELL);
-  if (available < (wcx_i128_t)need - (old != NULL ? old->held : 0))
+  wcx_i128_t more = (wcx_i128_t)need - (old != NULL ? old->held : 0);
+  if ((old == NULL || more > 0) && available < more)
     return refuse(WCX_ORD_REJ_REASON_INSUFFICIENT_BALANCE, told(available));
   return REF_FINE;
 }
