@@ -139,13 +139,17 @@ static uint64_t protection(const wcx_engine_t *engine)
 }
 
 /* What is said when everything there is trades or ends: each order leaves once, each taker leaves one maker behind in part. */
-static uint64_t everything(const wcx_engine_t *engine)
+static uint64_t everything(uint64_t orders, uint64_t special, uint64_t groups, uint64_t instruments)
 {
   uint64_t takers = WCX_TRIGGERS_MAX + 1;
   /* in an uncross a refresh that is one too many shows all that is left: once for an order */
-  uint64_t refreshes = engine->special_total == 0 ? 0 : (WCX_REFRESH_MAX + takers + engine->special_total) * UNCROSS_REFRESH_SZ;
-  return engine->mmp_cnt * PROTECTION_SZ + (uint64_t)engine->pool.live * (UNCROSS_FILL_SZ + JOIN_SZ) + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes +
-         2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
+  uint64_t refreshes = special == 0 ? 0 : (WCX_REFRESH_MAX + takers + special) * UNCROSS_REFRESH_SZ;
+  return groups * PROTECTION_SZ + orders * (UNCROSS_FILL_SZ + JOIN_SZ) + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes + 2 * instruments * STATUS_SZ;
+}
+
+static uint64_t everything_now(const wcx_engine_t *engine)
+{
+  return everything(engine->pool.live, engine->special_total, engine->mmp_cnt, engine->instrument_cnt);
 }
 
 /* Refreshes of one aggressive event in this book. */
@@ -267,7 +271,7 @@ static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *
   case WCX_TEMPLATE_SESSION_CLOSED:
     return WCX_EMIT_SZ(wcx_terminate_t) + engine->pool.live * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
   case WCX_TEMPLATE_SECURITY_STATUS:
-    return everything(engine);
+    return everything_now(engine);
   case WCX_TEMPLATE_TICK:
     return 0;
   default: /* one message: the largest is a SecurityDefinition, noted first */
@@ -275,12 +279,23 @@ static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *
   }
 }
 
+/* What an input says beside of what becomes of orders that were there before: less than this. */
+static uint64_t own_max(uint64_t sessions)
+{
+  uint64_t quotes = QUOTE_ACK_SZ + 2 * WCX_QUOTE_SETS_MAX * (QUOTE_SIDE_SZ + REFRESH_SZ);
+  return quotes + sessions * WCX_EMIT_SZ(wcx_trading_lock_event_t) + 2 * WCX_EMIT_SZ(wcx_security_definition_t);
+}
+
 uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
 {
-  uint64_t bound = input_bound(engine, hdr, body);
   if (__builtin_expect(hdr->stamp_ns >= wcx_engine_next_deadline_ns(engine) || engine->stop_cnt != 0, 0))
-    bound += everything(engine);
-  return bound;
+    return everything_now(engine) + own_max(engine->session_cnt);
+  return input_bound(engine, hdr, body);
+}
+
+uint64_t wcx_engine_output_bound_max(const wcx_engine_limits_t *limits)
+{
+  return everything(limits->orders_max, limits->orders_max, wcx_mmp_groups_max(limits), limits->instruments_max) + own_max(limits->sessions_max);
 }
 static_assert(WCX_EMIT_SZ(wcx_execution_report_new_t) >= REJECT_SZ, "new_bound: a reject comes alone");
 static_assert(FILL_SZ >= CANCEL_SZ, "everything: an order that is canceled says less than one that trades");
