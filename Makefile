@@ -80,7 +80,7 @@ LIBS_wcx-diff     := engine
 SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
-BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c
+BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
 SRC_wcx-bench     := bench/main.c bench/engine_bench.c $(BENCH_SRC) $(PROD)
 LIBS_wcx-bench    := engine
 
