@@ -191,7 +191,7 @@ tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(
 
 DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
-DEPS_BENCH := g++ libbenchmark-dev
+DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
@@ -212,6 +212,9 @@ deps-run:
 
 deps-test:
 	$(call install,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH) $(DEPS_TEST))
+
+deps-bench:
+	$(call install,$(DEPS_BUILD) $(DEPS_BENCH))
 
 # pkg-config answers are read when make starts: after an installation the build must be another make.
 JOBS ?= 2
@@ -257,7 +260,12 @@ bench: deps-run ## round-trip times of the appliance beside the port's own echo 
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
 
+bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts (some minutes; needs 6 GiB)
+	$(submake) build micro
+	@exec python3 bench/engine.py
+
 micro: $(MICRO) ## compile the micro-benchmarks, build/bin/wcx-micro (needs libbenchmark-dev)
+	@:
 
 clean: ## remove everything that was built, journals included
 	@[ ! -e build/run/environment ] || { echo 'wcx: error: the appliance runs from build/run: make down first' >&2; exit 1; }
@@ -267,4 +275,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests deps deps-run deps-test run up down test test-long lint bench micro clean help
+.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long lint bench bench-engine micro clean help

@@ -365,7 +365,7 @@ static uint64_t digest_output(void *of, uint32_t cnt)
   return wcx_out_digest_value(&world->digest).lo;
 }
 
-/* An order's hash added to the sum. */
+/* An order's hash added to the sum, right after a field of it was written: as in the engine, the wider loads wait for the narrower store. */
 static uint64_t digest_order_hash(void *of, uint32_t cnt)
 {
   digest_world_t *world = of;
