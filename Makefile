@@ -23,10 +23,12 @@ OBJ := $(B)/obj
 LIB := $(B)/lib
 
 CC ?= gcc
+CXX ?= g++
 OPT ?= -O3
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 SAN := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS_ALL := -std=c17 -D_GNU_SOURCE $(OPT) -g -march=$(MARCH) -maes -fno-strict-aliasing -fstack-protector-strong $(WARN) $(SAN) -I. -I$(B)
+CXXFLAGS_ALL := -std=c++17 $(OPT) -g -march=$(MARCH) -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I.
 LDFLAGS_ALL := $(SAN) -Wl,-z,relro,-z,now
 
 pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
@@ -80,9 +82,10 @@ LIBS_wcx-diff     := engine
 SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
-BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c $(BENCH_SRC) $(PROD)
+BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c $(BENCH_SRC) $(PROD)
 LIBS_wcx-bench    := engine
+LD_wcx-bench      := -lm
 
 ALL_LIBS := engine dataplane persist client control
 SRC_engine    := $(ENGINE_SRC)
@@ -164,12 +167,25 @@ $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/li
 endef
 $(foreach e,$(E2E_PROGRAMS),$(eval $(call e2e_rule,$(e))))
 
+# The micro-benchmarks: C cases below a C++ main, with a library that nothing else needs. Apart from `build`, so that `make run` installs no C++.
+MICRO := $(if $(SANITIZER),,$(BIN)/wcx-micro)
+
+$(OBJ)/%.o: %.cpp
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BIN)/wcx-micro: $(OBJ)/bench/micro/main.o $(call objs,bench/micro/micro.c bench/rig.c $(PROD)) $(LIB)/libwcx-engine.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ -lbenchmark -lpthread
+
 $(B)/tests/tools/liballoc_count.so: tests/tools/alloc_count.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -Wno-pedantic -fPIC -shared -o $@ $<
 
-tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) ## compile the tests
+tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -177,6 +193,7 @@ tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(
 
 DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
+DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
@@ -196,7 +213,10 @@ deps-run:
 	$(call install,$(DEPS_BUILD) $(DEPS_RUN))
 
 deps-test:
-	$(call install,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST))
+	$(call install,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH) $(DEPS_TEST))
+
+deps-bench:
+	$(call install,$(DEPS_BUILD) $(DEPS_BENCH))
 
 # pkg-config answers are read when make starts: after an installation the build must be another make.
 JOBS ?= 2
@@ -242,12 +262,19 @@ bench: deps-run ## round-trip times of the appliance beside the port's own echo 
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
 
+bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts (some minutes; needs 6 GiB)
+	$(submake) build micro
+	@exec python3 bench/engine.py
+
+micro: $(MICRO) ## compile the micro-benchmarks, build/bin/wcx-micro (needs libbenchmark-dev)
+	@:
+
 clean: ## remove everything that was built, journals included
 	@[ ! -e build/run/environment ] || { echo 'wcx: error: the appliance runs from build/run: make down first' >&2; exit 1; }
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests deps deps-run deps-test run up down test test-long lint bench clean help
+.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long lint bench bench-engine micro clean help
