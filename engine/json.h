@@ -25,7 +25,8 @@ int wcx_json_record(char *buf, size_t buf_sz, uint64_t epoch, const wcx_record_h
 /* Parse one line into a body. On success *msg names the message and `body` (WCX_RECORD_BODY_SZ_MAX bytes) holds block and group, *body_sz its bytes;
    omitted optional fields are null, other omitted fields 0, and present[i] tells which of msg->fields were given.
    Char fields are padded with spaces. SessionID and TransactTime, where the message has no such field, are returned in *extra; so are SessionID and Stamp
-   of a journal dump line, whose other header members are read over. "Book" lines: *msg NULL and extra->book set. */
+   of a journal dump line, whose other header members are read over. "Book" and "Snapshot" lines: *msg NULL and extra->book or
+   extra->snapshot set. */
 typedef struct wcx_json_extra
 {
   bool has_session_id;
@@ -34,6 +35,7 @@ typedef struct wcx_json_extra
   uint64_t transact_time;
   bool book;
   uint32_t book_security_id;
+  bool snapshot;
 } wcx_json_extra_t;
 
 #define WCX_JSON_FIELDS_MAX 40u

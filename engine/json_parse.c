@@ -415,6 +415,18 @@ static bool read_book(reader_t *r, wcx_json_extra_t *extra)
   return true;
 }
 
+static bool read_snapshot(reader_t *r, wcx_json_extra_t *extra)
+{
+  extra->snapshot = true;
+  return expect(r, '{', "after Snapshot") && expect(r, '}', "in Snapshot, which has no fields");
+}
+
+/* The line asks for something that is no message. */
+static bool asks(const wcx_json_extra_t *extra)
+{
+  return extra->book || extra->snapshot;
+}
+
 /* A member of the line: the message itself, or what a journal dump writes beside it. */
 static bool read_line_member(reader_t *r, target_t *t, const wcx_sbe_msg_t **out)
 {
@@ -435,10 +447,12 @@ static bool read_line_member(reader_t *r, target_t *t, const wcx_sbe_msg_t **out
     if (strcmp(name, beside[i]) == 0)
       return read_unsigned(r, UINT64_MAX, &ignored, name);
   }
-  if (*out != NULL || t->extra->book)
+  if (*out != NULL || asks(t->extra))
     return bad(r, "one line holds one message; %s is a second", name);
   if (strcmp(name, "Book") == 0)
     return read_book(r, t->extra);
+  if (strcmp(name, "Snapshot") == 0)
+    return read_snapshot(r, t->extra);
   t->msg = wcx_sbe_find_name(name);
   if (t->msg == NULL)
     return bad(r, "%s is not a message of the schema", name);
@@ -458,7 +472,7 @@ static bool read_line(reader_t *r, target_t *t, const wcx_sbe_msg_t **out)
   skip_space(r);
   if (r->at != r->end)
     return bad(r, "the line goes on after its object");
-  return *out != NULL || t->extra->book || bad(r, "the line names no message");
+  return *out != NULL || asks(t->extra) || bad(r, "the line names no message");
 }
 
 const char *wcx_json_parse(const char *line, size_t len, const wcx_sbe_msg_t **msg, void *body, uint16_t *body_sz, bool present[WCX_JSON_FIELDS_MAX], wcx_json_extra_t *extra,

@@ -3,13 +3,15 @@
    - quantities are conserved, order by order, as its owner's reports tell them;
    - a book built from the feed alone equals the engine's, order by order in priority;
    - numbers of every stream rise by one; outputs stay within the bound announced (checked by the fixture);
-   - engines with other sizes of memory and another hash key end in the same digests. */
+   - engines with other sizes of memory and another hash key end in the same digests, and write the same snapshots;
+   - an engine that is replaced by what its snapshot says, again and again, ends in the same digests. */
 #include "tests/unit/engine_fixture.h"
 
 #include "engine/reject.h"
 
 #define COMMAND_CNT 200000
 #define CHECK_EVERY 500
+#define SNAPSHOT_EVERY 997
 #define INSTRUMENT_CNT 3
 #define SESSION_CNT 9
 #define TRACKED_MAX 512
@@ -525,6 +527,20 @@ static void populate(world_t *w)
   world_apply(w, WCX_TEMPLATE_CAPACITY, 0, 0, &capacity, sizeof(capacity));
 }
 
+/* Of equal engines: both write the same, and the second goes on as what the first wrote. */
+static void go_through_snapshot(const world_t *one, world_t *two, const wcx_engine_limits_t *limits)
+{
+  uint64_t sz, sz_two;
+  uint8_t *snapshot = world_save(one, &sz);
+  uint8_t *snapshot_two = world_save(two, &sz_two);
+  assert_int_equal(sz, sz_two);
+  assert_memory_equal(snapshot, snapshot_two, sz);
+  world_load(two, limits, snapshot, sz);
+  wcx_engine_verify(two->engine);
+  free(snapshot);
+  free(snapshot_two);
+}
+
 static void whatever_comes(void **state)
 {
   (void)state;
@@ -533,6 +549,8 @@ static void whatever_comes(void **state)
   print_message("# WCX_SEED=%llu\n", (unsigned long long)rng);
   static const wcx_engine_limits_t other = {
       .shard = 1, .orders_max = 5000, .levels_max = 3000, .instruments_max = 100, .accounts_max = 777, .sessions_max = 64, .hash_key = UINT64_C(0xfeedfacecafebeef)};
+  static const wcx_engine_limits_t larger = {
+      .shard = 1, .orders_max = 6001, .levels_max = 2222, .instruments_max = 60, .accounts_max = 999, .sessions_max = 70, .hash_key = UINT64_C(0x0ddba11)};
   static world_t one, two;
   static model_t m;
   world_make(&one, &world_limits, 1 << 20);
@@ -547,6 +565,8 @@ static void whatever_comes(void **state)
     apply(&one, &c);
     apply(&two, &c);
     hear(&m, &one);
+    if (i % SNAPSHOT_EVERY == 0)
+      go_through_snapshot(&one, &two, i / SNAPSHOT_EVERY % 2 == 0 ? &other : &larger);
     if (i % CHECK_EVERY != 0)
       continue;
     wcx_engine_verify(one.engine);

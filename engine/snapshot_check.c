@@ -1,0 +1,255 @@
+/* Is a loaded state safe to walk? Bytes of a file are not trusted: every index lies in its table, every list and tree ends.
+
+   A list ends because it is checked link by link, without walking: who names a neighbour is named back by it, and both stand in the same place. So nobody has two
+   predecessors, the head has none, and no cycle can be reached from it. A tree ends because each node knows its parent, the digits looked at become lower from node to node, and
+   no more nodes are met than are in use. What the sums say is not asked here: wcx_engine_verify does. */
+#include "engine/book.h"
+#include "engine/snapshot_table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+typedef struct check
+{
+  const wcx_engine_t *engine;
+  char *error;
+  size_t error_sz;
+  /* the ladder that is being looked at */
+  uint32_t instrument;
+  uint8_t side;
+  uint8_t waiting; /* WCX_ORDER_F_WAITING, or 0 */
+  /* met so far in all of them */
+  uint32_t levels;
+  uint32_t nodes;
+} check_t;
+
+static __attribute__((format(printf, 2, 3))) bool unsound(const check_t *check, const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(check->error, check->error_sz, fmt, args);
+  va_end(args);
+  return false;
+}
+
+/* --- orders ----------------------------------------------------------------------------------------------------------------------------- */
+
+static const wcx_order_t *order_at(const wcx_engine_t *engine, uint32_t slot)
+{
+  return slot <= engine->pool.bump ? &engine->pool.orders[slot] : NULL;
+}
+
+/* In the same queue: behind it when `next`, before it else. */
+static bool queue_neighbour(const wcx_engine_t *engine, uint32_t slot, uint32_t neighbour, bool next)
+{
+  if (neighbour == 0)
+    return true;
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  const wcx_order_t *other = order_at(engine, neighbour);
+  return other != NULL && other->level == order->level && other->instrument == order->instrument && (next ? other->prev : other->next) == slot;
+}
+
+static bool session_neighbour(const wcx_engine_t *engine, uint32_t slot, uint32_t neighbour, bool next)
+{
+  if (neighbour == 0)
+    return true;
+  const wcx_order_t *other = order_at(engine, neighbour);
+  const wcx_order_links_t *links = &engine->pool.links[neighbour];
+  return other != NULL && other->level != 0 && other->session == engine->pool.orders[slot].session && (next ? links->prev : links->next) == slot;
+}
+
+static bool live_order(const check_t *check, uint32_t slot)
+{
+  const wcx_engine_t *engine = check->engine;
+  const wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_order_links_t links = engine->pool.links[slot];
+  if (order->level != WCX_LEVEL_UNSEEN && order->level > engine->ladders.level_bump)
+    return unsound(check, "slot %u: level %u of %u", slot, order->level, engine->ladders.level_bump);
+  if (order->session >= engine->session_cnt || order->instrument >= engine->instrument_cnt || wcx_state_account(engine, order->account) == NULL)
+    return unsound(check, "slot %u: session %u of %u, instrument %u of %u, account %u", slot, order->session, engine->session_cnt, order->instrument, engine->instrument_cnt,
+                   order->account);
+  if ((order->side != WCX_SIDE_BUY && order->side != WCX_SIDE_SELL) || order->leaves <= 0 || order->leaves > order->order_qty)
+    return unsound(check, "slot %u: side %u, leaves %lld of %lld", slot, order->side, (long long)order->leaves, (long long)order->order_qty);
+  if (!queue_neighbour(engine, slot, order->next, true) || !queue_neighbour(engine, slot, order->prev, false))
+    return unsound(check, "slot %u: stands between slots %u and %u, which do not agree", slot, order->prev, order->next);
+  if (!session_neighbour(engine, slot, links.next, true) || !session_neighbour(engine, slot, links.prev, false))
+    return unsound(check, "slot %u: listed between slots %u and %u, which do not agree", slot, links.prev, links.next);
+  return true;
+}
+
+static bool orders(const check_t *check)
+{
+  const wcx_pool_t *pool = &check->engine->pool;
+  uint32_t live = 0;
+  for (uint32_t slot = 1; slot <= pool->bump; slot++)
+  {
+    const wcx_order_t *order = &pool->orders[slot];
+    if (((uint32_t)order->order_id & WCX_ORDER_SLOT_MAX) != slot)
+      return unsound(check, "slot %u: OrderID %llu", slot, (unsigned long long)order->order_id);
+    if (order->level == 0)
+      continue;
+    live++;
+    if (!live_order(check, slot))
+      return false;
+  }
+  return live == pool->live || unsound(check, "%u orders live, %u counted", live, pool->live);
+}
+
+/* Each free slot knows the hash of the list below it, so the list is what it was, or its hashes do not add up. */
+static bool free_orders(const check_t *check)
+{
+  const wcx_pool_t *pool = &check->engine->pool;
+  uint32_t free_max = pool->bump - pool->live;
+  uint64_t hash = pool->free_hash;
+  uint32_t cnt = 0;
+  for (uint32_t slot = pool->free_head; slot != 0; slot = pool->orders[slot].next, cnt++)
+  {
+    const wcx_order_t *order = order_at(check->engine, slot);
+    if (order == NULL || order->level != 0 || cnt == free_max)
+      return unsound(check, "free slot %u after %u others: of %u, %u are free", slot, cnt, pool->bump, free_max);
+    if (hash != wcx_pool_free_hash(wcx_pool_free_below(order), order->order_id))
+      return unsound(check, "free slot %u: hash %016llx", slot, (unsigned long long)hash);
+    hash = wcx_pool_free_below(order);
+  }
+  return hash == 0 || unsound(check, "below the free list lies %016llx", (unsigned long long)hash);
+}
+
+/* Both ends of a queue of orders that stand at `level`. */
+static bool queue_ends(const check_t *check, uint32_t head, uint32_t tail, uint32_t level)
+{
+  const wcx_order_t *first = order_at(check->engine, head);
+  const wcx_order_t *last = order_at(check->engine, tail);
+  if (head == 0 && tail == 0)
+    return true;
+  return (head != 0 && tail != 0 && first != NULL && last != NULL && first->level == level && last->level == level && first->prev == 0 && last->next == 0) ||
+         unsound(check, "level %u: a queue from slot %u to slot %u", level, head, tail);
+}
+
+static bool sessions(const check_t *check)
+{
+  const wcx_engine_t *engine = check->engine;
+  for (uint32_t i = 0; i < engine->session_cnt; i++)
+  {
+    uint32_t head = engine->sessions[i].order_head;
+    uint32_t tail = engine->sessions[i].order_tail;
+    const wcx_order_t *first = order_at(engine, head);
+    const wcx_order_t *last = order_at(engine, tail);
+    if (head == 0 && tail == 0)
+      continue;
+    if (head == 0 || tail == 0 || first == NULL || last == NULL || first->level == 0 || last->level == 0 || first->session != i || last->session != i ||
+        engine->pool.links[head].prev != 0 || engine->pool.links[tail].next != 0)
+      return unsound(check, "session %u: a list from slot %u to slot %u", i, head, tail);
+  }
+  return true;
+}
+
+/* --- ladders ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* Every node above a level, all of them met before it, looks at the level's digit. */
+static bool key_leads_there(const wcx_ladders_t *pools, const wcx_level_t *level)
+{
+  uint8_t digit = level->digit;
+  for (uint32_t at = level->node; at != 0; at = pools->nodes[at].parent)
+  {
+    const wcx_ladder_node_t *node = &pools->nodes[at];
+    if (level->key >> node->shift >> 6 != node->prefix || (level->key >> node->shift & 63) != digit)
+      return false;
+    digit = node->digit;
+  }
+  return true;
+}
+
+static bool leaf(check_t *check, uint32_t slot, uint32_t parent, uint32_t digit)
+{
+  const wcx_ladders_t *pools = &check->engine->ladders;
+  if (slot == 0 || slot > pools->level_bump || check->levels == pools->level_live)
+    return unsound(check, "level %u: of %u, %u live", slot, pools->level_bump, pools->level_live);
+  check->levels++;
+  const wcx_level_t *level = &pools->levels[slot];
+  if (level->node != parent || level->digit != digit || !key_leads_there(pools, level))
+    return unsound(check, "level %u: key %llx at digit %u of node %u", slot, (unsigned long long)level->key, digit, parent);
+  const wcx_order_t *first = order_at(check->engine, wcx_book_first(level));
+  if (first == NULL || first->instrument != check->instrument || first->side != check->side || (first->flags & WCX_ORDER_F_WAITING) != check->waiting)
+    return unsound(check, "level %u: slot %u is first in it", slot, wcx_book_first(level));
+  return queue_ends(check, level->head, level->tail, slot) && queue_ends(check, level->hidden_head, level->hidden_tail, slot);
+}
+
+/* What hangs at a digit of a node, or of nothing; `above`: the shift of the node, 66 of nothing. `best` gets the level that is met first. */
+static bool tree(check_t *check, uint32_t ref, uint32_t parent, uint32_t digit, uint32_t above, uint32_t *best)
+{
+  const wcx_ladders_t *pools = &check->engine->ladders;
+  if ((ref & WCX_LADDER_LEVEL) != 0)
+  {
+    *best = *best != 0 ? *best : ref & ~WCX_LADDER_LEVEL;
+    return leaf(check, ref & ~WCX_LADDER_LEVEL, parent, digit);
+  }
+  if (ref == 0 || ref > pools->node_bump || check->nodes == pools->node_live)
+    return unsound(check, "node %u: of %u, %u live", ref, pools->node_bump, pools->node_live);
+  check->nodes++;
+  const wcx_ladder_node_t *node = &pools->nodes[ref];
+  if (node->parent != parent || node->digit != digit || node->shift >= above || node->shift % 6 != 0 || (node->bitmap & (node->bitmap - 1)) == 0)
+    return unsound(check, "node %u: shift %u, children %llx, at digit %u of node %u", ref, node->shift, (unsigned long long)node->bitmap, digit, parent);
+  for (uint64_t bits = node->bitmap; bits != 0; bits &= bits - 1)
+  {
+    uint32_t child = (uint32_t)__builtin_ctzll(bits);
+    if (!tree(check, node->child[child], ref, child, node->shift, best))
+      return false;
+  }
+  return true;
+}
+
+static bool ladder(check_t *check, const wcx_ladder_t *ladder, uint8_t side, uint8_t waiting)
+{
+  uint32_t before = check->levels;
+  uint32_t best = 0;
+  check->side = side;
+  check->waiting = waiting;
+  if (ladder->root != 0 && !tree(check, ladder->root, 0, 0, 66, &best))
+    return false;
+  return (ladder->best == best && ladder->level_cnt == check->levels - before) ||
+         unsound(check, "ladder with best level %u of %u: %u of %u met", ladder->best, ladder->level_cnt, best, check->levels - before);
+}
+
+static bool ladders(check_t *check)
+{
+  const wcx_engine_t *engine = check->engine;
+  const wcx_ladders_t *pools = &engine->ladders;
+  for (check->instrument = 0; check->instrument < engine->instrument_cnt; check->instrument++)
+  {
+    const wcx_instrument_t *instrument = &engine->instruments[check->instrument];
+    for (uint8_t side = WCX_SIDE_BUY; side <= WCX_SIDE_SELL; side++)
+      if (!ladder(check, &instrument->side[side - 1], side, 0) || !ladder(check, &instrument->stops[side - 1], side, WCX_ORDER_F_WAITING))
+        return false;
+    for (uint32_t closing = 0; closing < 2; closing++)
+      if (!queue_ends(check, instrument->unseen_head[closing], instrument->unseen_tail[closing], WCX_LEVEL_UNSEEN))
+        return false;
+  }
+  return (check->levels == pools->level_live && check->nodes == pools->node_live && check->levels <= pools->level_bump && check->nodes <= pools->node_bump) ||
+         unsound(check, "%u levels and %u nodes live, %u and %u met", pools->level_live, pools->node_live, check->levels, check->nodes);
+}
+
+static bool free_levels(const check_t *check)
+{
+  const wcx_ladders_t *pools = &check->engine->ladders;
+  uint32_t free_cnt = pools->level_bump - pools->level_live;
+  uint32_t slot = pools->level_free;
+  for (; slot != 0 && slot <= pools->level_bump && free_cnt != 0; free_cnt--)
+    slot = pools->levels[slot].node;
+  return (slot == 0 && free_cnt == 0) || unsound(check, "free levels: %u more after slot %u", free_cnt, slot);
+}
+
+static bool free_nodes(const check_t *check)
+{
+  const wcx_ladders_t *pools = &check->engine->ladders;
+  uint32_t free_cnt = pools->node_bump - pools->node_live;
+  uint32_t slot = pools->node_free;
+  for (; slot != 0 && slot <= pools->node_bump && free_cnt != 0; free_cnt--)
+    slot = pools->nodes[slot].parent;
+  return (slot == 0 && free_cnt == 0) || unsound(check, "free nodes: %u more after slot %u", free_cnt, slot);
+}
+
+bool wcx_snapshot_sound(const wcx_engine_t *engine, char *error, size_t error_sz)
+{
+  check_t check = {.engine = engine, .error = error, .error_sz = error_sz};
+  return orders(&check) && free_orders(&check) && sessions(&check) && ladders(&check) && free_levels(&check) && free_nodes(&check);
+}
