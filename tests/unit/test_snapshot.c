@@ -63,6 +63,16 @@ static void session_event(world_t *w, uint32_t session_id, bool opened, uint8_t 
     world_apply(w, WCX_TEMPLATE_SESSION_CLOSED, session_id, 0, &close, sizeof(close));
 }
 
+/* Closed so much later than the input before, its orders to be canceled after so many ms. */
+static void disconnect_at(world_t *w, uint32_t session_id, uint64_t later_ns, uint32_t window_ms)
+{
+  wcx_session_opened_t open = {.uuid = 2000 + session_id, .cod_timeout_window = window_ms, .flags = 1, .transport = 2};
+  wcx_session_closed_t close = {.uuid = 2000 + session_id, .transport = 2, .cancel_orders = 2};
+  uint64_t stamp_ns = wcx_engine_last_stamp_ns(w->engine) + later_ns;
+  world_apply_at(w, stamp_ns - (later_ns > 1), WCX_TEMPLATE_SESSION_OPENED, session_id, 0, &open, sizeof(open));
+  world_apply_at(w, stamp_ns + (later_ns == 1), WCX_TEMPLATE_SESSION_CLOSED, session_id, 0, &close, sizeof(close));
+}
+
 static void special(world_t *w, uint32_t session_id, uint8_t side, int64_t price, uint32_t kind)
 {
   wcx_new_order_single_t request = an_order(w->cl_ord_id[session_id] + 1, session_id, side, price, 20);
@@ -84,7 +94,7 @@ static void special(world_t *w, uint32_t session_id, uint8_t side, int64_t price
     break;
   case 4:
     request.time_in_force = WCX_TIME_IN_FORCE_GTD;
-    request.expire_time = wcx_engine_last_stamp_ns(w->engine) + 1000 + (uint64_t)price;
+    request.expire_time = wcx_engine_last_stamp_ns(w->engine) + 5000000 + (uint64_t)price;
     break;
   case 5:
     request.time_in_force = WCX_TIME_IN_FORCE_AT_THE_OPENING;
@@ -115,16 +125,27 @@ static void enrich(world_t *w)
     }
   for (uint32_t i = 0; i < 7; i++)
     special(w, 1 + i % 6, i % 2 == 0 ? BUY : SELL, i % 2 == 0 ? 900 + i : bases[5] * 20 + i, i);
-  order(w, 5, SELL, bases[5] - 20, 45); /* trades: a last price, partly filled orders */
+  order(w, 5, SELL, bases[5] - 20, 30); /* trades: a last price, an order filled in part */
   for (uint32_t session = 1; session <= 4; session++)
     for (uint64_t id = 1; id <= 5; id += 2 + session % 2)
       cancel(w, session, id);
   order(w, 2, BUY, 777, 3); /* reuses a slot */
   replace(w, 2, w->cl_ord_id[2], 778, 9);
-  session_event(w, 3, false, 2); /* a deadline */
+  for (uint32_t i = 0; i < 3; i++)
+    special(w, 1 + i, BUY, 905, 3); /* equal deadlines, armed from higher slots to lower ones */
+  for (uint32_t i = 0; i < 5; i++)
+    special(w, 1 + i, BUY, 350 - 60 * i, 4); /* each before those armed earlier */
+  order(w, 7, BUY, 123, 1);                  /* alone in its session and at its price */
+  special(w, 6, SELL, bases[5] + 500, 0);
+  order_tif(w, 1, BUY, bases[5] + 500, 4, IOC); /* takes what the iceberg shows: a refresh */
+  for (uint32_t session = 1; session <= 4; session++)
+    cancel(w, session, 7 + session);
+  disconnect_at(w, 4, 1, 3);
+  disconnect_at(w, 3, UINT64_C(1000000), 2); /* the same deadline */
+  disconnect_at(w, 5, 1, 1);
   world_apply(w, WCX_TEMPLATE_KILL_SWITCH, 0, 0, &kill, sizeof(kill));
-  assert_true(w->engine->pool.free_head != 0 && w->engine->ladders.node_live > 2 && w->engine->ladders.level_free != 0 && w->engine->timers.cnt >= 3);
-  assert_true(w->engine->special_total == 2 && w->engine->stop_cnt == 1 && w->engine->dirty_cnt != 0 && w->engine->instruments[0].last_px != 0);
+  assert_true(w->engine->pool.free_head != 0 && w->engine->ladders.node_live > 2 && w->engine->ladders.level_free != 0 && w->engine->timers.cnt == 13);
+  assert_true(w->engine->special_total == 3 && w->engine->display_no == 1 && w->engine->stop_cnt == 1 && w->engine->dirty_cnt != 0 && w->engine->instruments[0].last_px != 0);
 }
 
 /* More commands, some of which make everything that waits happen. Step by step, so that two worlds can be compared. */
@@ -152,7 +173,7 @@ static void go_on(world_t *w, uint32_t step)
     special(w, session, step % 20 == 4 ? BUY : SELL, step % 20 == 4 ? 930 : 99999, step / 10);
     break;
   case 5:
-    world_apply_at(w, wcx_engine_last_stamp_ns(w->engine) + (step < 30 ? 700 : DAY_NS / 2), WCX_TEMPLATE_TICK, 0, 0, &tick, sizeof(tick));
+    world_apply_at(w, wcx_engine_last_stamp_ns(w->engine) + (step < 30 ? 2000000 : DAY_NS / 2), WCX_TEMPLATE_TICK, 0, 0, &tick, sizeof(tick));
     break;
   case 6:
     session_event(w, session, step % 20 == 6, (uint8_t)(step / 20 % 3));
@@ -231,6 +252,35 @@ static void saving_what_was_loaded_gives_the_same_bytes(void **state)
   assert_memory_equal(snapshot, again, sz);
   free(snapshot);
   free(again);
+}
+
+/* An input triggers so many stops at most; the others are due whenever the engine goes on, this one or the loaded one. */
+static void stops_that_are_left_over_are_kept(void **state)
+{
+  world_t *w = *state;
+  static world_t copy;
+  wcx_tick_t tick = {0};
+  order(w, 1, BUY, 100, 1);
+  for (uint32_t i = 0; i < 70; i++)
+  {
+    wcx_new_order_single_t stop = an_order(w->cl_ord_id[2] + 1, 2, SELL, 90, 1);
+    stop.ord_type = WCX_ORD_TYPE_STOP_LIMIT;
+    stop.stop_px = 100;
+    send_order(w, 2, &stop);
+  }
+  order(w, 3, SELL, 100, 1);
+  assert_int_equal(w->engine->stop_cnt, 6);
+  uint64_t sz;
+  uint8_t *snapshot = world_save(w, &sz);
+  world_make(&copy, &other_limits, 1 << 20);
+  world_load(&copy, &other_limits, snapshot, sz);
+  assert_int_equal(wcx_engine_next_deadline_ns(copy.engine), wcx_engine_last_stamp_ns(w->engine));
+  world_apply(w, WCX_TEMPLATE_TICK, 0, 0, &tick, sizeof(tick));
+  world_apply(&copy, WCX_TEMPLATE_TICK, 0, 0, &tick, sizeof(tick));
+  expect_same_said(w, &copy);
+  assert_int_equal(copy.engine->stop_cnt, 0);
+  world_free(&copy);
+  free(snapshot);
 }
 
 static void an_empty_engine_has_a_snapshot(void **state)
@@ -327,6 +377,24 @@ static void every_table_has_a_section(void **state)
   }
   assert_int_equal(kept, wcx_snapshot_section_cnt);
   assert_int_equal(end, wcx_engine_footprint(&world_limits));
+}
+
+/* What is left out as transient says nothing between inputs, or stands here with those of which it is known that the next input sets them anew. */
+static void what_is_transient_is_empty(void **state)
+{
+  static const char *const set_anew[] = {"receive_ns", "out", "notes_from", "last_print", "noted", "taker_slot", "trigger_cnt", "refresh_cnt", "rejects"};
+  static const uint8_t zeros[64];
+  world_t *w = *state;
+  enrich(w);
+  for (uint32_t i = 0; i < wcx_snapshot_field_cnt; i++)
+  {
+    const wcx_snapshot_field_t *field = &wcx_snapshot_fields[i];
+    bool listed = field->kind != WCX_FIELD_TRANSIENT;
+    for (uint32_t j = 0; j < sizeof(set_anew) / sizeof(set_anew[0]); j++)
+      listed = listed || strcmp(field->name, set_anew[j]) == 0;
+    if (!listed && (field->sz > sizeof(zeros) || memcmp((const uint8_t *)w->engine + field->off, zeros, field->sz) != 0))
+      fail_msg("%s says something between inputs", field->name);
+  }
 }
 
 static void sections_have_ids_of_their_own(void **state)
@@ -626,6 +694,139 @@ static void forged_bytes_do_no_harm(void **state)
   free(snapshot);
 }
 
+/* Bytes of the first element with this index in the section with this id. */
+static void *element_of(uint8_t *snapshot, uint32_t id, uint64_t idx)
+{
+  uint64_t off = head_sz(snapshot);
+  for (uint32_t i = 0;; i++)
+  {
+    wcx_snapshot_entry_t entry = entry_of(snapshot, i);
+    if (entry.id == id)
+      return snapshot + off + idx * entry.sz;
+    off += entry.cnt * entry.sz;
+  }
+}
+
+static void *order_of(uint8_t *snapshot, uint32_t slot)
+{
+  return element_of(snapshot, WCX_SNAPSHOT_ORDERS, slot - 1);
+}
+
+static uint32_t *field_of(uint8_t *snapshot, const char *name)
+{
+  uint8_t *at = element_of(snapshot, WCX_SNAPSHOT_FIELDS, 0);
+  for (uint32_t i = 0; i < wcx_snapshot_field_cnt; i++)
+  {
+    if (strcmp(wcx_snapshot_fields[i].name, name) == 0)
+      return (uint32_t *)(void *)at;
+    at += wcx_snapshot_fields[i].kind == WCX_FIELD_KEPT ? wcx_snapshot_fields[i].sz : 0;
+  }
+  fail_msg("no field %s", name);
+  return NULL;
+}
+
+/* Change a number of a snapshot, expect the reason, change it back. `at` need not be aligned. */
+#define FORGE(type, at, value, why)                                                                                                                                                \
+  do                                                                                                                                                                               \
+  {                                                                                                                                                                                \
+    void *forge_at = (at);                                                                                                                                                         \
+    type forged = (type)(value);                                                                                                                                                   \
+    type honest;                                                                                                                                                                   \
+    memcpy(&honest, forge_at, sizeof(honest));                                                                                                                                     \
+    memcpy(forge_at, &forged, sizeof(forged));                                                                                                                                     \
+    mend(snapshot);                                                                                                                                                                \
+    expect_refused(&tight_limits, snapshot, sz, why);                                                                                                                              \
+    memcpy(forge_at, &honest, sizeof(honest));                                                                                                                                     \
+  } while (0)
+
+#define IN(element, type, member) ((uint8_t *)(element) + offsetof(type, member))
+
+/* Each kind of reference that leads elsewhere is refused for what it is, before anything follows it. */
+static void a_reference_that_leads_elsewhere_is_named(void **state)
+{
+  world_t *w = *state;
+  enrich(w);
+  uint64_t sz;
+  uint8_t *snapshot = world_save(w, &sz);
+  const wcx_engine_t *e = w->engine;
+  uint32_t best = e->instruments[0].side[0].best;
+  uint32_t slot = e->ladders.levels[best].head;
+  uint32_t listed = e->sessions[0].order_head;
+  uint32_t node = e->ladders.levels[best].node;
+  uint32_t free_slot = e->pool.free_head;
+  uint32_t alone = e->sessions[6].order_head;
+  FORGE(uint64_t, IN(order_of(snapshot, slot), wcx_order_t, order_id), e->pool.orders[slot].order_id + 1, "OrderID");
+  FORGE(uint32_t, IN(order_of(snapshot, alone), wcx_order_t, level), e->ladders.level_bump + 1, "level 47 of 46");
+  FORGE(uint32_t, IN(order_of(snapshot, alone), wcx_order_t, session), e->session_cnt, "session 10 of 10");
+  FORGE(uint16_t, IN(order_of(snapshot, alone), wcx_order_t, instrument), e->instrument_cnt, "instrument 2 of 2");
+  FORGE(uint32_t, IN(order_of(snapshot, alone), wcx_order_t, account), 12345, "account 12345");
+  FORGE(uint8_t, IN(order_of(snapshot, alone), wcx_order_t, side), 3, "side 3");
+  FORGE(int64_t, IN(order_of(snapshot, alone), wcx_order_t, leaves), 0, "leaves 0 of");
+  FORGE(int64_t, IN(order_of(snapshot, alone), wcx_order_t, leaves), INT64_MAX, "leaves 9223372036854775807 of");
+  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, next), e->pool.bump + 1, "which do not agree");
+  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, next), slot, "which do not agree");
+  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, prev), free_slot, "which do not agree");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LINKS, listed - 1), wcx_order_links_t, next), e->pool.bump + 1, "listed between");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LINKS, listed - 1), wcx_order_links_t, prev), listed, "listed between");
+  FORGE(uint32_t, field_of(snapshot, "pool.live"), e->pool.live + 1, "counted");
+  FORGE(uint32_t, field_of(snapshot, "pool.free_head"), e->pool.bump + 1, "free slot");
+  FORGE(uint32_t, field_of(snapshot, "pool.free_head"), slot, "free slot");
+  FORGE(uint32_t, field_of(snapshot, "pool.free_head"), 0, "below the free list lies");
+  FORGE(uint32_t, IN(order_of(snapshot, free_slot), wcx_order_t, next), 0, "below the free list lies");
+  FORGE(uint64_t, field_of(snapshot, "pool.free_hash"), e->pool.free_hash + 1, "hash");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_SESSIONS, 0), wcx_session_t, order_head), free_slot, "session 0: a list from slot");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_SESSIONS, 0), wcx_session_t, order_tail), e->pool.bump + 1, "session 0: a list from slot");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_SESSIONS, 0), wcx_session_t, order_head), e->sessions[1].order_head, "session 0: a list from slot");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LEVELS, best - 1), wcx_level_t, head), 0, "is first in it");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LEVELS, best - 1), wcx_level_t, head), free_slot, "a queue from");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LEVELS, best - 1), wcx_level_t, tail), free_slot, "a queue from");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LEVELS, best - 1), wcx_level_t, hidden_tail), slot, "a queue from");
+  FORGE(uint64_t, IN(element_of(snapshot, WCX_SNAPSHOT_LEVELS, best - 1), wcx_level_t, key), 5, "key 5 at digit");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LEVELS, best - 1), wcx_level_t, node), node + 1, "at digit");
+  FORGE(uint8_t, IN(element_of(snapshot, WCX_SNAPSHOT_NODES, node - 1), wcx_ladder_node_t, shift), 63, "shift 63");
+  FORGE(uint64_t, IN(element_of(snapshot, WCX_SNAPSHOT_NODES, node - 1), wcx_ladder_node_t, bitmap), UINT64_C(1) << 63, "children 8000000000000000");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_NODES, node - 1), wcx_ladder_node_t, parent), node, "at digit");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, side[0].root), e->ladders.node_bump + 1, "node");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, side[0].root), WCX_LADDER_LEVEL | (e->ladders.level_bump + 1), "level");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, side[0].root), 0, "ladder with best level");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, side[0].best), e->ladders.level_bump, "ladder with best level");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, unseen_tail[0]), e->pool.bump + 1, "a queue from");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 1), wcx_instrument_t, stops[0].root), e->instruments[0].stops[0].root, "live");
+  FORGE(uint32_t, field_of(snapshot, "ladders.level_live"), e->ladders.level_live + 1, "and");
+  FORGE(uint32_t, field_of(snapshot, "ladders.level_live"), e->ladders.level_live - 1, "live");
+  FORGE(uint32_t, field_of(snapshot, "ladders.node_live"), e->ladders.node_live - 1, "live");
+  FORGE(uint32_t, field_of(snapshot, "ladders.level_free"), e->ladders.level_bump + 1, "free levels");
+  FORGE(uint32_t, field_of(snapshot, "ladders.level_free"), 0, "free levels");
+  FORGE(uint32_t, field_of(snapshot, "ladders.node_free"), e->ladders.node_bump + 1, "free nodes");
+  mend(snapshot);
+  world_load(w, &tight_limits, snapshot, sz);
+  free(snapshot);
+}
+
+/* A whole header and table, and nothing that they could speak of. */
+static void a_head_without_fields_is_refused(void **state)
+{
+  world_t *w = *state;
+  uint64_t sz;
+  uint8_t *snapshot = world_save(w, &sz);
+  uint64_t head = head_sz(snapshot);
+  uint8_t *cut = malloc(head);
+  wcx_snapshot_hdr_t hdr = header_of(snapshot);
+  hdr.sz = head;
+  memcpy(cut, snapshot, head);
+  memcpy(cut, &hdr, sizeof(hdr));
+  for (uint32_t i = 0; i < hdr.section_cnt; i++)
+  {
+    wcx_snapshot_entry_t entry = entry_of(cut, i);
+    entry.cnt = 0;
+    memcpy(cut + sizeof(hdr) + i * sizeof(entry), &entry, sizeof(entry));
+  }
+  assert_true(mend(cut));
+  expect_refused(&tight_limits, cut, head, "fields: 0 elements");
+  free(cut);
+  free(snapshot);
+}
+
 /* Where each section's reference lies is tried with every slot there is, and some that there are not. */
 static void forged_references_do_no_harm(void **state)
 {
@@ -671,11 +872,13 @@ int main(void)
   const struct CMUnitTest tests[] = {
       world_test(a_loaded_engine_goes_on_as_the_saved_one),
       world_test(saving_what_was_loaded_gives_the_same_bytes),
+      world_test(stops_that_are_left_over_are_kept),
       cmocka_unit_test(an_empty_engine_has_a_snapshot),
       world_test(the_header_says_where_it_stands),
       world_test(too_small_a_buffer_is_left_alone),
       cmocka_unit_test(every_field_has_a_row),
       world_test(every_table_has_a_section),
+      world_test(what_is_transient_is_empty),
       cmocka_unit_test(sections_have_ids_of_their_own),
       world_test(what_is_kept_comes_back),
       world_test(other_formats_are_refused),
@@ -686,6 +889,8 @@ int main(void)
       world_test(every_other_length_is_refused),
       world_test(forged_bytes_do_no_harm),
       world_test(forged_references_do_no_harm),
+      world_test(a_reference_that_leads_elsewhere_is_named),
+      world_test(a_head_without_fields_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
