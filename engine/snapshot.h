@@ -31,7 +31,7 @@
    Result:     the bytes are a function of the records applied: engines with other sizes of memory and other hash keys write the same, and so does an engine that was
                loaded from them.
    Bounds:     O(state).
-   Pinned by:  tests/unit/test_snapshot.c, tests/property/test_engine_invariants.c, tests/golden/snapshot.play, tests/diff. */
+   Pinned by:  tests/unit/test_snapshot*.c, tests/property/test_engine_invariants.c, tests/golden/snapshot.play, tests/diff. */
 #ifndef WCX_ENGINE_SNAPSHOT_H
 #define WCX_ENGINE_SNAPSHOT_H
 

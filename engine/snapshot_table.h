@@ -5,7 +5,7 @@
    this agrees.
 
    Owner:      none, constant tables and functions of the engine's thread.
-   Pinned by:  tests/unit/test_snapshot.c. */
+   Pinned by:  tests/unit/test_snapshot*.c. */
 #ifndef WCX_ENGINE_SNAPSHOT_TABLE_H
 #define WCX_ENGINE_SNAPSHOT_TABLE_H
 
