@@ -357,7 +357,7 @@ static int run_jobs(const options_t *options, shared_t *shared)
     {
       int result = work(options, shared);
       fflush(stdout);
-      _exit(result);
+      exit(result); /* and not _exit: counters of coverage are written on the way out */
     }
     live++;
   }
