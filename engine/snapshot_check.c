@@ -1,7 +1,7 @@
 /* Is a loaded state safe to walk? Bytes of a file are not trusted: every index lies in its table, every list and tree ends.
 
-   A list ends because it is checked link by link, without walking: who names a neighbour is named back by it, and both stand in the same place. So nobody has two
-   predecessors, the head has none, and no cycle can be reached from it. A tree ends because each node knows its parent, the digits looked at become lower from node to node, and
+   A list ends because it is checked link by link, without walking: the order behind each one names it as the order before, both stand in the same place, and no more name
+   one before than are named behind. So links agree both ways, nobody has two predecessors, the head has none, and no cycle can be reached from it. A tree ends because each node knows its parent, the digits looked at become lower from node to node, and
    no more nodes are met than are in use. What the sums say is not asked here: wcx_engine_verify does. */
 #include "engine/book.h"
 #include "engine/snapshot_table.h"
@@ -39,30 +39,25 @@ static const wcx_order_t *order_at(const wcx_engine_t *engine, uint32_t slot)
   return slot <= engine->pool.bump ? &engine->pool.orders[slot] : NULL;
 }
 
-/* In the same queue: behind it when `next`, before it else. */
-static bool queue_neighbour(const wcx_engine_t *engine, uint32_t slot, uint32_t neighbour, bool next)
+/* The order behind it in its queue stands there too, and knows it. */
+static bool queue_goes_on(const wcx_engine_t *engine, uint32_t slot)
 {
-  if (neighbour == 0)
-    return true;
   const wcx_order_t *order = &engine->pool.orders[slot];
-  const wcx_order_t *other = order_at(engine, neighbour);
-  return other != NULL && other->level == order->level && other->instrument == order->instrument && (next ? other->prev : other->next) == slot;
+  const wcx_order_t *next = order_at(engine, order->next);
+  return order->next == 0 || (next != NULL && next->level == order->level && next->instrument == order->instrument && next->prev == slot);
 }
 
-static bool session_neighbour(const wcx_engine_t *engine, uint32_t slot, uint32_t neighbour, bool next)
+static bool session_goes_on(const wcx_engine_t *engine, uint32_t slot)
 {
-  if (neighbour == 0)
-    return true;
-  const wcx_order_t *other = order_at(engine, neighbour);
-  const wcx_order_links_t *links = &engine->pool.links[neighbour];
-  return other != NULL && other->level != 0 && other->session == engine->pool.orders[slot].session && (next ? links->prev : links->next) == slot;
+  uint32_t next = engine->pool.links[slot].next;
+  const wcx_order_t *order = order_at(engine, next);
+  return next == 0 || (order != NULL && order->level != 0 && order->session == engine->pool.orders[slot].session && engine->pool.links[next].prev == slot);
 }
 
 static bool live_order(const check_t *check, uint32_t slot)
 {
   const wcx_engine_t *engine = check->engine;
   const wcx_order_t *order = &engine->pool.orders[slot];
-  wcx_order_links_t links = engine->pool.links[slot];
   if (order->level != WCX_LEVEL_UNSEEN && order->level > engine->ladders.level_bump)
     return unsound(check, "slot %u: level %u of %u", slot, order->level, engine->ladders.level_bump);
   if (order->session >= engine->session_cnt || order->instrument >= engine->instrument_cnt || wcx_state_account(engine, order->account) == NULL)
@@ -70,20 +65,24 @@ static bool live_order(const check_t *check, uint32_t slot)
                    order->account);
   if ((order->side != WCX_SIDE_BUY && order->side != WCX_SIDE_SELL) || order->leaves <= 0 || order->leaves > order->order_qty)
     return unsound(check, "slot %u: side %u, leaves %lld of %lld", slot, order->side, (long long)order->leaves, (long long)order->order_qty);
-  if (!queue_neighbour(engine, slot, order->next, true) || !queue_neighbour(engine, slot, order->prev, false))
-    return unsound(check, "slot %u: stands between slots %u and %u, which do not agree", slot, order->prev, order->next);
-  if (!session_neighbour(engine, slot, links.next, true) || !session_neighbour(engine, slot, links.prev, false))
-    return unsound(check, "slot %u: listed between slots %u and %u, which do not agree", slot, links.prev, links.next);
-  return true;
+  if (!queue_goes_on(engine, slot))
+    return unsound(check, "slot %u: slot %u stands behind it, and does not agree", slot, order->next);
+  return session_goes_on(engine, slot) || unsound(check, "slot %u: slot %u is listed behind it, and does not agree", slot, engine->pool.links[slot].next);
 }
+
+#define AHEAD 16u /* orders that stand one behind the other in a queue lie anywhere in the pool */
 
 static bool orders(const check_t *check)
 {
   const wcx_pool_t *pool = &check->engine->pool;
   uint32_t live = 0;
+  uint32_t behind[2] = {0}; /* how many name one behind them, in a queue and in a session's list */
+  uint32_t before[2] = {0};
   for (uint32_t slot = 1; slot <= pool->bump; slot++)
   {
     const wcx_order_t *order = &pool->orders[slot];
+    if (slot + AHEAD <= pool->bump && order[AHEAD].next <= pool->bump)
+      __builtin_prefetch(&pool->orders[order[AHEAD].next]);
     if (((uint32_t)order->order_id & WCX_ORDER_SLOT_MAX) != slot)
       return unsound(check, "slot %u: OrderID %llu", slot, (unsigned long long)order->order_id);
     if (order->level == 0)
@@ -91,7 +90,13 @@ static bool orders(const check_t *check)
     live++;
     if (!live_order(check, slot))
       return false;
+    behind[0] += order->next != 0;
+    behind[1] += pool->links[slot].next != 0;
+    before[0] += order->prev != 0;
+    before[1] += pool->links[slot].prev != 0;
   }
+  if (behind[0] != before[0] || behind[1] != before[1])
+    return unsound(check, "%u and %u orders stand behind others, %u and %u before others: they do not agree", before[0], before[1], behind[0], behind[1]);
   return live == pool->live || unsound(check, "%u orders live, %u counted", live, pool->live);
 }
 

@@ -125,11 +125,11 @@ static void a_reference_that_leads_elsewhere_is_named(void **state)
   FORGE(uint8_t, IN(order_of(snapshot, alone), wcx_order_t, side), 3, "side 3");
   FORGE(int64_t, IN(order_of(snapshot, alone), wcx_order_t, leaves), 0, "leaves 0 of");
   FORGE(int64_t, IN(order_of(snapshot, alone), wcx_order_t, leaves), INT64_MAX, "leaves 9223372036854775807 of");
-  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, next), e->pool.bump + 1, "which do not agree");
-  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, next), slot, "which do not agree");
-  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, prev), free_slot, "which do not agree");
-  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LINKS, listed - 1), wcx_order_links_t, next), e->pool.bump + 1, "listed between");
-  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LINKS, listed - 1), wcx_order_links_t, prev), listed, "listed between");
+  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, next), e->pool.bump + 1, "not agree");
+  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, next), slot, "not agree");
+  FORGE(uint32_t, IN(order_of(snapshot, slot), wcx_order_t, prev), free_slot, "not agree");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LINKS, listed - 1), wcx_order_links_t, next), e->pool.bump + 1, "not agree");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_LINKS, listed - 1), wcx_order_links_t, prev), listed, "not agree");
   FORGE(uint32_t, field_of(snapshot, "pool.live"), e->pool.live + 1, "counted");
   FORGE(uint32_t, field_of(snapshot, "pool.free_head"), e->pool.bump + 1, "free slot");
   FORGE(uint32_t, field_of(snapshot, "pool.free_head"), slot, "free slot");
