@@ -15,21 +15,22 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' '$(1)' '$(2)')
 
 SANITIZER ?=
+COVERAGE ?=
 MARCH ?= x86-64-v3
 comma := ,
-B := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
+B := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))$(if $(COVERAGE),/coverage)
 BIN := $(B)/bin
 OBJ := $(B)/obj
 LIB := $(B)/lib
 
 CC ?= gcc
 CXX ?= g++
-OPT ?= -O3
+OPT ?= $(if $(COVERAGE),-O0 --coverage,-O3)
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 SAN := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS_ALL := -std=c17 -D_GNU_SOURCE $(OPT) -g -march=$(MARCH) -maes -fno-strict-aliasing -fstack-protector-strong $(WARN) $(SAN) -I. -I$(B)
 CXXFLAGS_ALL := -std=c++17 $(OPT) -g -march=$(MARCH) -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I.
-LDFLAGS_ALL := $(SAN) -Wl,-z,relro,-z,now
+LDFLAGS_ALL := $(SAN) $(if $(COVERAGE),--coverage) -Wl,-z,relro,-z,now
 
 pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 
@@ -87,7 +88,7 @@ SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale
 LIBS_wcx-bench    := engine
 LD_wcx-bench      := -lm
 
-ALL_LIBS := engine dataplane persist client control
+ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
 SRC_engine    := $(ENGINE_SRC)
 SRC_dataplane := $(DATAPLANE_SRC)
 SRC_persist   := $(PERSIST_SRC)
@@ -143,7 +144,7 @@ $(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
 endef
 $(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
 
-$(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c)) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
+$(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c))) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
@@ -195,6 +196,7 @@ DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpc
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+DEPS_COVERAGE := gcovr
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
 define install
@@ -246,6 +248,14 @@ test: deps-test ## set up, build and run every test; the last line is the count
 	$(submake) tests build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-sim build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-diff SANITIZER=$(SANITIZED)
 	@exec python3 tests/run.py --sanitized build/$(subst $(comma),-,$(SANITIZED))
 
+# The tests of the engine alone: those that need nothing above it.
+COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/loop_fixture)' tests/unit/test_*.c tests/property/test_*.c)
+
+coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
+	$(call install,$(DEPS_COVERAGE))
+	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
+	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
+
 test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them
 
 # cppcheck does not see that wcx_die and wcx_check_failed never return: clang's analyser, which does, checks null pointers and uninitialised members.
@@ -277,4 +287,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long lint bench bench-engine micro clean help
+.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long coverage lint bench bench-engine micro clean help
