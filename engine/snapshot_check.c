@@ -327,7 +327,8 @@ static bool groups(const check_t *check)
   {
     const wcx_mmp_group_t *group = &engine->mmp_groups[i];
     if (group->session >= engine->session_cnt || group->next > i || group->first >= WCX_MMP_FILLS || group->entry_cnt > WCX_MMP_FILLS)
-      return unsound(check, "protection group %u: session %u of %u, next %u, %u fills from %u", i, group->session, engine->session_cnt, group->next, group->entry_cnt, group->first);
+      return unsound(check, "protection group %u: session %u of %u, next %u, %u fills from %u", i, group->session, engine->session_cnt, group->next, group->entry_cnt,
+                     group->first);
   }
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     if (engine->sessions[i].mmp_head > engine->mmp_cnt)

@@ -9,7 +9,7 @@
    Bounds:     O(log n) to arm or disarm.
    Invariants: every armed owner knows its place in the heap, and nobody else does.
    Digest:     the owners' (time, arming) are part of their records' hashes; places in the heap are not.
-   Pinned by:  tests/unit/test_timers.c. */
+   Pinned by:  tests/golden/expiry.play, tests/unit/test_snapshot.c, tests/diff. */
 #ifndef WCX_ENGINE_TIMERS_H
 #define WCX_ENGINE_TIMERS_H
 

@@ -124,7 +124,7 @@ typedef struct ref_asset
 
 typedef struct ref_balance
 {
-  wcx_i128_t available; /* fills may take it beyond any single amount */
+  wcx_i128_t available;       /* fills may take it beyond any single amount */
   uint64_t highest_reference; /* 0: none seen */
   uint64_t seen;              /* bit n: highest - n */
 } ref_balance_t;

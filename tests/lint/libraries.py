@@ -22,6 +22,7 @@ ALLOWED = {
     "wcx-sim": {"libcrypto"},
     "wcx-rtt": {"libcrypto"},
     "wcx-bench": set(),
+    "wcx-diff": set(),
     "wcx-micro": {"libbenchmark", "libstdc++", "libgcc_s"},
 }
 

@@ -698,14 +698,8 @@ static void whatever_comes(void **state)
                                             .sessions_max = 64,
                                             .long_way_only = true,
                                             .hash_key = UINT64_C(0xfeedfacecafebeef)};
-  static const wcx_engine_limits_t larger = {.shard = 1,
-                                             .orders_max = 6001,
-                                             .levels_max = 2222,
-                                             .instruments_max = 60,
-                                             .accounts_max = 999,
-                                             .sessions_max = 70,
-                                             .long_way_only = true,
-                                             .hash_key = UINT64_C(0x0ddba11)};
+  static const wcx_engine_limits_t larger = {
+      .shard = 1, .orders_max = 6001, .levels_max = 2222, .instruments_max = 60, .accounts_max = 999, .sessions_max = 70, .long_way_only = true, .hash_key = UINT64_C(0x0ddba11)};
   static world_t one, two;
   static model_t m;
   world_make(&one, &world_limits, 1 << 20);

@@ -3,8 +3,9 @@
 #define WCX_TESTS_SNAPSHOT_FIXTURE_H
 
 #include "engine/base/crc32c.h"
+#include "engine/mmp.h"
 #include "engine/snapshot_table.h"
-#include "tests/unit/engine_fixture.h"
+#include "tests/unit/quote_fixture.h"
 
 #define DAY_NS UINT64_C(86400000000000)
 
@@ -109,12 +110,45 @@ static inline void special(world_t *w, uint32_t session_id, uint8_t side, int64_
   send_order(w, session_id, &request);
 }
 
+/* Account 7 has a balance, account 6 a limit; a fee tier is defined, a trade broken, a protection group has counted fills. */
+static inline void enrich_money_and_groups(world_t *w)
+{
+  wcx_account_definition_t checked = {.account = 7, .credit = WCX_CREDIT_CHECKED, .status = WCX_ACCOUNT_STATUS_ACTIVE, .kyc_tier = 2};
+  wcx_balance_adjustment_t adjustment = {.asset = "USDT    ", .amount = INT64_C(1000000000000), .reference = 5, .account = 7};
+  wcx_limit_update_t limit = {.asset = "BTC     ",
+                              .max_order_qty = 1000,
+                              .max_order_notional = WCX_I64_NULL,
+                              .max_open_notional = WCX_I64_NULL,
+                              .max_position = INT64_C(1000000000000),
+                              .max_open_orders = WCX_U32_NULL,
+                              .account = 6};
+  wcx_fee_tier_definition_t tier = {.fee_tier = 3, .maker_share = 500000, .taker_share = 900000};
+  wcx_trade_break_command_t broken = {
+      .trd_match_id = 1, .last_px = 100, .last_qty = 1, .security_id = 1, .buy_account = 1, .sell_account = 2, .buy_session_id = 1, .sell_session_id = 2, .reason = 1};
+  assert_null(world_definition_error(w, WCX_TEMPLATE_ACCOUNT_DEFINITION, &checked));
+  world_apply(w, WCX_TEMPLATE_ACCOUNT_DEFINITION, 0, 0, &checked, sizeof(checked));
+  assert_null(world_definition_error(w, WCX_TEMPLATE_BALANCE_ADJUSTMENT, &adjustment));
+  world_apply(w, WCX_TEMPLATE_BALANCE_ADJUSTMENT, 0, 0, &adjustment, sizeof(adjustment));
+  assert_null(world_definition_error(w, WCX_TEMPLATE_LIMIT_UPDATE, &limit));
+  world_apply(w, WCX_TEMPLATE_LIMIT_UPDATE, 0, 0, &limit, sizeof(limit));
+  assert_null(world_definition_error(w, WCX_TEMPLATE_FEE_TIER_DEFINITION, &tier));
+  world_apply(w, WCX_TEMPLATE_FEE_TIER_DEFINITION, 0, 0, &tier, sizeof(tier));
+  configure(w, 6, a_group(3, DAY_NS, 100));
+  protected_order(w, 6, 3, SELL, 100, 2);
+  order(w, 1, BUY, 100, 1);
+  assert_null(world_definition_error(w, WCX_TEMPLATE_TRADE_BREAK_COMMAND, &broken));
+  world_apply(w, WCX_TEMPLATE_TRADE_BREAK_COMMAND, 0, 0, &broken, sizeof(broken));
+  cancel(w, 6, w->cl_ord_id[6]);
+  assert_true(w->engine->balances.cnt >= 2 && w->engine->mmp_cnt == 1 && w->engine->mmp_groups[0].entry_cnt == 1 && w->engine->break_cnt == 1);
+}
+
 static inline void enrich(world_t *w)
 {
   static const int64_t bases[] = {1000, 1000, 1000, 90000, 5000000, INT64_C(700000000000)};
   wcx_security_definition_t second = an_instrument(40000);
   wcx_day_roll_t day = {.trade_date = 20260101};
   wcx_kill_switch_t kill = {.account = 8, .locked = 1};
+  enrich_money_and_groups(w);
   world_define(w, &second);
   world_apply(w, WCX_TEMPLATE_DAY_ROLL, 0, 0, &day, sizeof(day));
   world_session(w, 70000, WCX_U32_NULL);

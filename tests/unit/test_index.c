@@ -23,11 +23,8 @@ static int setup(void **state)
   memset(pool.orders, 0, (MAX + 1) * sizeof(wcx_order_t));
   uint64_t cap = wcx_index_cap(MAX);
   uint64_t spill_cap = wcx_index_spill_cap(MAX);
-  index_of = (wcx_index_t){.entries = calloc(cap, sizeof(uint64_t)),
-                           .spill = calloc(spill_cap, sizeof(uint64_t)),
-                           .mask = cap - 1,
-                           .spill_mask = spill_cap - 1,
-                           .hash_key = 0xabcdef};
+  index_of =
+      (wcx_index_t){.entries = calloc(cap, sizeof(uint64_t)), .spill = calloc(spill_cap, sizeof(uint64_t)), .mask = cap - 1, .spill_mask = spill_cap - 1, .hash_key = 0xabcdef};
   return 0;
 }
 

@@ -103,6 +103,15 @@ static uint32_t *field_of(uint8_t *snapshot, const char *name)
 
 #define IN(element, type, member) ((uint8_t *)(element) + offsetof(type, member))
 
+/* Which extra of the section is that of this order: few have one. */
+static uint32_t extra_idx(const wcx_engine_t *engine, uint32_t slot)
+{
+  uint32_t cnt = 0;
+  for (uint32_t i = 1; i < slot; i++)
+    cnt += engine->pool.orders[i].level != 0 && (engine->pool.orders[i].flags & WCX_ORDER_F_EXTRA) != 0;
+  return cnt;
+}
+
 /* Each kind of reference that leads elsewhere is refused for what it is, before anything follows it. */
 static void a_reference_that_leads_elsewhere_is_named(void **state)
 {
@@ -160,6 +169,18 @@ static void a_reference_that_leads_elsewhere_is_named(void **state)
   FORGE(uint32_t, field_of(snapshot, "ladders.level_free"), e->ladders.level_bump + 1, "free levels");
   FORGE(uint32_t, field_of(snapshot, "ladders.level_free"), 0, "free levels");
   FORGE(uint32_t, field_of(snapshot, "ladders.node_free"), e->ladders.node_bump + 1, "free nodes");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, quote_asset), e->assets.cnt, "instrument 0: assets");
+  FORGE(uint8_t, IN(element_of(snapshot, WCX_SNAPSHOT_ACCOUNTS, 2), wcx_account_t, definition.kyc_tier), 8, "KYC tier 8");
+  FORGE(uint64_t, IN(element_of(snapshot, WCX_SNAPSHOT_BALANCES, 0), wcx_balance_t, key), (uint64_t)e->account_cnt << 32, "balance 0: of account");
+  FORGE(uint64_t, IN(element_of(snapshot, WCX_SNAPSHOT_BALANCES, 0), wcx_balance_t, key), e->assets.cnt, "balance 0: of account");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_MMP_GROUPS, 0), wcx_mmp_group_t, session), e->session_cnt, "protection group 0");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_MMP_GROUPS, 0), wcx_mmp_group_t, next), 1, "protection group 0");
+  FORGE(uint8_t, IN(element_of(snapshot, WCX_SNAPSHOT_MMP_GROUPS, 0), wcx_mmp_group_t, first), WCX_MMP_FILLS, "protection group 0");
+  FORGE(uint8_t, IN(element_of(snapshot, WCX_SNAPSHOT_MMP_GROUPS, 0), wcx_mmp_group_t, entry_cnt), WCX_MMP_FILLS + 1, "protection group 0");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_SESSIONS, 2), wcx_session_t, mmp_head), e->mmp_cnt + 1, "session 2: protection group");
+  uint32_t opening = extra_idx(e, e->instruments[0].phase_head[0]);
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_EXTRAS, opening), wcx_order_extra_t, phase_next), e->pool.bump + 1, "is behind it in its auction");
+  FORGE(uint32_t, IN(element_of(snapshot, WCX_SNAPSHOT_EXTRAS, opening), wcx_order_extra_t, phase_prev), alone, "not agree");
   mend(snapshot);
   world_load(w, &tight_limits, snapshot, sz);
   free(snapshot);
