@@ -21,6 +21,61 @@ static uint16_t group_of(const wcx_engine_t *engine, uint32_t slot)
   return (engine->pool.orders[slot].flags & WCX_ORDER_F_EXTRA) != 0 ? engine->pool.extras[slot].mmp_group : 0;
 }
 
+#define FAR 16u /* steps ahead in a session's list: the order's own lines are asked of memory here, and what it leads to half way */
+#define NEAR (FAR / 2)
+
+/* One behind the other in a session's list, orders lie anywhere in memory. */
+typedef struct ahead
+{
+  uint32_t far; /* slots; 0: past the end */
+  uint32_t near;
+} ahead_t;
+
+static inline void fetch_order(const wcx_pool_t *pool, uint32_t slot)
+{
+  __builtin_prefetch(&pool->orders[slot], 1);
+  __builtin_prefetch(&pool->links[slot], 1);
+}
+
+static inline void fetch_around(const wcx_engine_t *engine, uint32_t slot)
+{
+  const wcx_pool_t *pool = &engine->pool;
+  const wcx_order_t *order = &pool->orders[slot];
+  wcx_index_prefetch(&engine->index, order->session, order->cl_ord_id);
+  if (order->level != WCX_LEVEL_UNSEEN)
+    __builtin_prefetch(&engine->ladders.levels[order->level], 1);
+  __builtin_prefetch(&pool->orders[order->next], 1);
+  __builtin_prefetch(&pool->orders[order->prev], 1);
+}
+
+static ahead_t start_ahead(const wcx_pool_t *pool, uint32_t head)
+{
+  ahead_t ahead = {.far = head, .near = head};
+  for (uint32_t i = 0; i < FAR && ahead.far != 0; i++)
+  {
+    fetch_order(pool, ahead.far);
+    ahead.far = pool->links[ahead.far].next;
+    if (i >= NEAR)
+      ahead.near = pool->links[ahead.near].next;
+  }
+  return ahead;
+}
+
+static inline void step_ahead(const wcx_engine_t *engine, ahead_t *ahead)
+{
+  const wcx_pool_t *pool = &engine->pool;
+  if (ahead->near != 0)
+  {
+    fetch_around(engine, ahead->near);
+    ahead->near = pool->links[ahead->near].next;
+  }
+  if (ahead->far != 0)
+  {
+    fetch_order(pool, ahead->far);
+    ahead->far = pool->links[ahead->far].next;
+  }
+}
+
 /* Session by session in order of definition, each in order of acceptance. Returns how many went. */
 static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *requester)
 {
@@ -30,10 +85,12 @@ static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, ui
     if ((filter->session != ANY && filter->session != i) || (filter->account != ANY && !wcx_session_entitled(&engine->sessions[i], filter->account)))
       continue;
     uint32_t next;
+    ahead_t ahead = start_ahead(&engine->pool, engine->sessions[i].order_head);
     for (uint32_t slot = engine->sessions[i].order_head; slot != 0; slot = next)
     {
       const wcx_order_t *order = &engine->pool.orders[slot];
       next = engine->pool.links[slot].next;
+      step_ahead(engine, &ahead);
       if ((filter->account != ANY && filter->account != order->account) || (filter->instrument != ANY && filter->instrument != order->instrument) ||
           (filter->side != 0 && filter->side != order->side) || (filter->mmp_group != 0 && filter->mmp_group != group_of(engine, slot)))
         continue;
