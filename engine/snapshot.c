@@ -150,14 +150,16 @@ typedef struct loader
   size_t error_sz;
 } loader_t;
 
-static __attribute__((format(printf, 2, 3))) bool refuse(const loader_t *loader, const char *fmt, ...)
+static __attribute__((format(printf, 2, 3))) void say_why(const loader_t *loader, const char *fmt, ...)
 {
   va_list args;
   va_start(args, fmt);
   vsnprintf(loader->error, loader->error_sz, fmt, args);
   va_end(args);
-  return false;
 }
+
+/* false: said in sight of the caller, so that the analyser knows it. */
+#define REFUSE(loader, ...) (say_why(loader, __VA_ARGS__), false)
 
 static const char *name_of(uint32_t i)
 {
@@ -169,21 +171,21 @@ static bool read_head(loader_t *loader)
 {
   wcx_snapshot_hdr_t *hdr = &loader->hdr;
   if (loader->sz < sizeof(*hdr))
-    return refuse(loader, "%llu bytes are no snapshot: its header alone has %zu", (unsigned long long)loader->sz, sizeof(*hdr));
+    return REFUSE(loader, "%llu bytes are no snapshot: its header alone has %zu", (unsigned long long)loader->sz, sizeof(*hdr));
   memcpy(hdr, loader->bytes, sizeof(*hdr));
   if (memcmp(hdr->magic, WCX_SNAPSHOT_MAGIC, sizeof(hdr->magic)) != 0)
-    return refuse(loader, "no snapshot: it does not begin with " WCX_SNAPSHOT_MAGIC);
+    return REFUSE(loader, "no snapshot: it does not begin with " WCX_SNAPSHOT_MAGIC);
   if (hdr->byte_order != WCX_SNAPSHOT_BYTE_ORDER)
-    return refuse(loader, "byte order %08x, this machine's is %08x", hdr->byte_order, WCX_SNAPSHOT_BYTE_ORDER);
+    return REFUSE(loader, "byte order %08x, this machine's is %08x", hdr->byte_order, WCX_SNAPSHOT_BYTE_ORDER);
   if (hdr->format != WCX_SNAPSHOT_FORMAT)
-    return refuse(loader, "format %u, this build reads %u", hdr->format, WCX_SNAPSHOT_FORMAT);
+    return REFUSE(loader, "format %u, this build reads %u", hdr->format, WCX_SNAPSHOT_FORMAT);
   if (hdr->section_cnt != section_cnt())
-    return refuse(loader, "%u sections, format %u has %u", hdr->section_cnt, WCX_SNAPSHOT_FORMAT, section_cnt());
+    return REFUSE(loader, "%u sections, format %u has %u", hdr->section_cnt, WCX_SNAPSHOT_FORMAT, section_cnt());
   if (hdr->sz != loader->sz || hdr->sz < head_sz())
-    return refuse(loader, "%llu bytes, the header says %llu", (unsigned long long)loader->sz, (unsigned long long)hdr->sz);
+    return REFUSE(loader, "%llu bytes, the header says %llu", (unsigned long long)loader->sz, (unsigned long long)hdr->sz);
   memcpy(loader->table, loader->bytes + sizeof(*hdr), section_cnt() * sizeof(loader->table[0]));
   uint32_t crc = head_crc(hdr, loader->table);
-  return crc == hdr->crc || refuse(loader, "header: CRC32C %08x, it says %08x", crc, hdr->crc);
+  return crc == hdr->crc || REFUSE(loader, "header: CRC32C %08x, it says %08x", crc, hdr->crc);
 }
 
 /* The same for the sections. */
@@ -196,18 +198,18 @@ static bool read_sections(loader_t *loader)
     uint32_t id = i == 0 ? WCX_SNAPSHOT_FIELDS : wcx_snapshot_sections[i - 1].id;
     uint32_t sz = i == 0 ? fields_sz() : wcx_snapshot_sections[i - 1].sz;
     if (entry->id != id || entry->sz != sz || entry->reserved != 0)
-      return refuse(loader, "%s: section %u of elements of %u bytes, this build has section %u of %u", name_of(i), entry->id, entry->sz, id, sz);
-    if (entry->cnt > (loader->sz - off) / sz)
-      return refuse(loader, "%s: %llu elements of %u bytes, %llu bytes are left", name_of(i), (unsigned long long)entry->cnt, sz, (unsigned long long)(loader->sz - off));
+      return REFUSE(loader, "%s: section %u of elements of %u bytes, this build has section %u of %u", name_of(i), entry->id, entry->sz, id, sz);
+    if ((wcx_u128_t)entry->cnt * sz > loader->sz - off)
+      return REFUSE(loader, "%s: %llu elements of %u bytes, %llu bytes are left", name_of(i), (unsigned long long)entry->cnt, sz, (unsigned long long)(loader->sz - off));
     loader->section[i] = loader->bytes + off;
     uint32_t crc = wcx_crc32c(0, loader->bytes + off, entry->cnt * sz);
     if (crc != entry->crc)
-      return refuse(loader, "%s: CRC32C %08x, the table says %08x", name_of(i), crc, entry->crc);
+      return REFUSE(loader, "%s: CRC32C %08x, the table says %08x", name_of(i), crc, entry->crc);
     off += entry->cnt * sz;
   }
   if (loader->table[0].cnt != 1)
-    return refuse(loader, "fields: %llu elements", (unsigned long long)loader->table[0].cnt);
-  return off == loader->sz || refuse(loader, "%llu bytes follow the last section", (unsigned long long)(loader->sz - off));
+    return REFUSE(loader, "fields: %llu elements", (unsigned long long)loader->table[0].cnt);
+  return off == loader->sz || REFUSE(loader, "%llu bytes follow the last section", (unsigned long long)(loader->sz - off));
 }
 
 static bool load_fields(const loader_t *loader, wcx_engine_t *engine)
@@ -225,7 +227,7 @@ static bool load_fields(const loader_t *loader, wcx_engine_t *engine)
   if (!engine->capacity_journaled)
     engine->capacity = of_memory;
   return (engine->seq == loader->hdr.seq && engine->stamp_ns == loader->hdr.stamp_ns) ||
-         refuse(loader, "seq %llu stamp %llu, the header says %llu and %llu", (unsigned long long)engine->seq, (unsigned long long)engine->stamp_ns,
+         REFUSE(loader, "seq %llu stamp %llu, the header says %llu and %llu", (unsigned long long)engine->seq, (unsigned long long)engine->stamp_ns,
                 (unsigned long long)loader->hdr.seq, (unsigned long long)loader->hdr.stamp_ns);
 }
 
@@ -247,7 +249,7 @@ static bool capacity_fits(const loader_t *loader, const wcx_engine_t *engine)
               {"sessions_max", "MaxSessions", limits->sessions_max, capacity->max_sessions}};
   for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
     if (rows[i].needs > rows[i].has)
-      return refuse(loader, "%s is %u: the snapshot's %s is %u", rows[i].limit, rows[i].has, rows[i].field, rows[i].needs);
+      return REFUSE(loader, "%s is %u: the snapshot's %s is %u", rows[i].limit, rows[i].has, rows[i].field, rows[i].needs);
   return true;
 }
 
@@ -271,10 +273,10 @@ static bool load_section(const loader_t *loader, wcx_engine_t *engine, uint32_t 
   uint64_t used = section->used(engine);
   uint64_t room = room_of(engine, section);
   if (used > room)
-    return refuse(loader, "%s gives room for %llu of %s: the snapshot uses %llu", section->limit, (unsigned long long)room, section->name, (unsigned long long)used);
+    return REFUSE(loader, "%s gives room for %llu of %s: the snapshot uses %llu", section->limit, (unsigned long long)room, section->name, (unsigned long long)used);
   uint64_t kept = kept_cnt(engine, section);
   if (kept != loader->table[i + 1].cnt)
-    return refuse(loader, "%s: %llu elements, %llu are in use", section->name, (unsigned long long)loader->table[i + 1].cnt, (unsigned long long)kept);
+    return REFUSE(loader, "%s: %llu elements, %llu are in use", section->name, (unsigned long long)loader->table[i + 1].cnt, (unsigned long long)kept);
   if (section->has == NULL && section->clean == NULL)
   {
     memcpy(base + (uint64_t)section->first * section->sz, from, used * section->sz);
@@ -294,14 +296,14 @@ static bool load_section(const loader_t *loader, wcx_engine_t *engine, uint32_t 
 
 static bool same_digest(const loader_t *loader, const char *what, wcx_digest_t here, wcx_digest_t said)
 {
-  return (here.lo == said.lo && here.hi == said.hi) || refuse(loader, "%s %016llx%016llx, the header says %016llx%016llx", what, (unsigned long long)here.hi,
+  return (here.lo == said.lo && here.hi == said.hi) || REFUSE(loader, "%s %016llx%016llx, the header says %016llx%016llx", what, (unsigned long long)here.hi,
                                                               (unsigned long long)here.lo, (unsigned long long)said.hi, (unsigned long long)said.lo);
 }
 
 static bool load_engine(const loader_t *loader, wcx_engine_t *engine)
 {
   if (loader->hdr.shard != engine->limits.shard)
-    return refuse(loader, "shard is %u: the snapshot is of shard %u", engine->limits.shard, loader->hdr.shard);
+    return REFUSE(loader, "shard is %u: the snapshot is of shard %u", engine->limits.shard, loader->hdr.shard);
   if (!load_fields(loader, engine) || !capacity_fits(loader, engine))
     return false;
   for (uint32_t i = 0; i < wcx_snapshot_section_cnt; i++)

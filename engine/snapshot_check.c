@@ -263,8 +263,8 @@ static bool ladders(check_t *check)
   for (check->instrument = 0; check->instrument < engine->instrument_cnt; check->instrument++)
   {
     const wcx_instrument_t *instrument = &engine->instruments[check->instrument];
-    for (uint8_t side = WCX_SIDE_BUY; side <= WCX_SIDE_SELL; side++)
-      if (!ladder(check, &instrument->side[side - 1], side, 0) || !ladder(check, &instrument->stops[side - 1], side, WCX_ORDER_F_WAITING))
+    for (uint32_t i = 0; i < 2; i++)
+      if (!ladder(check, &instrument->side[i], (uint8_t)(i + WCX_SIDE_BUY), 0) || !ladder(check, &instrument->stops[i], (uint8_t)(i + WCX_SIDE_BUY), WCX_ORDER_F_WAITING))
         return false;
     for (uint32_t phase = 0; phase < 2; phase++)
       if (!phase_ends(check, phase))

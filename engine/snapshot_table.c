@@ -12,6 +12,7 @@
 #define DERIVED(field) FIELD(WCX_FIELD_DERIVED, field)
 #define TRANSIENT(field) FIELD(WCX_FIELD_TRANSIENT, field)
 
+/* NOLINTBEGIN(bugprone-sizeof-expression): pointers to tables are fields too */
 const wcx_snapshot_field_t wcx_snapshot_fields[] = {
     KEPT(seq),
     KEPT(stamp_ns),
@@ -94,6 +95,7 @@ const wcx_snapshot_field_t wcx_snapshot_fields[] = {
     DERIVED(limits),
     TRANSIENT(rejects),
 };
+/* NOLINTEND(bugprone-sizeof-expression) */
 const uint32_t wcx_snapshot_field_cnt = sizeof(wcx_snapshot_fields) / sizeof(wcx_snapshot_fields[0]);
 
 /* --- tables ----------------------------------------------------------------------------------------------------------------------------- */

@@ -169,7 +169,7 @@ static inline void enrich(world_t *w)
   order(w, 2, BUY, 777, 3); /* reuses a slot */
   replace(w, 2, w->cl_ord_id[2], 778, 9);
   for (uint32_t i = 0; i < 3; i++)
-    special(w, 1 + i, BUY, 905, 3); /* equal deadlines, armed from higher slots to lower ones */
+    special(w, 6, BUY, 905, 3); /* equal deadlines, armed from higher slots to lower ones */
   for (uint32_t i = 0; i < 5; i++)
     special(w, 1 + i, BUY, 350 - 60 * i, 4); /* each before those armed earlier */
   order(w, 7, BUY, 123, 1);                  /* alone in its session and at its price */

@@ -186,6 +186,29 @@ static void a_reference_that_leads_elsewhere_is_named(void **state)
   free(snapshot);
 }
 
+/* What a load finds out by itself is taken from nobody. */
+static void what_is_derived_is_not_believed(void **state)
+{
+  world_t *w = *state;
+  enrich(w);
+  uint64_t sz;
+  uint8_t *snapshot = world_save(w, &sz);
+  uint32_t nine = 9;
+  uint8_t one = 1;
+  memcpy(IN(element_of(snapshot, WCX_SNAPSHOT_SESSIONS, 0), wcx_session_t, timer_pos), &nine, sizeof(nine));
+  memcpy(IN(element_of(snapshot, WCX_SNAPSHOT_SESSIONS, 0), wcx_session_t, dirty), &one, sizeof(one));
+  memcpy(IN(element_of(snapshot, WCX_SNAPSHOT_SESSIONS, 0), wcx_session_t, hash), &nine, sizeof(nine));
+  memcpy(IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, timer_pos), &nine, sizeof(nine));
+  memcpy(IN(element_of(snapshot, WCX_SNAPSHOT_EXTRAS, 0), wcx_order_extra_t, timer_pos), &nine, sizeof(nine));
+  mend(snapshot);
+  world_load(w, &tight_limits, snapshot, sz);
+  assert_int_equal(w->engine->sessions[0].timer_pos, 0);
+  assert_int_equal(w->engine->instruments[0].timer_pos, 0);
+  order(w, 1, BUY, 1, 1);
+  wcx_engine_verify(w->engine);
+  free(snapshot);
+}
+
 /* A whole header and table, and nothing that they could speak of. */
 static void a_head_without_fields_is_refused(void **state)
 {
@@ -253,10 +276,8 @@ static void forged_references_do_no_harm(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      world_test(forged_bytes_do_no_harm),
-      world_test(forged_references_do_no_harm),
-      world_test(a_reference_that_leads_elsewhere_is_named),
-      world_test(a_head_without_fields_is_refused),
+      world_test(forged_bytes_do_no_harm),          world_test(forged_references_do_no_harm),    world_test(a_reference_that_leads_elsewhere_is_named),
+      world_test(a_head_without_fields_is_refused), world_test(what_is_derived_is_not_believed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
