@@ -15,19 +15,22 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' '$(1)' '$(2)')
 
 SANITIZER ?=
+COVERAGE ?=
 MARCH ?= x86-64-v3
 comma := ,
-B := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
+B := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))$(if $(COVERAGE),/coverage)
 BIN := $(B)/bin
 OBJ := $(B)/obj
 LIB := $(B)/lib
 
 CC ?= gcc
-OPT ?= -O3
+CXX ?= g++
+OPT ?= $(if $(COVERAGE),-O0 --coverage,-O3)
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 SAN := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS_ALL := -std=c17 -D_GNU_SOURCE $(OPT) -g -march=$(MARCH) -maes -fno-strict-aliasing -fstack-protector-strong $(WARN) $(SAN) -I. -I$(B)
-LDFLAGS_ALL := $(SAN) -Wl,-z,relro,-z,now
+CXXFLAGS_ALL := -std=c++17 $(OPT) -g -march=$(MARCH) -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I.
+LDFLAGS_ALL := $(SAN) $(if $(COVERAGE),--coverage) -Wl,-z,relro,-z,now
 
 pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 
@@ -80,11 +83,12 @@ LIBS_wcx-diff     := engine
 SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
-BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c $(BENCH_SRC) $(PROD)
+BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c $(BENCH_SRC) $(PROD)
 LIBS_wcx-bench    := engine
+LD_wcx-bench      := -lm
 
-ALL_LIBS := engine dataplane persist client control
+ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
 SRC_engine    := $(ENGINE_SRC)
 SRC_dataplane := $(DATAPLANE_SRC)
 SRC_persist   := $(PERSIST_SRC)
@@ -140,7 +144,7 @@ $(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
 endef
 $(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
 
-$(B)/tests/%: $(OBJ)/tests/%.o $(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c)) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
+$(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c))) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
@@ -164,6 +168,19 @@ $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/li
 endef
 $(foreach e,$(E2E_PROGRAMS),$(eval $(call e2e_rule,$(e))))
 
+# The micro-benchmarks: C cases below a C++ main, with a library that nothing else needs. Apart from `build`, so that `make run` installs no C++.
+MICRO := $(if $(SANITIZER),,$(BIN)/wcx-micro)
+
+$(OBJ)/%.o: %.cpp
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BIN)/wcx-micro: $(OBJ)/bench/micro/main.o $(call objs,bench/micro/micro.c bench/rig.c $(PROD)) $(LIB)/libwcx-engine.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ -lbenchmark -lpthread
+
 $(B)/tests/tools/liballoc_count.so: tests/tools/alloc_count.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -178,7 +195,7 @@ $(B)/tests/mutants.checked: tests/lint/mutants.py $(MUTANTS) $(sort $(shell sed 
 	$(Q)python3 $<
 	@touch $@
 
-tests: $(B)/tests/mutants.checked $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) ## compile the tests
+tests: $(B)/tests/mutants.checked $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -186,7 +203,9 @@ tests: $(B)/tests/mutants.checked $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROG
 
 DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
+DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+DEPS_COVERAGE := gcovr
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
 define install
@@ -205,7 +224,10 @@ deps-run:
 	$(call install,$(DEPS_BUILD) $(DEPS_RUN))
 
 deps-test:
-	$(call install,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST))
+	$(call install,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH) $(DEPS_TEST))
+
+deps-bench:
+	$(call install,$(DEPS_BUILD) $(DEPS_BENCH))
 
 # pkg-config answers are read when make starts: after an installation the build must be another make.
 JOBS ?= 2
@@ -235,6 +257,14 @@ test: deps-test ## set up, build and run every test; the last line is the count
 	$(submake) tests build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-sim build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-diff SANITIZER=$(SANITIZED)
 	@exec python3 tests/run.py --sanitized build/$(subst $(comma),-,$(SANITIZED))
 
+# The tests of the engine alone: those that need nothing above it.
+COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/loop_fixture)' tests/unit/test_*.c tests/property/test_*.c)
+
+coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
+	$(call install,$(DEPS_COVERAGE))
+	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
+	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
+
 test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them
 
 # cppcheck does not see that wcx_die and wcx_check_failed never return: clang's analyser, which does, checks null pointers and uninitialised members.
@@ -255,12 +285,19 @@ bench: deps-run ## round-trip times of the appliance beside the port's own echo 
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
 
+bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts (some minutes; needs 6 GiB)
+	$(submake) build micro
+	@exec python3 bench/engine.py
+
+micro: $(MICRO) ## compile the micro-benchmarks, build/bin/wcx-micro (needs libbenchmark-dev)
+	@:
+
 clean: ## remove everything that was built, journals included
 	@[ ! -e build/run/environment ] || { echo 'wcx: error: the appliance runs from build/run: make down first' >&2; exit 1; }
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests deps deps-run deps-test run up down test test-long lint mutants bench clean help
+.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long coverage lint mutants bench bench-engine micro clean help

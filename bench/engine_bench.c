@@ -1,5 +1,6 @@
 #include "bench/engine_bench.h"
 
+#include "bench/cli.h"
 #include "bench/engine_run.h"
 #include "bench/floor.h"
 #include "bench/profile.h"
@@ -26,6 +27,7 @@ typedef struct options
   uint64_t ops, seed, setup_cnt;
   uint32_t burst, passes;
   int cpu;
+  enum wcx_credit credit;
   bool throughput_only, json;
 } options_t;
 
@@ -47,23 +49,15 @@ static const char help[] = "wcx-bench engine: a flow through the engine, beside 
                            "  --burst N          records prefetched together, 1..1024 (32)\n"
                            "  --passes N         timed passes, the least counts; the median is told too (5)\n"
                            "  --pass throughput  one timed pass and nothing else: no floors, no percentiles\n"
+                           "  --credit unlimited|checked  of every account (unlimited; checked comes with balances)\n"
                            "  --cpu N            run on this CPU\n"
                            "  --json             one line of JSON\n";
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
-static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
-{
-  char *end;
-  errno = 0;
-  *value = strtoull(text, &end, 10);
-  return errno == 0 && end != text && *end == 0 && *text != '-' && *value >= min && *value <= max;
-}
-
 static int wrong(const char *name, const char *text, const char *wanted)
 {
-  fprintf(stderr, "wcx-bench engine: --%s %s: %s\n", name, text, wanted);
-  return 2;
+  return wcx_cli_wrong("engine", name, text, wanted);
 }
 
 static int take_option(options_t *options, int c, const char *text)
@@ -78,29 +72,32 @@ static int take_option(options_t *options, int c, const char *text)
     options->save_path = text;
     return 0;
   case 's':
-    return number(text, 0, UINT64_MAX - 1, &options->setup_cnt) ? 0 : wrong("setup", text, "not a number of records");
+    return wcx_cli_number(text, 0, UINT64_MAX - 1, &options->setup_cnt) ? 0 : wrong("setup", text, "not a number of records");
   case 'p':
     options->profile = text[0];
     return text[0] >= 'a' && text[0] <= 'c' && text[1] == 0 ? 0 : wrong("profile", text, "is none of a, b, c");
   case 'n':
-    return number(text, 1, 100000000, &options->ops) ? 0 : wrong("ops", text, "outside 1..100000000");
+    return wcx_cli_number(text, 1, 100000000, &options->ops) ? 0 : wrong("ops", text, "outside 1..100000000");
   case 'r':
-    return number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
+    return wcx_cli_number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
   case 'b':
-    if (!number(text, 1, WCX_RUN_BURST_MAX, &value))
+    if (!wcx_cli_number(text, 1, WCX_RUN_BURST_MAX, &value))
       return wrong("burst", text, "outside 1..1024");
     options->burst = (uint32_t)value;
     return 0;
   case 'k':
-    if (!number(text, 1, PASSES_MAX, &value))
+    if (!wcx_cli_number(text, 1, PASSES_MAX, &value))
       return wrong("passes", text, "outside 1..101");
     options->passes = (uint32_t)value;
     return 0;
   case 't':
     options->throughput_only = true;
     return strcmp(text, "throughput") == 0 ? 0 : wrong("pass", text, "only throughput can be asked for alone");
+  case 'd':
+    options->credit = strcmp(text, "checked") == 0 ? WCX_CREDIT_CHECKED : WCX_CREDIT_UNLIMITED;
+    return strcmp(text, "checked") == 0 || strcmp(text, "unlimited") == 0 ? 0 : wrong("credit", text, "is neither unlimited nor checked");
   case 'c':
-    if (!number(text, 0, CPU_SETSIZE - 1, &value))
+    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
       return wrong("cpu", text, "not a CPU");
     options->cpu = (int)value;
     return 0;
@@ -115,21 +112,15 @@ static int take_option(options_t *options, int c, const char *text)
 static int parse(options_t *options, int argc, char **argv)
 {
   static const struct option known[] = {
-      {"flow", required_argument, NULL, 'f'},
-      {"setup", required_argument, NULL, 's'},
-      {"profile", required_argument, NULL, 'p'},
-      {"ops", required_argument, NULL, 'n'},
-      {"seed", required_argument, NULL, 'r'},
-      {"save", required_argument, NULL, 'w'},
-      {"burst", required_argument, NULL, 'b'},
-      {"passes", required_argument, NULL, 'k'},
-      {"pass", required_argument, NULL, 't'},
-      {"cpu", required_argument, NULL, 'c'},
-      {"json", no_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},
-      {0},
+      {"flow", required_argument, NULL, 'f'},    {"setup", required_argument, NULL, 's'},
+      {"profile", required_argument, NULL, 'p'}, {"ops", required_argument, NULL, 'n'},
+      {"seed", required_argument, NULL, 'r'},    {"save", required_argument, NULL, 'w'},
+      {"burst", required_argument, NULL, 'b'},   {"passes", required_argument, NULL, 'k'},
+      {"pass", required_argument, NULL, 't'},    {"credit", required_argument, NULL, 'd'},
+      {"cpu", required_argument, NULL, 'c'},     {"json", no_argument, NULL, 'j'},
+      {"help", no_argument, NULL, 'h'},          {0},
   };
-  *options = (options_t){.ops = OPS_DEFAULT, .seed = 1, .burst = BURST_DEFAULT, .passes = PASSES_DEFAULT, .cpu = -1};
+  *options = (options_t){.ops = OPS_DEFAULT, .seed = 1, .burst = BURST_DEFAULT, .passes = PASSES_DEFAULT, .cpu = -1, .credit = WCX_CREDIT_UNLIMITED};
   for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
   {
     if (c == 'h')
@@ -155,6 +146,7 @@ static void print_json(const options_t *options, const report_t *report)
   printf("{\"%s\":\"%s\"", options->profile != 0 ? "profile" : "flow", options->profile != 0 ? source : options->flow_path);
   if (options->profile != 0)
     printf(",\"seed\":%" PRIu64, options->seed);
+  printf(",\"credit\":\"%s\"", options->credit == WCX_CREDIT_CHECKED ? "checked" : "unlimited");
   printf(",\"setup\":%" PRIu64 ",\"burst\":%u,\"passes\":%u,\"ops\":%" PRIu64 ",\"ns_per_op\":%.2f,\"median_ns_per_op\":%.2f", options->setup_cnt, options->burst, report->passes,
          run->ops, report->least_ns, report->median_ns);
   if (report->has_percentiles)
@@ -189,13 +181,6 @@ static void print_table(const options_t *options, const report_t *report)
 
 /* --- measuring -------------------------------------------------------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-  double x = *(const double *)a;
-  double y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static void measure_throughput(wcx_run_t *run, const options_t *options, report_t *report)
 {
   double per_op[PASSES_MAX];
@@ -205,9 +190,8 @@ static void measure_throughput(wcx_run_t *run, const options_t *options, report_
     report->run = wcx_run_pass(run, options->setup_cnt, options->burst, NULL);
     per_op[i] = (double)report->run.elapsed_ns / (double)report->run.ops;
   }
-  qsort(per_op, report->passes, sizeof(per_op[0]), compare);
-  report->least_ns = per_op[0];
-  report->median_ns = per_op[report->passes / 2];
+  report->median_ns = wcx_cli_median(per_op, report->passes);
+  report->least_ns = per_op[0]; /* sorted now */
 }
 
 static void measure_percentiles(wcx_run_t *run, const options_t *options, report_t *report)
@@ -258,13 +242,7 @@ int wcx_engine_bench(int argc, char **argv)
   if (status != 0)
     return status;
   if (options.cpu >= 0)
-  {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)options.cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) != 0)
-      WCX_DIE("--cpu %d: %s", options.cpu, strerror(errno));
-  }
+    wcx_cli_pin(options.cpu);
   wcx_flow_t flow;
   status = get_flow(&options, &flow);
   if (status != 0)
@@ -272,7 +250,7 @@ int wcx_engine_bench(int argc, char **argv)
   report_t report = {.has_floor = !options.throughput_only};
   if (report.has_floor)
     report.floor = wcx_floor_measure(&flow, options.setup_cnt);
-  wcx_run_t *run = wcx_run_new(&flow);
+  wcx_run_t *run = wcx_run_new(&flow, options.credit);
   measure_throughput(run, &options, &report);
   if (!options.throughput_only)
     measure_percentiles(run, &options, &report);

@@ -1,35 +1,35 @@
 #include "bench/engine_run.h"
 
+#include "bench/rig.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <x86intrin.h>
 
-#define SHARD 1u
 #define SESSION_ID 1u
 #define SECURITY_ID 1u
-#define STAMP_START_NS UINT64_C(1000000000)
 #define RECORD_MAX (sizeof(wcx_record_hdr_t) + sizeof(wcx_new_order_single_t))
 #define RING_SZ (UINT64_C(1) << 20)
 #define LOG_TURN (UINT64_C(1) << 19) /* bytes after which the emptied log starts over, so that it stays as small as a drained one is */
 #define FILL_SZ UINT64_C(512)        /* no fill says more bytes than this */
-#define HASH_KEY UINT64_C(0x9d3f5b1c77a1e42d)
 
 /* A record of the flow as it is sent: what a gateway would have decoded. */
 typedef struct command
 {
   uint64_t orig_cl_ord_id;
   int64_t px;
-  uint32_t qty; /* total */
-  uint32_t account;
+  uint32_t qty;     /* total */
+  uint32_t account; /* 0: the request names none */
   uint16_t template_id;
-  uint8_t side; /* enum wcx_side */
+  uint16_t pad;
+  uint8_t side; /* enum wcx_side; this and the next three as a new order has them */
+  uint8_t ord_type;
   uint8_t time_in_force;
-  uint8_t pad[4];
+  uint8_t self_match_prevention_inst;
 } command_t;
 static_assert(sizeof(command_t) == 32, "command");
+static_assert(offsetof(command_t, side) == 28 && offsetof(command_t, self_match_prevention_inst) == 31, "command: one word, as in a new order");
 
 typedef struct kept_trade
 {
@@ -54,39 +54,26 @@ struct wcx_run
 {
   const wcx_flow_t *flow;
   command_t *commands;
-  void *engine_mem;
-  size_t engine_sz;
-  wcx_engine_limits_t limits;
-  wcx_engine_t *engine;
+  wcx_rig_t rig;
+  enum wcx_credit credit;
   uint8_t *ring;
   uint64_t ring_pos;
-  wcx_outlog_t log;
-  uint64_t log_sz;
-  uint64_t seq;
   sink_t sink;
 };
 
 /* --- set-up ----------------------------------------------------------------------------------------------------------------------------- */
 
-static void *map(uint64_t sz)
-{
-  void *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (mem == MAP_FAILED)
-    WCX_DIE("cannot get %llu bytes of memory: %s", (unsigned long long)sz, strerror(errno));
-  madvise(mem, sz, MADV_HUGEPAGE);
-  return mem;
-}
-
 static void translate(wcx_run_t *run)
 {
   const wcx_flow_t *flow = run->flow;
-  uint64_t *latest = map((flow->id_max + 1) * sizeof(uint64_t)); /* ClOrdID by id */
-  uint32_t *total = map((flow->id_max + 1) * sizeof(uint32_t));
+  uint64_t *latest = wcx_rig_map((flow->id_max + 1) * sizeof(uint64_t)); /* ClOrdID by id */
+  uint32_t *total = wcx_rig_map((flow->id_max + 1) * sizeof(uint32_t));
   for (uint64_t i = 0; i < flow->cnt; i++)
   {
     const wcx_flow_record_t *record = &flow->records[i];
     command_t *command = &run->commands[i];
-    *command = (command_t){.px = record->px, .side = (uint8_t)(record->side + 1)};
+    *command =
+        (command_t){.px = record->px, .side = (uint8_t)(record->side + 1), .ord_type = WCX_ORD_TYPE_LIMIT, .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
     if (record->op == WCX_FLOW_NEW)
     {
       command->template_id = WCX_TEMPLATE_NEW_ORDER_SINGLE;
@@ -105,42 +92,34 @@ static void translate(wcx_run_t *run)
   munmap(total, (flow->id_max + 1) * sizeof(uint32_t));
 }
 
-wcx_run_t *wcx_run_new(const wcx_flow_t *flow)
+wcx_run_t *wcx_run_new(const wcx_flow_t *flow, enum wcx_credit credit)
 {
-  wcx_run_t *run = map(sizeof(*run));
+  wcx_run_t *run = wcx_rig_map(sizeof(*run));
   uint64_t live_max = flow->live_max + 1; /* a taker has a slot while it takes */
   if (live_max > WCX_RUN_LIVE_MAX)
     WCX_DIE("the flow may hold %llu orders at once, an engine at most %u", (unsigned long long)live_max, WCX_RUN_LIVE_MAX);
   uint64_t px_cnt = (uint64_t)(flow->px_max - flow->px_min) + 1;
   uint64_t levels = 2 * px_cnt < live_max ? 2 * px_cnt : live_max;
   run->flow = flow;
-  run->limits = (wcx_engine_limits_t){.shard = SHARD,
-                                      .orders_max = (uint32_t)live_max,
-                                      .levels_max = (uint32_t)levels,
-                                      .instruments_max = 1,
-                                      .accounts_max = WCX_FLOW_OWNER_MAX,
-                                      .sessions_max = 1,
-                                      .hash_key = HASH_KEY};
-  run->commands = map(flow->cnt * sizeof(command_t));
+  run->credit = credit;
+  run->commands = wcx_rig_map(flow->cnt * sizeof(command_t));
   translate(run);
-  run->sink.trades = map((flow->new_cnt + 1) * sizeof(kept_trade_t));      /* every trade completes at least one order */
-  memset(run->sink.trades, 0, (flow->new_cnt + 1) * sizeof(kept_trade_t)); /* no page fault on the clock */
-  run->ring = map(RING_SZ);
+  run->sink.trades = wcx_rig_map((flow->new_cnt + 1) * sizeof(kept_trade_t)); /* every trade completes at least one order */
+  memset(run->sink.trades, 0, (flow->new_cnt + 1) * sizeof(kept_trade_t));    /* no page fault on the clock */
+  run->ring = wcx_rig_map(RING_SZ);
   memset(run->ring, 0, RING_SZ);
-  run->log_sz = 2 * LOG_TURN;
-  while (run->log_sz < LOG_TURN + live_max * FILL_SZ + 8192)
-    run->log_sz *= 2;
-  wcx_outlog_init(&run->log, map(run->log_sz), run->log_sz);
-  memset(run->log.base, 0, 2 * LOG_TURN);
-  run->engine_sz = wcx_engine_footprint(&run->limits);
-  run->engine_mem = map(run->engine_sz);
+  uint64_t log_sz = 2 * LOG_TURN;
+  while (log_sz < LOG_TURN + live_max * FILL_SZ + 8192)
+    log_sz *= 2;
+  wcx_engine_limits_t limits = {.orders_max = (uint32_t)live_max, .levels_max = (uint32_t)levels, .instruments_max = 1, .accounts_max = WCX_FLOW_OWNER_MAX, .sessions_max = 1};
+  wcx_rig_init(&run->rig, &limits, log_sz);
+  memset(run->rig.log.base, 0, 2 * LOG_TURN);
   return run;
 }
 
 void wcx_run_free(wcx_run_t *run)
 {
-  munmap(run->engine_mem, run->engine_sz);
-  munmap(run->log.base, run->log_sz);
+  wcx_rig_free(&run->rig);
   munmap(run->ring, RING_SZ);
   munmap(run->sink.trades, (run->flow->new_cnt + 1) * sizeof(kept_trade_t));
   munmap(run->commands, run->flow->cnt * sizeof(command_t));
@@ -151,104 +130,151 @@ void wcx_run_free(wcx_run_t *run)
 
 static inline void read_trade(sink_t *sink, const uint8_t *block)
 {
-  wcx_execution_report_trade_t er;
-  memcpy(&er, block, sizeof(er));
-  if (er.last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
+  const wcx_execution_report_trade_t *er = (const void *)block; /* entries and blocks are 8-aligned */
+  if (er->last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY)
   {
-    sink->maker_cl_ord_id = er.cl_ord_id;
+    sink->maker_cl_ord_id = er->cl_ord_id;
     return;
   }
-  sink->trades[sink->trade_cnt++] = (kept_trade_t){.maker_cl_ord_id = sink->maker_cl_ord_id, .taker_cl_ord_id = er.cl_ord_id, .px = er.last_px, .qty = er.last_qty};
+  sink->trades[sink->trade_cnt++] = (kept_trade_t){.maker_cl_ord_id = sink->maker_cl_ord_id, .taker_cl_ord_id = er->cl_ord_id, .px = er->last_px, .qty = er->last_qty};
+}
+
+/* Bits of the events that say more than their first words: by the low bits of their template, so others may look alike. */
+#define READ_ON(template_id) (UINT64_C(1) << ((template_id)&63u))
+#define READ_ON_MASK (READ_ON(WCX_TEMPLATE_EXECUTION_REPORT_TRADE) | READ_ON(WCX_TEMPLATE_EXECUTION_REPORT_REJECT) | READ_ON(WCX_TEMPLATE_ORDER_CANCEL_REJECT))
+
+static inline void read_on(sink_t *sink, uint16_t template_id, const uint8_t *block)
+{
+  if (template_id == WCX_TEMPLATE_EXECUTION_REPORT_TRADE)
+    read_trade(sink, block);
+  else if (template_id == WCX_TEMPLATE_EXECUTION_REPORT_REJECT || template_id == WCX_TEMPLATE_ORDER_CANCEL_REJECT)
+    sink->reject_cnt++;
 }
 
 /* Read every event: its stream's numbering must have no gap, its first words go into a sum, trades are kept. */
 static inline void drain(wcx_outlog_t *log, sink_t *sink)
 {
-  for (uint64_t pos = wcx_outlog_settle(log, log->sent_pos, log->write_pos); pos < log->write_pos;)
+  const uint64_t end = log->write_pos;
+  uint64_t check = sink->check;
+  uint64_t event_cnt = sink->event_cnt;
+  for (uint64_t pos = log->sent_pos; pos < end;)
   {
     wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
-    const uint8_t *message = wcx_out_message(entry);
-    wcx_message_header_t header;
-    memcpy(&header, message, sizeof(header));
-    uint64_t word[3];
-    memcpy(word, message + sizeof(header), sizeof(word));
-    uint64_t *number = &sink->next_number[entry->stream == WCX_STREAM_FEED];
-    WCX_CHECK(entry->number == *number, "stream %u: number %llu, expected %llu", entry->stream, (unsigned long long)entry->number, (unsigned long long)*number);
+    const uint8_t stream = entry->stream;
+    pos += entry->entry_sz;
+    if (__builtin_expect(stream == WCX_STREAM_SKIP, 0))
+      continue;
+    const uint8_t *block = wcx_out_message(entry) + sizeof(wcx_message_header_t);
+    const uint16_t template_id = (uint16_t)(wcx_digest_load64(block - sizeof(wcx_message_header_t)) >> 16);
+    uint64_t *number = &sink->next_number[stream == WCX_STREAM_FEED];
+    WCX_CHECK(entry->number == *number, "stream %u: number %llu, expected %llu", stream, (unsigned long long)entry->number, (unsigned long long)*number);
     ++*number;
-    sink->event_cnt++;
-    sink->check += word[0] ^ word[1] ^ word[2];
-    if (header.template_id == WCX_TEMPLATE_EXECUTION_REPORT_TRADE)
-      read_trade(sink, message + sizeof(header));
-    else if (header.template_id == WCX_TEMPLATE_EXECUTION_REPORT_REJECT || header.template_id == WCX_TEMPLATE_ORDER_CANCEL_REJECT)
-      sink->reject_cnt++;
-    pos = wcx_outlog_settle(log, pos + entry->entry_sz, log->write_pos);
+    event_cnt++;
+    check += wcx_digest_load64(block) ^ wcx_digest_load64(block + 8) ^ wcx_digest_load64(block + 16);
+    if ((READ_ON_MASK & READ_ON(template_id)) != 0)
+      read_on(sink, template_id, block);
   }
-  log->sent_pos = log->write_pos;
+  sink->check = check;
+  sink->event_cnt = event_cnt;
+  log->sent_pos = end;
 }
+static_assert(offsetof(wcx_message_header_t, template_id) == 2, "message header: one word");
 
 /* --- one burst -------------------------------------------------------------------------------------------------------------------------- */
 
-/* Each request is written where it will stand, field by field: a copy of it would have to wait for the small stores. */
-static inline uint16_t encode_body(void *to, const command_t *command, uint64_t cl_ord_id)
+/* Records are written where they will stand, all of them, as 64-bit words: that is how the engine reads them, and narrower stores would have to leave
+   the store buffer first. */
+static inline void put(uint8_t *to, size_t off, uint64_t word)
 {
-  if (command->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
-  {
-    *(wcx_new_order_single_t *)to = (wcx_new_order_single_t){.cl_ord_id = cl_ord_id,
-                                                             .price = command->px,
-                                                             .order_qty = command->qty,
-                                                             .display_qty = WCX_I64_NULL,
-                                                             .min_qty = WCX_I64_NULL,
-                                                             .stop_px = WCX_I64_NULL,
-                                                             .expire_time = WCX_U64_NULL,
-                                                             .security_id = SECURITY_ID,
-                                                             .account = command->account,
-                                                             .side = command->side,
-                                                             .ord_type = WCX_ORD_TYPE_LIMIT,
-                                                             .time_in_force = command->time_in_force,
-                                                             .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
-    return sizeof(wcx_new_order_single_t);
-  }
-  if (command->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
-  {
-    *(wcx_order_cancel_request_t *)to =
-        (wcx_order_cancel_request_t){.cl_ord_id = cl_ord_id, .orig_cl_ord_id = command->orig_cl_ord_id, .order_id = WCX_U64_NULL, .security_id = SECURITY_ID};
-    return sizeof(wcx_order_cancel_request_t);
-  }
-  *(wcx_order_cancel_replace_request_t *)to = (wcx_order_cancel_replace_request_t){.cl_ord_id = cl_ord_id,
-                                                                                   .orig_cl_ord_id = command->orig_cl_ord_id,
-                                                                                   .order_id = WCX_U64_NULL,
-                                                                                   .price = command->px,
-                                                                                   .order_qty = command->qty,
-                                                                                   .display_qty = WCX_I64_NULL,
-                                                                                   .security_id = SECURITY_ID,
-                                                                                   .stop_px = WCX_I64_NULL};
+  memcpy(to + off, &word, sizeof(word));
+}
+
+static inline uint16_t encode_new(uint8_t *to, const command_t *command, uint64_t cl_ord_id)
+{
+  put(to, offsetof(wcx_new_order_single_t, cl_ord_id), cl_ord_id);
+  put(to, offsetof(wcx_new_order_single_t, price), (uint64_t)command->px);
+  put(to, offsetof(wcx_new_order_single_t, order_qty), command->qty);
+  put(to, offsetof(wcx_new_order_single_t, display_qty), (uint64_t)WCX_I64_NULL);
+  put(to, offsetof(wcx_new_order_single_t, min_qty), (uint64_t)WCX_I64_NULL);
+  put(to, offsetof(wcx_new_order_single_t, stop_px), (uint64_t)WCX_I64_NULL);
+  put(to, offsetof(wcx_new_order_single_t, expire_time), WCX_U64_NULL);
+  put(to, offsetof(wcx_new_order_single_t, security_id), SECURITY_ID | (uint64_t)command->account << 32);
+  uint32_t kind;
+  memcpy(&kind, &command->side, sizeof(kind));
+  put(to, offsetof(wcx_new_order_single_t, self_match_prevention_id), (uint64_t)kind << 32);
+  put(to, offsetof(wcx_new_order_single_t, exec_inst), 0);
+  return sizeof(wcx_new_order_single_t);
+}
+static_assert(sizeof(wcx_new_order_single_t) == 80 && offsetof(wcx_new_order_single_t, expire_time) == 48, "new order: ten words");
+static_assert(offsetof(wcx_new_order_single_t, security_id) == 56 && offsetof(wcx_new_order_single_t, account) == 60, "new order: word of ids");
+static_assert(offsetof(wcx_new_order_single_t, self_match_prevention_id) == 64 && offsetof(wcx_new_order_single_t, side) == 68, "new order: word of small fields");
+static_assert(offsetof(wcx_new_order_single_t, self_match_prevention_inst) == 71 && offsetof(wcx_new_order_single_t, exec_inst) == 72, "new order: last word");
+
+static inline uint16_t encode_cancel(uint8_t *to, const command_t *command, uint64_t cl_ord_id)
+{
+  put(to, offsetof(wcx_order_cancel_request_t, cl_ord_id), cl_ord_id);
+  put(to, offsetof(wcx_order_cancel_request_t, orig_cl_ord_id), command->orig_cl_ord_id);
+  put(to, offsetof(wcx_order_cancel_request_t, order_id), WCX_U64_NULL);
+  put(to, offsetof(wcx_order_cancel_request_t, security_id), SECURITY_ID);
+  return sizeof(wcx_order_cancel_request_t);
+}
+static_assert(sizeof(wcx_order_cancel_request_t) == 32 && offsetof(wcx_order_cancel_request_t, security_id) == 24, "cancel: four words");
+
+static inline uint16_t encode_move(uint8_t *to, const command_t *command, uint64_t cl_ord_id)
+{
+  put(to, offsetof(wcx_order_cancel_replace_request_t, cl_ord_id), cl_ord_id);
+  put(to, offsetof(wcx_order_cancel_replace_request_t, orig_cl_ord_id), command->orig_cl_ord_id);
+  put(to, offsetof(wcx_order_cancel_replace_request_t, order_id), WCX_U64_NULL);
+  put(to, offsetof(wcx_order_cancel_replace_request_t, price), (uint64_t)command->px);
+  put(to, offsetof(wcx_order_cancel_replace_request_t, order_qty), command->qty);
+  put(to, offsetof(wcx_order_cancel_replace_request_t, display_qty), (uint64_t)WCX_I64_NULL);
+  put(to, offsetof(wcx_order_cancel_replace_request_t, security_id), SECURITY_ID);
+  put(to, offsetof(wcx_order_cancel_replace_request_t, stop_px), (uint64_t)WCX_I64_NULL);
   return sizeof(wcx_order_cancel_replace_request_t);
 }
+static_assert(sizeof(wcx_order_cancel_replace_request_t) == 64 && offsetof(wcx_order_cancel_replace_request_t, security_id) == 48, "cancel/replace: eight words");
+static_assert(offsetof(wcx_order_cancel_replace_request_t, stop_px) == 56, "cancel/replace: eight words");
+
+static inline uint16_t encode_body(uint8_t *to, const command_t *command, uint64_t cl_ord_id)
+{
+  if (command->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE)
+    return encode_new(to, command, cl_ord_id);
+  if (command->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
+    return encode_cancel(to, command, cl_ord_id);
+  return encode_move(to, command, cl_ord_id);
+}
+
+static inline void encode_header(uint8_t *to, const command_t *command, uint64_t seq, uint64_t client_seq, uint16_t body_sz)
+{
+  put(to, offsetof(wcx_record_hdr_t, format), WCX_RECORD_FORMAT | (uint64_t)command->template_id << 16);
+  put(to, offsetof(wcx_record_hdr_t, shard), WCX_RIG_SHARD | (uint64_t)SESSION_ID << 32);
+  put(to, offsetof(wcx_record_hdr_t, seq), seq);
+  put(to, offsetof(wcx_record_hdr_t, stamp_ns), WCX_RIG_STAMP_START_NS + seq);
+  put(to, offsetof(wcx_record_hdr_t, receive_ns), WCX_RIG_STAMP_START_NS + seq);
+  put(to, offsetof(wcx_record_hdr_t, client_seq), client_seq);
+  put(to, offsetof(wcx_record_hdr_t, account), command->account | (uint64_t)body_sz << 32);
+  put(to, offsetof(wcx_record_hdr_t, reserved1), 0);
+}
+static_assert(offsetof(wcx_record_hdr_t, template_id) == 2 && offsetof(wcx_record_hdr_t, session_id) == 12 && offsetof(wcx_record_hdr_t, body_sz) == 52,
+              "record header: eight words");
 
 /* Encode `cnt` commands from `first` as journal records, one behind the other in the ring; at[i] is where record i stands. */
 static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, wcx_engine_input_t *at)
 {
   if (run->ring_pos + cnt * RECORD_MAX > RING_SZ)
     run->ring_pos = 0;
+  uint8_t *to = run->ring + run->ring_pos;
+  const command_t *command = &run->commands[first];
+  const uint64_t seq = run->rig.seq + 1;
   for (uint32_t i = 0; i < cnt; i++)
   {
-    const command_t *command = &run->commands[first + i];
-    uint8_t *to = run->ring + run->ring_pos;
-    uint64_t seq = run->seq + 1 + i;
-    uint16_t body_sz = encode_body(to + sizeof(wcx_record_hdr_t), command, first + i + 1);
-    *(wcx_record_hdr_t *)(void *)to = (wcx_record_hdr_t){.format = WCX_RECORD_FORMAT,
-                                                         .template_id = command->template_id,
-                                                         .shard = SHARD,
-                                                         .session_id = SESSION_ID,
-                                                         .seq = seq,
-                                                         .stamp_ns = STAMP_START_NS + seq,
-                                                         .receive_ns = STAMP_START_NS + seq,
-                                                         .client_seq = first + i + 1,
-                                                         .account = command->account,
-                                                         .body_sz = body_sz};
+    uint64_t cl_ord_id = first + i + 1; /* and client_seq */
+    uint16_t body_sz = encode_body(to + sizeof(wcx_record_hdr_t), &command[i], cl_ord_id);
+    encode_header(to, &command[i], seq + i, cl_ord_id, body_sz);
     at[i] = (wcx_engine_input_t){.hdr = (const wcx_record_hdr_t *)(const void *)to, .body = to + sizeof(wcx_record_hdr_t)};
-    run->ring_pos += wcx_record_sz(body_sz);
+    to += wcx_record_sz(body_sz);
   }
+  run->ring_pos = (uint64_t)(to - run->ring);
 }
 
 /* A run of bursts; `ticks` is a constant where this is inlined. */
@@ -260,7 +286,7 @@ static inline __attribute__((always_inline)) void apply_range(wcx_run_t *run, ui
   {
     uint32_t cnt = to - first < burst ? (uint32_t)(to - first) : burst;
     encode(run, first, cnt, at);
-    wcx_engine_prefetch(run->engine, at, cnt);
+    wcx_engine_prefetch(run->rig.engine, at, cnt);
     uint64_t share = 0;
     if (ticks != NULL)
     {
@@ -270,8 +296,8 @@ static inline __attribute__((always_inline)) void apply_range(wcx_run_t *run, ui
     }
     for (uint32_t i = 0; i < cnt; i++)
     {
-      wcx_engine_apply(run->engine, at[i].hdr, at[i].body, &run->log);
-      drain(&run->log, &run->sink);
+      wcx_engine_apply(run->rig.engine, at[i].hdr, at[i].body, &run->rig.log);
+      drain(&run->rig.log, &run->sink);
       if (ticks != NULL)
       {
         uint64_t now = __rdtsc();
@@ -279,9 +305,9 @@ static inline __attribute__((always_inline)) void apply_range(wcx_run_t *run, ui
         then = __rdtsc();
       }
     }
-    if (run->log.write_pos >= LOG_TURN)
-      run->log.write_pos = run->log.sent_pos = 0;
-    run->seq += cnt;
+    if (run->rig.log.write_pos >= LOG_TURN)
+      wcx_rig_clear_log(&run->rig);
+    run->rig.seq += cnt;
     first += cnt;
   }
 }
@@ -298,34 +324,15 @@ static __attribute__((noinline)) void apply_per_op(wcx_run_t *run, uint64_t from
 
 /* --- one pass --------------------------------------------------------------------------------------------------------------------------- */
 
-static void define(wcx_run_t *run, uint16_t template_id, const void *body, uint16_t body_sz)
-{
-  run->seq++;
-  wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = template_id, .shard = SHARD, .seq = run->seq, .stamp_ns = STAMP_START_NS + run->seq, .body_sz = body_sz};
-  wcx_engine_apply(run->engine, &hdr, body, &run->log);
-  drain(&run->log, &run->sink);
-}
-
+/* What the flow trades with. Checked credit comes with balances: the definitions below name it already, what is missing are the two assets before the
+   instrument and, for every account, a BalanceAdjustment of each that covers all its orders. */
 static void populate(wcx_run_t *run)
 {
-  wcx_security_definition_t instrument = {.security_id = SECURITY_ID,
-                                          .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
-                                          .symbol = "BTC-USDT",
-                                          .base_asset = "BTC",
-                                          .quote_asset = "USDT",
-                                          .min_price_increment = 1,
-                                          .round_lot = 1,
-                                          .low_limit_price = WCX_I64_NULL,
-                                          .high_limit_price = WCX_I64_NULL,
-                                          .market_segment_id = SHARD};
-  define(run, WCX_TEMPLATE_SECURITY_DEFINITION, &instrument, sizeof(instrument));
+  wcx_rig_instrument(&run->rig, SECURITY_ID);
   for (uint32_t account = 1; account <= WCX_FLOW_OWNER_MAX; account++)
-  {
-    wcx_account_definition_t definition = {.account = account, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
-    define(run, WCX_TEMPLATE_ACCOUNT_DEFINITION, &definition, sizeof(definition));
-  }
-  wcx_session_definition_t session = {.session_id = SESSION_ID, .account = UINT32_MAX};
-  define(run, WCX_TEMPLATE_SESSION_DEFINITION, &session, sizeof(session));
+    wcx_rig_account(&run->rig, account, run->credit);
+  wcx_rig_session(&run->rig, SESSION_ID, UINT32_MAX);
+  drain(&run->rig.log, &run->sink);
 }
 
 static bool take_best(void *ctx, int64_t price, int64_t displayed_qty, uint32_t order_cnt)
@@ -343,9 +350,9 @@ static wcx_run_result_t summarize(const wcx_run_t *run)
       .rejects = sink->reject_cnt,
       .trades = sink->trade_cnt,
       .trade_hash = WCX_TRADE_HASH_START,
-      .live_orders = wcx_engine_orders_live(run->engine),
-      .output_digest = wcx_engine_output_digest(run->engine),
-      .state_digest = wcx_engine_state_digest(run->engine),
+      .live_orders = wcx_engine_orders_live(run->rig.engine),
+      .output_digest = wcx_engine_output_digest(run->rig.engine),
+      .state_digest = wcx_engine_state_digest(run->rig.engine),
   };
   for (uint64_t i = 0; i < sink->trade_cnt; i++)
   {
@@ -355,8 +362,8 @@ static wcx_run_result_t summarize(const wcx_run_t *run)
     result.trade_hash = wcx_trade_hash(result.trade_hash, maker, taker, trade->px, (uint64_t)trade->qty);
     result.volume += (uint64_t)trade->qty;
   }
-  wcx_engine_book(run->engine, SECURITY_ID, WCX_SIDE_BUY, take_best, &result.best_bid);
-  wcx_engine_book(run->engine, SECURITY_ID, WCX_SIDE_SELL, take_best, &result.best_ask);
+  wcx_engine_book(run->rig.engine, SECURITY_ID, WCX_SIDE_BUY, take_best, &result.best_bid);
+  wcx_engine_book(run->rig.engine, SECURITY_ID, WCX_SIDE_SELL, take_best, &result.best_ask);
   return result;
 }
 
@@ -364,10 +371,8 @@ wcx_run_result_t wcx_run_pass(wcx_run_t *run, uint64_t setup_cnt, uint32_t burst
 {
   WCX_CHECK(setup_cnt < run->flow->cnt && burst >= 1 && burst <= WCX_RUN_BURST_MAX, "set-up %llu of %llu, burst %u", (unsigned long long)setup_cnt,
             (unsigned long long)run->flow->cnt, burst);
-  run->engine = wcx_engine_new(run->engine_mem, run->engine_sz, &run->limits);
-  run->seq = 0;
+  wcx_rig_restart(&run->rig);
   run->ring_pos = 0;
-  run->log.write_pos = run->log.sent_pos = 0;
   run->sink = (sink_t){.trades = run->sink.trades, .next_number = {1, 1}};
   populate(run);
   apply_untimed(run, 0, setup_cnt, burst);

@@ -1,6 +1,7 @@
 /* One pass of a flow through the real engine: records encoded into a ring, prefetched and applied in bursts, every event read by a sink.
 
-   The world: shard 1, instrument 1 (increment 1, lot 1, no bands), accounts 1..1000 (= owners), session 1, entitled to all of them; self-match prevention None.
+   The world: shard 1, instrument 1 (increment 1, lot 1, no bands), accounts 1..1000 (= owners) of the credit asked for, session 1, entitled to all of them;
+   self-match prevention None.
    A flow's record i is the request with ClOrdID i + 1; this and which ClOrdID a cancel or move names is worked out before the clock starts.
 
    In the timed part, per burst of n: encode n journal records (header and body) into a ring, wcx_engine_prefetch each, then for each wcx_engine_apply and the
@@ -40,7 +41,8 @@ typedef struct wcx_run_result
   wcx_digest_t state_digest;
 } wcx_run_result_t;
 
-wcx_run_t *wcx_run_new(const wcx_flow_t *flow);
+/* credit: of every account. The engine refuses WCX_CREDIT_CHECKED until it keeps balances: the first pass then ends with its words. */
+wcx_run_t *wcx_run_new(const wcx_flow_t *flow, enum wcx_credit credit);
 void wcx_run_free(wcx_run_t *run);
 
 /* Apply the whole flow, the first setup_cnt records untimed. ticks: NULL, or where the time of every timed op goes. */

@@ -2,16 +2,36 @@
 
    Result:   exit status 0; 1 when a flow or a run failed; 2 for a wrong command line. */
 #include "bench/engine_bench.h"
+#include "bench/kill.h"
+#include "bench/memory.h"
+#include "bench/scale.h"
 
 #include <stdio.h>
 #include <string.h>
 
+typedef struct command
+{
+  const char *name;
+  int (*run)(int argc, char **argv);
+} command_t;
+
+static const command_t commands[] = {
+    {"engine", wcx_engine_bench},
+    {"scale", wcx_scale_bench},
+    {"kill", wcx_kill_bench},
+    {"memory", wcx_memory_bench},
+};
+
 int main(int argc, char **argv)
 {
-  if (argc >= 2 && strcmp(argv[1], "engine") == 0)
-    return wcx_engine_bench(argc - 1, argv + 1);
-  fputs("usage: wcx-bench engine (--flow FILE [--setup N] | --profile a|b|c --ops N [--seed S]) [--burst N] [--pass throughput] [--json]\n"
-        "       wcx-bench engine --help\n",
+  for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
+    if (strcmp(argv[1], commands[i].name) == 0)
+      return commands[i].run(argc - 1, argv + 1);
+  fputs("usage: wcx-bench engine|scale|kill|memory [options]\n"
+        "       wcx-bench engine --help: a flow through the engine, beside the floors of the same run\n"
+        "       wcx-bench scale --help: cost of an operation against the number of resting orders\n"
+        "       wcx-bench kill --help: one input that cancels a member's 100,000 orders\n"
+        "       wcx-bench memory --help: what an engine of which size takes\n",
         stderr);
   return 2;
 }

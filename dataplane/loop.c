@@ -359,9 +359,6 @@ static bool power_of_two(uint64_t value)
   return value != 0 && (value & (value - 1)) == 0;
 }
 
-/* One order may trade with every order there is: two reports and a print for each must fit the log at once, or it could never be applied. */
-#define LOG_PER_ORDER (2 * wcx_outlog_entry_sz(8 + sizeof(wcx_execution_report_trade_t)) + wcx_outlog_entry_sz(8 + sizeof(wcx_order_executed_t)))
-
 const char *wcx_loop_params_error(const wcx_params_t *params, uint32_t shard_idx)
 {
   if (shard_idx >= params->shard_cnt)
@@ -374,8 +371,8 @@ const char *wcx_loop_params_error(const wcx_params_t *params, uint32_t shard_idx
     return "retain_feed_msgs and retain_session_msgs must be powers of two";
   if (!power_of_two(shard->outlog_sz) || shard->outlog_sz < 65536)
     return "output_log_mib must be a power of two";
-  if (shard->outlog_sz < (uint64_t)shard->orders_max * LOG_PER_ORDER + 2 * WCX_INPUT_LOG_RESERVE)
-    return "output_log_mib is too small for orders_max: one order that trades with all others must fit (about 380 bytes an order)";
+  if (shard->outlog_sz < wcx_engine_output_bound_max(&limits) + 2 * WCX_INPUT_LOG_RESERVE)
+    return "output_log_mib is too small for orders_max: an input that ends every order there is must fit (about 1.8 KB an order, and 1 MiB)";
   return NULL;
 }
 

@@ -32,6 +32,24 @@ uint32_t wcx_balance_room(const wcx_engine_t *engine)
   return wcx_balances_max(engine->capacity.max_accounts, engine->capacity.max_instruments) - engine->balances.cnt;
 }
 
+/* The record with this index + 1 is found from `home` on. */
+static void slot_add(uint32_t *slots, uint32_t mask, uint32_t home, uint32_t idx_plus1)
+{
+  while (slots[home] != 0)
+    home = (home + 1) & mask;
+  slots[home] = idx_plus1;
+}
+
+void wcx_balance_rebuild_slots(wcx_engine_t *engine)
+{
+  const wcx_assets_t *assets = &engine->assets;
+  const wcx_balances_t *balances = &engine->balances;
+  for (uint32_t i = 0; i < assets->cnt; i++)
+    slot_add(assets->slots, assets->mask, wcx_balance_home(assets->records[i].name, assets->mask), i + 1);
+  for (uint32_t i = 0; i < balances->cnt; i++)
+    slot_add(balances->slots, balances->mask, wcx_balance_home(balances->records[i].key, balances->mask), i + 1);
+}
+
 wcx_balance_t *wcx_balance_make(wcx_engine_t *engine, uint32_t account, uint32_t asset)
 {
   wcx_balances_t *balances = &engine->balances;
@@ -40,11 +58,8 @@ wcx_balance_t *wcx_balance_make(wcx_engine_t *engine, uint32_t account, uint32_t
     return balance;
   WCX_CHECK(wcx_balance_room(engine) != 0, "balance of account %u in asset %u: all %u are made", account, asset, balances->cnt);
   uint64_t key = (uint64_t)account << 32 | asset;
-  uint32_t at = wcx_balance_home(key, balances->mask);
-  while (balances->slots[at] != 0)
-    at = (at + 1) & balances->mask;
-  balance = &balances->records[balances->cnt];
-  balances->slots[at] = ++balances->cnt;
+  balance = &balances->records[balances->cnt++];
+  slot_add(balances->slots, balances->mask, wcx_balance_home(key, balances->mask), balances->cnt);
   *balance = (wcx_balance_t){.key = key, .max_order_notional = WCX_I64_NULL, .max_open_notional = WCX_I64_NULL, .max_position = WCX_I64_NULL};
   wcx_digest_add(&engine->record_digest, wcx_balance_hash(balance));
   engine->assets.records[asset].balance_cnt++;
@@ -144,11 +159,8 @@ uint32_t wcx_asset_room(const wcx_engine_t *engine)
 uint32_t wcx_asset_add(wcx_engine_t *engine, uint64_t name, int8_t exponent)
 {
   wcx_assets_t *assets = &engine->assets;
-  uint32_t at = wcx_balance_home(name, assets->mask);
-  while (assets->slots[at] != 0)
-    at = (at + 1) & assets->mask;
-  wcx_asset_t *asset = &assets->records[assets->cnt];
-  assets->slots[at] = ++assets->cnt;
+  wcx_asset_t *asset = &assets->records[assets->cnt++];
+  slot_add(assets->slots, assets->mask, wcx_balance_home(name, assets->mask), assets->cnt);
   *asset = (wcx_asset_t){.name = name, .exponent = exponent};
   for (uint32_t i = 0; i < WCX_KYC_TIERS; i++)
     asset->tier[i] = (wcx_tier_limit_t){.max_order_notional = WCX_I64_NULL, .max_open_notional = WCX_I64_NULL};

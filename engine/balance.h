@@ -163,6 +163,9 @@ void wcx_asset_collect(struct wcx_engine *engine, wcx_asset_t *asset, wcx_i128_t
 
 void wcx_fee_tier_set(struct wcx_engine *engine, uint32_t idx, wcx_fee_tier_t tier);
 
+/* Assets and balances that were loaded are found again. */
+void wcx_balance_rebuild_slots(struct wcx_engine *engine);
+
 /* Sum of the hashes of all that is in these tables, from scratch. */
 wcx_digest_t wcx_balance_digest_full(const struct wcx_engine *engine);
 

@@ -29,10 +29,10 @@ static inline void *wcx_emit_long(wcx_engine_t *engine, uint8_t stream, uint64_t
   wcx_emit_word(at + 16, number);
   wcx_emit_word(at + 24, engine->seq);
   if ((len & 15) != 0)
-    wcx_emit_word(at + sz - 8, 0); /* the padding is part of the digest; blocks are multiples of 8 */
+    wcx_emit_word(at + sz - 8, 0); /* the padding is part of the digest; blocks are multiples of 8, groups are not */
   wcx_emit_word(at + 32, (uint64_t)WCX_SCHEMA_VERSION << 48 | (uint64_t)WCX_SCHEMA_ID << 32 | (uint64_t)template_id << 16 | block_length);
   if (group_sz != 0)
-    wcx_emit_word(at + sz - 8, 0); /* padding: blocks are multiples of 8, groups are not */
+    wcx_emit_word(at + sz - 16, 0);
   return at + 40;
 }
 static_assert(offsetof(wcx_out_entry_t, len) == 4 && offsetof(wcx_out_entry_t, stream) == 6 && offsetof(wcx_out_entry_t, flags) == 7, "entry header: first word");

@@ -16,13 +16,32 @@ typedef struct arena
 {
   uint8_t *base; /* NULL: only measure */
   size_t used;
+  wcx_table_t *tables; /* NULL: keep no list */
+  uint32_t table_cnt;
 } arena_t;
 
-static void *take(arena_t *arena, uint64_t cnt, size_t sz)
+static void *place(arena_t *arena, uint64_t cnt, size_t sz, bool derived)
 {
   size_t at = arena->used;
   arena->used = (at + (size_t)cnt * sz + 63) & ~(size_t)63;
+  if (arena->tables != NULL)
+  {
+    WCX_CHECK(arena->table_cnt < WCX_TABLES_MAX, "more than %u tables", WCX_TABLES_MAX);
+    arena->tables[arena->table_cnt++] = (wcx_table_t){.off = at, .cnt = cnt, .sz = (uint32_t)sz, .derived = derived};
+  }
   return arena->base == NULL ? NULL : arena->base + at;
+}
+
+/* A table that a snapshot keeps: snapshot_table.c has a row for it. */
+static void *take(arena_t *arena, uint64_t cnt, size_t sz)
+{
+  return place(arena, cnt, sz, false);
+}
+
+/* A table that follows from the others: rebuilt by snapshot_table.c. */
+static void *take_derived(arena_t *arena, uint64_t cnt, size_t sz)
+{
+  return place(arena, cnt, sz, true);
 }
 
 static bool limits_sound(const wcx_engine_limits_t *limits)
@@ -39,9 +58,9 @@ static uint64_t timers_max(const wcx_engine_limits_t *limits)
 
 static void lay_out_map(wcx_idmap_t *map, arena_t *arena, uint32_t max)
 {
-  map->entries = take(arena, wcx_idmap_cap(max), sizeof(wcx_idmap_entry_t));
+  map->entries = take_derived(arena, wcx_idmap_cap(max), sizeof(wcx_idmap_entry_t));
   map->direct_cnt = wcx_idmap_direct_cnt(max);
-  map->direct = take(arena, map->direct_cnt, sizeof(uint32_t));
+  map->direct = take_derived(arena, map->direct_cnt, sizeof(uint32_t));
   map->mask = (uint32_t)(wcx_idmap_cap(max) - 1);
 }
 
@@ -50,11 +69,11 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   engine->pool.orders = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_t));
   engine->pool.links = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_links_t));
   engine->pool.extras = take(arena, (uint64_t)limits->orders_max + 1, sizeof(wcx_order_extra_t));
-  engine->index.entries = take(arena, wcx_index_cap(limits->orders_max), sizeof(uint64_t));
-  engine->index.spill = take(arena, wcx_index_spill_cap(limits->orders_max), sizeof(uint64_t));
+  engine->index.entries = take_derived(arena, wcx_index_cap(limits->orders_max), sizeof(uint64_t));
+  engine->index.spill = take_derived(arena, wcx_index_spill_cap(limits->orders_max), sizeof(uint64_t));
   engine->ladders.levels = take(arena, 2 * (uint64_t)limits->levels_max + 1, sizeof(wcx_level_t)); /* of books, and as many of waiting stops */
   engine->ladders.nodes = take(arena, 2 * (uint64_t)limits->levels_max + 1, sizeof(wcx_ladder_node_t));
-  engine->timers.heap = take(arena, timers_max(limits) + 1, sizeof(wcx_timer_t));
+  engine->timers.heap = take_derived(arena, timers_max(limits) + 1, sizeof(wcx_timer_t));
   engine->instruments = take(arena, limits->instruments_max, sizeof(wcx_instrument_t));
   engine->sessions = take(arena, limits->sessions_max, sizeof(wcx_session_t));
   engine->accounts = take(arena, limits->accounts_max, sizeof(wcx_account_t));
@@ -62,15 +81,15 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   lay_out_map(&engine->session_map, arena, limits->sessions_max);
   lay_out_map(&engine->account_map, arena, limits->accounts_max);
   engine->mmp_groups = take(arena, wcx_mmp_groups_max(limits), sizeof(wcx_mmp_group_t));
-  engine->mmp_map = take(arena, wcx_mmp_map_cap(limits), sizeof(uint32_t));
-  engine->dirty = take(arena, limits->sessions_max, sizeof(uint32_t));
+  engine->mmp_map = take_derived(arena, wcx_mmp_map_cap(limits), sizeof(uint32_t));
+  engine->dirty = take_derived(arena, limits->sessions_max, sizeof(uint32_t));
   uint32_t assets_max = wcx_assets_max(limits->instruments_max);
   uint32_t balances_max = wcx_balances_max(limits->accounts_max, limits->instruments_max);
   engine->assets.records = take(arena, assets_max, sizeof(wcx_asset_t));
-  engine->assets.slots = take(arena, wcx_idmap_cap(assets_max), sizeof(uint32_t));
+  engine->assets.slots = take_derived(arena, wcx_idmap_cap(assets_max), sizeof(uint32_t));
   engine->assets.fee_tiers = take(arena, WCX_FEE_TIERS, sizeof(wcx_fee_tier_t));
   engine->balances.records = take(arena, balances_max, sizeof(wcx_balance_t));
-  engine->balances.slots = take(arena, wcx_idmap_cap(balances_max), sizeof(uint32_t));
+  engine->balances.slots = take_derived(arena, wcx_idmap_cap(balances_max), sizeof(uint32_t));
   engine->breaks = take(arena, WCX_BREAKS_MAX, sizeof(uint64_t));
 }
 
@@ -83,6 +102,15 @@ size_t wcx_engine_footprint(const wcx_engine_limits_t *limits)
   take(&arena, 1, sizeof(wcx_engine_t));
   lay_out(&measured, &arena, limits);
   return arena.used;
+}
+
+uint32_t wcx_engine_tables(const wcx_engine_limits_t *limits, wcx_table_t tables[WCX_TABLES_MAX])
+{
+  arena_t arena = {.tables = tables};
+  wcx_engine_t measured;
+  take_derived(&arena, 1, sizeof(wcx_engine_t));
+  lay_out(&measured, &arena, limits);
+  return arena.table_cnt;
 }
 
 wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *limits)
@@ -139,13 +167,17 @@ static uint64_t protection(const wcx_engine_t *engine)
 }
 
 /* What is said when everything there is trades or ends: each order leaves once, each taker leaves one maker behind in part. */
-static uint64_t everything(const wcx_engine_t *engine)
+static uint64_t everything(uint64_t orders, uint64_t special, uint64_t groups, uint64_t instruments)
 {
   uint64_t takers = WCX_TRIGGERS_MAX + 1;
   /* in an uncross a refresh that is one too many shows all that is left: once for an order */
-  uint64_t refreshes = engine->special_total == 0 ? 0 : (WCX_REFRESH_MAX + takers + engine->special_total) * UNCROSS_REFRESH_SZ;
-  return engine->mmp_cnt * PROTECTION_SZ + (uint64_t)engine->pool.live * (UNCROSS_FILL_SZ + JOIN_SZ) + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes +
-         2 * (uint64_t)engine->instrument_cnt * STATUS_SZ;
+  uint64_t refreshes = special == 0 ? 0 : (WCX_REFRESH_MAX + takers + special) * UNCROSS_REFRESH_SZ;
+  return groups * PROTECTION_SZ + orders * (UNCROSS_FILL_SZ + JOIN_SZ) + takers * (TRIGGER_SZ + FILL_SZ + STATUS_SZ) + refreshes + 2 * instruments * STATUS_SZ;
+}
+
+static uint64_t everything_now(const wcx_engine_t *engine)
+{
+  return everything(engine->pool.live, engine->special_total, engine->mmp_cnt, engine->instrument_cnt);
 }
 
 /* Refreshes of one aggressive event in this book. */
@@ -267,7 +299,7 @@ static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *
   case WCX_TEMPLATE_SESSION_CLOSED:
     return WCX_EMIT_SZ(wcx_terminate_t) + engine->pool.live * CANCEL_SZ + engine->instrument_cnt * STATUS_SZ;
   case WCX_TEMPLATE_SECURITY_STATUS:
-    return everything(engine);
+    return everything_now(engine);
   case WCX_TEMPLATE_TICK:
     return 0;
   default: /* one message: the largest is a SecurityDefinition, noted first */
@@ -275,12 +307,23 @@ static uint64_t input_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *
   }
 }
 
+/* What an input says beside of what becomes of orders that were there before: less than this. */
+static uint64_t own_max(uint64_t sessions)
+{
+  uint64_t quotes = QUOTE_ACK_SZ + 2 * WCX_QUOTE_SETS_MAX * (QUOTE_SIDE_SZ + REFRESH_SZ);
+  return quotes + sessions * WCX_EMIT_SZ(wcx_trading_lock_event_t) + 2 * WCX_EMIT_SZ(wcx_security_definition_t);
+}
+
 uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
 {
-  uint64_t bound = input_bound(engine, hdr, body);
   if (__builtin_expect(hdr->stamp_ns >= wcx_engine_next_deadline_ns(engine) || engine->stop_cnt != 0, 0))
-    bound += everything(engine);
-  return bound;
+    return everything_now(engine) + own_max(engine->session_cnt);
+  return input_bound(engine, hdr, body);
+}
+
+uint64_t wcx_engine_output_bound_max(const wcx_engine_limits_t *limits)
+{
+  return everything(limits->orders_max, limits->orders_max, wcx_mmp_groups_max(limits), limits->instruments_max) + own_max(limits->sessions_max);
 }
 static_assert(WCX_EMIT_SZ(wcx_execution_report_new_t) >= REJECT_SZ, "new_bound: a reject comes alone");
 static_assert(FILL_SZ >= CANCEL_SZ, "everything: an order that is canceled says less than one that trades");

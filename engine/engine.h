@@ -46,6 +46,9 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
 /* Upper bound of the bytes apply() would append to the output log for this record in this state. O(1). */
 uint64_t wcx_engine_output_bound(const wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
 
+/* The most that wcx_engine_output_bound says in any state of an engine of these limits, of any input: a log with less room could stop an engine for good. */
+uint64_t wcx_engine_output_bound_max(const wcx_engine_limits_t *limits);
+
 /* A record in a burst. */
 typedef struct wcx_engine_input
 {

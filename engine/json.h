@@ -27,8 +27,8 @@ int wcx_json_record(char *buf, size_t buf_sz, uint64_t epoch, const wcx_record_h
 /* Parse one line into a body. On success *msg names the message and `body` (WCX_RECORD_BODY_SZ_MAX bytes) holds block and group, *body_sz its bytes;
    omitted optional fields are null, other omitted fields 0, and present[i] tells which of msg->fields were given.
    Char fields are padded with spaces. SessionID and TransactTime, where the message has no such field, are returned in *extra; so are SessionID and Stamp
-   of a journal dump line, whose other header members are read over. "Book" and "Balances" lines: *msg NULL and extra->book or
-   extra->balances set. */
+   of a journal dump line, whose other header members are read over. "Book", "Balances" and "Snapshot" lines: *msg NULL and extra->book,
+   extra->balances or extra->snapshot set. */
 typedef struct wcx_json_extra
 {
   bool has_session_id;
@@ -40,6 +40,7 @@ typedef struct wcx_json_extra
   uint32_t book_security_id;
   bool balances;
   uint32_t balances_account;
+  bool snapshot;
 } wcx_json_extra_t;
 
 #define WCX_JSON_FIELDS_MAX 40u

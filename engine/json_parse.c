@@ -430,10 +430,16 @@ static bool read_balances(reader_t *r, wcx_json_extra_t *extra)
   return true;
 }
 
+static bool read_snapshot(reader_t *r, wcx_json_extra_t *extra)
+{
+  extra->snapshot = true;
+  return expect(r, '{', "after Snapshot") && expect(r, '}', "in Snapshot, which has no fields");
+}
+
 /* The line asks for something and is no message. */
 static bool is_query(const wcx_json_extra_t *extra)
 {
-  return extra->book || extra->balances;
+  return extra->book || extra->balances || extra->snapshot;
 }
 
 /* A member of the line: the message itself, or what a journal dump writes beside it. */
@@ -462,6 +468,8 @@ static bool read_line_member(reader_t *r, target_t *t, const wcx_sbe_msg_t **out
     return read_book(r, t->extra);
   if (strcmp(name, "Balances") == 0)
     return read_balances(r, t->extra);
+  if (strcmp(name, "Snapshot") == 0)
+    return read_snapshot(r, t->extra);
   t->msg = wcx_sbe_find_name(name);
   if (t->msg == NULL)
     return bad(r, "%s is not a message of the schema", name);

@@ -12,7 +12,7 @@
 
 #include "engine/state.h"
 
-#define WCX_REFRESH_MAX 4096u /* display refreshes in one input, before a taker that causes one more ends */
+#define WCX_REFRESH_MAX 1024u /* display refreshes in one input, before a taker that causes one more ends */
 
 /* What ended a match while there was something to take. */
 enum wcx_stopped

@@ -42,6 +42,21 @@ static wcx_mmp_group_t *find(const wcx_engine_t *engine, const wcx_session_t *se
   return NULL;
 }
 
+static void map_add(wcx_engine_t *engine, uint32_t group_idx)
+{
+  const wcx_mmp_group_t *group = &engine->mmp_groups[group_idx];
+  uint32_t at = home_of(engine, id_of(group->session, group->group));
+  while (engine->mmp_map[at] != 0)
+    at = (at + 1) & engine->mmp_map_mask;
+  engine->mmp_map[at] = group_idx + 1;
+}
+
+void wcx_mmp_rebuild_map(wcx_engine_t *engine)
+{
+  for (uint32_t i = 0; i < engine->mmp_cnt; i++)
+    map_add(engine, i);
+}
+
 static wcx_mmp_group_t *add(wcx_engine_t *engine, wcx_session_t *session, uint16_t number)
 {
   uint32_t idx = (uint32_t)(session - engine->sessions);
@@ -50,10 +65,7 @@ static wcx_mmp_group_t *add(wcx_engine_t *engine, wcx_session_t *session, uint16
   group->group = number;
   group->next = session->mmp_head;
   session->mmp_head = engine->mmp_cnt;
-  uint32_t at = home_of(engine, id_of(idx, number));
-  while (engine->mmp_map[at] != 0)
-    at = (at + 1) & engine->mmp_map_mask;
-  engine->mmp_map[at] = engine->mmp_cnt;
+  map_add(engine, engine->mmp_cnt - 1);
   return group;
 }
 

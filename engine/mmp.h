@@ -75,6 +75,9 @@ void wcx_mmp_reset_request(wcx_engine_t *engine, wcx_session_t *session, const w
 bool wcx_mmp_reset(wcx_engine_t *engine, wcx_session_t *session, uint16_t group);
 void wcx_mmp_freeze(wcx_engine_t *engine, wcx_session_t *session, uint16_t group);
 
+/* Groups that were loaded are found again. */
+void wcx_mmp_rebuild_map(wcx_engine_t *engine);
+
 /* Bytes of memory by kind, for the arena. */
 uint32_t wcx_mmp_groups_max(const wcx_engine_limits_t *limits);
 uint64_t wcx_mmp_map_cap(const wcx_engine_limits_t *limits);

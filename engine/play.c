@@ -1,12 +1,18 @@
 /* wcx-play: the engine as a command. Reads inputs as JSON lines, applies each to a fresh engine, prints what the engine says (PROTOCOL.md section 6).
-   {"Balances":{"Account":7}} answers {"Balances":{"Account":7,"Assets":[{"Asset":"USDT","Available":1,"Held":2},...]}}: what a checked account has, assets in order of
-   definition, without those of which it has nothing.
+
+   Three lines are no inputs:
+   - {"Book":{"SecurityID":1}} prints a book;
+   - {"Balances":{"Account":7}} answers {"Balances":{"Account":7,"Assets":[{"Asset":"USDT","Available":1,"Held":2},...]}}: what a checked account has, assets in order of
+     definition, without those of which it has nothing;
+   - {"Snapshot":{}} saves the engine, loads what was saved into other memory, of other sizes and with another hash key, goes on with that engine, and prints
+     {"Snapshot":{"Bytes":n,"Seq":s}}. Nothing that is said afterwards depends on it.
 
    Owner:    one thread, one engine, no journal, no network, no root.
    Result:   exit status 0; 1 when a line was bad (each prints an Error line and changes nothing); 2 for a wrong command line. */
 #include "engine/base/check.h"
 #include "engine/engine.h"
 #include "engine/json.h"
+#include "engine/snapshot.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -33,7 +39,8 @@ static const wcx_engine_limits_t limits = {
 
 typedef struct play
 {
-  wcx_engine_t *engine;
+  wcx_engine_t *engine; /* begins its memory */
+  wcx_engine_limits_t sizes;
   wcx_outlog_t log;
   bool show_feed;
   bool show_digest;
@@ -227,6 +234,35 @@ static void define_defaults(play_t *play)
     wcx_account_definition_t definition = {.account = account, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
     define(play, WCX_TEMPLATE_ACCOUNT_DEFINITION, &definition, sizeof(definition));
   }
+}
+
+/* Other sizes than before, never less than at the start, and another key. */
+static void change_sizes(wcx_engine_limits_t *sizes)
+{
+  uint32_t more = sizes->orders_max == limits.orders_max ? 999 : 0;
+  sizes->orders_max = limits.orders_max + more;
+  sizes->levels_max = limits.levels_max + more;
+  sizes->instruments_max = limits.instruments_max + more;
+  sizes->accounts_max = limits.accounts_max + more;
+  sizes->sessions_max = limits.sessions_max + more;
+  sizes->hash_key = sizes->hash_key * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
+
+static void go_through_snapshot(play_t *play)
+{
+  char error[256];
+  uint64_t snapshot_sz = wcx_engine_snapshot_sz(play->engine);
+  void *snapshot = map_memory(snapshot_sz);
+  WCX_CHECK(wcx_engine_snapshot_save(play->engine, snapshot, snapshot_sz) == snapshot_sz, "snapshot of %llu bytes", (unsigned long long)snapshot_sz);
+  munmap(play->engine, wcx_engine_footprint(&play->sizes));
+  change_sizes(&play->sizes);
+  size_t sz = wcx_engine_footprint(&play->sizes);
+  play->engine = wcx_engine_snapshot_load(map_memory(sz), sz, &play->sizes, snapshot, snapshot_sz, error, sizeof(error));
+  WCX_CHECK(play->engine != NULL, "own snapshot: %s", error);
+  munmap(snapshot, snapshot_sz);
+  if (play->verify)
+    check_engine(play->engine);
+  printf("{\"Snapshot\":{\"Bytes\":%llu,\"Seq\":%llu}}\n", (unsigned long long)snapshot_sz, (unsigned long long)wcx_engine_applied_seq(play->engine));
 }
 
 /* --- from a line to a record ---------------------------------------------------------------------------------------------------------- */
@@ -493,6 +529,11 @@ static void play_line(play_t *play, const char *line, size_t len)
     print_balances(play, input.extra.balances_account);
     return;
   }
+  if (error == NULL && input.extra.snapshot)
+  {
+    go_through_snapshot(play);
+    return;
+  }
   if (error == NULL)
     error = complete(play, &input, body_sz);
   if (error != NULL)
@@ -582,8 +623,9 @@ int main(int argc, char **argv)
     file = fopen(options.path, "re");
   if (file == NULL)
     WCX_DIE("cannot open %s: %s", options.path, strerror(errno));
-  size_t sz = wcx_engine_footprint(&limits);
-  play.engine = wcx_engine_new(map_memory(sz), sz, &limits);
+  play.sizes = limits;
+  size_t sz = wcx_engine_footprint(&play.sizes);
+  play.engine = wcx_engine_new(map_memory(sz), sz, &play.sizes);
   wcx_outlog_init(&play.log, map_memory(1u << 20), 1u << 20);
   define_defaults(&play);
   play_file(&play, file);

@@ -194,11 +194,23 @@ struct wcx_engine
   uint64_t rejects[WCX_REJECT_CNT]; /* by reason; a statistic, not state */
 };
 
+/* engine.c: the arena, table by table; the first is the engine itself. */
+typedef struct wcx_table
+{
+  uint64_t off; /* bytes from the engine */
+  uint64_t cnt;
+  uint32_t sz;  /* of an element */
+  bool derived; /* a snapshot leaves it out */
+} wcx_table_t;
+#define WCX_TABLES_MAX 64u
+uint32_t wcx_engine_tables(const wcx_engine_limits_t *limits, wcx_table_t tables[WCX_TABLES_MAX]);
+
 /* state_digest.c */
 wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx);
 wcx_digest_t wcx_instrument_hash(const wcx_instrument_t *instrument, uint32_t idx);
 wcx_digest_t wcx_account_hash(const wcx_account_t *account, uint32_t idx);
 void wcx_state_settle(wcx_engine_t *engine);
+wcx_digest_t wcx_state_settled_digest(const wcx_engine_t *engine); /* what record_digest is once it is settled */
 void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrument);
 void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account);
 

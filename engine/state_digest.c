@@ -153,7 +153,7 @@ void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account)
   wcx_digest_add(&engine->record_digest, account->hash);
 }
 
-wcx_digest_t wcx_engine_state_digest(const wcx_engine_t *engine)
+wcx_digest_t wcx_state_settled_digest(const wcx_engine_t *engine)
 {
   wcx_digest_t sum = engine->record_digest;
   for (uint32_t i = 0; i < engine->dirty_cnt; i++)
@@ -162,6 +162,12 @@ wcx_digest_t wcx_engine_state_digest(const wcx_engine_t *engine)
     wcx_digest_sub(&sum, session->hash);
     wcx_digest_add(&sum, wcx_session_hash(session, engine->dirty[i]));
   }
+  return sum;
+}
+
+wcx_digest_t wcx_engine_state_digest(const wcx_engine_t *engine)
+{
+  wcx_digest_t sum = wcx_state_settled_digest(engine);
   wcx_digest_add(&sum, engine->order_digest);
   wcx_digest_add(&sum, scalars_hash(engine));
   return sum;

@@ -31,10 +31,25 @@ static bool is_broken(const wcx_engine_t *engine, uint64_t match_id)
   return false;
 }
 
-static const char *party_error(const wcx_engine_t *engine, const char *name, uint32_t account, uint32_t session_id)
+/* The amounts of a fill fit: of one that does not there is nothing to give back. */
+static const char *amount_error(const wcx_instrument_t *instrument, const wcx_trade_break_command_t *command)
 {
-  if (wcx_state_account(engine, account) == NULL)
-    return say("%sAccount %u is unknown: take it from the fill's reports", name, account);
+  if (command->last_px <= 0 || command->last_qty <= 0)
+    return say("LastPx %lld, LastQty %lld: both are above 0 in a fill's reports", (long long)command->last_px, (long long)command->last_qty);
+  if ((wcx_u128_t)(uint64_t)command->last_px * (uint64_t)command->last_qty > instrument->product_overflow)
+    return say("LastPx %lld x LastQty %lld fits no amount: take them from the fill's reports", (long long)command->last_px, (long long)command->last_qty);
+  if (command->buy_commission == WCX_I64_NULL || command->sell_commission == WCX_I64_NULL)
+    return "BuyCommission, SellCommission: neither is null in a fill's reports";
+  return NULL;
+}
+
+static const char *party_error(const wcx_engine_t *engine, const char *name, uint32_t account_id, uint32_t session_id, uint64_t base)
+{
+  const wcx_account_t *account = wcx_state_account(engine, account_id);
+  if (account == NULL)
+    return say("%sAccount %u is unknown: take it from the fill's reports", name, account_id);
+  if ((account->risk & WCX_ACCOUNT_R_CHECKED) != 0 && base > (uint64_t)INT64_MAX)
+    return say("%sAccount %u: LastQty fits no amount, and the account is Checked: take both from the fill's reports", name, account_id);
   if (wcx_idmap_find(&engine->session_map, session_id) == WCX_IDX_NONE)
     return say("%sSessionID %u is unknown: take it from the fill's reports", name, session_id);
   return NULL;
@@ -47,14 +62,17 @@ const char *wcx_trade_break_error(const wcx_engine_t *engine, const wcx_trade_br
     return say("TrdMatchID %llu is outside 1..%llu, the trades there were", match_id, (unsigned long long)engine->match_id);
   if (is_broken(engine, match_id))
     return say("TrdMatchID %llu has been broken", match_id);
-  if (wcx_state_instrument(engine, command->security_id) == NULL)
+  const wcx_instrument_t *instrument = wcx_state_instrument(engine, command->security_id);
+  if (instrument == NULL)
     return say("SecurityID %u is unknown: take it from the fill's reports", command->security_id);
-  if (command->last_px <= 0 || command->last_qty <= 0)
-    return say("LastPx %lld, LastQty %lld: both are above 0 in a fill's reports", (long long)command->last_px, (long long)command->last_qty);
+  const char *error = amount_error(instrument, command);
+  if (error != NULL)
+    return error;
   if (command->reason < WCX_BREAK_REASON_ERRONEOUS || command->reason > WCX_BREAK_REASON_EXTERNAL)
     return say("Reason %u is unknown: 1 is Erroneous", command->reason);
-  const char *error = party_error(engine, "Buy", command->buy_account, command->buy_session_id);
-  return error != NULL ? error : party_error(engine, "Sell", command->sell_account, command->sell_session_id);
+  uint64_t base = wcx_risk_base(instrument, command->last_qty);
+  error = party_error(engine, "Buy", command->buy_account, command->buy_session_id, base);
+  return error != NULL ? error : party_error(engine, "Sell", command->sell_account, command->sell_session_id, base);
 }
 
 /* One side of the fill, as its ER_Trade had it. */

@@ -75,6 +75,14 @@ static uint64_t distance(int64_t a, int64_t b)
   return a > b ? (uint64_t)(a - b) : (uint64_t)(b - a);
 }
 
+/* Of two prices that leave the same over: is the first nearer to the reference price, or as near and lower? */
+static bool nearer(int64_t px, int64_t than, int64_t reference)
+{
+  uint64_t far = reference != 0 ? distance(px, reference) : 0;
+  uint64_t than_far = reference != 0 ? distance(than, reference) : 0;
+  return far < than_far || (far == than_far && px < than);
+}
+
 /* Keep the better of two prices at which the most can trade. */
 static void consider(const wcx_engine_t *engine, const wcx_instrument_t *instrument, const reach_t *buy, const reach_t *sell, int64_t px, wcx_indicative_t *best)
 {
@@ -90,13 +98,7 @@ static void consider(const wcx_engine_t *engine, const wcx_instrument_t *instrum
               : bought < sold ? WCX_SIDE_FILTER_SELL
                               : WCX_SIDE_FILTER_BOTH,
   };
-  int64_t reference = instrument->reference_px;
-  uint64_t far = reference != 0 ? distance(px, reference) : 0;
-  uint64_t best_far = reference != 0 ? distance(best->px, reference) : 0;
-  bool better = best->paired == 0 || at.imbalance < best->imbalance;
-  if (best->paired != 0 && at.imbalance == best->imbalance)
-    better = far < best_far || (far == best_far && px < best->px);
-  if (better)
+  if (best->paired == 0 || at.imbalance < best->imbalance || (at.imbalance == best->imbalance && nearer(px, best->px, instrument->reference_px)))
     *best = at;
 }
 

@@ -5,6 +5,7 @@
 #include "engine/json.h"
 #include "engine/outlog.h"
 #include "engine/sbe_meta.h"
+#include "engine/snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ void pair_init(pair_t *pair)
   pair->mem = aligned_alloc(64, (sz + 63) & ~(size_t)63);
   pair->log_mem = aligned_alloc(64, LOG_SZ);
   WCX_CHECK(sz > 0 && pair->mem != NULL && pair->log_mem != NULL, "engine memory: %zu", sz);
+  pair->limits = limits;
   pair->engine = wcx_engine_new(pair->mem, sz, &limits);
   wcx_outlog_init(&pair->log, pair->log_mem, LOG_SZ);
   pair->ref = ref_new(&limits);
@@ -33,6 +35,28 @@ void pair_free(pair_t *pair)
   free(pair->log_mem);
   free(pair->ids.engine_of);
   free(pair->ids.taken);
+}
+
+void pair_go_through_snapshot(pair_t *pair)
+{
+  char error[256];
+  uint64_t snapshot_sz = wcx_engine_snapshot_sz(pair->engine);
+  uint8_t *snapshot = malloc(snapshot_sz);
+  WCX_CHECK(snapshot != NULL && wcx_engine_snapshot_save(pair->engine, snapshot, snapshot_sz) == snapshot_sz, "snapshot of %llu bytes", (unsigned long long)snapshot_sz);
+  free(pair->mem);
+  uint32_t more = pair->limits.orders_max == limits.orders_max ? 111 : 0;
+  pair->limits.orders_max = limits.orders_max + more;
+  pair->limits.levels_max = limits.levels_max + more;
+  pair->limits.instruments_max = limits.instruments_max + more;
+  pair->limits.accounts_max = limits.accounts_max + more;
+  pair->limits.sessions_max = limits.sessions_max + more;
+  pair->limits.hash_key = pair->limits.hash_key * UINT64_C(0x9e3779b97f4a7c15) + 1;
+  size_t sz = wcx_engine_footprint(&pair->limits);
+  pair->mem = aligned_alloc(64, (sz + 63) & ~(size_t)63);
+  WCX_CHECK(pair->mem != NULL, "engine memory: %zu", sz);
+  pair->engine = wcx_engine_snapshot_load(pair->mem, sz, &pair->limits, snapshot, snapshot_sz, error, sizeof(error));
+  WCX_CHECK(pair->engine != NULL, "own snapshot: %s", error);
+  free(snapshot);
 }
 
 /* --- ids ------------------------------------------------------------------------------------------------------------------------------- */

@@ -36,6 +36,7 @@ typedef struct pair
 {
   ref_t *ref;
   wcx_engine_t *engine;
+  wcx_engine_limits_t limits; /* of the engine's memory: other than the reference's behind a snapshot */
   void *mem;
   void *log_mem;
   wcx_outlog_t log;
@@ -55,6 +56,9 @@ void pair_count(pair_t *pair, const ref_out_list_t *said);
 
 /* Apply the translated record to the engine and compare what it says with what the reference said. */
 bool pair_apply(pair_t *pair, const wcx_record_hdr_t *hdr, const uint8_t *translated, const ref_out_list_t *said);
+
+/* Go on with an engine that is loaded from this one's snapshot into other memory, with other limits and another hash key. */
+void pair_go_through_snapshot(pair_t *pair);
 
 /* Invariants, books, sessions, feed position. */
 bool pair_same_state(pair_t *pair);

@@ -25,6 +25,7 @@ typedef struct options
   uint64_t last_seed;
   uint64_t ops;                  /* per seed, definitions of the world included */
   const flow_profile_t *profile; /* NULL: seed by seed in turn */
+  uint64_t snapshot_every;       /* commands between two snapshots; 0: none */
   uint32_t burst;
   uint32_t jobs;
   bool json;
@@ -75,8 +76,8 @@ static char abort_hint[256];
 
 static void say_repeat(const run_t *run, uint64_t op, FILE *to)
 {
-  fprintf(to, "repeat: build/bin/wcx-diff --seeds %llu..%llu --ops %llu --profile %s --burst %u --jobs 1\n", (unsigned long long)run->seed, (unsigned long long)run->seed,
-          (unsigned long long)op + 1, run->profile->name, run->options->burst);
+  fprintf(to, "repeat: build/bin/wcx-diff --seeds %llu..%llu --ops %llu --profile %s --burst %u --snapshot-every %llu --jobs 1\n", (unsigned long long)run->seed,
+          (unsigned long long)run->seed, (unsigned long long)op + 1, run->profile->name, run->options->burst, (unsigned long long)run->options->snapshot_every);
 }
 
 static void print_record(const slot_t *slot, FILE *to)
@@ -129,6 +130,8 @@ static bool apply_slot(run_t *run, slot_t *slot)
   }
   if (!same)
     report(run, slot);
+  if (same && run->options->snapshot_every != 0 && slot->hdr.seq % run->options->snapshot_every == 0)
+    pair_go_through_snapshot(&run->pair);
   return same;
 }
 
@@ -354,7 +357,7 @@ static int run_jobs(const options_t *options, shared_t *shared)
     {
       int result = work(options, shared);
       fflush(stdout);
-      _exit(result);
+      exit(result); /* and not _exit: counters of coverage are written on the way out */
     }
     live++;
   }
@@ -383,7 +386,7 @@ static int run_jobs(const options_t *options, shared_t *shared)
 
 static void usage(FILE *to)
 {
-  fprintf(to, "usage: wcx-diff [--seeds A..B] [--ops N] [--profile NAME] [--burst K] [--jobs J] [--json] [--trace] [--alone]\n"
+  fprintf(to, "usage: wcx-diff [--seeds A..B] [--ops N] [--profile NAME] [--burst K] [--snapshot-every N] [--jobs J] [--json] [--trace] [--alone]\n"
               "Runs the engine and the reference on the same random records and compares every message. Exit 1 at the first difference.\n"
               "profiles, by default in turn:\n");
   for (uint32_t i = 0; i < flow_profile_cnt; i++)
@@ -411,11 +414,17 @@ static void parse_seeds(options_t *options, char *text)
 static options_t parse(int argc, char **argv)
 {
   static const struct option longs[] = {
-      {"seeds", required_argument, NULL, 's'},   {"ops", required_argument, NULL, 'o'},
-      {"profile", required_argument, NULL, 'p'}, {"burst", required_argument, NULL, 'b'},
-      {"jobs", required_argument, NULL, 'j'},    {"json", no_argument, NULL, 'J'},
-      {"trace", no_argument, NULL, 't'},         {"alone", no_argument, NULL, 'a'},
-      {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+      {"seeds", required_argument, NULL, 's'},
+      {"ops", required_argument, NULL, 'o'},
+      {"profile", required_argument, NULL, 'p'},
+      {"burst", required_argument, NULL, 'b'},
+      {"jobs", required_argument, NULL, 'j'},
+      {"json", no_argument, NULL, 'J'},
+      {"trace", no_argument, NULL, 't'},
+      {"alone", no_argument, NULL, 'a'},
+      {"help", no_argument, NULL, 'h'},
+      {"snapshot-every", required_argument, NULL, 'n'},
+      {NULL, 0, NULL, 0},
   };
   long cpus = sysconf(_SC_NPROCESSORS_ONLN);
   options_t options = {.first_seed = 1, .last_seed = 15, .ops = 20000, .burst = 1, .jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (uint32_t)cpus};
@@ -435,6 +444,9 @@ static options_t parse(int argc, char **argv)
       break;
     case 'b':
       options.burst = (uint32_t)number(optarg, 1, BURST_MAX, "--burst");
+      break;
+    case 'n':
+      options.snapshot_every = number(optarg, 0, UINT32_MAX, "--snapshot-every");
       break;
     case 'j':
       options.jobs = (uint32_t)number(optarg, 1, JOBS_MAX, "--jobs");

@@ -51,6 +51,9 @@ def main():
     burst, said = run(DIFF, "--seeds", SEEDS, "--ops", OPS, "--burst", "32")
     same = plain is not None and burst is not None and all(plain[key] == burst[key] for key in ("commands", "messages", "digest", "state_digest"))
     point(same, "prefetching in bursts of 32 leaves every output and state as it was", said)
+    saved, said = run(DIFF, "--seeds", SEEDS, "--ops", OPS, "--snapshot-every", "97")
+    same = plain is not None and saved is not None and all(plain[key] == saved[key] for key in ("commands", "messages", "digest", "state_digest"))
+    point(same, "an engine that is replaced by its snapshot every 97 commands leaves every output and state as it was", said)
     if SANITIZED.exists():
         clean, said = run(SANITIZED, "--seeds", "33..48", "--ops", "4000")
         point(clean is not None, "seeds 33..48 under AddressSanitizer and UndefinedBehaviorSanitizer", said)

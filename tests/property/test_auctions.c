@@ -59,12 +59,12 @@ static void look(const wcx_engine_t *engine, uint32_t instrument, int64_t px, wc
 {
   int64_t reference = engine->instruments[instrument].reference_px;
   wcx_indicative_t at = at_price(engine, instrument, px);
-  int64_t far = reference != 0 ? llabs(px - reference) : 0;
-  int64_t best_far = reference != 0 ? llabs(best->px - reference) : 0;
   if (at.paired == 0 || at.paired < best->paired)
     return;
   if (at.paired == best->paired)
   {
+    int64_t far = reference != 0 ? llabs(px - reference) : 0;
+    int64_t best_far = reference != 0 ? llabs(best->px - reference) : 0;
     if (at.imbalance > best->imbalance)
       return;
     if (at.imbalance == best->imbalance && (far > best_far || (far == best_far && px >= best->px)))

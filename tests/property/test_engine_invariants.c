@@ -4,13 +4,15 @@
    - a book built from the feed alone equals the engine's, order by order in priority;
    - quotes live under their keys; a protection group that triggers leaves no order of it behind;
    - numbers of every stream rise by one; outputs stay within the bound announced (checked by the fixture);
-   - an engine with other sizes of memory and another hash key, which takes no short way, ends in the same digests. */
+   - engines with other sizes of memory and another hash key, of which one takes no short way, end in the same digests, and write the same snapshots;
+   - an engine that is replaced by what its snapshot says, again and again, ends in the same digests. */
 #include "tests/unit/quote_fixture.h"
 
 #include "engine/reject.h"
 
 #define COMMAND_CNT 200000
 #define CHECK_EVERY 500
+#define SNAPSHOT_EVERY 997
 #define INSTRUMENT_CNT 3
 #define SESSION_CNT 9
 #define TRACKED_MAX 512
@@ -668,6 +670,20 @@ static void populate(world_t *w)
   world_apply(w, WCX_TEMPLATE_CAPACITY, 0, 0, &capacity, sizeof(capacity));
 }
 
+/* Of equal engines: both write the same, and the second goes on as what the first wrote. */
+static void go_through_snapshot(const world_t *one, world_t *two, const wcx_engine_limits_t *limits)
+{
+  uint64_t sz, sz_two;
+  uint8_t *snapshot = world_save(one, &sz);
+  uint8_t *snapshot_two = world_save(two, &sz_two);
+  assert_int_equal(sz, sz_two);
+  assert_memory_equal(snapshot, snapshot_two, sz);
+  world_load(two, limits, snapshot, sz);
+  wcx_engine_verify(two->engine);
+  free(snapshot);
+  free(snapshot_two);
+}
+
 static void whatever_comes(void **state)
 {
   (void)state;
@@ -682,6 +698,14 @@ static void whatever_comes(void **state)
                                             .sessions_max = 64,
                                             .long_way_only = true,
                                             .hash_key = UINT64_C(0xfeedfacecafebeef)};
+  static const wcx_engine_limits_t larger = {.shard = 1,
+                                             .orders_max = 6001,
+                                             .levels_max = 2222,
+                                             .instruments_max = 60,
+                                             .accounts_max = 999,
+                                             .sessions_max = 70,
+                                             .long_way_only = true,
+                                             .hash_key = UINT64_C(0x0ddba11)};
   static world_t one, two;
   static model_t m;
   world_make(&one, &world_limits, 1 << 20);
@@ -698,6 +722,8 @@ static void whatever_comes(void **state)
     m.quote = c.template_id == WCX_TEMPLATE_MASS_QUOTE ? &c.quote : NULL;
     memcpy(&m.order_group, c.body + offsetof(wcx_new_order_single_t, mmp_group), sizeof(m.order_group));
     hear(&m, &one);
+    if (i % SNAPSHOT_EVERY == 0)
+      go_through_snapshot(&one, &two, i / SNAPSHOT_EVERY % 2 == 0 ? &other : &larger);
     if (i % CHECK_EVERY != 0)
       continue;
     wcx_engine_verify(one.engine);

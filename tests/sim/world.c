@@ -68,7 +68,7 @@ static void fill_params(wcx_params_t *p)
                                       .instruments_max = 4,
                                       .accounts_max = 8,
                                       .sessions_max = 8,
-                                      .outlog_sz = 2u << 20,
+                                      .outlog_sz = 8u << 20,
                                       .retain_session_msgs = 4096,
                                       .retain_feed_msgs = 8192,
                                       .group_a_ip = 0xef4d0001u,

@@ -6,6 +6,7 @@
 #define WCX_TESTS_ENGINE_FIXTURE_H
 
 #include "engine/engine.h"
+#include "engine/snapshot.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,6 +163,31 @@ static inline void world_make(world_t *w, const wcx_engine_limits_t *limits, uin
   assert_non_null(w->log_mem);
   w->engine = wcx_engine_new(w->mem, sz, limits);
   wcx_outlog_init(&w->out, w->log_mem, log_cap);
+}
+
+/* A snapshot of the engine, to be freed. */
+static inline uint8_t *world_save(const world_t *w, uint64_t *sz)
+{
+  *sz = wcx_engine_snapshot_sz(w->engine);
+  uint8_t *snapshot = malloc(*sz);
+  assert_non_null(snapshot);
+  assert_int_equal(wcx_engine_snapshot_save(w->engine, snapshot, *sz), *sz);
+  return snapshot;
+}
+
+/* Go on with an engine of these limits that is loaded from the snapshot. */
+static inline void world_load(world_t *w, const wcx_engine_limits_t *limits, const uint8_t *snapshot, uint64_t snapshot_sz)
+{
+  char error[256] = "";
+  size_t sz = wcx_engine_footprint(limits);
+  void *mem = aligned_alloc(64, sz);
+  assert_non_null(mem);
+  wcx_engine_t *engine = wcx_engine_snapshot_load(mem, sz, limits, snapshot, snapshot_sz, error, sizeof(error));
+  assert_string_equal(error, "");
+  assert_non_null(engine);
+  free(w->mem);
+  w->mem = mem;
+  w->engine = engine;
 }
 
 static inline void world_populate(world_t *w)

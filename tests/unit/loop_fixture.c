@@ -181,7 +181,7 @@ static void default_params(wcx_params_t *params, uint32_t shard_cnt)
                                              .instruments_max = 8,
                                              .accounts_max = 32,
                                              .sessions_max = 16,
-                                             .outlog_sz = 2u << 20,
+                                             .outlog_sz = 8u << 20,
                                              .retain_session_msgs = 1024,
                                              .retain_feed_msgs = 4096,
                                              .group_a_ip = 0xef4d0001u,

@@ -194,7 +194,7 @@ static void iceberg(world_t *w, uint32_t security_id, uint32_t session_id, uint8
   expect_said(w, NEW, ADD, 0);
 }
 
-/* Two instruments leave PreOpen in one input: 4,096 refreshes for both together; from then on a refresh shows all that is left. */
+/* Two instruments leave PreOpen in one input: 1,024 refreshes for both together; from then on a refresh shows all that is left. */
 static void refreshes_have_an_end(void **state)
 {
   static world_t w;
@@ -206,27 +206,27 @@ static void refreshes_have_an_end(void **state)
   for (uint32_t security_id = 1; security_id <= 2; security_id++)
   {
     set_status(&w, security_id, WCX_SECURITY_TRADING_STATUS_PRE_OPEN, 1000);
-    iceberg(&w, security_id, 1, SELL, 4000, 1);
-    iceberg(&w, security_id, 1, SELL, 500, 2);
-    wcx_new_order_single_t buy = an_order(w.cl_ord_id[2] + 1, 2, BUY, 100, 4100);
+    iceberg(&w, security_id, 1, SELL, 1000, 1);
+    iceberg(&w, security_id, 1, SELL, 124, 2);
+    wcx_new_order_single_t buy = an_order(w.cl_ord_id[2] + 1, 2, BUY, 100, 1026);
     buy.security_id = security_id;
     send_order(&w, 2, &buy);
   }
   uint64_t trades = w.engine->match_id;
   uint64_t displays = w.engine->display_no;
   tick(&w, 1000);
-  /* instrument 1: of 4,100 the second iceberg trades 500 in 250 fills, the first 3,600: 249 and 3,600 refreshes. Instrument 2 has 247 left: then each shows
+  /* instrument 1: of 1,026 the second iceberg trades 124 in 62 fills, the first 902: 61 and 902 refreshes. Instrument 2 has 61 left: then each shows
      all it has once, and trades it at once. */
-  assert_int_equal(w.engine->display_no - displays, 4096 + 2);
+  assert_int_equal(w.engine->display_no - displays, 1024 + 2);
   uint64_t fills = w.engine->match_id - trades;
-  assert_int_equal(fills, 3600 + 250 + 247 + 2 + 2);
+  assert_int_equal(fills, 902 + 62 + 61 + 2 + 2);
   assert_int_equal(w.engine->instruments[0].special_cnt, 1);
   assert_int_equal(w.engine->instruments[1].special_cnt, 1);
   wcx_engine_verify(w.engine);
   /* what is left of the last one is displayed whole */
   uint32_t slot = w.engine->ladders.levels[w.engine->instruments[1].side[1].best].head;
-  assert_int_equal(w.engine->pool.orders[slot].leaves, 400);
-  assert_int_equal(w.engine->pool.extras[slot].displayed, 400);
+  assert_int_equal(w.engine->pool.orders[slot].leaves, 98);
+  assert_int_equal(w.engine->pool.extras[slot].displayed, 98);
   /* each input has its own allowance */
   set_status(&w, 1, WCX_SECURITY_TRADING_STATUS_PRE_OPEN, WCX_U64_NULL);
   order(&w, 2, BUY, 100, 10);

@@ -157,7 +157,7 @@ static void test_run_by_hand(void **state)
   wcx_flow_t flow = {.records = records, .cnt = SOUND_CNT};
   char error[256];
   assert_int_equal(wcx_flow_survey(&flow, error, sizeof(error)), 0);
-  wcx_run_t *run = wcx_run_new(&flow);
+  wcx_run_t *run = wcx_run_new(&flow, WCX_CREDIT_UNLIMITED);
   wcx_run_result_t result = wcx_run_pass(run, 2, 32, NULL);
   assert_int_equal(result.ops, 3);
   assert_int_equal(result.rejects, 0);
@@ -186,7 +186,7 @@ static void check_profile(char name, uint64_t seed)
   assert_true(model->trade_cnt > 0);
 
   static const uint32_t bursts[] = {1, 7, 32, 256};
-  wcx_run_t *run = wcx_run_new(&flow);
+  wcx_run_t *run = wcx_run_new(&flow, WCX_CREDIT_UNLIMITED);
   wcx_digest_t output = {0};
   wcx_digest_t engine_state = {0};
   for (size_t i = 0; i < sizeof(bursts) / sizeof(bursts[0]); i++)

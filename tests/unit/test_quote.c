@@ -68,20 +68,24 @@ static void a_key_is_no_cl_ord_id(void **state)
   expect_said(w, 204, 306, 0);
   expect_book(w, BUY, 1, 80, 16, 16);
 
-  /* homes that collide are told apart: force every key to one place of a small table */
+  /* homes that collide are told apart: in a small table the key's home is taken by another key, and so is its home in the second one */
   wcx_index_t index = w->engine->index;
   uint64_t entries[16] = {0};
+  uint64_t spill[16] = {0};
   index.entries = entries;
+  index.spill = spill;
   index.mask = 15;
+  index.spill_mask = 15;
   uint32_t slot = w->engine->sessions[0].order_head;
   uint64_t key = w->engine->pool.extras[slot].quote_key;
   uint32_t home = wcx_index_home(&index, 0 | WCX_INDEX_QUOTE(BUY), key);
   wcx_order_t *orders = w->engine->pool.orders;
   uint32_t next = w->engine->pool.links[slot].next;
-  entries[home & 15] = (uint64_t)home << 32 | next;             /* the same home, another key */
-  entries[(home + 1) & 15] = (uint64_t)(home + 8) << 32 | next; /* another home */
+  entries[home & 15] = (uint64_t)home << 32 | next;     /* the same home, another key */
+  spill[home & 15] = (uint64_t)(home + 8) << 32 | next; /* another home */
+  spill[(home + 1) & 15] = (uint64_t)home << 32 | next; /* the same home, another key */
   assert_int_equal(wcx_index_find_quote(&index, &w->engine->pool, 0, BUY, key), 0);
-  entries[(home + 2) & 15] = (uint64_t)home << 32 | slot;
+  spill[(home + 2) & 15] = (uint64_t)home << 32 | slot;
   assert_int_equal(wcx_index_find_quote(&index, &w->engine->pool, 0, BUY, key), slot);
   orders[slot].session = 1;
   assert_int_equal(wcx_index_find_quote(&index, &w->engine->pool, 0, BUY, key), 0);

@@ -132,6 +132,8 @@ static void bad_commands_are_refused(void **state)
   REFUSED(security_id, 2, "SecurityID 2 is unknown: take it from the fill's reports");
   REFUSED(last_px, 0, "LastPx 0, LastQty 1: both are above 0 in a fill's reports");
   REFUSED(last_qty, -1, "LastPx 100, LastQty -1: both are above 0 in a fill's reports");
+  REFUSED(buy_commission, WCX_I64_NULL, "BuyCommission, SellCommission: neither is null in a fill's reports");
+  REFUSED(sell_commission, WCX_I64_NULL, "BuyCommission, SellCommission: neither is null in a fill's reports");
   REFUSED(reason, 0, "Reason 0 is unknown: 1 is Erroneous");
   REFUSED(reason, 5, "Reason 5 is unknown: 1 is Erroneous");
   REFUSED(buy_account, 99, "BuyAccount 99 is unknown: take it from the fill's reports");
@@ -139,6 +141,32 @@ static void bad_commands_are_refused(void **state)
   REFUSED(buy_session_id, 10, "BuySessionID 10 is unknown: take it from the fill's reports");
   REFUSED(sell_session_id, 10, "SellSessionID 10 is unknown: take it from the fill's reports");
 #undef REFUSED
+  command = a_break(1);
+  command.last_px = INT64_MAX;
+  command.last_qty = 2;
+  assert_string_equal(world_definition_error(w, COMMAND, &command), "LastPx 9223372036854775807 x LastQty 2 fits no amount: take them from the fill's reports");
+}
+
+/* A quantity whose base amount does not fit: nobody with balances has traded it, others may have. */
+static void amounts_must_fit_checked_accounts(void **state)
+{
+  world_t *w = *state;
+  trade(w);
+  wcx_asset_definition_t base = {.asset = "ETH     ", .exponent = -18};
+  world_apply(w, WCX_TEMPLATE_ASSET_DEFINITION, 0, 0, &base, sizeof(base));
+  wcx_security_definition_t definition = an_instrument(2);
+  memcpy(definition.base_asset, base.asset, sizeof(definition.base_asset));
+  world_define(w, &definition);
+  wcx_account_definition_t checked = {.account = 20, .credit = WCX_CREDIT_CHECKED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
+  world_apply(w, WCX_TEMPLATE_ACCOUNT_DEFINITION, 0, 0, &checked, sizeof(checked));
+  wcx_trade_break_command_t command = a_break(1);
+  command.security_id = 2;
+  command.last_qty = 10;
+  assert_null(world_definition_error(w, COMMAND, &command));
+  command.sell_account = 20;
+  assert_string_equal(world_definition_error(w, COMMAND, &command), "SellAccount 20: LastQty fits no amount, and the account is Checked: take both from the fill's reports");
+  command.last_qty = 9;
+  assert_null(world_definition_error(w, COMMAND, &command));
 }
 
 int main(void)
@@ -148,6 +176,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(both_sides_are_undone, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(what_is_broken_is_state, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(bad_commands_are_refused, world_setup, world_teardown),
+      cmocka_unit_test_setup_teardown(amounts_must_fit_checked_accounts, world_setup, world_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,30 @@
+/* What the commands of wcx-bench share: numbers and CPUs on the command line, what the machine is, progress, medians.
+
+   Owner:      the main thread.
+   Result:     texts of errors go to stderr, progress too and only when that is a terminal: stdout holds nothing but results. */
+#ifndef WCX_BENCH_CLI_H
+#define WCX_BENCH_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A decimal number within min..max, nothing around it. */
+bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value);
+
+/* Says "wcx-bench COMMAND: --NAME TEXT: WANTED"; returns 2, the exit status of a wrong command line. */
+int wcx_cli_wrong(const char *command, const char *name, const char *text, const char *wanted);
+
+/* Run on this CPU from now on; dies when it cannot be had. */
+void wcx_cli_pin(int cpu);
+
+/* One line that replaces the one before it; an empty text clears it. */
+void wcx_cli_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* CPU model, CPUs, memory, kernel, load of the last minute: "AMD EPYC, 2 CPUs, 23 GiB, Linux 6.1.0, load 0.3". */
+void wcx_cli_host(char *text, size_t text_sz);
+
+/* The middle one (the upper of two). Leaves them sorted. cnt >= 1. */
+double wcx_cli_median(double *values, size_t cnt);
+
+#endif

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""wcx-bench scale, kill and memory on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
+OPS = ("new", "cancel", "cancel_id", "move", "fill", "reduce")
+
+
+def run(*args):
+    return subprocess.run([BENCH, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def scale():
+    """Three small sizes: each operation did what it is meant to (the program checks), and the ratios follow from the figures beside them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        svg = Path(scratch) / "scale.svg"
+        done = run("scale", "--orders", "1000,5000,20000", "--batches", "20", "--rounds", "1", "--svg", str(svg), "--json")
+        if done.returncode != 0:
+            return False
+        lines = [e for e in ET.parse(svg).getroot().iter() if e.tag.endswith("polyline")]
+    told = json.loads(done.stdout)
+    sizes = told["sizes"]
+    first = sizes[0]
+    good = [s["orders"] for s in sizes] == [1000, 5000, 20000] and len(lines) == 2 * len(OPS) and all(len(e.get("points").split()) == 3 for e in lines)
+    for size in sizes:
+        for op in OPS:
+            at, base = size[op], first[op]
+            beyond = (at["ns"] - (at["bare_ns"] - base["bare_ns"])) / base["ns"]
+            good = good and at["ns"] > 0 and at["bare_ns"] > 0 and abs(at["beyond"] - beyond) < 0.05 and abs(at["growth"] - at["ns"] / base["ns"]) < 0.05
+    return good and abs(told["worst_beyond"] - max(s[op]["beyond"] for s in sizes for op in OPS)) < 0.011
+
+
+def kill():
+    done = run("kill", "--orders", "2000", "--repeats", "3", "--json")
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    return told.get("orders") == 2000 and all(told[key] > 0 for key in ("kill_ms", "kill_cold_ms", "mass_cancel_ms", "mass_cancel_cold_ms"))
+
+
+def memory():
+    """What an engine of 65,535 instruments and a million orders may take, and an idle instrument."""
+    done = run("memory", "--json")
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    return told.get("wide_bytes", 1 << 40) <= 2 << 30 and told["instrument_bytes"] <= 512
+
+
+def credit():
+    """Nothing is measured with a credit that the engine does not keep."""
+    unlimited = run("engine", "--profile", "a", "--ops", "2000", "--pass", "throughput", "--credit", "unlimited", "--json")
+    checked = run("engine", "--profile", "a", "--ops", "2000", "--pass", "throughput", "--credit", "checked", "--json")
+    refused = checked.returncode == 1 and "Credit Checked" in checked.stderr and not checked.stdout
+    kept = checked.returncode == 0 and json.loads(checked.stdout)["rejects"] == 0
+    return unlimited.returncode == 0 and json.loads(unlimited.stdout)["credit"] == "unlimited" and (refused or kept)
+
+
+def wrong():
+    lines = (["scale", "--orders", "5000,1000"], ["scale", "--batches", "0"], ["scale", "more"], ["kill", "--orders", "0"], ["kill", "more"], ["memory", "more"],
+             ["engine", "--profile", "a", "--credit", "some"], ["nothing"], [])
+    return all(done.returncode == 2 and done.stderr and not done.stdout for done in (run(*line) for line in lines))
+
+
+def main():
+    tests = [scale, kill, memory, credit, wrong]
+    print(f"1..{len(tests)}")
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        good = test()
+        failed += not good
+        print(f"{'ok' if good else 'not ok'} {number} - {test.__name__}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
