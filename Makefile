@@ -186,7 +186,16 @@ $(B)/tests/tools/liballoc_count.so: tests/tools/alloc_count.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -Wno-pedantic -fPIC -shared -o $@ $<
 
-tests: $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
+# A patch in tests/*/mutants that no longer applies fails the build.
+MUTANTS := $(wildcard tests/*/mutants/*.patch)
+
+$(B)/tests/mutants.checked: tests/lint/mutants.py $(MUTANTS) $(sort $(shell sed -n 's,^+++ b/,,p' $(MUTANTS) /dev/null))
+	$(call say,LINT,$<)
+	@mkdir -p $(@D)
+	$(Q)python3 $<
+	@touch $@
+
+tests: $(B)/tests/mutants.checked $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -268,6 +277,10 @@ lint: deps-test ## format, include star, headers compile alone, paths in READMEs
 	  | xargs -P$(JOBS) -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -march=$(MARCH) -maes -I. $(CFLAGS_dataplane/port_dpdk.c) 2>/dev/null' clang-tidy
 	@echo '  LINT shellcheck'; shellcheck $$(git ls-files '*.sh') .ci/run
 
+mutants: deps-test ## break one rule after another in copies of the source; CPU seconds until the tests notice
+	$(submake) build
+	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py; do python3 $$test || status=1; done; exit $$status
+
 bench: deps-run ## round-trip times of the appliance beside the port's own echo and a bare durable write
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
@@ -287,4 +300,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long coverage lint bench bench-engine micro clean help
+.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long coverage lint mutants bench bench-engine micro clean help

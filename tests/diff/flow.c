@@ -232,7 +232,11 @@ static void make_order(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
       .exec_inst = some_exec_inst(flow, ord_type, tif),
   };
   if (ord_type == WCX_ORD_TYPE_STOP || ord_type == WCX_ORD_TYPE_STOP_LIMIT)
+  {
     r.stop_px = some_price(flow, security_id);
+    if (flow->profile->cascades && ref_status(flow->ref, security_id) != WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE)
+      r.stop_px = flow->profile->center_px + (r.side == WCX_SIDE_BUY ? -1 : 1) * flow->profile->half_range_px;
+  }
   bool plain = (r.exec_inst & (WCX_EXEC_INST_POST_ONLY | WCX_EXEC_INST_POST_ONLY_REPRICE)) == 0;
   if (r.stop_px == WCX_I64_NULL && plain && flow_percent(flow, t->min_qty))
     r.min_qty = 1 + (int64_t)flow_below(flow, (uint64_t)r.order_qty);

@@ -52,6 +52,7 @@ typedef struct flow_profile
   bool exponents;       /* amounts that round, and fees */
   bool mismatch;        /* an asset whose exponent does not fit its instrument */
   bool limits;          /* volume, notional and band limits on instrument 2 */
+  bool cascades;        /* stops that come while nothing trades are due as soon as it does */
   uint32_t levels_max;  /* a Capacity that is met; 0: one that is not */
 } flow_profile_t;
 

@@ -12,7 +12,8 @@ static wcx_security_definition_t an_instrument(const flow_profile_t *p, uint32_t
 {
   wcx_security_definition_t d = {
       .security_id = security_id,
-      .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
+      /* an opening before the first trade: there is no reference price yet */
+      .security_trading_status = p->weights.status > 10 ? WCX_SECURITY_TRADING_STATUS_OPENING_AUCTION : WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
       .min_price_increment = 1,
       .round_lot = 1,
       .low_limit_price = WCX_I64_NULL,

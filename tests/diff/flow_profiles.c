@@ -324,6 +324,15 @@ const flow_profile_t flow_profiles[] = {
      .checked = 4,
      .exponents = true,
      .limits = true},
+    {.name = "cascade",
+     .what = "more stops due at once than one input may trigger",
+     .weights = {.new_order = 500, .cancel = 10, .replace = 60, .unlock = 4, .status = 4, .tick = 4},
+     .traits = {.market = 2, .stop = 15, .stop_limit = 65, .ioc = 4, .day = 2, .post_only = 40, .hidden = 4, .iceberg = 4, .prevention = 10},
+     .center_px = 1000,
+     .half_range_px = 14,
+     .qty_max = 20,
+     .live_target = 145,
+     .cascades = true},
 };
 
 const uint32_t flow_profile_cnt = sizeof(flow_profiles) / sizeof(flow_profiles[0]);

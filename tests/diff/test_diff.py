@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 DIFF = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-diff"
 SANITIZED = ROOT / "build" / "address-undefined" / "bin" / "wcx-diff"
-SEEDS = "1..30"  # every profile twice
+SEEDS = "1..32"  # every profile twice
 OPS = "15000"
 # Names the schema has and no rule uses.
 NEVER_REJECTED = {"Other", "InvalidInvestorID", "RateLimit", "EngineOverload", "StaleRequest"}
@@ -55,8 +55,8 @@ def main():
     same = plain is not None and saved is not None and all(plain[key] == saved[key] for key in ("commands", "messages", "digest", "state_digest"))
     point(same, "an engine that is replaced by its snapshot every 97 commands leaves every output and state as it was", said)
     if SANITIZED.exists():
-        clean, said = run(SANITIZED, "--seeds", "31..45", "--ops", "4000")
-        point(clean is not None, "seeds 31..45 under AddressSanitizer and UndefinedBehaviorSanitizer", said)
+        clean, said = run(SANITIZED, "--seeds", "33..48", "--ops", "4000")
+        point(clean is not None, "seeds 33..48 under AddressSanitizer and UndefinedBehaviorSanitizer", said)
     print(f"1..{len(points)}")
     return 0 if all(points) else 1
 

@@ -1,0 +1,56 @@
+"""Patches that break one rule each, applied to a copy of the source whose objects are reused: what the mutant tests share.
+
+A patch is `git apply -p1` text. What stands above its first `diff --git` line is said about it: `Key: value` lines.
+"""
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path(os.environ.get("WCX_BUILD", ROOT / "build"))
+
+
+@functools.cache
+def tracked(sources):
+    return subprocess.run(["git", "ls-files", "Makefile", *sources], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+
+def renew(source, target):
+    """Copy unless it is there already: size and time are kept, and tell."""
+    there = target.stat() if target.exists() else None
+    here = source.stat()
+    if there is None or (there.st_mtime_ns, there.st_size) != (here.st_mtime_ns, here.st_size):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+
+
+def copy_tree(place, sources, built):
+    """The tracked sources and what the last build made of them, times kept, so that make compiles what a patch touches and nothing else.
+
+    Called again it undoes a patch and brings the objects of before back.
+    """
+    for name in tracked(tuple(sources)):
+        renew(ROOT / name, place / name)
+    for pattern in built:
+        for source in BUILD.glob(pattern):
+            if source.is_file() and not source.name.startswith("port_dpdk"):
+                renew(source, place / "build" / source.relative_to(BUILD))
+
+
+def apply(place, patch, *flags):
+    # inside the checkout git would take the paths for the checkout's own and skip them in silence
+    env = dict(os.environ, GIT_CEILING_DIRECTORIES=str(place.parent))
+    return subprocess.run(["git", "apply", "-p1", *flags, str(patch)], cwd=place, env=env, capture_output=True, text=True, check=False)
+
+
+def make(place, program):
+    """Of what is compiled anew nobody asks for speed."""
+    return subprocess.run(["make", f"build/bin/{program}", "OPT=-O1"], cwd=place, capture_output=True, text=True, check=False)
+
+
+def header(patch):
+    """The `Key: value` lines above the diff."""
+    above = patch.read_text().split("diff --git ", 1)[0]
+    return dict(line.split(": ", 1) for line in above.splitlines() if ": " in line)
