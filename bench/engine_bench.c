@@ -49,7 +49,7 @@ static const char help[] = "wcx-bench engine: a flow through the engine, beside 
                            "  --burst N          records prefetched together, 1..1024 (32)\n"
                            "  --passes N         timed passes, the least counts; the median is told too (5)\n"
                            "  --pass throughput  one timed pass and nothing else: no floors, no percentiles\n"
-                           "  --credit unlimited|checked  of every account (unlimited; checked comes with balances)\n"
+                           "  --credit unlimited|checked  of every account (unlimited; checked: with balances that cover them)\n"
                            "  --cpu N            run on this CPU\n"
                            "  --json             one line of JSON\n";
 

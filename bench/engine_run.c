@@ -324,13 +324,20 @@ static __attribute__((noinline)) void apply_per_op(wcx_run_t *run, uint64_t from
 
 /* --- one pass --------------------------------------------------------------------------------------------------------------------------- */
 
-/* What the flow trades with. Checked credit comes with balances: the definitions below name it already, what is missing are the two assets before the
-   instrument and, for every account, a BalanceAdjustment of each that covers all its orders. */
+#define PLENTY (INT64_MAX / 2) /* covers every order of a run */
+
+/* What the flow trades with. */
 static void populate(wcx_run_t *run)
 {
   wcx_rig_instrument(&run->rig, SECURITY_ID);
   for (uint32_t account = 1; account <= WCX_FLOW_OWNER_MAX; account++)
+  {
     wcx_rig_account(&run->rig, account, run->credit);
+    if (run->credit != WCX_CREDIT_CHECKED)
+      continue;
+    wcx_rig_balance(&run->rig, account, "BTC", PLENTY);
+    wcx_rig_balance(&run->rig, account, "USDT", PLENTY);
+  }
   wcx_rig_session(&run->rig, SESSION_ID, UINT32_MAX);
   drain(&run->rig.log, &run->sink);
 }

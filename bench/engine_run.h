@@ -41,7 +41,7 @@ typedef struct wcx_run_result
   wcx_digest_t state_digest;
 } wcx_run_result_t;
 
-/* credit: of every account. The engine refuses WCX_CREDIT_CHECKED until it keeps balances: the first pass then ends with its words. */
+/* credit: of every account. WCX_CREDIT_CHECKED: each has balances that cover all its orders. */
 wcx_run_t *wcx_run_new(const wcx_flow_t *flow, enum wcx_credit credit);
 void wcx_run_free(wcx_run_t *run);
 

@@ -33,12 +33,24 @@ static const row_t rows[ROWS] = {
     [ROW_DEEP] = {"deep", LIMITS(10000000, 1000000, 1000, 10000, 1000)},
 };
 
+#define ASSETS_GROW_TO 4096u /* instruments up to which each comes with room for two assets and their balances (wcx_assets_max) */
+
 /* Bytes that one more of something takes: difference quotients on top of the wide engine. */
 static double per_instrument(void)
 {
   wcx_engine_limits_t few = rows[ROW_WIDE].limits;
+  few.instruments_max = ASSETS_GROW_TO;
+  return (double)(wcx_engine_footprint(&rows[ROW_WIDE].limits) - wcx_engine_footprint(&few)) / (rows[ROW_WIDE].limits.instruments_max - ASSETS_GROW_TO);
+}
+
+/* The room for assets and for a balance in each, beside an instrument: half of what an instrument more takes while assets grow, less the instrument. */
+static double per_asset(void)
+{
+  wcx_engine_limits_t few = rows[ROW_WIDE].limits;
+  wcx_engine_limits_t many = few;
   few.instruments_max = 1;
-  return (double)(wcx_engine_footprint(&rows[ROW_WIDE].limits) - wcx_engine_footprint(&few)) / (rows[ROW_WIDE].limits.instruments_max - 1);
+  many.instruments_max = ASSETS_GROW_TO;
+  return ((double)(wcx_engine_footprint(&many) - wcx_engine_footprint(&few)) / (ASSETS_GROW_TO - 1) - per_instrument()) / 2;
 }
 
 static double per_order(void)
@@ -57,7 +69,7 @@ static double per_level(void)
 
 static void print_json(void)
 {
-  printf("{\"instrument_bytes\":%.1f,\"order_bytes\":%.1f,\"level_bytes\":%.1f", per_instrument(), per_order(), per_level());
+  printf("{\"instrument_bytes\":%.1f,\"asset_bytes\":%.1f,\"order_bytes\":%.1f,\"level_bytes\":%.1f", per_instrument(), per_asset(), per_order(), per_level());
   for (uint32_t i = 0; i < ROWS; i++)
     printf(",\"%s_bytes\":%zu", rows[i].name, wcx_engine_footprint(&rows[i].limits));
   printf(",\"wanted_wide_bytes\":%llu}\n", (unsigned long long)WANTED);
@@ -73,7 +85,7 @@ static void print_table(void)
     printf("%-6s %12u %12u %12u %10u %10u %16zu  %.2f GiB\n", rows[i].name, limits->orders_max, limits->levels_max, limits->instruments_max, limits->accounts_max,
            limits->sessions_max, sz, (double)sz / (double)GIB);
   }
-  printf("one more: idle instrument %.1f bytes, order %.1f, level %.1f\n", per_instrument(), per_order(), per_level());
+  printf("one more: idle instrument %.1f bytes, asset %.1f, order %.1f, level %.1f\n", per_instrument(), per_asset(), per_order(), per_level());
   printf("wide, wanted: at most %.0f GiB: %s\n", (double)WANTED / (double)GIB, wcx_engine_footprint(&rows[ROW_WIDE].limits) <= WANTED ? "held" : "not held");
 }
 

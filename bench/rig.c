@@ -71,6 +71,13 @@ void wcx_rig_account(wcx_rig_t *rig, uint32_t account, enum wcx_credit credit)
   define(rig, WCX_TEMPLATE_ACCOUNT_DEFINITION, &definition, sizeof(definition));
 }
 
+void wcx_rig_balance(wcx_rig_t *rig, uint32_t account, const char *asset, int64_t amount)
+{
+  wcx_balance_adjustment_t adjustment = {.account = account, .amount = amount, .reference = 1};
+  memcpy(adjustment.asset, asset, strlen(asset));
+  define(rig, WCX_TEMPLATE_BALANCE_ADJUSTMENT, &adjustment, sizeof(adjustment));
+}
+
 void wcx_rig_session(wcx_rig_t *rig, uint32_t session_id, uint32_t account)
 {
   wcx_session_definition_t definition = {.session_id = session_id, .account = account};

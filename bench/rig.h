@@ -38,6 +38,7 @@ void wcx_rig_free(wcx_rig_t *rig);
 /* Whoever walks the output log does so after each of these, or at the end: they say little. */
 void wcx_rig_instrument(wcx_rig_t *rig, uint32_t security_id);
 void wcx_rig_account(wcx_rig_t *rig, uint32_t account, enum wcx_credit credit);
+void wcx_rig_balance(wcx_rig_t *rig, uint32_t account, const char *asset, int64_t amount); /* once per pair */
 void wcx_rig_session(wcx_rig_t *rig, uint32_t session_id, uint32_t account);
 
 /* Empty the output log. */

@@ -102,7 +102,7 @@ typedef struct wcx_assets
 /* How many a shard may hold: functions of Capacity, so that clients cannot see the size of the memory. */
 static inline uint32_t wcx_assets_max(uint32_t instruments_max)
 {
-  return (instruments_max < 32768 ? 2 * instruments_max : 65536) + 64;
+  return (instruments_max < 4096 ? 2 * instruments_max : 8192) + 64;
 }
 
 static inline uint32_t wcx_balances_max(uint32_t accounts_max, uint32_t instruments_max)

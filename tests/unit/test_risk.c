@@ -1066,7 +1066,7 @@ static void the_largest_shard_fits_two_gib(void **state)
   wcx_engine_limits_t limits = {.shard = 1, .orders_max = 1000000, .levels_max = 262144, .instruments_max = 65535, .accounts_max = 1048576, .sessions_max = 4096};
   assert_true(wcx_engine_footprint(&limits) < UINT64_C(1) << 31);
   assert_int_equal(wcx_balances_max(1048576, 65535), WCX_BALANCES_MAX);
-  assert_int_equal(wcx_assets_max(65535), 65600);
+  assert_int_equal(wcx_assets_max(65535), 8256);
 }
 
 #define risk_test(f) cmocka_unit_test_setup_teardown(f, risk_setup, world_teardown)
