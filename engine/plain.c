@@ -193,7 +193,7 @@ HOT uint64_t owner_word(uint32_t account, uint32_t instrument, uint8_t side, uin
 HOT wcx_digest_t hash_of(uint64_t leaves, uint64_t order_qty, uint64_t priority, uint64_t order_id, uint64_t cl_ord_id, uint64_t price, uint32_t session, uint64_t owner)
 {
   return wcx_blocks4_hash(_mm_set_epi64x((long long)order_qty, (long long)leaves), _mm_set_epi64x((long long)order_id, (long long)priority),
-                          _mm_set_epi64x((long long)price, (long long)cl_ord_id), _mm_set_epi64x((long long)owner, (long long)((uint64_t)session << 32)));
+                          _mm_set_epi64x((long long)price, (long long)cl_ord_id), _mm_set_epi64x((long long)owner, (long long)session << 32));
 }
 
 HOT uint8_t flags_of(uint16_t exec_inst)

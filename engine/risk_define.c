@@ -22,8 +22,8 @@ static int8_t clamped(int scale)
 static void set_rules(wcx_engine_t *engine, wcx_instrument_t *instrument)
 {
   const wcx_security_definition_t *def = &instrument->definition;
-  int base_exponent = engine->assets.records[instrument->base_asset].exponent;
-  int quote_exponent = engine->assets.records[instrument->quote_asset].exponent;
+  int8_t base_exponent = engine->assets.records[instrument->base_asset].exponent;
+  int8_t quote_exponent = engine->assets.records[instrument->quote_asset].exponent;
   bool agree = def->amt_exponent == quote_exponent && def->qty_exponent >= base_exponent;
   bool fees = def->maker_fee_rate != 0 || def->taker_fee_rate != 0;
   instrument->notional_scale = (int8_t)(def->price_exponent + def->qty_exponent - def->amt_exponent);
