@@ -346,10 +346,11 @@ void wcx_session_disconnect_due(wcx_engine_t *engine, wcx_session_t *session);
 void wcx_request_new(wcx_engine_t *engine, wcx_session_t *session, const wcx_new_order_single_t *request);
 void wcx_request_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_request_t *request);
 void wcx_request_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request);
-/* Slot of the order a cancel or replace of this session names, or 0. */
 /* OrderCancelReject: `of` names the order, the rest is filled in. */
 void wcx_report_cancel_reject(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_reject_t *of, enum wcx_reject reject);
+/* Above zero, a multiple of the increment. */
 bool wcx_stop_px_sound(const wcx_instrument_t *instrument, int64_t stop_px);
+/* Slot of the order a cancel or replace of this session names, or 0. */
 uint32_t wcx_request_resolve(const wcx_engine_t *engine, const wcx_session_t *session, uint64_t orig_cl_ord_id, uint64_t order_id, uint32_t security_id);
 
 /* mass_cancel.c */

@@ -131,7 +131,7 @@ bool flow_make_set_up(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   if (step < 3u * p->checked)
   {
     bool quote = step % 3 == 2;
-    grant(flow, hdr, body, 1 + step / 3, ASSET_NAMES + 8 * (step % 3), quote ? 8 * p->center_px * p->qty_max / 10 : 6 * p->qty_max);
+    grant(flow, hdr, body, 1 + step / 3, &ASSET_NAMES[8 * (step % 3)], quote ? 8 * p->center_px * p->qty_max / 10 : 6 * p->qty_max);
     return true;
   }
   step -= 3u * p->checked;

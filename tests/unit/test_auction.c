@@ -351,6 +351,27 @@ static void orders_of_an_auction_leave_its_list_from_anywhere(void **state)
   expect_said(w, STATUS, 0);
 }
 
+/* A fall of more than everything is no floor, a rise beyond the largest price no ceiling. */
+static void a_range_may_be_wider_than_all_prices(void **state)
+{
+  world_t *w = *state;
+  const int64_t high = INT64_C(8000000000000000000);
+  rule(w, 1500000000, 5, 5);
+  order(w, 1, BUY, 100, 1);
+  order(w, 2, SELL, 100, 1);
+  order(w, 1, BUY, 1, 1);
+  order(w, 2, SELL, 1, 1);
+  assert_int_equal(w->engine->instruments[0].last_px, 1);
+  rule(w, 0, 5, 5);
+  order(w, 1, BUY, high, 1);
+  order(w, 2, SELL, high, 1);
+  rule(w, 1000000000, 5, 5);
+  order(w, 1, BUY, high + high / 8, 1);
+  order(w, 2, SELL, high + high / 8, 1);
+  assert_int_equal(w->engine->instruments[0].last_px, high + high / 8);
+  assert_int_equal(w->engine->instruments[0].status, READY);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -363,6 +384,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(unknown_values_are_refused_by_name, reset, world_teardown),
       cmocka_unit_test_setup_teardown(a_definition_begins_an_auction, reset, world_teardown),
       cmocka_unit_test_setup_teardown(orders_of_an_auction_leave_its_list_from_anywhere, reset, world_teardown),
+      cmocka_unit_test_setup_teardown(a_range_may_be_wider_than_all_prices, reset, world_teardown),
       cmocka_unit_test(refreshes_have_an_end),
       cmocka_unit_test(rules_bands_and_schedules_are_state),
   };
