@@ -58,13 +58,29 @@ static inline void fetch_tail(const wcx_engine_t *engine, const look_t *look)
   __builtin_prefetch(&engine->pool.orders[engine->ladders.levels[look->level].tail], 1);
 }
 
+/* A request that has something to fetch, with all of its block there: apply() has not looked at it yet. */
+static inline bool is_request(const wcx_record_hdr_t *hdr)
+{
+  switch (hdr->template_id)
+  {
+  case WCX_TEMPLATE_NEW_ORDER_SINGLE:
+    return hdr->body_sz >= sizeof(wcx_new_order_single_t);
+  case WCX_TEMPLATE_ORDER_CANCEL_REQUEST:
+    return hdr->body_sz >= sizeof(wcx_order_cancel_request_t);
+  case WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST:
+    return hdr->body_sz >= sizeof(wcx_order_cancel_replace_request_t);
+  default:
+    return false;
+  }
+}
+
 /* Index lines: where the order is found, and where a new ClOrdID will stand. */
 static inline bool begin(const wcx_engine_t *engine, const wcx_engine_input_t *input, look_t *look)
 {
   uint16_t template_id = input->hdr->template_id;
   uint32_t session = wcx_idmap_find(&engine->session_map, input->hdr->session_id);
   const uint8_t *body = input->body;
-  if (session == WCX_IDX_NONE || template_id < WCX_TEMPLATE_NEW_ORDER_SINGLE || template_id > WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST)
+  if (session == WCX_IDX_NONE || !is_request(input->hdr))
     return false;
   *look = (look_t){.session = session, .names = template_id != WCX_TEMPLATE_NEW_ORDER_SINGLE};
   if (template_id != WCX_TEMPLATE_ORDER_CANCEL_REQUEST)
