@@ -117,25 +117,10 @@ bool wcx_match_refresh(wcx_engine_t *engine, uint32_t slot, bool whole)
   wcx_book_refresh(engine, slot, whole);
   wcx_order_sum_add(engine, slot);
   int64_t price = engine->ladders.levels[order->level].price;
-  wcx_session_t *session = &engine->sessions[order->session];
-  wcx_execution_report_restated_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
-  *er = (wcx_execution_report_restated_t){
-      .transact_time = engine->stamp_ns,
-      .exec_id = ++engine->exec_id,
-      .order_id = order->order_id,
-      .cl_ord_id = order->cl_ord_id,
-      .security_id = engine->instruments[order->instrument].security_id,
-      .account = order->account,
-      .session_id = session->session_id,
-      .side = order->side,
-      .ord_status = WCX_ORD_STATUS_PARTIALLY_FILLED,
-      .exec_restatement_reason = WCX_RESTATEMENT_REASON_DISPLAY_REFRESH,
-      .leaves_qty = order->leaves,
-      .display_qty = extra->displayed,
-      .price = price,
-      .prevented_qty = WCX_I64_NULL,
-      .secondary_order_id = extra->public_id,
-  };
+  wcx_execution_report_restated_t *er = wcx_report_restated(engine, order, WCX_RESTATEMENT_REASON_DISPLAY_REFRESH);
+  er->display_qty = extra->displayed;
+  er->price = price;
+  er->secondary_order_id = extra->public_id;
   wcx_add_order_t *md = wcx_note_feed(engine, WCX_TEMPLATE_ADD_ORDER, sizeof(*md));
   *md = (wcx_add_order_t){
       .transact_time = engine->stamp_ns,
@@ -290,26 +275,9 @@ static void prevent_taker(wcx_engine_t *engine, wcx_taker_t *taker)
   wcx_match_cancel_taker(engine, taker, WCX_CANCEL_REASON_SELF_MATCH_PREVENTION);
 }
 
-/* ER_Restated of an order that has just lost `prevented`. */
-static wcx_execution_report_restated_t decremented(wcx_engine_t *engine, const wcx_instrument_t *instrument, int64_t order_qty, int64_t leaves, int64_t prevented)
-{
-  return (wcx_execution_report_restated_t){
-      .transact_time = engine->stamp_ns,
-      .exec_id = ++engine->exec_id,
-      .security_id = instrument->security_id,
-      .ord_status = order_qty == leaves ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED,
-      .exec_restatement_reason = WCX_RESTATEMENT_REASON_SELF_MATCH_DECREMENT,
-      .leaves_qty = leaves,
-      .display_qty = WCX_I64_NULL,
-      .prevented_qty = prevented,
-      .secondary_order_id = WCX_U64_NULL,
-  };
-}
-
 static void decrement_maker(wcx_engine_t *engine, const wcx_taker_t *taker, uint32_t slot, int64_t qty)
 {
   wcx_order_t *maker = &engine->pool.orders[slot];
-  wcx_session_t *session = &engine->sessions[maker->session];
   int64_t price = engine->ladders.levels[maker->level].price;
   int64_t showed = wcx_book_displayed(engine, slot);
   if ((maker->flags & WCX_ORDER_F_RISK) != 0)
@@ -317,14 +285,9 @@ static void decrement_maker(wcx_engine_t *engine, const wcx_taker_t *taker, uint
   wcx_order_sum_sub(engine, slot);
   wcx_book_shrink(engine, slot, qty);
   wcx_order_sum_add(engine, slot);
-  wcx_execution_report_restated_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
-  *er = decremented(engine, taker->instrument, maker->order_qty, maker->leaves, qty);
-  er->order_id = maker->order_id;
-  er->cl_ord_id = maker->cl_ord_id;
-  er->account = maker->account;
-  er->session_id = session->session_id;
-  er->side = maker->side;
+  wcx_execution_report_restated_t *er = wcx_report_restated(engine, maker, WCX_RESTATEMENT_REASON_SELF_MATCH_DECREMENT);
   er->price = price;
+  er->prevented_qty = qty;
   wcx_report_reduced(engine, slot, showed);
 }
 
@@ -335,13 +298,23 @@ static void decrement_taker(wcx_engine_t *engine, wcx_taker_t *taker, int64_t qt
   taker->leaves -= qty;
   taker->order_qty -= qty;
   wcx_execution_report_restated_t *er = wcx_emit_session(engine, taker->session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
-  *er = decremented(engine, taker->instrument, taker->order_qty, taker->leaves, qty);
-  er->order_id = taker->order_id;
-  er->cl_ord_id = taker->cl_ord_id;
-  er->account = taker->account;
-  er->session_id = taker->session->session_id;
-  er->side = taker->side;
-  er->price = taker->sweeps ? WCX_I64_NULL : taker->price;
+  *er = (wcx_execution_report_restated_t){
+      .transact_time = engine->stamp_ns,
+      .exec_id = ++engine->exec_id,
+      .order_id = taker->order_id,
+      .cl_ord_id = taker->cl_ord_id,
+      .security_id = taker->instrument->security_id,
+      .account = taker->account,
+      .session_id = taker->session->session_id,
+      .side = taker->side,
+      .ord_status = taker->order_qty == taker->leaves ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED,
+      .exec_restatement_reason = WCX_RESTATEMENT_REASON_SELF_MATCH_DECREMENT,
+      .leaves_qty = taker->leaves,
+      .display_qty = WCX_I64_NULL,
+      .price = taker->sweeps ? WCX_I64_NULL : taker->price,
+      .prevented_qty = qty,
+      .secondary_order_id = WCX_U64_NULL,
+  };
 }
 
 /* Both lose what the smaller one has left; who has nothing left is canceled. */

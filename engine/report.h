@@ -54,6 +54,31 @@ static inline void wcx_report_new(wcx_engine_t *engine, wcx_session_t *session, 
   };
 }
 
+/* ER_Restated of a listed order as it is now. The caller may still fill in what else is said: Price, DisplayQty, PreventedQty, SecondaryOrderID, all null. */
+static inline wcx_execution_report_restated_t *wcx_report_restated(wcx_engine_t *engine, const wcx_order_t *order, uint8_t reason)
+{
+  wcx_session_t *session = &engine->sessions[order->session];
+  wcx_execution_report_restated_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
+  *er = (wcx_execution_report_restated_t){
+      .transact_time = engine->stamp_ns,
+      .exec_id = ++engine->exec_id,
+      .order_id = order->order_id,
+      .cl_ord_id = order->cl_ord_id,
+      .security_id = engine->instruments[order->instrument].security_id,
+      .account = order->account,
+      .session_id = session->session_id,
+      .side = order->side,
+      .ord_status = order->order_qty == order->leaves ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED,
+      .exec_restatement_reason = reason,
+      .leaves_qty = order->leaves,
+      .display_qty = WCX_I64_NULL,
+      .price = WCX_I64_NULL,
+      .prevented_qty = WCX_I64_NULL,
+      .secondary_order_id = WCX_U64_NULL,
+  };
+  return er;
+}
+
 /* ER_Replace of an order as it was before. `display_qty`: what it will show at most, null: all. */
 static inline void wcx_report_replace(wcx_engine_t *engine, wcx_session_t *session, const wcx_order_cancel_replace_request_t *request, const wcx_order_t *order, int64_t price,
                                       int64_t display_qty, bool kept)

@@ -1,7 +1,7 @@
 #include "engine/stops.h"
 
-#include "engine/emit.h"
 #include "engine/enter.h"
+#include "engine/report.h"
 
 /* First of the waiting stops of a side, or 0. */
 static uint32_t first_of(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side)
@@ -30,30 +30,6 @@ static uint32_t next_of(const wcx_engine_t *engine, const wcx_instrument_t *inst
   if (buy == 0 || sell == 0)
     return buy + sell;
   return extras[buy].place < extras[sell].place ? buy : sell;
-}
-
-static void report_triggered(wcx_engine_t *engine, uint32_t slot)
-{
-  const wcx_order_t *order = &engine->pool.orders[slot];
-  wcx_session_t *session = &engine->sessions[order->session];
-  wcx_execution_report_restated_t *er = wcx_emit_session(engine, session, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, sizeof(*er));
-  *er = (wcx_execution_report_restated_t){
-      .transact_time = engine->stamp_ns,
-      .exec_id = ++engine->exec_id,
-      .order_id = order->order_id,
-      .cl_ord_id = order->cl_ord_id,
-      .security_id = engine->instruments[order->instrument].security_id,
-      .account = order->account,
-      .session_id = session->session_id,
-      .side = order->side,
-      .ord_status = WCX_ORD_STATUS_NEW,
-      .exec_restatement_reason = WCX_RESTATEMENT_REASON_STOP_TRIGGERED,
-      .leaves_qty = order->leaves,
-      .display_qty = WCX_I64_NULL,
-      .price = engine->pool.extras[slot].price,
-      .prevented_qty = WCX_I64_NULL,
-      .secondary_order_id = WCX_U64_NULL,
-  };
 }
 
 /* Why a triggered stop-limit may not enter, or 0. */
@@ -97,7 +73,7 @@ static void trigger(wcx_engine_t *engine, uint32_t slot, bool called)
   entry.all = extra->tif == WCX_TIME_IN_FORCE_FOK || (extra->exec_inst & WCX_EXEC_INST_ALL_OR_NONE) != 0;
   entry.at_once = entry.all ? taker->leaves : 0;
   engine->trigger_cnt++;
-  report_triggered(engine, slot);
+  wcx_report_restated(engine, &engine->pool.orders[slot], WCX_RESTATEMENT_REASON_STOP_TRIGGERED)->price = extra->price;
   uint8_t reason = refused(engine, &entry);
   if (reason == 0)
   {
