@@ -234,8 +234,11 @@ static bool fill_accounts(loading_t *load)
     for (uint32_t k = 0; k < i; k++)
       if (params->accounts[k].account == from->account)
         return refuse(load, "accounts[%u].account %" PRIu64 " stands there twice: give each account its own number", i, from->account);
-    params->accounts[i] = (wcx_account_definition_t){
-        .account = (uint32_t)from->account, .self_match_prevention_id = (uint32_t)from->self_match_prevention_id, .credit = (uint8_t)from->credit, .status = (uint8_t)from->status};
+    params->accounts[i] = (wcx_account_definition_t){.account = (uint32_t)from->account,
+                                                     .self_match_prevention_id = (uint32_t)from->self_match_prevention_id,
+                                                     .credit = (uint8_t)from->credit,
+                                                     .status = (uint8_t)from->status,
+                                                     .firm = (uint32_t)from->firm};
     params->account_cnt = i + 1;
   }
   return true;
@@ -288,7 +291,8 @@ static bool fill_sessions(loading_t *load)
                                  .account = (uint32_t)from->account,
                                  .shard = (uint16_t)from->shard,
                                  .throttle_per_s = (uint32_t)from->throttle_per_s,
-                                 .throttle_burst = (uint32_t)from->throttle_burst};
+                                 .throttle_burst = (uint32_t)from->throttle_burst,
+                                 .drop_copy = (uint8_t)from->drop_copy};
     if (!fill_keys(load, i, to))
       return false;
     params->session_cnt = i + 1;

@@ -23,6 +23,7 @@ static const cyaml_strval_t statuses[] = {{"ReadyToTrade", WCX_SECURITY_TRADING_
                                           {"TradingHalt", WCX_SECURITY_TRADING_STATUS_TRADING_HALT},
                                           {"NotAvailableForTrading", WCX_SECURITY_TRADING_STATUS_NOT_AVAILABLE_FOR_TRADING}};
 static const cyaml_strval_t credits[] = {{"Unlimited", WCX_CREDIT_UNLIMITED}, {"Checked", WCX_CREDIT_CHECKED}};
+static const cyaml_strval_t drop_scopes[] = {{"session", WCX_DROP_SESSION}, {"account", WCX_DROP_ACCOUNT}, {"firm", WCX_DROP_FIRM}};
 static const cyaml_strval_t account_statuses[] = {{"Active", WCX_ACCOUNT_STATUS_ACTIVE}, {"CloseOnly", WCX_ACCOUNT_STATUS_CLOSE_ONLY}, {"Suspended", WCX_ACCOUNT_STATUS_SUSPENDED}};
 
 /* The sections of the file are anonymous members: the macros of libcyaml take a type, so each has a name here. */
@@ -73,8 +74,12 @@ static const cyaml_schema_field_t instrument_fields[] = {
     TEXT(wcx_raw_instrument_t, quote_asset, 8),        NUMBER(wcx_raw_instrument_t, shard),        NAME(wcx_raw_instrument_t, status, statuses),
     SIGNED(wcx_raw_instrument_t, price_exponent),      SIGNED(wcx_raw_instrument_t, qty_exponent), SIGNED(wcx_raw_instrument_t, amt_exponent),
     NUMBER(wcx_raw_instrument_t, min_price_increment), NUMBER(wcx_raw_instrument_t, round_lot),    CYAML_FIELD_END};
-static const cyaml_schema_field_t account_fields[] = {NUMBER(wcx_raw_account_t, account), NAME(wcx_raw_account_t, credit, credits),
-                                                      NAME(wcx_raw_account_t, status, account_statuses), NUMBER(wcx_raw_account_t, self_match_prevention_id), CYAML_FIELD_END};
+static const cyaml_schema_field_t account_fields[] = {NUMBER(wcx_raw_account_t, account),
+                                                      NAME(wcx_raw_account_t, credit, credits),
+                                                      NAME(wcx_raw_account_t, status, account_statuses),
+                                                      NUMBER(wcx_raw_account_t, self_match_prevention_id),
+                                                      NUMBER(wcx_raw_account_t, firm),
+                                                      CYAML_FIELD_END};
 static const cyaml_schema_value_t key_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 20)};
 static const cyaml_schema_field_t session_fields[] = {
     NUMBER(wcx_raw_session_t, session),
@@ -83,6 +88,7 @@ static const cyaml_schema_field_t session_fields[] = {
     CYAML_FIELD_SEQUENCE_COUNT("access_key_ids", CYAML_FLAG_POINTER, wcx_raw_session_t, access_key_ids, access_key_id_cnt, &key_value, 1, 2),
     NUMBER(wcx_raw_session_t, throttle_per_s),
     NUMBER(wcx_raw_session_t, throttle_burst),
+    NAME(wcx_raw_session_t, drop_copy, drop_scopes),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t shard_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, wcx_raw_shard_t, shard_fields)};
 static const cyaml_schema_value_t instrument_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, wcx_raw_instrument_t, instrument_fields)};
@@ -147,7 +153,7 @@ const wcx_config_range_t wcx_config_instrument_ranges[] = {RANGE(wcx_raw_instrum
                                                            RANGE(wcx_raw_instrument_t, min_price_increment, 1, INT64_MAX), RANGE(wcx_raw_instrument_t, round_lot, 1, INT64_MAX),
                                                            RANGE_END};
 const wcx_config_range_t wcx_config_account_ranges[] = {RANGE(wcx_raw_account_t, account, 1, UINT32_MAX - 1), RANGE(wcx_raw_account_t, self_match_prevention_id, 0, UINT32_MAX - 1),
-                                                        RANGE_END};
+                                                        RANGE(wcx_raw_account_t, firm, 0, UINT32_MAX - 1), RANGE_END};
 const wcx_config_range_t wcx_config_session_ranges[] = {RANGE(wcx_raw_session_t, session, 1, 999999999), RANGE(wcx_raw_session_t, throttle_per_s, 1, 10000000),
                                                         RANGE(wcx_raw_session_t, throttle_burst, 1, 1000000), RANGE_END};
 

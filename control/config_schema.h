@@ -27,13 +27,14 @@ typedef struct wcx_raw_instrument
 
 typedef struct wcx_raw_account
 {
-  uint64_t account, self_match_prevention_id;
+  uint64_t account, self_match_prevention_id, firm;
   uint32_t credit, status;
 } wcx_raw_account_t;
 
 typedef struct wcx_raw_session
 {
   uint64_t session, account, shard, throttle_per_s, throttle_burst;
+  uint32_t drop_copy; /* enum wcx_drop_scope_kind */
   char **access_key_ids;
   unsigned access_key_id_cnt;
 } wcx_raw_session_t;

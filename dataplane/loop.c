@@ -30,6 +30,7 @@ struct wcx_loop
   wcx_feed_t feed;
   wcx_signon_t signon;
   wcx_links_t links;
+  wcx_drop_copy_t drop;
   wcx_gate_t gate;
   wcx_sequencer_t sequencer;
   wcx_rerequest_t rerequest;
@@ -271,8 +272,10 @@ static void begin_serving(wcx_loop_t *loop)
   {
     const wcx_params_session_t *params = &loop->params->sessions[i];
     wcx_session_t *session = wcx_sessions_find(&loop->sessions, params->session_id);
-    if (session != NULL)
-      session->rate = wcx_rate_of(params->throttle_per_s, params->throttle_burst);
+    if (session == NULL)
+      continue;
+    session->rate = wcx_rate_of(params->throttle_per_s, params->throttle_burst);
+    session->drop_copy = params->drop_copy;
   }
   loop->next_day_ns = (loop->input.utc_ns / DAY_NS + 1) * DAY_NS;
   loop->serving = 1;
@@ -344,7 +347,7 @@ static uint32_t rings_of(const wcx_params_t *params, const wcx_params_shard_t *s
 /* Where each part of the memory begins. */
 typedef struct parts
 {
-  size_t loop, engine, log, sessions, links, feed_retain, end_pos, walk_buf, end;
+  size_t loop, engine, log, sessions, links, drop, feed_retain, end_pos, walk_buf, end;
 } parts_t;
 
 static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
@@ -355,14 +358,23 @@ static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *sh
                     shard->outlog_sz,
                     wcx_sessions_footprint(shard->sessions_max, rings_of(params, shard), shard->retain_session_msgs),
                     wcx_links_footprint(params->tcp_connections_max),
+                    wcx_drop_copy_footprint(params, shard),
                     (size_t)shard->retain_feed_msgs * sizeof(uint64_t),
                     (size_t)shard->jring_slot_max * sizeof(uint64_t),
                     WCX_JOURNAL_WALK_BUF_SZ};
   size_t offs[sizeof(sizes) / sizeof(sizes[0]) + 1] = {0};
   for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
     offs[i + 1] = (offs[i] + sizes[i] + 4095) & ~(size_t)4095;
-  return (parts_t){
-      .loop = offs[0], .engine = offs[1], .log = offs[2], .sessions = offs[3], .links = offs[4], .feed_retain = offs[5], .end_pos = offs[6], .walk_buf = offs[7], .end = offs[8]};
+  return (parts_t){.loop = offs[0],
+                   .engine = offs[1],
+                   .log = offs[2],
+                   .sessions = offs[3],
+                   .links = offs[4],
+                   .drop = offs[5],
+                   .feed_retain = offs[6],
+                   .end_pos = offs[7],
+                   .walk_buf = offs[8],
+                   .end = offs[9]};
 }
 
 static bool power_of_two(uint64_t value)
@@ -396,8 +408,14 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
 {
   wcx_stats_t *stats = loop->stats;
   const wcx_params_t *params = loop->params;
-  loop->gate =
-      (wcx_gate_t){.log = &loop->log, .sessions = &loop->sessions, .signon = &loop->signon, .links = &loop->links, .feed = &loop->feed, .egress = &loop->egress, .stats = stats};
+  loop->gate = (wcx_gate_t){.log = &loop->log,
+                            .sessions = &loop->sessions,
+                            .signon = &loop->signon,
+                            .links = &loop->links,
+                            .drop = &loop->drop,
+                            .feed = &loop->feed,
+                            .egress = &loop->egress,
+                            .stats = stats};
   loop->sequencer = (wcx_sequencer_t){.input = &loop->input, .sessions = &loop->sessions, .signon = &loop->signon, .links = &loop->links, .egress = &loop->egress, .stats = stats};
   loop->signon.links = &loop->links;
   loop->links.input = &loop->input;
@@ -405,6 +423,9 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
   loop->links.signon = &loop->signon;
   loop->links.sequencer = &loop->sequencer;
   loop->links.stats = stats;
+  loop->links.feed = &loop->feed;
+  loop->links.drop = &loop->drop;
+  memcpy(loop->links.ports, wcx_loop_tcp_config(params).ports, sizeof(loop->links.ports));
   loop->signon.input = &loop->input;
   loop->signon.sessions = &loop->sessions;
   loop->signon.egress = &loop->egress;
@@ -440,7 +461,8 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
 
 wcx_tcp_config_t wcx_loop_tcp_config(const wcx_params_t *params)
 {
-  return (wcx_tcp_config_t){.ip = params->ip, .conn_max = params->tcp_connections_max, .ports = {params->order_tcp_port}};
+  return (wcx_tcp_config_t){
+      .ip = params->ip, .conn_max = params->tcp_connections_max, .ports = {params->order_tcp_port, params->purge_tcp_port, params->drop_copy_tcp_port, params->replay_tcp_port}};
 }
 
 wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
@@ -467,6 +489,7 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   wcx_engine_limits_t limits = limits_of(shard, config->hash_key);
   loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), &limits);
   loop->input.log = &loop->log;
+  wcx_drop_copy_init(&loop->drop, mem + parts.drop, params, shard, loop->input.engine, &loop->log);
   loop->input.shm = loop->shm;
   loop->input.shard = shard->shard;
   loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
