@@ -165,3 +165,39 @@ bool wcx_engine_book_orders(const wcx_engine_t *engine, uint32_t security_id, ui
   }
   return true;
 }
+
+/* The displayed orders of one side; how many there are, or more than `max` as soon as that is known. */
+static uint32_t copy_side(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, wcx_snapshot_order_t *orders, uint32_t cnt, uint32_t max)
+{
+  for (uint32_t at = instrument->side[side - 1].best; at != 0; at = wcx_ladder_next(&engine->ladders, at))
+  {
+    const wcx_level_t *level = &engine->ladders.levels[at];
+    if (level->order_cnt > max - cnt)
+      return max + 1;
+    for (uint32_t slot = level->head; slot != 0; slot = engine->pool.orders[slot].next)
+      orders[cnt++] = (wcx_snapshot_order_t){.order_id = wcx_book_public_id(engine, slot),
+                                             .priority_time = engine->pool.orders[slot].priority,
+                                             .price = level->price,
+                                             .display_qty = wcx_book_displayed(engine, slot),
+                                             .security_id = instrument->security_id,
+                                             .side = side};
+  }
+  return cnt;
+}
+
+bool wcx_engine_snapshot_at(const wcx_engine_t *engine, uint32_t idx, wcx_snapshot_start_t *start, wcx_snapshot_order_t *orders, uint32_t max)
+{
+  if (idx >= engine->instrument_cnt)
+    return false;
+  const wcx_instrument_t *instrument = &engine->instruments[idx];
+  uint32_t cnt = copy_side(engine, instrument, WCX_SIDE_BUY, orders, 0, max);
+  if (cnt <= max)
+    cnt = copy_side(engine, instrument, WCX_SIDE_SELL, orders, cnt, max);
+  *start = (wcx_snapshot_start_t){.transact_time = engine->stamp_ns,
+                                  .last_msg_seq_num_processed = engine->feed_number - 1,
+                                  .last_px = instrument->last_px != 0 ? instrument->last_px : WCX_I64_NULL,
+                                  .security_id = instrument->security_id,
+                                  .tot_num_orders = cnt,
+                                  .security_trading_status = instrument->status};
+  return true;
+}
