@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define WCX_PARAMS_MAGIC UINT64_C(0x316d617261786377) /* "wcxaram1" */
-#define WCX_PARAMS_VERSION 1
+#define WCX_PARAMS_VERSION 2
 #define WCX_PARAMS_SESSIONS_MAX 1024u
 #define WCX_PARAMS_INSTRUMENTS_MAX 1024u
 #define WCX_PARAMS_ACCOUNTS_MAX 4096u
@@ -56,7 +56,9 @@ typedef struct wcx_params_shard
   uint32_t retain_feed_msgs;           /* the same for the feed */
   uint32_t group_a_ip, group_b_ip;     /* incremental feed, host order */
   uint16_t group_a_port, group_b_port; /* host order */
-  uint32_t pad2;
+  uint32_t snapshot_group_a_ip, snapshot_group_b_ip;
+  uint16_t snapshot_group_a_port, snapshot_group_b_port;
+  uint32_t snapshot_orders_max; /* displayed orders of one book that a cycle can carry */
 } wcx_params_shard_t;
 
 typedef struct wcx_params
@@ -73,6 +75,8 @@ typedef struct wcx_params
   uint16_t order_udp_port, rerequest_udp_port;
   uint16_t order_tcp_port, purge_tcp_port, drop_copy_tcp_port, replay_tcp_port; /* not served yet */
   uint32_t feed_heartbeat_ms;
+  uint32_t snapshot_cycle_ms;      /* a cycle begins this often; 0: no snapshot channel */
+  uint32_t snapshot_packets_per_s; /* on each side */
   uint32_t establish_per_source_per_s;
   uint32_t rerequest_per_source_per_s; /* messages */
   uint32_t cod_timeout_keepalives;     /* what CODTimeoutWindow 0 means, in keep-alive intervals (3) */
