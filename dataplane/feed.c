@@ -90,10 +90,10 @@ void wcx_feed_flush(wcx_feed_t *feed, uint64_t mono_ns)
 
 uint32_t wcx_feed_heartbeat(wcx_feed_t *feed, uint64_t mono_ns)
 {
-  /* the day of what has passed the gate: a roll that is not released yet must not show */
+  /* the day of what has passed the gate: a roll that is not released yet must not show, and before the first one there is no day to speak of */
   const wcx_feed_day_t *day = wcx_feed_day_of(feed, feed->passed_seq);
   (void)wcx_ending_say(&feed->ending, feed->egress, feed->groups, feed->from_port, mono_ns, feed->heartbeat_ns);
-  if (feed->open || day == NULL || mono_ns - feed->last_tx_ns < feed->heartbeat_ns || !wcx_egress_room(feed->egress, 2))
+  if (feed->open || day == NULL || day->from_seq == 0 || mono_ns - feed->last_tx_ns < feed->heartbeat_ns || !wcx_egress_room(feed->egress, 2))
     return 0;
   uint32_t sent = 0;
   for (uint32_t side = 0; side < 2; side++)

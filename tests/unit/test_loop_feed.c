@@ -240,6 +240,29 @@ static void test_book_from_feed_is_the_book(void **state)
   world_close(&w);
 }
 
+/* It serves before its first day is released: nothing is said in the name of a day that never was. */
+static void test_nothing_before_the_first_day(void **state)
+{
+  (void)state;
+  world_t w;
+  world_open(&w, world_region(1, NULL), 0);
+  world_turns(&w, 3);
+  w.hold = true;
+  for (uint32_t i = 0; i < 1000 && !wcx_loop_serving(w.loop); i++)
+    world_turn(&w);
+  assert_true(wcx_loop_serving(w.loop));
+  world_pass(&w, 2500000000);
+  sent_t sent;
+  assert_false(world_next(&w, &sent));
+  w.hold = false;
+  world_pass(&w, 2500000000);
+  uint32_t heard = 0;
+  for (; world_next(&w, &sent); heard++)
+    assert_memory_equal(sent.mold.session, "M001260921", 10);
+  assert_true(heard > 0);
+  world_close(&w);
+}
+
 static void test_heartbeats_and_day_roll(void **state)
 {
   (void)state;
@@ -518,8 +541,8 @@ static void test_rerequest_of_the_feed(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_book_from_feed_is_the_book), cmocka_unit_test(test_heartbeats_and_day_roll), cmocka_unit_test(test_day_ends_before_the_next_begins),
-      cmocka_unit_test(test_rerequest_of_a_session),     cmocka_unit_test(test_rerequest_of_the_feed),
+      cmocka_unit_test(test_book_from_feed_is_the_book),      cmocka_unit_test(test_nothing_before_the_first_day), cmocka_unit_test(test_heartbeats_and_day_roll),
+      cmocka_unit_test(test_day_ends_before_the_next_begins), cmocka_unit_test(test_rerequest_of_a_session),       cmocka_unit_test(test_rerequest_of_the_feed),
   };
   return cmocka_run_group_tests_name("loop_feed", tests, NULL, NULL);
 }
