@@ -123,12 +123,12 @@ static bool pass_session(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_
 static bool pass_feed(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_t pos, uint64_t mono_ns)
 {
   const uint8_t *message = (const uint8_t *)(entry + 1);
-  enum wcx_feed_result result = wcx_feed_pack(gate->feed, entry, message);
+  enum wcx_feed_result result = wcx_feed_pack(gate->feed, entry, message, mono_ns);
   if (result == WCX_FEED_FULL)
   {
     flush_private(gate, mono_ns); /* private stream before public print */
     wcx_feed_flush(gate->feed, mono_ns);
-    result = wcx_feed_pack(gate->feed, entry, message);
+    result = wcx_feed_pack(gate->feed, entry, message, mono_ns);
   }
   if (result != WCX_FEED_ADDED)
     return false;

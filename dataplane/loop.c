@@ -1,4 +1,5 @@
 #include "dataplane/loop.h"
+#include "dataplane/cycle.h"
 #include "dataplane/rerequest.h"
 #include "dataplane/sequencer.h"
 #include "dataplane/start.h"
@@ -34,6 +35,7 @@ struct wcx_loop
   wcx_gate_t gate;
   wcx_sequencer_t sequencer;
   wcx_rerequest_t rerequest;
+  wcx_cycle_t cycle;
   wcx_start_t start;
 };
 
@@ -278,6 +280,7 @@ static void begin_serving(wcx_loop_t *loop)
     session->drop_copy = params->drop_copy;
   }
   loop->next_day_ns = (loop->input.utc_ns / DAY_NS + 1) * DAY_NS;
+  wcx_cycle_start(&loop->cycle, loop->start.epoch, loop->mono_ns);
   loop->serving = 1;
   atomic_store_explicit(&loop->shm->dataplane.phase, WCX_DATAPLANE_SERVING, memory_order_release);
 }
@@ -317,6 +320,7 @@ uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
   bool gated = loop->start.phase > WCX_START_REPLAY; /* a replay passes what it says unsent */
   uint32_t passed = gated ? wcx_gate_run(&loop->gate, loop->input.release_seq, mono_ns) : 0;
   work += passed + (loop->serving ? wcx_feed_heartbeat(&loop->feed, mono_ns) : 0);
+  work += loop->serving ? wcx_cycle_step(&loop->cycle, loop->input.release_seq, mono_ns) : 0;
   work += transmit(loop);
   wcx_input_publish_marks(&loop->input);
   account(loop, work, passed);
@@ -344,10 +348,17 @@ static uint32_t rings_of(const wcx_params_t *params, const wcx_params_shard_t *s
   return rings < shard->sessions_max ? rings : shard->sessions_max;
 }
 
+/* Orders that a snapshot cycle can hold. */
+static uint32_t cycle_orders_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
+{
+  uint32_t orders = shard->snapshot_orders_max < shard->orders_max ? shard->snapshot_orders_max : shard->orders_max;
+  return params->snapshot_cycle_ms != 0 ? orders : 0;
+}
+
 /* Where each part of the memory begins. */
 typedef struct parts
 {
-  size_t loop, engine, log, sessions, links, drop, feed_retain, end_pos, walk_buf, end;
+  size_t loop, engine, log, sessions, links, drop, feed_retain, cycle, end_pos, walk_buf, end;
 } parts_t;
 
 static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
@@ -360,6 +371,7 @@ static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *sh
                     wcx_links_footprint(params->tcp_connections_max),
                     wcx_drop_copy_footprint(params, shard),
                     (size_t)shard->retain_feed_msgs * sizeof(uint64_t),
+                    (size_t)cycle_orders_of(params, shard) * sizeof(wcx_snapshot_order_t),
                     (size_t)shard->jring_slot_max * sizeof(uint64_t),
                     WCX_JOURNAL_WALK_BUF_SZ};
   size_t offs[sizeof(sizes) / sizeof(sizes[0]) + 1] = {0};
@@ -372,9 +384,10 @@ static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *sh
                    .links = offs[4],
                    .drop = offs[5],
                    .feed_retain = offs[6],
-                   .end_pos = offs[7],
-                   .walk_buf = offs[8],
-                   .end = offs[9]};
+                   .cycle = offs[7],
+                   .end_pos = offs[8],
+                   .walk_buf = offs[9],
+                   .end = offs[10]};
 }
 
 static bool power_of_two(uint64_t value)
@@ -402,6 +415,21 @@ const char *wcx_loop_params_error(const wcx_params_t *params, uint32_t shard_idx
 size_t wcx_loop_footprint(const wcx_params_t *params, uint32_t shard_idx)
 {
   return wcx_loop_params_error(params, shard_idx) == NULL ? parts_of(params, &params->shards[shard_idx]).end : 0;
+}
+
+static void connect_cycle(wcx_loop_t *loop, const wcx_params_shard_t *shard)
+{
+  const wcx_params_t *params = loop->params;
+  loop->cycle.engine = loop->input.engine;
+  loop->cycle.egress = &loop->egress;
+  loop->cycle.stats = loop->stats;
+  loop->cycle.groups[0] = wcx_net_group(shard->snapshot_group_a_ip, shard->snapshot_group_a_port);
+  loop->cycle.groups[1] = wcx_net_group(shard->snapshot_group_b_ip, shard->snapshot_group_b_port);
+  loop->cycle.from_port = params->rerequest_udp_port;
+  loop->cycle.orders_max = cycle_orders_of(params, shard);
+  loop->cycle.interval_ns = (uint64_t)params->snapshot_cycle_ms * 1000000;
+  loop->cycle.heartbeat_ns = (uint64_t)params->feed_heartbeat_ms * 1000000;
+  loop->cycle.pace = wcx_rate_of(params->snapshot_packets_per_s, 2 * WCX_CYCLE_PACKETS_MAX);
 }
 
 static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
@@ -493,7 +521,9 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->input.shm = loop->shm;
   loop->input.shard = shard->shard;
   loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
+  loop->cycle.orders = (wcx_snapshot_order_t *)(void *)(mem + parts.cycle);
   connect(loop, shard);
+  connect_cycle(loop, shard);
   loop->signon.sources.hash_key = config->hash_key;
   loop->signon.next_nonce = config->hash_key; /* verdicts for an earlier process are not ours */
   loop->rerequest.sources.hash_key = config->hash_key;

@@ -64,7 +64,9 @@ typedef struct wcx_params_shard
   uint32_t retain_feed_msgs;           /* the same for the feed */
   uint32_t group_a_ip, group_b_ip;     /* incremental feed, host order */
   uint16_t group_a_port, group_b_port; /* host order */
-  uint32_t pad2;
+  uint32_t snapshot_group_a_ip, snapshot_group_b_ip;
+  uint16_t snapshot_group_a_port, snapshot_group_b_port;
+  uint32_t snapshot_orders_max; /* displayed orders of one book that a cycle can carry */
 } wcx_params_shard_t;
 
 typedef struct wcx_params
@@ -82,6 +84,8 @@ typedef struct wcx_params
   uint16_t order_tcp_port, purge_tcp_port, drop_copy_tcp_port, replay_tcp_port;
   uint32_t tcp_connections_max;
   uint32_t feed_heartbeat_ms;
+  uint32_t snapshot_cycle_ms;      /* a cycle begins this often; 0: no snapshot channel */
+  uint32_t snapshot_packets_per_s; /* on each side */
   uint32_t establish_per_source_per_s;
   uint32_t rerequest_per_source_per_s; /* messages */
   uint32_t cod_timeout_keepalives;     /* what CODTimeoutWindow 0 means, in keep-alive intervals (3) */
