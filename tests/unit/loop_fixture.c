@@ -100,6 +100,10 @@ static void journal_drain(world_t *w)
     assert_int_not_equal(got, WCX_JRING_CORRUPT);
     if (got == WCX_JRING_RECORD)
     {
+      wcx_record_hdr_t hdr;
+      memcpy(&hdr, body + body_sz, sizeof(hdr));
+      if (w->on_record != NULL)
+        w->on_record(w->ctx, &hdr, body + body_sz + sizeof(hdr));
       body_sz += sz;
       count++;
     }
@@ -147,10 +151,15 @@ static void auth_step(world_t *w)
   wcx_auth_slot_t slot;
   while (!w->auth_silent && wcx_auth_pop(&w->shm->auth.dataplane_auth, &slot))
   {
-    slot.verdict = slot.establish.hmac_signature[0] == 0xbb ? WCX_AUTH_BAD_CREDENTIALS : WCX_AUTH_VALID;
-    char text[16];
-    snprintf(text, sizeof(text), "Mold%06u", ++w->mold_cnt % 1000000u);
-    memcpy(slot.mold_session, text, 10);
+    if (w->judge != NULL)
+      w->judge(w->ctx, &slot);
+    else
+    {
+      slot.verdict = slot.establish.hmac_signature[0] == 0xbb ? WCX_AUTH_BAD_CREDENTIALS : WCX_AUTH_VALID;
+      char text[16];
+      snprintf(text, sizeof(text), "Mold%06u", ++w->mold_cnt % 1000000u);
+      memcpy(slot.mold_session, text, 10);
+    }
     assert_true(wcx_auth_push(&w->shm->auth.auth_dataplane, &slot));
   }
 }
