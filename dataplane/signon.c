@@ -125,6 +125,27 @@ bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_se
   return true;
 }
 
+/* A UUID that is not new changes nothing, so it is no input: whoever repeats recorded Establishes would fill the journal. The answer mentions state and waits at
+   the gate. */
+static uint32_t refuse_repeated(wcx_signon_t *signon, wcx_pending_t *pending, uint8_t code)
+{
+  wcx_establish_reject_t reject = {.uuid = pending->establish.uuid, .request_timestamp = pending->establish.request_timestamp, .code = code};
+  wcx_message_header_t header = {.block_length = sizeof(reject), .template_id = WCX_TEMPLATE_ESTABLISH_REJECT, .schema_id = WCX_SCHEMA_ID};
+  wcx_outlog_t *log = signon->input->log;
+  if (wcx_outlog_room(log) < wcx_outlog_entry_sz(8u + sizeof(reject)))
+    return 0;
+  wcx_out_entry_t *entry = wcx_outlog_append(log, 8u + sizeof(reject));
+  entry->stream = WCX_STREAM_UNSEQUENCED;
+  entry->stream_id = pending->establish.session_id;
+  entry->tag = (uint32_t)(pending - signon->pending) + 1;
+  entry->input_seq = signon->input->applied_seq;
+  memcpy(wcx_out_message(entry), &header, 8);
+  memcpy(wcx_out_message(entry) + 8, &reject, sizeof(reject));
+  pending->state = WCX_PENDING_GATED;
+  wcx_stat_add(&signon->stats->establish_replayed, 1);
+  return 1;
+}
+
 static uint32_t refuse(wcx_signon_t *signon, wcx_pending_t *pending, uint32_t key_slot, uint8_t code)
 {
   uint32_t tag = (uint32_t)(pending - signon->pending) + 1;
@@ -230,6 +251,8 @@ static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_
   wcx_session_t *session = wcx_sessions_get(signon->sessions, session_id);
   wcx_binding_t *live = wcx_session_binding(signon->sessions, session);
   uint8_t code = judge(signon, pending, &view, verdict->key_slot, live);
+  if (code != 0 && pending->establish.uuid <= view.key_uuid[verdict->key_slot])
+    return refuse_repeated(signon, pending, code) != 0;
   if (code != 0)
     return refuse(signon, pending, verdict->key_slot, code) != 0;
   if (!wcx_session_has_place(signon->sessions, session) || wcx_sessions_by_mold(signon->sessions, verdict->mold_session) != NULL)
