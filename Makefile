@@ -105,6 +105,8 @@ LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break
 $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c),$(eval SRC_$(t:tests/%.c=%) := tests/unit/loop_fixture.c))
 SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
 ENV_property/test_lossy_wire := tests/sim/env_sim.c
+SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)
+ENV_property/test_forged_wire := tests/sim/env_sim.c
 SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
