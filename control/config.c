@@ -287,7 +287,9 @@ static bool fill_sessions(loading_t *load)
                                  .account = (uint32_t)from->account,
                                  .shard = (uint16_t)from->shard,
                                  .throttle_per_s = (uint32_t)from->throttle_per_s,
-                                 .throttle_burst = (uint32_t)from->throttle_burst};
+                                 .throttle_burst = (uint32_t)from->throttle_burst,
+                                 .cancel_per_s = (uint32_t)from->cancel_per_s,
+                                 .cancel_burst = (uint32_t)from->cancel_burst};
     if (!fill_keys(load, i, to))
       return false;
     params->session_cnt = i + 1;

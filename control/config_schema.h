@@ -33,7 +33,7 @@ typedef struct wcx_raw_account
 
 typedef struct wcx_raw_session
 {
-  uint64_t session, account, shard, throttle_per_s, throttle_burst;
+  uint64_t session, account, shard, throttle_per_s, throttle_burst, cancel_per_s, cancel_burst;
   char **access_key_ids;
   unsigned access_key_id_cnt;
 } wcx_raw_session_t;

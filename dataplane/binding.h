@@ -15,10 +15,10 @@
 #ifndef WCX_DATAPLANE_BINDING_H
 #define WCX_DATAPLANE_BINDING_H
 
-#include "dataplane/limit.h"
 #include "dataplane/mold.h"
 #include "dataplane/net.h"
 #include "dataplane/retain.h"
+#include "dataplane/throttle.h"
 #include "engine/sbe.h"
 #include "engine/shm/params.h"
 
@@ -58,8 +58,7 @@ typedef struct wcx_session
   uint32_t session_id;
   uint32_t idx;
   uint64_t next_released; /* number of the next message of its stream */
-  wcx_rate_t rate;
-  wcx_bucket_t throttle;
+  wcx_throttle_t throttle;
   wcx_retain_t retain;
 } wcx_session_t;
 

@@ -266,7 +266,7 @@ static void begin_serving(wcx_loop_t *loop)
     const wcx_params_session_t *params = &loop->params->sessions[i];
     wcx_session_t *session = wcx_sessions_find(&loop->sessions, params->session_id);
     if (session != NULL)
-      session->rate = wcx_rate_of(params->throttle_per_s, params->throttle_burst);
+      wcx_throttle_configure(&session->throttle, params);
   }
   loop->next_day_ns = (loop->input.utc_ns / DAY_NS + 1) * DAY_NS;
   loop->serving = 1;

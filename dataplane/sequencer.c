@@ -169,11 +169,12 @@ static enum block_result process(wcx_sequencer_t *seq, const request_t *request,
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field);
   if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
     return goodbye(seq, request);
-  if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
+  enum wcx_throttle_class class = wcx_throttle_class_of(header->template_id, request->body);
+  if (!wcx_throttle_allows(&session->throttle, class, mono_ns))
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
   enum block_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST ? status(seq, request) : sequence(seq, request, body_sz);
   if (result == BLOCK_DONE)
-    wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
+    wcx_throttle_take(&session->throttle, class, mono_ns);
   return result;
 }
 

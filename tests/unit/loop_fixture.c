@@ -200,8 +200,14 @@ static void default_params(wcx_params_t *params, uint32_t shard_cnt)
     for (uint32_t n = 1; n <= 4; n++)
     {
       uint32_t id = i * 4 + n;
-      params->sessions[params->session_cnt++] =
-          (wcx_params_session_t){.session_id = id, .account = id, .shard = (uint16_t)(i + 1), .key_cnt = 1, .throttle_per_s = 1000000, .throttle_burst = 100000};
+      params->sessions[params->session_cnt++] = (wcx_params_session_t){.session_id = id,
+                                                                       .account = id,
+                                                                       .shard = (uint16_t)(i + 1),
+                                                                       .key_cnt = 1,
+                                                                       .throttle_per_s = 1000000,
+                                                                       .throttle_burst = 100000,
+                                                                       .cancel_per_s = 1000000,
+                                                                       .cancel_burst = 100000};
       params->accounts[params->account_cnt++] = (wcx_account_definition_t){.account = id, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
     }
     for (uint32_t n = 1; n <= 2; n++)
