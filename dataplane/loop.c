@@ -243,6 +243,8 @@ static void account(wcx_loop_t *loop, uint32_t work, uint32_t passed)
   wcx_region_dataplane_state_t *state = &loop->shm->dataplane;
   wcx_stat_add(&loop->stats->loop_turns, 1);
   atomic_store_explicit(&state->loop_ns, loop->mono_ns, memory_order_relaxed);
+  if (loop->serving)
+    atomic_store_explicit(&state->pressure, wcx_pressure_rung(&loop->sequencer.pressure, &loop->input, loop->mono_ns), memory_order_relaxed);
   if (work == 0)
     return;
   wcx_stat_add(&loop->stats->loop_busy_turns, 1);

@@ -170,6 +170,11 @@ static enum block_result process(wcx_sequencer_t *seq, const request_t *request,
   if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
     return goodbye(seq, request);
   enum wcx_throttle_class class = wcx_throttle_class_of(header->template_id, request->body);
+  enum wcx_pressure_verdict pressure = wcx_pressure_judge(&seq->pressure, seq->input, class, mono_ns);
+  if (pressure == WCX_PRESSURE_WAIT)
+    return BLOCK_WAIT;
+  if (pressure == WCX_PRESSURE_REFUSE)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, class == WCX_THROTTLE_RISK ? &seq->stats->overload_risk : &seq->stats->overload_other);
   if (!wcx_throttle_allows(&session->throttle, class, mono_ns))
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
   enum block_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST ? status(seq, request) : sequence(seq, request, body_sz);

@@ -16,6 +16,7 @@
 #ifndef WCX_DATAPLANE_SEQUENCER_H
 #define WCX_DATAPLANE_SEQUENCER_H
 
+#include "dataplane/pressure.h"
 #include "dataplane/signon.h"
 
 #define WCX_SEQUENCER_GAP_MAX 65536u
@@ -27,6 +28,7 @@ typedef struct wcx_sequencer
   wcx_signon_t *signon;
   wcx_egress_t *egress;
   wcx_stats_t *stats;
+  wcx_pressure_t pressure;
 } wcx_sequencer_t;
 
 /* A datagram on the order port that names a session; `mold` is its parsed header. */

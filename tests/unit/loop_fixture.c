@@ -240,6 +240,7 @@ wcx_region_t *world_region(uint32_t shard_cnt, world_tune_t *tune)
   {
     region->shard_off[i] = header_sz + i * shard_sz;
     wcx_region_shard(region, i)->jring.slot_max = region->params.shards[i].jring_slot_max;
+    wcx_region_shard(region, i)->journal.segments_free = 4;
   }
   atomic_store(&region->params_ready, 1);
   return region;

@@ -1,7 +1,7 @@
 /* What a session may not do now: its two token buckets, and the rungs of pressure. */
 #include "tests/unit/loop_fixture.h"
 
-#include "dataplane/throttle.h"
+#include "dataplane/pressure.h"
 #include "engine/quote.h"
 
 /* --- requests ------------------------------------------------------------------------------------------------------------------------------- */
@@ -200,12 +200,182 @@ static void test_buckets_do_not_share(void **state)
   world_close(&w);
 }
 
+/* --- pressure -------------------------------------------------------------------------------------------------------------------------------- */
+
+#define RING_CAP (256u - WCX_JRING_RECORD_SLOTS_MAX)
+#define RING_RISK 183u    /* slots: 75 % of 244 */
+#define RING_CANCELS 220u /* 90 % */
+
+static uint64_t rung(world_t *w)
+{
+  world_turn(w);
+  return atomic_load(&w->shm->dataplane.pressure);
+}
+
+/* Every request here is one slot, so the requests sequenced since the worker is held are the slots used. */
+static void climb_to_risk(world_t *w, client_t *client)
+{
+  uint8_t block[512];
+  w->hold = true;
+  assert_int_equal(rung(w), WCX_PRESSURE_CLEAR);
+  for (uint32_t i = 0; i < RING_RISK; i++)
+    send_block(w, client, block, put_order(block, client));
+  assert_int_equal(sequenced(w), RING_RISK);
+  assert_int_equal(rung(w), WCX_PRESSURE_RISK);
+}
+
+static void stand_on_risk(world_t *w, client_t *client)
+{
+  uint8_t block[512];
+  send_block(w, client, block, put_order(block, client));
+  expect_throttled(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE);
+  send_block(w, client, block, put_replace(block, client, 1));
+  expect_throttled(w, client, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST);
+  send_block(w, client, block, put_quote(block, client, 2, 3));
+  expect_throttled(w, client, WCX_TEMPLATE_MASS_QUOTE);
+  assert_int_equal(atomic_load(&w->shm->stats.overload_risk), 3);
+  send_block(w, client, block, put_status(block));
+  send_block(w, client, block, put_unlock(block, client));
+  assert_int_equal(sequenced(w), RING_RISK + 1);
+  for (uint64_t of = 1; sequenced(w) < RING_CANCELS; of++)
+    send_block(w, client, block, put_cancel(block, client, of));
+  assert_int_equal(atomic_load(&w->shm->stats.overload_other), 0);
+  assert_int_equal(rung(w), WCX_PRESSURE_CANCELS);
+}
+
+static void stand_on_cancels(world_t *w, client_t *client)
+{
+  uint8_t block[512];
+  send_block(w, client, block, put_order(block, client));
+  expect_throttled(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE);
+  send_block(w, client, block, put_status(block));
+  expect_throttled(w, client, WCX_TEMPLATE_SESSION_STATUS_REQUEST);
+  send_block(w, client, block, put_unlock(block, client));
+  expect_throttled(w, client, WCX_TEMPLATE_UNLOCK_TRADING_REQUEST);
+  assert_int_equal(atomic_load(&w->shm->stats.overload_risk), 4);
+  assert_int_equal(atomic_load(&w->shm->stats.overload_other), 2);
+  uint64_t heartbeats = atomic_load(&w->shm->stats.heartbeats_in);
+  client_send_at(w, client, client->next_seq, 0, NULL, 0);
+  world_turn(w);
+  assert_int_equal(atomic_load(&w->shm->stats.heartbeats_in), heartbeats + 1);
+  send_block(w, client, block, put_quote(block, client, 2, 0));
+  send_block(w, client, block, put_mass_cancel(block, client)); /* kill */
+  assert_int_equal(sequenced(w), RING_CANCELS + 2);
+  assert_int_equal(wcx_engine_orders_live(wcx_loop_engine(w->loop)), 0);
+  while (sequenced(w) <= RING_CAP)
+    send_block(w, client, block, put_cancel(block, client, 1));
+  assert_int_equal(rung(w), WCX_PRESSURE_FULL);
+}
+
+static void test_every_rung(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  uint8_t block[512];
+  climb_to_risk(&w, &client);
+  stand_on_risk(&w, &client);
+  stand_on_cancels(&w, &client);
+  /* full: what comes waits in the port's queue, in its order; nothing is answered and nothing is lost */
+  uint64_t waits = atomic_load(&w.shm->stats.backpressure_turns);
+  for (uint32_t i = 0; i < 40; i++)
+    client_send_at(&w, &client, client.next_seq++, 1, block, i % 2 == 0 ? put_order(block, &client) : put_cancel(block, &client, 1));
+  world_turns(&w, 20);
+  assert_int_equal(sequenced(&w), RING_CAP + 1);
+  assert_true(atomic_load(&w.shm->stats.backpressure_turns) > waits);
+  assert_int_equal(wcx_wire_pending(w.wire), 0);
+  w.hold = false;
+  world_turns(&w, 20);
+  assert_int_equal(sequenced(&w), RING_CAP + 1 + 40);
+  assert_int_equal(rung(&w), WCX_PRESSURE_CLEAR);
+  assert_int_equal(wcx_engine_orders_live(wcx_loop_engine(w.loop)), 20);
+  assert_int_equal(atomic_load(&w.shm->stats.overload_risk), 4);
+  assert_int_equal(atomic_load(&w.shm->stats.requests_gap), 0);
+  assert_int_equal(atomic_load(&w.shm->stats.requests_stale), 0);
+  assert_int_equal(atomic_load(&w.shm->stats.tx_drop), 0);
+  world_close(&w);
+}
+
+/* The worker is gone and not only slow: the ladder is the same, and a new worker finds everything. */
+static void test_worker_gone(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  uint8_t block[512];
+  w.dead = true;
+  for (uint32_t i = 0; i < 400; i++)
+    client_send_at(&w, &client, client.next_seq++, 1, block, put_order(block, &client));
+  world_turns(&w, 50);
+  assert_int_equal(sequenced(&w), RING_RISK);
+  assert_int_equal(atomic_load(&w.shm->stats.overload_risk), 400 - RING_RISK);
+  uint64_t durable = w.durable_seq;
+  w.dead = false;
+  world_turns(&w, 5);
+  assert_int_equal(w.durable_seq, durable + RING_RISK);
+  assert_int_equal(rung(&w), WCX_PRESSURE_CLEAR);
+  world_close(&w);
+}
+
+static void test_disk_nearly_full(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  uint8_t block[512];
+  send_block(&w, &client, block, put_order(block, &client));
+  w.shm->journal.segments_free = 1;
+  assert_int_equal(rung(&w), WCX_PRESSURE_CANCELS);
+  send_block(&w, &client, block, put_order(block, &client));
+  expect_throttled(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE);
+  send_block(&w, &client, block, put_cancel(block, &client, 1));
+  assert_int_equal(sequenced(&w), 2);
+  w.shm->journal.segments_free = 2;
+  send_block(&w, &client, block, put_order(block, &client));
+  assert_int_equal(sequenced(&w), 3);
+  world_close(&w);
+}
+
+/* The log alone, at D0: no ring, no disk. */
+static void test_log_fills(void **state)
+{
+  (void)state;
+  static _Alignas(64) uint8_t mem[1u << 16];
+  wcx_outlog_t log;
+  wcx_outlog_init(&log, mem, sizeof(mem));
+  wcx_input_t input = {.log = &log};
+  wcx_pressure_t pressure = {0};
+  uint64_t cap = sizeof(mem) - WCX_INPUT_LOG_RESERVE;
+  uint32_t seen = 0;
+  while (log.write_pos + 256 <= sizeof(mem))
+  {
+    uint64_t used = log.write_pos;
+    enum wcx_pressure_rung must = used > cap ? WCX_PRESSURE_FULL : used * 100 >= cap * 90 ? WCX_PRESSURE_CANCELS : used * 100 >= cap * 75 ? WCX_PRESSURE_RISK : WCX_PRESSURE_CLEAR;
+    assert_int_equal(wcx_pressure_rung(&pressure, &input, 1), must);
+    seen |= 1u << must;
+    (void)wcx_outlog_append(&log, 100);
+  }
+  assert_int_equal(seen, 0x1e); /* each of them */
+  log.sent_pos = log.write_pos;
+  assert_int_equal(wcx_pressure_rung(&pressure, &input, 1), WCX_PRESSURE_CLEAR);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_classes),
       cmocka_unit_test(test_cancels_have_a_bucket_of_their_own),
       cmocka_unit_test(test_buckets_do_not_share),
+      cmocka_unit_test(test_every_rung),
+      cmocka_unit_test(test_worker_gone),
+      cmocka_unit_test(test_disk_nearly_full),
+      cmocka_unit_test(test_log_fills),
   };
   return cmocka_run_group_tests_name("loop_throttle", tests, NULL, NULL);
 }
