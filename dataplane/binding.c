@@ -156,6 +156,7 @@ void wcx_sessions_reap(wcx_sessions_t *sessions, uint64_t passed_seq)
     sessions->used[i] = last;
     sessions->bindings[last].used_pos = i;
     binding->opened_seq = 0;
+    binding->tag_key = (wcx_tag_key_t){0};
     sessions->closing_cnt--;
   }
 }

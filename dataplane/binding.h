@@ -49,6 +49,7 @@ typedef struct wcx_binding
   uint32_t hash_next; /* chain of a bucket */
   uint32_t used_pos;  /* place in the list of used bindings */
   uint32_t pad2;
+  wcx_tag_key_t tag_key;           /* peer.tag points here when datagrams carry a tag */
   wcx_establish_t establish;       /* as received */
   uint8_t ack[WCX_BINDING_ACK_SZ]; /* as sent */
 } wcx_binding_t;

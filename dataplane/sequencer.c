@@ -249,6 +249,17 @@ bool wcx_sequencer_receive(wcx_sequencer_t *seq, const wcx_datagram_t *datagram,
     wcx_stat_add(&seq->stats->rx_drop_session, 1);
     return true;
   }
+  if (binding->peer.tag != NULL && !wcx_tag_fits(binding->peer.tag, datagram->payload, datagram->len))
+  {
+    wcx_stat_add(&seq->stats->rx_drop_tag, 1);
+    return true;
+  }
+  wcx_mold_t tagged = *mold;
+  if (binding->peer.tag != NULL && (uint32_t)(mold->end - mold->blocks) >= WCX_TAG_SZ)
+  {
+    tagged.end -= WCX_TAG_SZ;
+    mold = &tagged;
+  }
   if (!wcx_mold_sound(mold, 8) || mold->sequence > UINT64_MAX - UINT16_MAX)
   {
     wcx_stat_add(&seq->stats->rx_drop_framing, 1);

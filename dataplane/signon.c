@@ -34,7 +34,8 @@ static bool receive_copy(wcx_signon_t *signon, const wcx_peer_t *from, const wcx
   if (binding == NULL || !binding->acked || !wcx_peer_equal(&binding->peer, from) || memcmp(&binding->establish, establish, sizeof(*establish)) != 0)
     return false;
   wcx_stat_add(&signon->stats->establish_repeated, 1);
-  (void)wcx_egress_answer(signon->egress, from, binding->server_port, binding->ack, sizeof(binding->ack), binding->opened_seq);
+  memcpy(binding->peer.mac, from->mac, sizeof(from->mac));
+  (void)wcx_egress_answer(signon->egress, &binding->peer, binding->server_port, binding->ack, sizeof(binding->ack), binding->opened_seq);
   return true;
 }
 
@@ -104,7 +105,7 @@ static uint8_t judge(const wcx_signon_t *signon, const wcx_pending_t *pending, c
     return WCX_ESTABLISH_REJECT_CODE_SCHEMA_VERSION;
   if (live != NULL && !wcx_peer_equal(&live->peer, &pending->peer) && (establish->flags & FLAG_TAKE_OVER) == 0)
     return WCX_ESTABLISH_REJECT_CODE_ALREADY_ESTABLISHED;
-  if ((establish->flags & (FLAG_DROP_COPY | FLAG_TAG)) != 0)
+  if ((establish->flags & FLAG_DROP_COPY) != 0)
     return WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED; /* not built */
   return 0;
 }
@@ -223,6 +224,11 @@ static uint32_t accept_peer(wcx_signon_t *signon, wcx_pending_t *pending, const 
   binding->uuid = opened.uuid;
   binding->establish = pending->establish;
   binding->pending = (uint32_t)(pending - signon->pending) + 1;
+  if ((opened.flags & FLAG_TAG) != 0)
+  {
+    memcpy(binding->tag_key.bytes, verdict->tag_key, sizeof(verdict->tag_key));
+    binding->peer.tag = &binding->tag_key;
+  }
   pending->state = WCX_PENDING_GATED;
   return live != NULL ? 2 : 1;
 }
@@ -274,6 +280,7 @@ uint32_t wcx_signon_poll(wcx_signon_t *signon, uint64_t mono_ns)
     signon->held = !decide(signon, &signon->verdict, mono_ns);
     if (signon->held)
       break;
+    memset(signon->verdict.tag_key, 0, sizeof(signon->verdict.tag_key));
   }
   wcx_pending_t *pending = &signon->pending[signon->scan_idx++ % WCX_SIGNON_MAX];
   if (pending->state == WCX_PENDING_JUDGED && mono_ns - pending->asked_ns > WCX_AUTH_VERDICT_NS_MAX && !signon->held)

@@ -3,7 +3,7 @@
    The real loop and the real judge of signatures; three victims with live sessions, resting orders and a past (earlier bindings, a take-over, a goodbye).
 
    A forger knows everything but secrets: addresses, session numbers, access keys, and for some frames a live MoldSession, which only the victim's own address
-   may use. A replayer sends what victims sent, from their addresses and from his own, as it was and with one bit turned.
+   may use; of the session that has tags he may use even that. A replayer sends what victims sent, from their addresses and from his own, as it was and with one bit turned.
 
        build/tests/property/test_forged_wire [--frames N] [--seed S]      WCX_SEED=S is the same as --seed S */
 #include "tests/unit/loop_fixture.h"
@@ -21,6 +21,9 @@
 #define RECORDS_MAX 512u
 #define FRAMES_PER_TURN 4u
 #define ESTABLISH_PAYLOAD_SZ (20u + 2u + 8u + 112u)
+
+#define TAGGED 2u /* index of the victim whose datagrams carry tags */
+#define FLAG_TAG 8u
 
 typedef struct recorded
 {
@@ -47,6 +50,7 @@ static struct
   wcx_secrets_t *secrets;
   wcx_auth_t *auth;
   client_t victims[VICTIMS];
+  wcx_tag_key_t tag_key; /* of the one that has tags */
   recorded_t records[RECORDS_MAX];
   uint32_t record_cnt;
   source_t sources[SOURCES];
@@ -131,6 +135,7 @@ static void begin(world_tune_t *tune)
   if (run.auth == NULL)
     fail_msg("%s", err);
   w->ctx = run.auth;
+  w->tags = true;
   w->judge = judge;
 }
 
@@ -143,13 +148,21 @@ static void end(void)
 
 /* --- the victims, and what they send -------------------------------------------------------------------------------------------------------- */
 
-static void record(uint32_t ip, uint16_t port, uint16_t to_port, const uint8_t *payload, uint32_t len, bool establish)
+static bool is_tagged(const client_t *victim)
 {
+  return victim->session_id == TAGGED + 1;
+}
+
+static void record(const client_t *victim, uint16_t to_port, uint8_t *payload, uint32_t len)
+{
+  bool establish = payload[0] == ' ';
+  if (is_tagged(victim) && !establish)
+    len = wcx_tag_append(&run.tag_key, payload, len);
   assert_true(run.record_cnt < RECORDS_MAX && len <= sizeof(run.records[0].payload));
   recorded_t *r = &run.records[run.record_cnt++];
-  *r = (recorded_t){.ip = ip, .port = port, .to_port = to_port, .len = len, .establish = establish};
+  *r = (recorded_t){.ip = victim->ip, .port = victim->port, .to_port = to_port, .len = len, .establish = establish};
   memcpy(r->payload, payload, len);
-  world_send(&run.world, ip, port, to_port, payload, len);
+  world_send(&run.world, victim->ip, victim->port, to_port, payload, len);
   world_turns(&run.world, 3);
 }
 
@@ -176,12 +189,16 @@ static void victim_signs_on(client_t *victim, uint16_t flags)
   uint8_t payload[256];
   wcx_establish_t establish = fresh_establish(victim);
   establish.flags |= flags;
+  if (is_tagged(victim))
+    establish.flags |= FLAG_TAG;
   char secret[32];
   snprintf(secret, sizeof(secret), "demo-secret-%u", victim->session_id);
+  if (is_tagged(victim))
+    wcx_client_tag_key(run.tag_key.bytes, secret, establish.uuid);
   wcx_client_sign(&establish, secret, WCX_CLIENT_UDP, 7002);
   world_turns(&run.world, 3);
   world_drain(&run.world); /* a re-request brought the acks of before again */
-  record(victim->ip, victim->port, 7002, payload, establish_payload(payload, &establish), true);
+  record(victim, 7002, payload, establish_payload(payload, &establish));
   assert_true(world_expect(&run.world, victim, WCX_TEMPLATE_ESTABLISH_ACK, &victim->ack, sizeof(victim->ack)));
   assert_int_equal(victim->ack.uuid, establish.uuid);
   memcpy(victim->mold, victim->ack.mold_session, 10);
@@ -201,13 +218,13 @@ static void victim_trades(client_t *victim, uint32_t cnt)
   for (uint32_t i = 0; i < cnt; i++)
   {
     wcx_new_order_single_t order = client_order(victim, 1, i % 2 == 0 ? WCX_SIDE_BUY : WCX_SIDE_SELL, i % 2 == 0 ? 90 : 100, 5, WCX_TIME_IN_FORCE_GTC);
-    record(victim->ip, victim->port, 7002, payload, request_payload(victim, victim->next_seq++, payload, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order)), false);
+    record(victim, 7002, payload, request_payload(victim, victim->next_seq++, payload, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order)));
   }
   wcx_order_mass_cancel_request_t all = {
       .cl_ord_id = ++victim->cl_ord_id, .account = victim->session_id, .security_id = 2, .mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION};
-  record(victim->ip, victim->port, 7002, payload, request_payload(victim, victim->next_seq++, payload, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, &all, sizeof(all)), false);
-  record(victim->ip, victim->port, 7002, payload, wcx_mold_begin(payload, victim->mold, victim->next_seq, 0), false); /* a heartbeat */
-  record(victim->ip, victim->port, 7003, payload, wcx_mold_begin(payload, victim->mold, 1, 5), false);                /* a re-request */
+  record(victim, 7002, payload, request_payload(victim, victim->next_seq++, payload, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, &all, sizeof(all)));
+  record(victim, 7002, payload, wcx_mold_begin(payload, victim->mold, victim->next_seq, 0)); /* a heartbeat */
+  record(victim, 7003, payload, wcx_mold_begin(payload, victim->mold, 1, 5));                /* a re-request */
 }
 
 /* Three bindings each, the second ended by a goodbye or a take-over from another port; orders rest in the end. */
@@ -226,7 +243,7 @@ static void victims_live(void)
     if (v == 2)
     {
       wcx_terminate_t terminate = {.uuid = victim->uuid, .code = WCX_TERMINATE_CODE_FINISHED};
-      record(victim->ip, victim->port, 7002, payload, request_payload(victim, victim->next_seq++, payload, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate)), false);
+      record(victim, 7002, payload, request_payload(victim, victim->next_seq++, payload, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate)));
     }
     victim_signs_on(victim, 0);
     victim_trades(victim, 20);
@@ -336,13 +353,38 @@ static uint32_t forged_establish(uint8_t *payload, const client_t *as)
   return establish_payload(payload, &establish);
 }
 
+/* From the tagged victim's own address, with its live session string and its next sequence: all that is missing is the key. */
+static void forge_tagged(uint8_t *payload)
+{
+  const client_t *victim = &run.victims[TAGGED];
+  uint16_t to_port = below(4) == 0 ? 7003 : 7002;
+  uint32_t len = to_port == 7003 ? wcx_mold_begin(payload, victim->mold, 1, 20) : guessed_request(payload, victim);
+  if (to_port == 7002 && below(8) == 0)
+    len = wcx_mold_begin(payload, victim->mold, victim->next_seq + below(70000), 0);
+  wcx_tag_key_t key;
+  draw_bytes(key.bytes, sizeof(key.bytes));
+  switch (below(3))
+  {
+  case 0:
+    break;
+  case 1:
+    draw_bytes(payload + len, WCX_TAG_SZ);
+    len += WCX_TAG_SZ;
+    break;
+  default:
+    len = wcx_tag_append(&key, payload, len);
+    break;
+  }
+  attack(victim->ip, victim->port, to_port, payload, len);
+}
+
 static void forge_one(void)
 {
   uint8_t payload[WCX_FRAME_SZ_MAX];
   const client_t *victim = any_victim();
   client_t as = *victim;
   uint32_t len;
-  switch (below(8))
+  switch (below(9))
   {
   case 0: /* noise */
     len = below(300);
@@ -376,6 +418,9 @@ static void forge_one(void)
   case 6:
     len = forged_establish(payload, victim);
     attack(victim->ip, victim->port, 7002, payload, len);
+    break;
+  case 7:
+    forge_tagged(payload);
     break;
   default:
     len = forged_establish(payload, victim);
@@ -470,8 +515,8 @@ static void victims_trade_on(void)
   {
     client_t *victim = &run.victims[v];
     wcx_new_order_single_t order = client_order(victim, 2, WCX_SIDE_BUY, 10, 1, WCX_TIME_IN_FORCE_GTC);
-    client_send(&run.world, victim, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
-    world_turns(&run.world, 4);
+    uint8_t payload[256];
+    record(victim, 7002, payload, request_payload(victim, victim->next_seq++, payload, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order)));
     wcx_execution_report_new_t report;
     assert_true(world_expect(&run.world, victim, WCX_TEMPLATE_EXECUTION_REPORT_NEW, &report, sizeof(report)));
     assert_int_equal(report.cl_ord_id, order.cl_ord_id);
@@ -490,6 +535,7 @@ static void test_forged_frames(void **state)
   assert_true(run.answers_by_code[WCX_ESTABLISH_REJECT_CODE_CREDENTIALS] > run.frames / 20);
   assert_int_equal(run.answers_by_code[WCX_ESTABLISH_REJECT_CODE_CREDENTIALS], run.answers);
   assert_true(atomic_load(&run.world.shm->stats.rx_drop_session) > run.frames / 4);
+  assert_true(atomic_load(&run.world.shm->stats.rx_drop_tag) > run.frames / 20);
   victims_trade_on();
   end();
 }

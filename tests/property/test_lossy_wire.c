@@ -14,6 +14,7 @@
 #include "dataplane/client/feed.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/session.h"
+#include "dataplane/client/sign.h"
 #include "tests/sim/env_sim.h"
 
 #include <stdio.h>
@@ -22,6 +23,8 @@
 #define MAKERS 4u
 #define KEEPER_PORT 50000u
 #define UNDECIDED_MAX 64u
+#define TAGGED_FROM 2u /* makers from this one on ask for tags */
+#define SECRET "none"
 #define BURST_MAX 8u
 #define ORDERS_AT_END 500u
 #define DEAF_TURNS 500u
@@ -138,6 +141,18 @@ static void on_record(void *ctx, const wcx_record_hdr_t *hdr, const uint8_t *bod
   log->sent_pos = log->write_pos;
 }
 
+/* Every signature is right; who asks for tags gets the key that his secret makes. */
+static void judge(void *ctx, wcx_auth_slot_t *slot)
+{
+  (void)ctx;
+  slot->verdict = WCX_AUTH_VALID;
+  char text[16];
+  snprintf(text, sizeof(text), "Mold%06u", ++run.world.mold_cnt % 1000000u);
+  memcpy(slot->mold_session, text, 10);
+  if ((slot->establish.flags & WCX_CLIENT_FLAG_TAG) != 0)
+    wcx_client_tag_key(slot->tag_key, SECRET, slot->establish.uuid);
+}
+
 static void make_reference(void)
 {
   const wcx_params_shard_t *s = &run.world.region->params.shards[0];
@@ -157,7 +172,8 @@ static void make_reference(void)
 
 /* --- the makers ----------------------------------------------------------------------------------------------------------------------------- */
 
-/* A datagram that begins with what the server may have: [before][this], from the sequence of the first. 0: they do not hang together or do not fit. */
+/* A datagram that begins with what the server may have: [before][this], from the sequence of the first. 0: they do not hang together or do not fit.
+   Only of makers without tags: nobody but the library makes those. */
 static size_t overlap(const before_t *before, const wcx_client_packet_t *packet, const uint8_t *datagram, size_t sz, uint8_t *out)
 {
   wcx_client_packet_t first;
@@ -178,7 +194,7 @@ static void maker_send(void *ctx, enum wcx_client_port port, const void *datagra
   uint8_t both[WCX_CLIENT_DATAGRAM_MAX];
   if (port == WCX_CLIENT_PORT_ORDER && wcx_client_packet_open(&packet, datagram, sz) && packet.count > 0 && packet.sequence > 0)
   {
-    size_t both_sz = draw_below(4) == 0 ? overlap(&maker->before, &packet, datagram, sz, both) : 0;
+    size_t both_sz = maker->idx < TAGGED_FROM && draw_below(4) == 0 ? overlap(&maker->before, &packet, datagram, sz, both) : 0;
     memcpy(maker->before.bytes, datagram, sz);
     maker->before.sz = sz;
     if (both_sz != 0)
@@ -215,7 +231,8 @@ static void open_maker(uint32_t idx)
   maker->asked = calloc(run.requests + 1, sizeof(asked_t));
   assert_non_null(maker->asked);
   wcx_client_session_config_t config = {.session_id = idx + 1,
-                                        .secret = "none",
+                                        .secret = SECRET,
+                                        .flags = idx >= TAGGED_FROM ? WCX_CLIENT_FLAG_TAG : 0,
                                         .server_port = 7002,
                                         .keep_alive_ms = 1000,
                                         .recover_from = 1,
@@ -361,6 +378,7 @@ static void judge_requests(void)
       fates[asked->fate]++;
     }
     assert_int_equal(maker->session.sequence_conflict_cnt, 0);
+    assert_true(maker->session.bad_tag_cnt == 0 || i >= TAGGED_FROM);
     assert_int_equal(maker->session.inbound.message_lost_cnt, 0);
     assert_memory_equal(&maker->told, &run.must_session[i], sizeof(told_t));
   }
@@ -473,6 +491,7 @@ static void test_nothing_twice_nothing_lost(void **state)
   world_open(w, world_region(1, plenty), 0);
   w->forget = true;
   w->on_record = on_record;
+  w->judge = judge;
   make_reference();
   world_start(w);
   wcx_wire_faults_t faults = {.seed = run.seed * 2 + 1};

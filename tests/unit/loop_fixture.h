@@ -56,6 +56,8 @@ typedef struct world
   bool auth_silent;
   uint32_t mold_cnt;
 
+  bool tags; /* datagrams may end with a tag: world_next takes it off unread */
+
   void *ctx; /* of these, which may be NULL */
   world_record_t *on_record;
   world_judge_t *judge;

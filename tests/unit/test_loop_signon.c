@@ -76,7 +76,7 @@ static void test_codes(void **state)
   establish.schema_version = 1;
   assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_SCHEMA_VERSION);
   establish = client_establish(&w, &client);
-  establish.flags = 1u << 3;
+  establish.flags = 1u << 1;
   assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED);
   /* every valid signature has moved the key's UUID on; a UUID that is not new is no input */
   history = wcx_engine_applied_seq(wcx_loop_engine(w.loop));
