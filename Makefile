@@ -104,6 +104,10 @@ LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap
 LD_unit/test_auction := -Wl,--wrap=wcx_mmp_fill,--wrap=wcx_risk_commission
 LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break
 $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c),$(eval SRC_$(t:tests/%.c=%) := tests/unit/loop_fixture.c))
+SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
+ENV_property/test_lossy_wire := tests/sim/env_sim.c
+SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)
+ENV_property/test_forged_wire := tests/sim/env_sim.c
 SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
@@ -280,8 +284,8 @@ lint: deps-test ## format, include star, headers compile alone, paths in READMEs
 	@echo '  LINT shellcheck'; shellcheck $$(git ls-files '*.sh') .ci/run
 
 mutants: deps-test ## break one rule after another in copies of the source; CPU seconds until the tests notice
-	$(submake) build
-	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py; do python3 $$test || status=1; done; exit $$status
+	$(submake) build tests
+	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do python3 $$test || status=1; done; exit $$status
 
 bench: deps-run ## round-trip times of the appliance beside the port's own echo and a bare durable write
 	$(submake) build $(B)/tests/e2e/port_echo

@@ -252,6 +252,8 @@ static void account(wcx_loop_t *loop, uint32_t work, uint32_t passed)
   wcx_region_dataplane_state_t *state = &loop->shm->dataplane;
   wcx_stat_add(&loop->stats->loop_turns, 1);
   atomic_store_explicit(&state->loop_ns, loop->mono_ns, memory_order_relaxed);
+  if (loop->serving)
+    atomic_store_explicit(&state->pressure, wcx_pressure_rung(&loop->sequencer.pressure, &loop->input, loop->mono_ns), memory_order_relaxed);
   if (work == 0)
     return;
   wcx_stat_add(&loop->stats->loop_busy_turns, 1);
@@ -276,7 +278,7 @@ static void begin_serving(wcx_loop_t *loop)
     wcx_session_t *session = wcx_sessions_find(&loop->sessions, params->session_id);
     if (session == NULL)
       continue;
-    session->rate = wcx_rate_of(params->throttle_per_s, params->throttle_burst);
+    wcx_throttle_configure(&session->throttle, params);
     session->drop_copy = params->drop_copy;
   }
   loop->next_day_ns = (loop->input.utc_ns / DAY_NS + 1) * DAY_NS;

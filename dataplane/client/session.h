@@ -67,7 +67,7 @@ typedef struct wcx_client_session_config
   char access_key_id[21];
   char secret[65];
   uint16_t server_port; /* of order entry: it is signed */
-  uint16_t flags;       /* of Establish */
+  uint16_t flags;       /* of Establish; with WCX_CLIENT_FLAG_TAG datagrams carry tags both ways, and what has none is not believed */
   uint32_t keep_alive_ms;
   uint32_t cod_window_ms; /* 0: the server's default */
   uint64_t recover_from;  /* first server number wanted; 0: from now */
@@ -102,6 +102,7 @@ struct wcx_client_session
   uint64_t establish_made_ns;
   uint64_t establish_sent_ns;
   uint64_t last_uuid;
+  uint8_t tag_key[WCX_SIPHASH_KEY_SZ]; /* of this Establish, when tags were asked for */
   uint64_t retry_not_before;
   uint8_t reject_code; /* of the last EstablishReject, 0 none */
   wcx_establish_ack_t ack;
@@ -132,6 +133,7 @@ struct wcx_client_session
   uint64_t sent_cnt, answered_cnt, refused_cnt, not_applied_cnt;
   uint64_t established_cnt, lost_cnt; /* bindings opened; bindings ended without our wish */
   uint64_t bad_datagram_cnt;
+  uint64_t bad_tag_cnt;           /* datagrams that had no right tag, ignored */
   uint64_t sequence_conflict_cnt; /* an answer to a request that was decided as never applied: must stay 0 */
 };
 
