@@ -1,7 +1,8 @@
 #include "dataplane/rerequest.h"
 
-#define REJECTS_MAX 64u             /* rejects for want of tokens before a source gets none */
-#define TOO_HIGH_DELAY_NS 10000000u /* what is asked for may be about to be released */
+#define REJECTS_MAX 64u              /* rejects for want of tokens before a source gets none */
+#define TOO_HIGH_DELAY_NS 10000000u  /* what is asked for may be about to be released */
+#define TOO_LOW_DELAY_NS 1000000000u /* it does not come back: a snapshot or a replay has it sooner */
 
 /* Which stream is asked for. */
 typedef struct stream
@@ -118,7 +119,7 @@ void wcx_rerequest_receive(wcx_rerequest_t *re, const wcx_datagram_t *datagram, 
   else if (mold.sequence >= stream.next_released)
     reject(re, to, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_TOO_HIGH, TOO_HIGH_DELAY_NS);
   else if (lookup(re, &stream, mold.sequence) == NULL)
-    reject(re, to, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_TOO_LOW, 0);
+    reject(re, to, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_TOO_LOW, TOO_LOW_DELAY_NS);
   else
     sent = serve(re, to, &stream, mold.sequence, tokens < mold.count ? (uint32_t)tokens : mold.count);
   wcx_bucket_take(bucket, &re->sources.rate, mono_ns, sent > 0 ? sent : 1);
