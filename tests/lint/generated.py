@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-GENERATORS = ("engine/sbe_gen.py", "dataplane/dissector/lua_gen.py")
+GENERATORS = ("engine/sbe_gen.py", "dataplane/dissector/lua_gen.py", "dataplane/client/protocol_gen.py")
 
 
 def main():
