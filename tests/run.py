@@ -137,7 +137,7 @@ def machine_lock():
 def programs(args, build):
     """(name, command, owns a poll core) of everything that speaks TAP, cheapest kinds first."""
     trees = [("", build)] + ([("sanitized:", ROOT / args.sanitized)] if args.sanitized else [])
-    for folder in ("unit", "property", "race", "fault"):
+    for folder in ("unit", "property", "race", "fault", "fuzz"):
         for prefix, tree in trees:
             for binary in sorted((tree / "tests" / folder).glob("test_*")):
                 if binary.suffix == "" and os.access(binary, os.X_OK):
