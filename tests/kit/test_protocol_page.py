@@ -211,6 +211,20 @@ def check_names(tap, text):
     tap.ok(len(camel) > 60 and not strangers, f"{len(camel)} names in the rules are the schema's", sorted(strangers))
 
 
+def check_defaults(tap, text):
+    """What section 8 says of a development appliance is what its configuration says."""
+    section = sections(text, 2)["8. Ports and defaults"]
+    config = (ROOT / "configs" / "wcx.yaml").read_text()
+    ports = re.findall(r"^\s*(?!listen)(?:\w+_(?:udp|tcp)_port|group_\w+): +(?:[\d.]+:)?(\d+)", config, re.M)
+    groups = re.findall(r"^\s*group_\w+: +([\d.]+:\d+)", config, re.M)
+    keys = re.findall(r"access_key_ids: \[(DEMO-MM-\d+)\]", config)
+    missing = [port for port in ports if port not in section] + [group for group in groups if group not in section]
+    tap.ok(len(ports) >= 4 and len(groups) >= 2 and not missing, f"{len(ports)} ports and {len(groups)} groups of the development configuration", missing)
+    rates = set(re.findall(r"throttle_per_s: (\d+), throttle_burst: (\d+)", config))
+    tap.ok(len(rates) == 1 and all(f"{int(number):,}" in section for number in next(iter(rates))), "the throttle is the one of every session", rates)
+    tap.ok(keys and f"`{keys[0]}` to `{keys[-1]}`" in section and f"sessions | 1 to {len(keys)}" in section, f"{len(keys)} access keys", keys)
+
+
 def main():
     tap = Tap()
     text = PAGE.read_text()
@@ -220,6 +234,7 @@ def main():
     check_rejects(tap, text)
     check_links(tap, text)
     check_names(tap, text)
+    check_defaults(tap, text)
     tap.done()
 
 
