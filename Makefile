@@ -41,7 +41,7 @@ BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/ba
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_dpdk.c dataplane/port_sim.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
-CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c,$(wildcard dataplane/client/*.c))
+CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c dataplane/client/conform%.c dataplane/client/sample.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
 API_SRC       := control/api.c control/api_http.c control/api_socket.c
 AUTH_SRC      := control/auth.c control/secrets.c
@@ -205,6 +205,8 @@ DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpc
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+# npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
+DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.

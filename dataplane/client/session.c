@@ -35,7 +35,7 @@ static bool over_tcp(const wcx_client_session_t *session)
 
 static void send_datagram(wcx_client_session_t *session, uint64_t now_ns, enum wcx_client_port port, const void *datagram, size_t sz)
 {
-  session->config.send(session->config.ctx, port, datagram, sz);
+  session->config.send(session->config.wire, port, datagram, sz);
   if (port == WCX_CLIENT_PORT_ORDER)
     session->last_tx_ns = now_ns;
 }
@@ -48,6 +48,8 @@ void wcx_client_session_init(wcx_client_session_t *session, const wcx_client_ses
   session->cl_ord_id_of = calloc(WCX_CLIENT_REQUEST_MAX, sizeof(*session->cl_ord_id_of));
   if (session->requests == NULL || session->cl_ord_id_of == NULL)
     WCX_DIE("no memory for the requests of session %u", config->session_id);
+  if (config->wire == NULL)
+    session->config.wire = config->ctx;
   if (config->transport == 0)
     session->config.transport = WCX_CLIENT_UDP;
   if (config->transport == WCX_CLIENT_TCP)
@@ -113,7 +115,7 @@ static void make_establish(wcx_client_session_t *session, uint64_t now_ns)
 static void dial(wcx_client_session_t *session, uint64_t now_ns)
 {
   wcx_client_link_dial(session->link, now_ns, session->inbound_started ? session->inbound.next : 0);
-  session->config.dial(session->config.ctx);
+  session->config.dial(session->config.wire);
 }
 
 static void sign_on(wcx_client_session_t *session, uint64_t now_ns, uint8_t code)
@@ -275,7 +277,7 @@ static void on_status(wcx_client_session_t *session, const void *message, uint16
 static void hang_up(wcx_client_session_t *session, uint64_t now_ns)
 {
   wcx_client_link_down(session->link, now_ns);
-  session->config.hang_up(session->config.ctx);
+  session->config.hang_up(session->config.wire);
 }
 
 static void binding_ended(wcx_client_session_t *session, uint64_t now_ns, uint8_t code)
@@ -436,7 +438,7 @@ static void write_link(wcx_client_session_t *session, uint64_t now_ns)
   const uint8_t *bytes = wcx_client_link_out(session->link, &sz);
   if (sz == 0)
     return;
-  size_t written = session->config.write(session->config.ctx, bytes, sz);
+  size_t written = session->config.write(session->config.wire, bytes, sz);
   wcx_client_link_written(session->link, now_ns, written);
   if (written != 0)
     session->last_tx_ns = now_ns;

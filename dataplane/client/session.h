@@ -33,6 +33,10 @@
 
 #define WCX_CLIENT_REQUEST_MAX 65536u /* a power of two: also how far back a ClOrdID can be looked up */
 
+/* Bits of Establish.Flags. */
+#define WCX_CLIENT_FLAG_CANCEL_ON_DISCONNECT 0x0001u
+#define WCX_CLIENT_FLAG_TAKE_OVER 0x0004u
+
 enum wcx_client_state
 {
   WCX_CLIENT_CLOSED = 1,
@@ -84,6 +88,7 @@ typedef struct wcx_client_session_config
   uint64_t recover_from;  /* first server number wanted; 0: from now */
 
   void *ctx;
+  void *wire; /* what send, dial, hang_up and write get instead of ctx; NULL: ctx */
   /* UDP only. */
   void (*send)(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz);
   /* TCP only. Make a connection, then call link_up or link_down; end it (link_down need not be called). Take bytes: returns how many, 0 when none fit. */
