@@ -8,7 +8,7 @@
 import subprocess
 import time
 
-from souplib import TcpLife
+from tcplife import TcpLife
 from wcxlib import Appliance, Session, Tap, Witness, require, summary_of
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from souplib import TCP_PORT
+from tcplife import TCP_PORT
 from wcxlib import ROOT, REREQUEST_PORT, SCHEMA, SERVER, Appliance, Session, Tap, mold, require
 
 SESSION = 4
