@@ -39,7 +39,7 @@ pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 
 BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/base/hist.c engine/base/metric.c)
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
-DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_dpdk.c dataplane/port_sim.c,$(wildcard dataplane/*.c))
+DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_%.c dataplane/tcp_%.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
 CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c dataplane/client/conform%.c dataplane/client/sample.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
@@ -54,9 +54,10 @@ EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-diff
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
-SRC_wcx-dataplane := dataplane/main.c dataplane/confine.c dataplane/port_dpdk.c $(PROD)
+LWIP              := dataplane/tcp_lwip.c dataplane/tcp_memory.c
+SRC_wcx-dataplane := dataplane/main.c dataplane/confine.c dataplane/port_dpdk.c $(LWIP) $(PROD)
 LIBS_wcx-dataplane := dataplane engine
-LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma -lseccomp
+LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma -lseccomp -llwip
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
@@ -75,7 +76,7 @@ LD_wcxctl         := -ljansson
 SRC_wcx-mm        := $(wildcard dataplane/client/mm_*.c) $(PROD)
 LIBS_wcx-mm       := client engine
 LD_wcx-mm         := -lcrypto -lncurses -ltinfo
-SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c
+SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c dataplane/tcp_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
 SRC_wcx-diff      := $(wildcard tests/diff/*.c) $(PROD)
@@ -115,6 +116,7 @@ ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 
 CFLAGS_bench/floor.c := -O3 -march=native
+CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 
 build: $(EXES:%=$(BIN)/%) ## compile everything into build/bin
@@ -144,7 +146,7 @@ $(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
 endef
 $(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
 
-$(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$(patsubst %.c,$(OBJ)/%.o,$(wildcard dataplane/port_sim.c))) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
+$(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$$(call objs,dataplane/port_sim.c $$(or $$(TCP_$$*),dataplane/tcp_sim.c))) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
@@ -201,7 +203,7 @@ tests: $(B)/tests/mutants.checked $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROG
 
 # --- set-up ---------------------------------------------------------------------------------------
 
-DEPS_BUILD := build-essential pkg-config libdpdk-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
+DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git

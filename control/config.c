@@ -122,6 +122,7 @@ static bool fill_transport(loading_t *load)
   if (params->order_udp_port == params->rerequest_udp_port)
     return refuse(load, "network.order_udp_port and network.rerequest_udp_port are both %u: they must differ", params->order_udp_port);
   params->order_tcp_port = (uint16_t)raw->network.order_tcp_port;
+  params->tcp_connections_max = (uint32_t)raw->network.tcp_connections_max;
   params->purge_tcp_port = (uint16_t)raw->network.purge_tcp_port;
   params->drop_copy_tcp_port = (uint16_t)raw->network.drop_copy_tcp_port;
   params->replay_tcp_port = (uint16_t)raw->network.replay_tcp_port;

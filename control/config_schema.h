@@ -55,6 +55,7 @@ typedef struct wcx_raw
     uint32_t port_kind;
     char *device, *ip;
     uint64_t order_udp_port, rerequest_udp_port, order_tcp_port, purge_tcp_port, drop_copy_tcp_port, replay_tcp_port;
+    uint64_t tcp_connections_max;
     uint64_t feed_heartbeat_ms, establish_per_source_per_s, rerequest_per_source_messages_per_s, cod_timeout_keepalives;
   } network;
   struct

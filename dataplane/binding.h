@@ -1,4 +1,4 @@
-/* Sessions and their bindings: which address speaks for which session, and from which input to which.
+/* Sessions and their bindings over UDP (those over TCP are links, link.h): which address speaks for which session, and from which input to which.
 
    A binding lives from the journaled SessionOpened to the journaled SessionClosed and goes on a little longer, until the gate has passed everything it is
    owed; a later binding of the same session may be live by then. Every message of a session belongs to the binding whose inputs [opened_seq, closed_seq]
@@ -23,6 +23,8 @@
 #include "engine/shm/params.h"
 
 #define WCX_SESSION_BINDINGS_MAX 4u
+#define WCX_TRANSPORT_TCP 1u /* as in Establish's signature and the journal */
+#define WCX_TRANSPORT_UDP 2u
 #define WCX_BINDING_NONE UINT32_MAX
 #define WCX_BINDING_ACK_SZ 72u /* SBE header and EstablishAck */
 
@@ -58,6 +60,8 @@ typedef struct wcx_session
   uint32_t session_id;
   uint32_t idx;
   uint64_t next_released; /* number of the next message of its stream */
+  uint32_t link;          /* its TCP link, index + 1; 0: none */
+  uint32_t pad;
   wcx_rate_t rate;
   wcx_bucket_t throttle;
   wcx_retain_t retain;

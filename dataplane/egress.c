@@ -12,18 +12,23 @@ bool wcx_egress_open(wcx_egress_t *egress, wcx_packet_t *packet, const wcx_peer_
   return true;
 }
 
-static void egress_queue(wcx_egress_t *egress, const wcx_frame_t *frame, uint64_t max_input_seq)
+void wcx_egress_queue(wcx_egress_t *egress, const wcx_frame_t *frame, uint64_t max_input_seq)
 {
   egress->frames[egress->cnt] = *frame;
   egress->max_input_seq[egress->cnt] = max_input_seq;
   egress->cnt++;
 }
 
+bool wcx_egress_alloc(wcx_egress_t *egress, wcx_frame_t *frame)
+{
+  return wcx_egress_room(egress, 1) && wcx_port_alloc(egress->port, frame);
+}
+
 void wcx_egress_send(wcx_egress_t *egress, wcx_packet_t *packet, const wcx_peer_t *to, uint16_t from_port)
 {
   packet->frame.len = wcx_net_finish_udp(&egress->net, packet->frame.data, to, from_port, (uint16_t)packet->len);
   egress->open_cnt--;
-  egress_queue(egress, &packet->frame, packet->max_input_seq);
+  wcx_egress_queue(egress, &packet->frame, packet->max_input_seq);
 }
 
 void wcx_egress_abandon(wcx_egress_t *egress, wcx_packet_t *packet)
@@ -58,7 +63,7 @@ bool wcx_egress_frame(wcx_egress_t *egress, wcx_frame_t *frame)
 {
   if (!wcx_egress_room(egress, 1))
     return false;
-  egress_queue(egress, frame, 0);
+  wcx_egress_queue(egress, frame, 0);
   return true;
 }
 

@@ -74,6 +74,10 @@ bool wcx_egress_heartbeat(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t f
 /* Queue a frame that is complete (ARP). Takes the frame when true. */
 bool wcx_egress_frame(wcx_egress_t *egress, wcx_frame_t *frame);
 
+/* A frame to fill and queue at once (TCP): false when there is no room. The caller checks nothing else in between. */
+bool wcx_egress_alloc(wcx_egress_t *egress, wcx_frame_t *frame);
+void wcx_egress_queue(wcx_egress_t *egress, const wcx_frame_t *frame, uint64_t max_input_seq);
+
 /* Check and transmit what waits. Returns the frames sent. */
 uint32_t wcx_egress_flush(wcx_egress_t *egress, uint64_t release_seq);
 

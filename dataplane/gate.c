@@ -20,6 +20,8 @@ static void flush_private(wcx_gate_t *gate, uint64_t mono_ns)
   for (uint32_t i = 0; i < gate->packet_cnt; i++)
     send_packet(gate, i, mono_ns);
   gate->packet_cnt = 0;
+  if (gate->links->dirty_cnt > 0)
+    wcx_links_write(gate->links, mono_ns);
 }
 
 /* Release bookkeeping of a session's message, whether or not anybody is there to hear it. */
@@ -100,6 +102,8 @@ static bool pass_session(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_
     wcx_stat_add(&gate->stats->messages_private, 1);
   }
   enter_session(session, entry, pos);
+  if (session->link != 0)
+    wcx_links_touch(gate->links, session->link - 1);
   return true;
 }
 
@@ -120,9 +124,23 @@ static bool pass_feed(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_t p
   return true;
 }
 
+static void pass_to_link(wcx_gate_t *gate, const wcx_pending_t *pending, const wcx_out_entry_t *entry)
+{
+  wcx_link_t *link = wcx_links_judged(gate->links, pending->link, pending->generation);
+  if (link != NULL)
+    wcx_links_refuse(gate->links, link, entry + 1, entry->len, entry->input_seq);
+  wcx_signon_answered(gate->signon, entry->tag);
+}
+
 static bool pass_unsequenced(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_t mono_ns)
 {
-  const wcx_peer_t *peer = wcx_signon_peer(gate->signon, entry->tag);
+  const wcx_pending_t *pending = wcx_signon_pending(gate->signon, entry->tag);
+  if (pending != NULL && pending->transport != WCX_TRANSPORT_UDP)
+  {
+    pass_to_link(gate, pending, entry);
+    return true;
+  }
+  const wcx_peer_t *peer = pending != NULL ? &pending->peer : NULL;
   uint16_t from_port = gate->signon->params->order_udp_port;
   if (entry->tag == 0)
   {

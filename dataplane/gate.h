@@ -23,6 +23,7 @@ typedef struct wcx_gate
   wcx_outlog_t *log;
   wcx_sessions_t *sessions;
   wcx_signon_t *signon;
+  wcx_links_t *links;
   wcx_feed_t *feed;
   wcx_egress_t *egress;
   wcx_stats_t *stats;

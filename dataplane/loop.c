@@ -29,6 +29,7 @@ struct wcx_loop
   wcx_egress_t egress;
   wcx_feed_t feed;
   wcx_signon_t signon;
+  wcx_links_t links;
   wcx_gate_t gate;
   wcx_sequencer_t sequencer;
   wcx_rerequest_t rerequest;
@@ -93,7 +94,12 @@ static bool receive_frame(wcx_loop_t *loop, wcx_frame_t *frame)
   }
   else if (verdict == WCX_NET_UDP && datagram.to_port == loop->params->rerequest_udp_port)
     wcx_rerequest_receive(&loop->rerequest, &datagram, loop->mono_ns);
-  else if (verdict == WCX_NET_UDP)
+  else if (verdict == WCX_NET_TCP && loop->links.tcp != NULL)
+  {
+    wcx_stat_add(&loop->stats->rx_tcp, 1);
+    wcx_tcp_receive(loop->links.tcp, &datagram);
+  }
+  else if (verdict == WCX_NET_UDP || verdict == WCX_NET_TCP)
     wcx_stat_add(&loop->stats->rx_drop_port, 1);
   else if (verdict == WCX_NET_ARP_REQUEST)
   {
@@ -277,7 +283,10 @@ static uint32_t serve(wcx_loop_t *loop)
 {
   uint32_t work = 0;
   if (time_inputs(loop, &work))
+  {
     work += poll_port(loop);
+    work += wcx_links_step(&loop->links, loop->mono_ns);
+  }
   else
     wcx_stat_add(&loop->stats->backpressure_turns, 1);
   return work + look_at_bindings(loop);
@@ -335,7 +344,7 @@ static uint32_t rings_of(const wcx_params_t *params, const wcx_params_shard_t *s
 /* Where each part of the memory begins. */
 typedef struct parts
 {
-  size_t loop, engine, log, sessions, feed_retain, end_pos, walk_buf, end;
+  size_t loop, engine, log, sessions, links, feed_retain, end_pos, walk_buf, end;
 } parts_t;
 
 static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
@@ -345,13 +354,15 @@ static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *sh
                     wcx_engine_footprint(&limits),
                     shard->outlog_sz,
                     wcx_sessions_footprint(shard->sessions_max, rings_of(params, shard), shard->retain_session_msgs),
+                    wcx_links_footprint(params->tcp_connections_max),
                     (size_t)shard->retain_feed_msgs * sizeof(uint64_t),
                     (size_t)shard->jring_slot_max * sizeof(uint64_t),
                     WCX_JOURNAL_WALK_BUF_SZ};
   size_t offs[sizeof(sizes) / sizeof(sizes[0]) + 1] = {0};
   for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
     offs[i + 1] = (offs[i] + sizes[i] + 4095) & ~(size_t)4095;
-  return (parts_t){.loop = offs[0], .engine = offs[1], .log = offs[2], .sessions = offs[3], .feed_retain = offs[4], .end_pos = offs[5], .walk_buf = offs[6], .end = offs[7]};
+  return (parts_t){
+      .loop = offs[0], .engine = offs[1], .log = offs[2], .sessions = offs[3], .links = offs[4], .feed_retain = offs[5], .end_pos = offs[6], .walk_buf = offs[7], .end = offs[8]};
 }
 
 static bool power_of_two(uint64_t value)
@@ -385,8 +396,15 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
 {
   wcx_stats_t *stats = loop->stats;
   const wcx_params_t *params = loop->params;
-  loop->gate = (wcx_gate_t){.log = &loop->log, .sessions = &loop->sessions, .signon = &loop->signon, .feed = &loop->feed, .egress = &loop->egress, .stats = stats};
-  loop->sequencer = (wcx_sequencer_t){.input = &loop->input, .sessions = &loop->sessions, .signon = &loop->signon, .egress = &loop->egress, .stats = stats};
+  loop->gate =
+      (wcx_gate_t){.log = &loop->log, .sessions = &loop->sessions, .signon = &loop->signon, .links = &loop->links, .feed = &loop->feed, .egress = &loop->egress, .stats = stats};
+  loop->sequencer = (wcx_sequencer_t){.input = &loop->input, .sessions = &loop->sessions, .signon = &loop->signon, .links = &loop->links, .egress = &loop->egress, .stats = stats};
+  loop->signon.links = &loop->links;
+  loop->links.input = &loop->input;
+  loop->links.sessions = &loop->sessions;
+  loop->links.signon = &loop->signon;
+  loop->links.sequencer = &loop->sequencer;
+  loop->links.stats = stats;
   loop->signon.input = &loop->input;
   loop->signon.sessions = &loop->sessions;
   loop->signon.egress = &loop->egress;
@@ -420,6 +438,11 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
   loop->start.phase = WCX_START_ASK;
 }
 
+wcx_tcp_config_t wcx_loop_tcp_config(const wcx_params_t *params)
+{
+  return (wcx_tcp_config_t){.ip = params->ip, .conn_max = params->tcp_connections_max, .ports = {params->order_tcp_port}};
+}
+
 wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
 {
   const wcx_params_t *params = &config->region->params;
@@ -436,6 +459,9 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->stats = &loop->shm->stats;
   wcx_outlog_init(&loop->log, mem + parts.log, shard->outlog_sz);
   wcx_sessions_init(&loop->sessions, mem + parts.sessions, shard->sessions_max, rings_of(params, shard), shard->retain_session_msgs, config->hash_key);
+  wcx_links_init(&loop->links, mem + parts.links, config->tcp, params->tcp_connections_max);
+  if (config->tcp != NULL)
+    wcx_tcp_attach(config->tcp, &loop->egress);
   memset(mem + parts.feed_retain, 0, (size_t)shard->retain_feed_msgs * sizeof(uint64_t));
   loop->feed.retain = (wcx_retain_t){.positions = (uint64_t *)(void *)(mem + parts.feed_retain), .max = shard->retain_feed_msgs};
   wcx_engine_limits_t limits = limits_of(shard, config->hash_key);

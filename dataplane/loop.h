@@ -19,6 +19,7 @@
 #define WCX_DATAPLANE_LOOP_H
 
 #include "dataplane/port.h"
+#include "dataplane/tcp.h"
 #include "engine/engine.h"
 #include "engine/shm/region.h"
 
@@ -30,7 +31,8 @@ typedef struct wcx_loop_config
   uint32_t shard_idx;   /* into region->params.shards */
   uint32_t pad;
   wcx_port_t *port;
-  void *mem; /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
+  wcx_tcp_t *tcp; /* NULL: no TCP */
+  void *mem;      /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
   size_t mem_sz;
   uint64_t hash_key; /* random: against chosen ids and addresses; has no effect on any output */
 } wcx_loop_config_t;
@@ -40,6 +42,9 @@ const char *wcx_loop_params_error(const wcx_params_t *params, uint32_t shard_idx
 
 /* Bytes of memory for this shard; 0 when a parameter is out of range. */
 size_t wcx_loop_footprint(const wcx_params_t *params, uint32_t shard_idx);
+
+/* The ports and sizes of a TCP stack with these parameters; without its key. */
+wcx_tcp_config_t wcx_loop_tcp_config(const wcx_params_t *params);
 
 /* Set-up. The durability level is that of the parameters: D0 needs no journal worker, all others do. */
 wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config);

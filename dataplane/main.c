@@ -231,10 +231,14 @@ int main(int argc, char **argv)
   wcx_port_t *port = wcx_port_open(params->port_kind, params->port_device, params->shards[options.shard_idx].lcore, params->hugepages != 0);
   wcx_loop_config_t config = {.region = file.region, .shard_idx = options.shard_idx, .port = port, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz};
   wcx_env_random(&config.hash_key, sizeof(config.hash_key));
+  wcx_tcp_config_t tcp_config = wcx_loop_tcp_config(params);
+  wcx_env_random(tcp_config.key, sizeof(tcp_config.key));
+  config.tcp = wcx_tcp_open(&tcp_config);
   wcx_region_shard_t *shm = wcx_region_shard(file.region, options.shard_idx);
   atomic_store_explicit(&shm->dataplane.started_ns, wcx_env_utc_ns(), memory_order_relaxed);
   run_t run = {.options = &options, .file = &file, .params = params, .loop = wcx_loop_new(&config)};
   wcx_port_run(port, run_loop, &run);
+  wcx_tcp_close(config.tcp);
   wcx_port_close(port);
   wcx_region_close(&file);
   return 0;

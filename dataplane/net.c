@@ -6,6 +6,7 @@
 #define ETHERTYPE_ARP 0x0806u
 #define ETHERTYPE_VLAN 0x8100u
 #define PROTOCOL_UDP 17u
+#define PROTOCOL_TCP 6u
 #define IP_TTL 16u
 
 static uint16_t get16(const uint8_t *at)
@@ -66,6 +67,18 @@ static uint16_t udp_sum(const uint8_t *ip, const uint8_t *udp, uint16_t udp_sz)
   return sum_fold(sum_bytes(sum, udp, udp_sz));
 }
 
+static enum wcx_net_verdict parse_tcp(const wcx_net_t *net, const uint8_t *ip, uint32_t total, wcx_datagram_t *datagram)
+{
+  datagram->from.ip = get32(ip + 12);
+  if (total < 40 || datagram->from.ip == net->ip)
+    return WCX_NET_DROP_IP;
+  datagram->from.port = get16(ip + 20);
+  datagram->to_port = get16(ip + 22);
+  datagram->len = (uint16_t)total;
+  datagram->payload = ip;
+  return WCX_NET_TCP;
+}
+
 static enum wcx_net_verdict parse_ipv4(const wcx_net_t *net, const uint8_t *ip, uint32_t avail, wcx_datagram_t *datagram)
 {
   if (avail < 20 || ip[0] >> 4 != 4 || (ip[0] & 15) < 5)
@@ -79,10 +92,12 @@ static enum wcx_net_verdict parse_ipv4(const wcx_net_t *net, const uint8_t *ip, 
     return WCX_NET_DROP_IP_CHECKSUM;
   if ((get16(ip + 6) & 0xbfffu) != 0) /* more fragments, offset, or the reserved bit */
     return WCX_NET_DROP_IP_FRAGMENT;
-  if (ip[9] != PROTOCOL_UDP)
+  if (ip[9] != PROTOCOL_UDP && ip[9] != PROTOCOL_TCP)
     return WCX_NET_DROP_IP;
   if (get32(ip + 16) != net->ip)
     return WCX_NET_DROP_ETHERNET;
+  if (ip[9] == PROTOCOL_TCP)
+    return parse_tcp(net, ip, total, datagram);
   const uint8_t *udp = ip + 20;
   if (total < 28 || get16(udp + 4) != total - 20)
     return WCX_NET_DROP_UDP_LENGTH;
@@ -143,19 +158,25 @@ uint32_t wcx_net_arp_reply(const wcx_net_t *net, uint8_t *frame)
   return at + 28;
 }
 
-uint32_t wcx_net_finish_udp(const wcx_net_t *net, uint8_t *frame, const wcx_peer_t *to, uint16_t from_port, uint16_t payload_sz)
+uint32_t wcx_net_ethernet(const wcx_net_t *net, uint8_t *frame, const wcx_peer_t *to)
 {
-  uint32_t headers_sz = wcx_net_headers_sz(to);
-  uint8_t *ip = frame + headers_sz - 28;
-  uint8_t *udp = ip + 20;
+  uint32_t at = 12;
   memcpy(frame, to->mac, 6);
   memcpy(frame + 6, net->mac, 6);
   if (to->vlan != 0)
   {
     put16(frame + 12, ETHERTYPE_VLAN);
     put16(frame + 14, to->vlan);
+    at = 16;
   }
-  put16(ip - 2, ETHERTYPE_IPV4);
+  put16(frame + at, ETHERTYPE_IPV4);
+  return at + 2;
+}
+
+uint32_t wcx_net_finish_udp(const wcx_net_t *net, uint8_t *frame, const wcx_peer_t *to, uint16_t from_port, uint16_t payload_sz)
+{
+  uint8_t *ip = frame + wcx_net_ethernet(net, frame, to);
+  uint8_t *udp = ip + 20;
   uint16_t udp_sz = (uint16_t)(payload_sz + 8);
   ip[0] = 0x45;
   ip[1] = 0;
@@ -176,7 +197,7 @@ uint32_t wcx_net_finish_udp(const wcx_net_t *net, uint8_t *frame, const wcx_peer
   uint16_t sum = udp_sum(ip, udp, udp_sz);
   sum = sum == 0 ? 0xffff : sum;
   memcpy(udp + 6, &sum, 2);
-  return headers_sz + payload_sz;
+  return wcx_net_headers_sz(to) + payload_sz;
 }
 
 wcx_peer_t wcx_net_group(uint32_t ip, uint16_t port)

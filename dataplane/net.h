@@ -1,7 +1,7 @@
-/* Ethernet, ARP, IPv4 and UDP: what a received frame is, and the headers of a frame to send.
+/* Ethernet, ARP, IPv4, UDP and where TCP begins: what a received frame is, and the headers of a frame to send.
 
    Accepted: one frame to our MAC, untagged or with one 802.1Q tag, IPv4 without options or fragments, checksums right (a UDP checksum of 0 means none was
-   computed), UDP to our address. Everything else has its own verdict, so that drops are counted by reason.
+   computed), UDP or TCP to our address. Everything else has its own verdict, so that drops are counted by reason.
 
    Owner:     the caller; no state but the arguments.
    Memory:    a datagram points into the frame.
@@ -52,9 +52,10 @@ enum wcx_net_verdict
   WCX_NET_DROP_IP_CHECKSUM = 7,
   WCX_NET_DROP_UDP_LENGTH = 8,
   WCX_NET_DROP_UDP_CHECKSUM = 9,
+  WCX_NET_TCP = 10, /* the segment is not looked at beyond its ports */
 };
 
-/* Fills *datagram when the verdict is WCX_NET_UDP. */
+/* Fills *datagram when the verdict is WCX_NET_UDP; when it is WCX_NET_TCP, the payload begins at the IPv4 header. */
 enum wcx_net_verdict wcx_net_parse(const wcx_net_t *net, const uint8_t *frame, uint32_t len, wcx_datagram_t *datagram);
 
 /* Turn an ARP request, as judged by wcx_net_parse, into its reply, in place. Returns the frame's length. */
@@ -65,6 +66,9 @@ static inline uint32_t wcx_net_headers_sz(const wcx_peer_t *to)
 {
   return to->vlan != 0 ? 46u : 42u;
 }
+
+/* Write the Ethernet header of an IPv4 packet. Returns its bytes. */
+uint32_t wcx_net_ethernet(const wcx_net_t *net, uint8_t *frame, const wcx_peer_t *to);
 
 /* Write the headers of a UDP datagram around a payload that stands at wcx_net_headers_sz; both checksums computed. Returns the frame's length. */
 uint32_t wcx_net_finish_udp(const wcx_net_t *net, uint8_t *frame, const wcx_peer_t *to, uint16_t from_port, uint16_t payload_sz);

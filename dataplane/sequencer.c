@@ -3,24 +3,6 @@
 
 #define STALE_HEARTBEAT_NS 1000000u
 
-enum block_result
-{
-  BLOCK_DONE = 1,    /* its sequence is consumed */
-  BLOCK_WAIT = 2,    /* no room now */
-  BLOCK_GOODBYE = 3, /* done, and the binding is gone */
-};
-
-/* One block on its way. */
-typedef struct request
-{
-  wcx_binding_t *binding;
-  uint64_t client_seq;
-  const uint8_t *body;
-  uint16_t avail; /* bytes after the SBE header */
-  uint16_t pad;
-  wcx_message_header_t header;
-} request_t;
-
 /* --- what the data plane itself says ------------------------------------------------------------------------------------------------------- */
 
 /* A gated message outside the sequence, as of the last input. The credit of every input keeps room for it. */
@@ -40,14 +22,52 @@ static bool say_gated(wcx_sequencer_t *seq, const wcx_binding_t *binding, uint16
 }
 
 /* By template alone: a request under a foreign schema number is told which of the client's requests it was, too. */
-static bool has_cl_ord_id(const request_t *request)
+static bool has_cl_ord_id(const wcx_request_t *request)
 {
   uint16_t id = request->header.template_id;
   return id >= WCX_TEMPLATE_NEW_ORDER_SINGLE && id <= WCX_TEMPLATE_MMP_CONFIG_REQUEST && request->avail >= 8;
 }
 
-/* Depends on the received bytes and the configuration only, so it does not wait for the gate. */
-static enum block_result refuse(wcx_sequencer_t *seq, const request_t *request, uint8_t reason, uint16_t tag, _Atomic uint64_t *counter)
+static bool is_tcp(const wcx_request_t *request)
+{
+  return request->link != NULL;
+}
+
+/* Over TCP a refusal has a number: the engine says it. */
+static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject)
+{
+  wcx_request_refused_t refused = {.business_reject_ref_id = reject->business_reject_ref_id,
+                                   .ref_template_id = reject->ref_template_id,
+                                   .ref_tag_id = reject->ref_tag_id,
+                                   .business_reject_reason = reject->business_reject_reason};
+  wcx_record_hdr_t hdr = {.template_id = WCX_TEMPLATE_REQUEST_REFUSED,
+                          .flags = WCX_RECORD_F_TCP,
+                          .session_id = request->session->session_id,
+                          .receive_ns = seq->input->utc_ns,
+                          .client_seq = request->client_seq,
+                          .body_sz = sizeof(refused)};
+  wcx_input_prepare(seq->input, &hdr);
+  if (!wcx_input_credit(seq->input, &hdr, &refused))
+    return WCX_REQUEST_WAIT;
+  (void)wcx_input_apply(seq->input, &hdr, &refused);
+  wcx_stat_add(&seq->stats->internal_sequenced, 1);
+  return WCX_REQUEST_DONE;
+}
+
+/* Over UDP it depends on the received bytes and the configuration only, so it does not wait for the gate. */
+static enum wcx_request_result refuse_udp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject)
+{
+  if (!wcx_egress_room(seq->egress, 1))
+    return WCX_REQUEST_WAIT; /* one datagram can hold more bad blocks than there is room for answers */
+  wcx_message_header_t header = {.block_length = sizeof(*reject), .template_id = WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, .schema_id = WCX_SCHEMA_ID};
+  uint8_t message[8 + sizeof(*reject)];
+  memcpy(message, &header, 8);
+  memcpy(message + 8, reject, sizeof(*reject));
+  (void)wcx_egress_answer(seq->egress, &request->binding->peer, request->binding->server_port, message, sizeof(message), 0);
+  return WCX_REQUEST_DONE;
+}
+
+static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t *request, uint8_t reason, uint16_t tag, _Atomic uint64_t *counter)
 {
   wcx_business_message_reject_t reject = {
       .transact_time = seq->input->utc_ns,
@@ -57,54 +77,52 @@ static enum block_result refuse(wcx_sequencer_t *seq, const request_t *request, 
       .ref_tag_id = tag,
       .business_reject_reason = reason,
   };
-  if (!wcx_egress_room(seq->egress, 1))
-    return BLOCK_WAIT; /* one datagram can hold more bad blocks than there is room for answers */
   if (has_cl_ord_id(request))
     memcpy(&reject.business_reject_ref_id, request->body, 8); /* ClOrdID stands first in every request that has one */
-  wcx_message_header_t header = {.block_length = sizeof(reject), .template_id = WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, .schema_id = WCX_SCHEMA_ID};
-  uint8_t message[8 + sizeof(reject)];
-  memcpy(message, &header, 8);
-  memcpy(message + 8, &reject, sizeof(reject));
-  wcx_stat_add(counter, 1);
-  (void)wcx_egress_answer(seq->egress, &request->binding->peer, request->binding->server_port, message, sizeof(message), 0);
-  return BLOCK_DONE;
+  enum wcx_request_result result = is_tcp(request) ? refuse_tcp(seq, request, &reject) : refuse_udp(seq, request, &reject);
+  if (result == WCX_REQUEST_DONE)
+    wcx_stat_add(counter, 1);
+  return result;
 }
 
 /* --- one block ----------------------------------------------------------------------------------------------------------------------------- */
 
-static enum block_result goodbye(wcx_sequencer_t *seq, const request_t *request)
+static enum wcx_request_result goodbye(wcx_sequencer_t *seq, const wcx_request_t *request, uint64_t mono_ns)
 {
   wcx_session_closed_t closed = {.reason = WCX_SESSION_CLOSE_REASON_FINISHED, .cancel_orders = 1, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_FINISHED};
+  if (is_tcp(request))
+    return wcx_links_close(seq->links, request->link, &closed, mono_ns) ? WCX_REQUEST_GOODBYE : WCX_REQUEST_WAIT;
   uint64_t expected = request->binding->expected;
   request->binding->expected = request->client_seq + 1;
   if (wcx_signon_close(seq->signon, request->binding, &closed))
-    return BLOCK_GOODBYE;
+    return WCX_REQUEST_GOODBYE;
   request->binding->expected = expected;
-  return BLOCK_WAIT;
+  return WCX_REQUEST_WAIT;
 }
 
-static enum block_result status(wcx_sequencer_t *seq, const request_t *request)
+static enum wcx_request_result status(wcx_sequencer_t *seq, const wcx_request_t *request)
 {
   wcx_session_view_t view;
-  uint32_t session_id = wcx_binding_session(seq->sessions, request->binding)->session_id;
+  uint32_t session_id = request->session->session_id;
   WCX_CHECK(wcx_engine_session(seq->input->engine, session_id, &view), "session %u is gone", session_id);
   wcx_session_status_response_t response = {
       .next_server_seq_no = view.next_server_seq,
       .next_client_seq_no = request->client_seq + 1,
       .last_cl_ord_id = view.last_cl_ord_id,
       .open_orders = view.open_orders,
-      .flags = (uint16_t)(view.locked | view.mmp_frozen << 1 | view.cod << 2),
+      .flags = wcx_session_flags(&view),
   };
   memcpy(&response.request_id, request->body, sizeof(response.request_id));
-  return say_gated(seq, request->binding, WCX_TEMPLATE_SESSION_STATUS_RESPONSE, &response, sizeof(response)) ? BLOCK_DONE : BLOCK_WAIT;
+  return say_gated(seq, request->binding, WCX_TEMPLATE_SESSION_STATUS_RESPONSE, &response, sizeof(response)) ? WCX_REQUEST_DONE : WCX_REQUEST_WAIT;
 }
 
-static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request, uint16_t body_sz)
+static enum wcx_request_result sequence(wcx_sequencer_t *seq, const wcx_request_t *request, uint16_t body_sz)
 {
   wcx_record_hdr_t hdr = {
       .template_id = request->header.template_id,
       .schema_version = request->header.version,
-      .session_id = wcx_binding_session(seq->sessions, request->binding)->session_id,
+      .flags = is_tcp(request) ? WCX_RECORD_F_TCP : 0,
+      .session_id = request->session->session_id,
       .receive_ns = seq->input->utc_ns,
       .client_seq = request->client_seq,
       .body_sz = body_sz,
@@ -121,10 +139,10 @@ static enum block_result sequence(wcx_sequencer_t *seq, const request_t *request
     hdr.account = 0;
   wcx_input_prepare(seq->input, &hdr);
   if (!wcx_input_credit(seq->input, &hdr, request->body))
-    return BLOCK_WAIT;
+    return WCX_REQUEST_WAIT;
   wcx_input_apply(seq->input, &hdr, request->body);
   wcx_stat_add(&seq->stats->requests_sequenced, 1);
-  return BLOCK_DONE;
+  return WCX_REQUEST_DONE;
 }
 
 /* Templates a client may send. */
@@ -135,7 +153,7 @@ static bool accepted(uint16_t template_id)
 }
 
 /* Bytes of the record's body, or 0 when the lengths are wrong. A block with a group goes to history as it is: later versions of it are not known. */
-static uint16_t body_of(const request_t *request, const wcx_sbe_msg_t *msg)
+static uint16_t body_of(const wcx_request_t *request, const wcx_sbe_msg_t *msg)
 {
   const wcx_message_header_t *header = &request->header;
   if (msg->group_name == NULL)
@@ -152,9 +170,9 @@ static uint16_t body_of(const request_t *request, const wcx_sbe_msg_t *msg)
   return fits && request->avail <= WCX_RECORD_BODY_SZ_MAX ? request->avail : 0;
 }
 
-static enum block_result process(wcx_sequencer_t *seq, const request_t *request, uint64_t mono_ns)
+enum wcx_request_result wcx_sequencer_request(wcx_sequencer_t *seq, const wcx_request_t *request, uint64_t mono_ns)
 {
-  wcx_session_t *session = wcx_binding_session(seq->sessions, request->binding);
+  wcx_session_t *session = request->session;
   const wcx_message_header_t *header = &request->header;
   if (header->schema_id != WCX_SCHEMA_ID)
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0, &seq->stats->business_schema);
@@ -168,11 +186,11 @@ static enum block_result process(wcx_sequencer_t *seq, const request_t *request,
   if (tag != 0)
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field);
   if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
-    return goodbye(seq, request);
+    return goodbye(seq, request, mono_ns);
   if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
-    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
-  enum block_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST ? status(seq, request) : sequence(seq, request, body_sz);
-  if (result == BLOCK_DONE)
+    return is_tcp(request) ? WCX_REQUEST_WAIT : refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
+  enum wcx_request_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST && !is_tcp(request) ? status(seq, request) : sequence(seq, request, body_sz);
+  if (result == WCX_REQUEST_DONE)
     wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
   return result;
 }
@@ -212,7 +230,7 @@ static void receive_stale(wcx_sequencer_t *seq, wcx_binding_t *binding, const wc
 static bool process_blocks(wcx_sequencer_t *seq, wcx_binding_t *binding, const wcx_mold_t *mold, uint64_t mono_ns)
 {
   const uint8_t *at = mold->blocks;
-  request_t request = {.binding = binding};
+  wcx_request_t request = {.session = wcx_binding_session(seq->sessions, binding), .binding = binding};
   for (uint32_t i = 0; i < mold->count; i++)
   {
     const uint8_t *block;
@@ -225,10 +243,10 @@ static bool process_blocks(wcx_sequencer_t *seq, wcx_binding_t *binding, const w
     memcpy(&request.header, block, 8);
     request.body = block + 8;
     request.avail = (uint16_t)(block_sz - 8);
-    enum block_result result = process(seq, &request, mono_ns);
-    if (result == BLOCK_WAIT)
+    enum wcx_request_result result = wcx_sequencer_request(seq, &request, mono_ns);
+    if (result == WCX_REQUEST_WAIT)
       return false;
-    if (result == BLOCK_GOODBYE)
+    if (result == WCX_REQUEST_GOODBYE)
       return true;
     binding->expected = request.client_seq + 1;
   }

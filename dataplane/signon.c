@@ -1,6 +1,5 @@
 #include "dataplane/signon.h"
 
-#define TRANSPORT_UDP 2u
 #define TIMESTAMP_WINDOW_NS UINT64_C(5000000000)
 #define KEEP_ALIVE_MS_MIN 100u
 #define KEEP_ALIVE_MS_MAX 60000u
@@ -8,22 +7,29 @@
 #define FLAG_TAKE_OVER 0x4u
 #define FLAG_TAG 0x8u
 
-static void answer_credentials(wcx_signon_t *signon, const wcx_peer_t *peer, const wcx_establish_t *establish)
+static void answer_credentials(wcx_signon_t *signon, const wcx_pending_t *pending)
 {
   uint8_t message[8 + sizeof(wcx_establish_reject_t)];
   wcx_message_header_t header = {.block_length = sizeof(wcx_establish_reject_t), .template_id = WCX_TEMPLATE_ESTABLISH_REJECT, .schema_id = WCX_SCHEMA_ID};
-  wcx_establish_reject_t reject = {.uuid = establish->uuid, .request_timestamp = establish->request_timestamp, .code = WCX_ESTABLISH_REJECT_CODE_CREDENTIALS};
+  wcx_establish_reject_t reject = {.uuid = pending->establish.uuid, .request_timestamp = pending->establish.request_timestamp, .code = WCX_ESTABLISH_REJECT_CODE_CREDENTIALS};
   memcpy(message, &header, 8);
   memcpy(message + 8, &reject, sizeof(reject));
   wcx_stat_add(&signon->stats->establish_credentials, 1);
-  (void)wcx_egress_answer(signon->egress, peer, signon->params->order_udp_port, message, sizeof(message), 0);
+  if (pending->transport == WCX_TRANSPORT_UDP)
+  {
+    (void)wcx_egress_answer(signon->egress, &pending->peer, pending->server_port, message, sizeof(message), 0);
+    return;
+  }
+  wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
+  if (link != NULL)
+    wcx_links_refuse(signon->links, link, message, sizeof(message), 0);
 }
 
 /* Whether a copy of this Establish is being judged, waits for its ack, or has just bound this address. True when it is dealt with. */
 static bool receive_copy(wcx_signon_t *signon, const wcx_peer_t *from, const wcx_establish_t *establish)
 {
   for (uint32_t i = 0; i < WCX_SIGNON_MAX; i++)
-    if (signon->pending[i].state != WCX_PENDING_FREE && signon->pending[i].establish.uuid == establish->uuid &&
+    if (signon->pending[i].state != WCX_PENDING_FREE && signon->pending[i].transport == WCX_TRANSPORT_UDP && signon->pending[i].establish.uuid == establish->uuid &&
         memcmp(&signon->pending[i].establish, establish, sizeof(*establish)) == 0)
     {
       wcx_stat_add(&signon->stats->establish_duplicate, 1);
@@ -38,14 +44,11 @@ static bool receive_copy(wcx_signon_t *signon, const wcx_peer_t *from, const wcx
   return true;
 }
 
-static bool parse_establish(const wcx_mold_t *mold, wcx_establish_t *establish)
+static bool parse_establish(const uint8_t *block, uint16_t block_sz, wcx_establish_t *establish)
 {
-  const uint8_t *at = mold->blocks;
-  const uint8_t *block;
-  uint16_t block_sz;
-  if (mold->sequence != 0 || mold->count != 1 || !wcx_mold_next(mold, &at, &block, &block_sz) || at != mold->end || block_sz < 8)
-    return false;
   wcx_message_header_t header;
+  if (block_sz < sizeof(header))
+    return false;
   memcpy(&header, block, 8);
   bool exact = header.version == 0 ? header.block_length == sizeof(*establish) : header.block_length >= sizeof(*establish);
   if (header.template_id != WCX_TEMPLATE_ESTABLISH || header.schema_id != WCX_SCHEMA_ID || !exact || block_sz != 8u + header.block_length)
@@ -54,10 +57,48 @@ static bool parse_establish(const wcx_mold_t *mold, wcx_establish_t *establish)
   return true;
 }
 
+/* Ask the auth worker. False: no place, or it is behind. */
+static bool ask(wcx_signon_t *signon, const wcx_pending_t *asked)
+{
+  uint32_t idx = 0;
+  while (idx < WCX_SIGNON_MAX && signon->pending[idx].state != WCX_PENDING_FREE)
+    idx++;
+  wcx_auth_slot_t slot = {
+      .establish = asked->establish, .nonce = signon->next_nonce, .asked_ns = asked->asked_ns, .peer = idx, .server_port = asked->server_port, .transport = asked->transport};
+  if (idx == WCX_SIGNON_MAX || !wcx_auth_push(&signon->auth->dataplane_auth, &slot))
+    return false;
+  signon->pending[idx] = *asked;
+  signon->pending[idx].state = WCX_PENDING_JUDGED;
+  signon->pending[idx].nonce = signon->next_nonce++;
+  signon->auth_dirty = 1;
+  return true;
+}
+
+enum wcx_signon_result wcx_signon_receive_tcp(wcx_signon_t *signon, const wcx_peer_t *from, uint16_t server_port, uint32_t link_idx, uint32_t generation, const uint8_t *block,
+                                              uint16_t block_sz, uint64_t mono_ns)
+{
+  wcx_pending_t asked = {.transport = WCX_TRANSPORT_TCP, .server_port = server_port, .link = link_idx, .generation = generation, .asked_ns = mono_ns, .peer = *from};
+  if (!parse_establish(block, block_sz, &asked.establish))
+  {
+    wcx_stat_add(&signon->stats->rx_drop_unestablished, 1);
+    return WCX_SIGNON_BAD;
+  }
+  wcx_bucket_t *bucket = wcx_sources_bucket(&signon->sources, from->ip);
+  if (wcx_bucket_tokens(bucket, &signon->sources.rate, mono_ns) == 0 || !ask(signon, &asked))
+    return WCX_SIGNON_LATER;
+  wcx_bucket_take(bucket, &signon->sources.rate, mono_ns, 1);
+  wcx_stat_add(&signon->stats->establish_received, 1);
+  return WCX_SIGNON_ASKED;
+}
+
 void wcx_signon_receive(wcx_signon_t *signon, const wcx_datagram_t *datagram, const wcx_mold_t *mold, uint64_t mono_ns)
 {
   wcx_establish_t establish;
-  if (!parse_establish(mold, &establish))
+  const uint8_t *at = mold->blocks;
+  const uint8_t *block;
+  uint16_t block_sz;
+  bool alone = mold->sequence == 0 && mold->count == 1 && wcx_mold_next(mold, &at, &block, &block_sz) && at == mold->end;
+  if (!alone || !parse_establish(block, block_sz, &establish))
   {
     wcx_stat_add(&signon->stats->rx_drop_unestablished, 1);
     return;
@@ -73,23 +114,22 @@ void wcx_signon_receive(wcx_signon_t *signon, const wcx_datagram_t *datagram, co
   if (receive_copy(signon, &datagram->from, &establish))
     return;
 
-  uint32_t idx = 0;
-  while (idx < WCX_SIGNON_MAX && signon->pending[idx].state != WCX_PENDING_FREE)
-    idx++;
-  uint64_t nonce = signon->next_nonce;
-  wcx_auth_slot_t slot = {.establish = establish, .nonce = nonce, .asked_ns = mono_ns, .peer = idx, .server_port = datagram->to_port, .transport = TRANSPORT_UDP};
-  if (idx == WCX_SIGNON_MAX || !wcx_auth_push(&signon->auth->dataplane_auth, &slot))
-  {
+  wcx_pending_t asked = {.transport = WCX_TRANSPORT_UDP, .server_port = datagram->to_port, .asked_ns = mono_ns, .peer = datagram->from, .establish = establish};
+  if (!ask(signon, &asked))
     wcx_stat_add(&signon->stats->establish_dropped, 1);
-    return;
-  }
-  signon->next_nonce++;
-  signon->auth_dirty = 1;
-  signon->pending[idx] = (wcx_pending_t){.state = WCX_PENDING_JUDGED, .nonce = nonce, .asked_ns = mono_ns, .peer = datagram->from, .establish = establish};
 }
 
-/* The code a validly signed Establish is refused with, or 0. */
-static uint8_t judge(const wcx_signon_t *signon, const wcx_pending_t *pending, const wcx_session_view_t *view, uint32_t key_slot, const wcx_binding_t *live)
+/* Whether what a link asks for can be sent to it: from the number of its login to the ack, without a hole. */
+static bool stream_is_there(const wcx_signon_t *signon, const wcx_link_t *link, const wcx_session_t *session, const wcx_session_view_t *view, const wcx_establish_t *establish)
+{
+  bool same = establish->next_server_seq_no == 0 || establish->next_server_seq_no == link->cursor;
+  if (!same || link->cursor > view->next_server_seq)
+    return false;
+  return link->cursor >= session->next_released || wcx_retain_get(&session->retain, signon->input->log, WCX_STREAM_SESSION, session->session_id, link->cursor) != NULL;
+}
+
+/* The code a validly signed Establish is refused with, or 0. `taken`: the session has a live binding over this transport that is not this very peer's. */
+static uint8_t judge(const wcx_signon_t *signon, const wcx_pending_t *pending, const wcx_session_view_t *view, uint32_t key_slot, bool taken)
 {
   const wcx_establish_t *establish = &pending->establish;
   uint64_t now_ns = signon->input->utc_ns;
@@ -102,7 +142,7 @@ static uint8_t judge(const wcx_signon_t *signon, const wcx_pending_t *pending, c
     return WCX_ESTABLISH_REJECT_CODE_KEEP_ALIVE_INTERVAL;
   if (establish->schema_version > WCX_SCHEMA_VERSION)
     return WCX_ESTABLISH_REJECT_CODE_SCHEMA_VERSION;
-  if (live != NULL && !wcx_peer_equal(&live->peer, &pending->peer) && (establish->flags & FLAG_TAKE_OVER) == 0)
+  if (taken && (establish->flags & FLAG_TAKE_OVER) == 0)
     return WCX_ESTABLISH_REJECT_CODE_ALREADY_ESTABLISHED;
   if ((establish->flags & (FLAG_DROP_COPY | FLAG_TAG)) != 0)
     return WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED; /* not built */
@@ -115,7 +155,9 @@ bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_se
   wcx_record_hdr_t hdr = {.template_id = WCX_TEMPLATE_SESSION_CLOSED, .session_id = session->session_id, .client_seq = binding->expected - 1, .body_sz = sizeof(*closed)};
   wcx_session_closed_t body = *closed;
   body.uuid = binding->uuid;
-  body.transport = TRANSPORT_UDP;
+  body.transport = WCX_TRANSPORT_UDP;
+  if (body.cancel_orders == 1 && session->link != 0)
+    body.cancel_orders = 0; /* the session lives on over TCP */
   wcx_input_prepare(signon->input, &hdr);
   if (!wcx_input_credit(signon->input, &hdr, &body))
     return false;
@@ -132,7 +174,7 @@ static uint32_t refuse(wcx_signon_t *signon, wcx_pending_t *pending, uint32_t ke
                                    .request_timestamp = pending->establish.request_timestamp,
                                    .code = code,
                                    .key_slot = (uint8_t)key_slot,
-                                   .transport = TRANSPORT_UDP,
+                                   .transport = pending->transport,
                                    .peer_tag = tag};
   if (wcx_input_internal(signon->input, WCX_TEMPLATE_SESSION_REFUSED, pending->establish.session_id, 0, &refused, sizeof(refused)) == 0)
     return 0;
@@ -157,7 +199,7 @@ static wcx_session_opened_t opened_of(const wcx_signon_t *signon, const wcx_pend
       .peer_port = pending->peer.port,
       .server_port = verdict->server_port,
       .vlan = pending->peer.vlan,
-      .transport = TRANSPORT_UDP,
+      .transport = pending->transport,
       .key_slot = verdict->key_slot,
       .durability_level = (uint8_t)signon->params->durability,
       .next_server_seq_no = establish->next_server_seq_no,
@@ -206,6 +248,59 @@ static uint32_t accept_peer(wcx_signon_t *signon, wcx_pending_t *pending, const 
   return live != NULL ? 2 : 1;
 }
 
+/* The same for a link. */
+static uint32_t accept_link(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, wcx_session_t *session, wcx_link_t *link, uint64_t mono_ns)
+{
+  wcx_input_t *input = signon->input;
+  wcx_link_t *live = wcx_links_of(signon->links, session);
+  wcx_session_opened_t opened = opened_of(signon, pending, verdict);
+  wcx_session_closed_t closed = {.reason = WCX_SESSION_CLOSE_REASON_NEW_LOGIN, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_NEW_LOGIN};
+  wcx_record_hdr_t hdr = {.template_id = WCX_TEMPLATE_SESSION_OPENED, .session_id = session->session_id, .body_sz = sizeof(opened)};
+  wcx_record_hdr_t closed_hdr = {.template_id = WCX_TEMPLATE_SESSION_CLOSED, .session_id = session->session_id, .body_sz = sizeof(closed)};
+  wcx_input_prepare(input, &hdr);
+  wcx_input_prepare(input, &closed_hdr);
+  uint64_t bound = wcx_engine_output_bound(input->engine, &hdr, &opened) + wcx_engine_output_bound(input->engine, &closed_hdr, &closed);
+  if (!wcx_input_room(input, 2, bound))
+    return 0;
+  if (live != NULL)
+    WCX_CHECK(wcx_links_close(signon->links, live, &closed, mono_ns), "room for two inputs does not hold one");
+  wcx_input_prepare(input, &hdr);
+  (void)wcx_input_apply(input, &hdr, &opened);
+  wcx_stat_add(&signon->stats->internal_sequenced, 1);
+  wcx_stat_add(&signon->stats->establish_accepted, 1);
+  wcx_session_view_t view;
+  WCX_CHECK(wcx_engine_session(input->engine, session->session_id, &view), "session %u is gone", session->session_id);
+  wcx_links_opened(signon->links, link, session, &opened, view.next_server_seq - 1, mono_ns);
+  pending->state = WCX_PENDING_FREE; /* its ack is a message of the stream like any other */
+  return live != NULL ? 2 : 1;
+}
+
+static bool decide_link(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, const wcx_session_view_t *view, uint64_t mono_ns)
+{
+  wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
+  if (link == NULL)
+  {
+    pending->state = WCX_PENDING_FREE;
+    return true;
+  }
+  wcx_session_t *session = wcx_sessions_get(signon->sessions, view->session_id);
+  uint8_t code = judge(signon, pending, view, verdict->key_slot, session->link != 0);
+  if (code == 0 && !stream_is_there(signon, link, session, view, &pending->establish))
+    code = WCX_ESTABLISH_REJECT_CODE_SEQUENCE_OUT_OF_RANGE;
+  if (code != 0)
+    return refuse(signon, pending, verdict->key_slot, code) != 0;
+  return accept_link(signon, pending, verdict, session, link, mono_ns) != 0;
+}
+
+/* Whether a link's Establish is for the session it logged in to. */
+static bool logged_in(const wcx_signon_t *signon, const wcx_pending_t *pending)
+{
+  if (pending->transport == WCX_TRANSPORT_UDP)
+    return true;
+  const wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
+  return link != NULL && signon->sessions->sessions[link->session_idx].session_id == pending->establish.session_id;
+}
+
 /* One verdict. False when it has to wait for credit. */
 static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_t mono_ns)
 {
@@ -221,15 +316,17 @@ static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_
   uint32_t session_id = pending->establish.session_id;
   wcx_session_view_t view;
   bool known = wcx_engine_session(signon->input->engine, session_id, &view);
-  if (verdict->verdict != WCX_AUTH_VALID || !known || verdict->key_slot > 1)
+  if (verdict->verdict != WCX_AUTH_VALID || !known || verdict->key_slot > 1 || !logged_in(signon, pending))
   {
-    answer_credentials(signon, &pending->peer, &pending->establish);
+    answer_credentials(signon, pending);
     pending->state = WCX_PENDING_FREE;
     return true;
   }
+  if (pending->transport == WCX_TRANSPORT_TCP)
+    return decide_link(signon, pending, verdict, &view, mono_ns);
   wcx_session_t *session = wcx_sessions_get(signon->sessions, session_id);
   wcx_binding_t *live = wcx_session_binding(signon->sessions, session);
-  uint8_t code = judge(signon, pending, &view, verdict->key_slot, live);
+  uint8_t code = judge(signon, pending, &view, verdict->key_slot, live != NULL && !wcx_peer_equal(&live->peer, &pending->peer));
   if (code != 0)
     return refuse(signon, pending, verdict->key_slot, code) != 0;
   if (!wcx_session_has_place(signon->sessions, session) || wcx_sessions_by_mold(signon->sessions, verdict->mold_session) != NULL)
@@ -258,11 +355,11 @@ uint32_t wcx_signon_poll(wcx_signon_t *signon, uint64_t mono_ns)
   return work;
 }
 
-const wcx_peer_t *wcx_signon_peer(const wcx_signon_t *signon, uint32_t tag)
+const wcx_pending_t *wcx_signon_pending(const wcx_signon_t *signon, uint32_t tag)
 {
   if (tag == 0 || tag > WCX_SIGNON_MAX || signon->pending[tag - 1].state != WCX_PENDING_GATED)
     return NULL;
-  return &signon->pending[tag - 1].peer;
+  return &signon->pending[tag - 1];
 }
 
 void wcx_signon_answered(wcx_signon_t *signon, uint32_t tag)

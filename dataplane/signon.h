@@ -17,6 +17,7 @@
 #include "dataplane/binding.h"
 #include "dataplane/egress.h"
 #include "dataplane/input.h"
+#include "dataplane/link.h"
 
 #define WCX_SIGNON_MAX 256u
 #define WCX_SIGNON_VERDICTS_MAX 8u
@@ -30,8 +31,12 @@ enum wcx_pending_state
 
 typedef struct wcx_pending
 {
-  uint8_t state; /* enum wcx_pending_state */
-  uint8_t pad[7];
+  uint8_t state;     /* enum wcx_pending_state */
+  uint8_t transport; /* 1 TCP, 2 UDP */
+  uint16_t server_port;
+  uint32_t link; /* TCP: the link and its generation */
+  uint32_t generation;
+  uint32_t pad;
   uint64_t nonce;
   uint64_t asked_ns;
   wcx_peer_t peer;
@@ -42,6 +47,7 @@ typedef struct wcx_signon
 {
   wcx_input_t *input;
   wcx_sessions_t *sessions;
+  wcx_links_t *links;
   wcx_egress_t *egress;
   wcx_auth_ring_t *auth;
   wcx_stats_t *stats;
@@ -59,15 +65,25 @@ typedef struct wcx_signon
 /* A datagram outside any session on the order port. */
 void wcx_signon_receive(wcx_signon_t *signon, const wcx_datagram_t *datagram, const wcx_mold_t *mold, uint64_t mono_ns);
 
+/* The first U of a link. */
+enum wcx_signon_result
+{
+  WCX_SIGNON_ASKED = 1, /* the auth worker judges it */
+  WCX_SIGNON_LATER = 2, /* no tokens or no place now */
+  WCX_SIGNON_BAD = 3,   /* not an Establish */
+};
+enum wcx_signon_result wcx_signon_receive_tcp(wcx_signon_t *signon, const wcx_peer_t *from, uint16_t server_port, uint32_t link_idx, uint32_t generation, const uint8_t *block,
+                                              uint16_t block_sz, uint64_t mono_ns);
+
 /* Take verdicts, journal decisions, drop what waits too long. Returns the work done. */
 uint32_t wcx_signon_poll(wcx_signon_t *signon, uint64_t mono_ns);
 
-/* The peer behind the tag of a gated answer, or NULL when it is not waiting (an answer of an earlier process). */
-const wcx_peer_t *wcx_signon_peer(const wcx_signon_t *signon, uint32_t tag);
+/* The place behind the tag of a gated answer, or NULL when it is not waiting (an answer of an earlier process). */
+const wcx_pending_t *wcx_signon_pending(const wcx_signon_t *signon, uint32_t tag);
 /* The answer has left: the place is free. */
 void wcx_signon_answered(wcx_signon_t *signon, uint32_t tag);
 
-/* Close a live binding by a journaled SessionClosed, which carries the last client sequence: what was refused or skipped is in no other record, and the next
+/* Close a live binding over UDP by a journaled SessionClosed, which carries the last client sequence: what was refused or skipped is in no other record, and the next
    EstablishAck must not go back behind it. False when there is no room now. */
 bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_session_closed_t *closed);
 

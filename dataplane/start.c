@@ -239,12 +239,15 @@ static uint32_t step_close(wcx_start_t *start)
   wcx_session_view_t view;
   for (; wcx_engine_session_at(start->input->engine, start->close_next, &view); start->close_next++)
   {
-    if (!view.open)
-      continue;
-    wcx_session_closed_t closed = {.uuid = view.uuid, .reason = WCX_SESSION_CLOSE_REASON_RESTART, .transport = 2, .cancel_orders = 2};
-    if (wcx_input_internal(start->input, WCX_TEMPLATE_SESSION_CLOSED, view.session_id, 0, &closed, sizeof(closed)) == 0)
-      return 0;
-    wcx_stat_add(&start->input->shm->stats.sessions_closed, 1);
+    for (uint8_t transport = WCX_TRANSPORT_TCP; transport <= WCX_TRANSPORT_UDP; transport++)
+    {
+      if ((view.open & 1u << transport) == 0)
+        continue;
+      wcx_session_closed_t closed = {.uuid = view.uuid, .reason = WCX_SESSION_CLOSE_REASON_RESTART, .transport = transport, .cancel_orders = 2};
+      if (wcx_input_internal(start->input, WCX_TEMPLATE_SESSION_CLOSED, view.session_id, 0, &closed, sizeof(closed)) == 0)
+        return 0; /* what is closed by then is not open when it is tried again */
+      wcx_stat_add(&start->input->shm->stats.sessions_closed, 1);
+    }
   }
   start->phase = WCX_START_DONE;
   return 1;

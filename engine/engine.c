@@ -164,7 +164,7 @@ static wcx_session_t *session_of(wcx_engine_t *engine, const wcx_record_hdr_t *h
 static inline wcx_session_t *requester(wcx_engine_t *engine, const wcx_record_hdr_t *hdr)
 {
   wcx_session_t *session = session_of(engine, hdr);
-  if (hdr->client_seq != 0)
+  if (hdr->client_seq != 0 && (hdr->flags & WCX_RECORD_F_TCP) == 0)
     session->next_client_seq = hdr->client_seq + 1;
   wcx_session_touch(engine, session);
   return session;
@@ -243,6 +243,18 @@ static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const vo
     wcx_session_close(engine, requester(engine, hdr), &closed);
     break;
   }
+  case WCX_TEMPLATE_SESSION_STATUS_REQUEST:
+  {
+    BODY(wcx_session_status_request_t, request);
+    wcx_session_status(engine, requester(engine, hdr), &request);
+    break;
+  }
+  case WCX_TEMPLATE_REQUEST_REFUSED:
+  {
+    BODY(wcx_request_refused_t, refused);
+    wcx_request_refused(engine, requester(engine, hdr), &refused);
+    break;
+  }
   case WCX_TEMPLATE_SESSION_REFUSED:
   {
     BODY(wcx_session_refused_t, refused);
@@ -307,7 +319,8 @@ static inline bool apply_plain(wcx_engine_t *engine, const wcx_record_hdr_t *hdr
     done = wcx_plain_replace(engine, session, body);
   if (!done)
     return false;
-  session->next_client_seq = hdr->client_seq + 1;
+  if ((hdr->flags & WCX_RECORD_F_TCP) == 0)
+    session->next_client_seq = hdr->client_seq + 1;
   wcx_session_touch(engine, session);
   return true;
 }
@@ -318,6 +331,7 @@ void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   engine->seq = hdr->seq;
   engine->stamp_ns = hdr->stamp_ns;
   engine->receive_ns = hdr->receive_ns;
+  engine->client_seq = hdr->client_seq;
   engine->out = out;
   uint64_t from = out->write_pos;
   if (__builtin_expect(hdr->stamp_ns >= next_deadline(engine) || engine->limits.long_way_only, 0) || !apply_plain(engine, hdr, body))

@@ -96,7 +96,7 @@ typedef struct wcx_session_view
   uint64_t uuid;        /* of the binding that is or was open */
   uint64_t key_uuid[2]; /* highest accepted per access key */
   uint32_t open_orders;
-  uint8_t open;
+  uint8_t open;       /* bit per transport with a binding: 1 TCP, 2 UDP */
   uint8_t cod;        /* cancel-on-disconnect is on */
   uint8_t locked;     /* the session, or its account when it has one */
   uint8_t mmp_frozen; /* a protection group of it, at the last stamp */
@@ -104,6 +104,11 @@ typedef struct wcx_session_view
 } wcx_session_view_t;
 
 bool wcx_engine_session(const wcx_engine_t *engine, uint32_t session_id, wcx_session_view_t *view);
+/* SessionStatusResponse.Flags. */
+static inline uint16_t wcx_session_flags(const wcx_session_view_t *view)
+{
+  return (uint16_t)(view->locked | view->mmp_frozen << 1 | view->cod << 2);
+}
 /* By index 0.. in order of definition; false at the end. */
 bool wcx_engine_session_at(const wcx_engine_t *engine, uint32_t idx, wcx_session_view_t *view);
 

@@ -9,7 +9,7 @@ void wcx_report_business_reject(wcx_engine_t *engine, wcx_session_t *session, ui
   wcx_business_message_reject_t *reject = wcx_emit_session(engine, session, WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, sizeof(*reject));
   *reject = (wcx_business_message_reject_t){
       .transact_time = engine->stamp_ns,
-      .ref_seq_num = session->next_client_seq - 1,
+      .ref_seq_num = engine->client_seq,
       .business_reject_ref_id = cl_ord_id,
       .ref_template_id = template_id,
       .business_reject_reason = reason,

@@ -428,6 +428,8 @@ enum wcx_session_close_reason
   WCX_SESSION_CLOSE_REASON_REBIND = 5,
   WCX_SESSION_CLOSE_REASON_RESTART = 6,
   WCX_SESSION_CLOSE_REASON_OPERATOR = 7,
+  WCX_SESSION_CLOSE_REASON_LINK_LOST = 8,
+  WCX_SESSION_CLOSE_REASON_SLOW_CONSUMER = 9,
 };
 
 enum wcx_exec_inst
@@ -441,7 +443,7 @@ enum wcx_exec_inst
   WCX_EXEC_INST_ALL_OR_NONE = 1 << 6,
 };
 
-#define WCX_SBE_TEMPLATE_MAX 417u
+#define WCX_SBE_TEMPLATE_MAX 418u
 
 enum wcx_template
 {
@@ -505,6 +507,7 @@ enum wcx_template
   WCX_TEMPLATE_CAPACITY = 413,
   WCX_TEMPLATE_FEE_TIER_DEFINITION = 416,
   WCX_TEMPLATE_VOLATILITY_RULE = 417,
+  WCX_TEMPLATE_REQUEST_REFUSED = 418,
 };
 
 typedef struct wcx_establish
@@ -1667,7 +1670,8 @@ typedef struct wcx_session_opened
   uint8_t pad3[3];
   uint8_t pad4[4];
   uint64_t next_server_seq_no;
-  uint64_t reserved;
+  uint32_t peer_tag;
+  uint32_t reserved;
 } wcx_session_opened_t;
 static_assert(sizeof(wcx_session_opened_t) == 72, "SessionOpened block length");
 static_assert(offsetof(wcx_session_opened_t, uuid) == 0, "SessionOpened.UUID");
@@ -1686,7 +1690,8 @@ static_assert(offsetof(wcx_session_opened_t, durability_level) == 48, "SessionOp
 static_assert(offsetof(wcx_session_opened_t, pad3) == 49, "SessionOpened.Pad3");
 static_assert(offsetof(wcx_session_opened_t, pad4) == 52, "SessionOpened.Pad4");
 static_assert(offsetof(wcx_session_opened_t, next_server_seq_no) == 56, "SessionOpened.NextServerSeqNo");
-static_assert(offsetof(wcx_session_opened_t, reserved) == 64, "SessionOpened.Reserved");
+static_assert(offsetof(wcx_session_opened_t, peer_tag) == 64, "SessionOpened.PeerTag");
+static_assert(offsetof(wcx_session_opened_t, reserved) == 68, "SessionOpened.Reserved");
 
 typedef struct wcx_session_closed
 {
@@ -1848,6 +1853,25 @@ static_assert(offsetof(wcx_volatility_rule_t, auction_nanos) == 16, "VolatilityR
 static_assert(offsetof(wcx_volatility_rule_t, security_id) == 24, "VolatilityRule.SecurityID");
 static_assert(offsetof(wcx_volatility_rule_t, pad4) == 28, "VolatilityRule.Pad4");
 static_assert(offsetof(wcx_volatility_rule_t, reserved) == 32, "VolatilityRule.Reserved");
+
+typedef struct wcx_request_refused
+{
+  uint64_t business_reject_ref_id;
+  uint16_t ref_template_id;
+  uint16_t ref_tag_id;
+  uint8_t business_reject_reason;
+  uint8_t pad3[3];
+  uint64_t reserved;
+  uint64_t reserved2;
+} wcx_request_refused_t;
+static_assert(sizeof(wcx_request_refused_t) == 32, "RequestRefused block length");
+static_assert(offsetof(wcx_request_refused_t, business_reject_ref_id) == 0, "RequestRefused.BusinessRejectRefID");
+static_assert(offsetof(wcx_request_refused_t, ref_template_id) == 8, "RequestRefused.RefTemplateID");
+static_assert(offsetof(wcx_request_refused_t, ref_tag_id) == 10, "RequestRefused.RefTagID");
+static_assert(offsetof(wcx_request_refused_t, business_reject_reason) == 12, "RequestRefused.BusinessRejectReason");
+static_assert(offsetof(wcx_request_refused_t, pad3) == 13, "RequestRefused.Pad3");
+static_assert(offsetof(wcx_request_refused_t, reserved) == 16, "RequestRefused.Reserved");
+static_assert(offsetof(wcx_request_refused_t, reserved2) == 24, "RequestRefused.Reserved2");
 
 /* clang-format on */
 #endif

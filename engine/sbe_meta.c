@@ -331,6 +331,8 @@ static const wcx_sbe_value_t enum_session_close_reason[] = {
   {"Rebind", 5},
   {"Restart", 6},
   {"Operator", 7},
+  {"LinkLost", 8},
+  {"SlowConsumer", 9},
 };
 static const wcx_sbe_value_t set_exec_inst[] = {
   {"PostOnly", 0},
@@ -376,7 +378,7 @@ static const wcx_sbe_enum_t enums[] = {
   {"QuoteSideRejReason", enum_quote_side_rej_reason, 38, {0x15ac4fu, 0x3fffffe800000000u, 0x0u, 0x0u}},
   {"Credit", enum_credit, 2, {0x6u, 0x0u, 0x0u, 0x0u}},
   {"AccountStatus", enum_account_status, 3, {0xeu, 0x0u, 0x0u, 0x0u}},
-  {"SessionCloseReason", enum_session_close_reason, 7, {0xfeu, 0x0u, 0x0u, 0x0u}},
+  {"SessionCloseReason", enum_session_close_reason, 9, {0x3feu, 0x0u, 0x0u, 0x0u}},
   {"ExecInst", set_exec_inst, 7, {0x7fu, 0x0u, 0x0u, 0x0u}},
 };
 
@@ -942,7 +944,8 @@ static const wcx_sbe_field_t fields_session_opened[] = {
   {"Pad3", NULL, 5999, 49, 3, WCX_SBE_PAD, 0},
   {"Pad4", NULL, 5997, 52, 4, WCX_SBE_PAD, 0},
   {"NextServerSeqNo", NULL, 5013, 56, 8, WCX_SBE_U64, 0},
-  {"Reserved", NULL, 5998, 64, 8, WCX_SBE_PAD, 0},
+  {"PeerTag", NULL, 5119, 64, 4, WCX_SBE_U32, 0},
+  {"Reserved", NULL, 5998, 68, 4, WCX_SBE_PAD, 0},
 };
 static const wcx_sbe_field_t fields_session_closed[] = {
   {"UUID", NULL, 5001, 0, 8, WCX_SBE_U64, 0},
@@ -1020,6 +1023,15 @@ static const wcx_sbe_field_t fields_volatility_rule[] = {
   {"Pad4", NULL, 5999, 28, 4, WCX_SBE_PAD, 0},
   {"Reserved", NULL, 5998, 32, 8, WCX_SBE_PAD, 0},
 };
+static const wcx_sbe_field_t fields_request_refused[] = {
+  {"BusinessRejectRefID", NULL, 379, 0, 8, WCX_SBE_U64, 1},
+  {"RefTemplateID", NULL, 372, 8, 2, WCX_SBE_U16, 0},
+  {"RefTagID", NULL, 371, 10, 2, WCX_SBE_U16, 0},
+  {"BusinessRejectReason", &enums[17], 380, 12, 1, WCX_SBE_ENUM, 0},
+  {"Pad3", NULL, 5999, 13, 3, WCX_SBE_PAD, 0},
+  {"Reserved", NULL, 5998, 16, 8, WCX_SBE_PAD, 0},
+  {"Reserved2", NULL, 5996, 24, 8, WCX_SBE_U64, 0},
+};
 
 const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"Establish", fields_establish, 14, 1, 112, 1, NULL, NULL, 0, 0},
@@ -1072,7 +1084,7 @@ const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"BalanceAdjustment", fields_balance_adjustment, 5, 403, 32, 2, NULL, NULL, 0, 0},
   {"LimitUpdate", fields_limit_update, 11, 404, 64, 2, NULL, NULL, 0, 0},
   {"SessionDefinition", fields_session_definition, 3, 405, 16, 2, NULL, NULL, 0, 0},
-  {"SessionOpened", fields_session_opened, 17, 406, 72, 2, NULL, NULL, 0, 0},
+  {"SessionOpened", fields_session_opened, 18, 406, 72, 2, NULL, NULL, 0, 0},
   {"SessionClosed", fields_session_closed, 8, 407, 24, 2, NULL, NULL, 0, 0},
   {"SessionRefused", fields_session_refused, 7, 408, 24, 2, NULL, NULL, 0, 0},
   {"Tick", fields_tick, 1, 409, 8, 2, NULL, NULL, 0, 0},
@@ -1082,8 +1094,9 @@ const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"Capacity", fields_capacity, 6, 413, 24, 2, NULL, NULL, 0, 0},
   {"FeeTierDefinition", fields_fee_tier_definition, 5, 416, 16, 2, NULL, NULL, 0, 0},
   {"VolatilityRule", fields_volatility_rule, 6, 417, 40, 2, NULL, NULL, 0, 0},
+  {"RequestRefused", fields_request_refused, 7, 418, 32, 2, NULL, NULL, 0, 0},
 };
-const uint32_t wcx_sbe_msg_cnt = 60;
+const uint32_t wcx_sbe_msg_cnt = 61;
 
 const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1] = {
   [1] = 1,
@@ -1146,5 +1159,6 @@ const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1] = {
   [413] = 58,
   [416] = 59,
   [417] = 60,
+  [418] = 61,
 };
 /* clang-format on */

@@ -17,6 +17,7 @@ const wcx_snapshot_field_t wcx_snapshot_fields[] = {
     KEPT(seq),
     KEPT(stamp_ns),
     TRANSIENT(receive_ns),
+    TRANSIENT(client_seq),
     TRANSIENT(out),
     KEPT(exec_id),
     KEPT(match_id),

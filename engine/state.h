@@ -133,6 +133,7 @@ struct wcx_engine
   uint64_t seq;
   uint64_t stamp_ns;
   uint64_t receive_ns;
+  uint64_t client_seq;
   wcx_outlog_t *out;
   /* numbers given out */
   uint64_t exec_id;        /* last */
@@ -340,6 +341,8 @@ enum wcx_cod
 void wcx_session_open(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_opened_t *opened);
 void wcx_session_close(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_closed_t *closed);
 void wcx_session_refuse(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_refused_t *refused);
+void wcx_session_status(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_status_request_t *request); /* over TCP, where its answer has a number */
+void wcx_request_refused(wcx_engine_t *engine, wcx_session_t *session, const wcx_request_refused_t *refused);
 void wcx_session_disconnect_due(wcx_engine_t *engine, wcx_session_t *session);
 
 /* request.c, replace.c */

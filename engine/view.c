@@ -65,7 +65,7 @@ bool wcx_engine_session_at(const wcx_engine_t *engine, uint32_t idx, wcx_session
       .uuid = session->uuid,
       .key_uuid = {session->key_uuid[0], session->key_uuid[1]},
       .open_orders = session->open_orders,
-      .open = session->open_mask != 0,
+      .open = session->open_mask,
       .cod = session->cod == WCX_COD_ON,
       .locked = session->lock != 0 || (account != NULL && account->lock != 0),
       .mmp_frozen = wcx_mmp_any_frozen(engine, session),

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define WCX_PARAMS_MAGIC UINT64_C(0x316d617261786377) /* "wcxaram1" */
-#define WCX_PARAMS_VERSION 1
+#define WCX_PARAMS_VERSION 2
 #define WCX_PARAMS_SESSIONS_MAX 1024u
 #define WCX_PARAMS_INSTRUMENTS_MAX 1024u
 #define WCX_PARAMS_ACCOUNTS_MAX 4096u
@@ -71,7 +71,9 @@ typedef struct wcx_params
   char port_device[64]; /* interface name, or memif socket path */
   uint32_t ip;          /* ours, host order */
   uint16_t order_udp_port, rerequest_udp_port;
-  uint16_t order_tcp_port, purge_tcp_port, drop_copy_tcp_port, replay_tcp_port; /* not served yet */
+  uint16_t order_tcp_port;
+  uint16_t purge_tcp_port, drop_copy_tcp_port, replay_tcp_port; /* not served yet */
+  uint32_t tcp_connections_max;
   uint32_t feed_heartbeat_ms;
   uint32_t establish_per_source_per_s;
   uint32_t rerequest_per_source_per_s; /* messages */

@@ -30,7 +30,7 @@ typedef struct wcx_record_hdr
   uint64_t seq;
   uint64_t stamp_ns;   /* engine time of this input */
   uint64_t receive_ns; /* when the frame was received; 0 for internal inputs */
-  uint64_t client_seq; /* sequence in the client's flow; 0 when it did not come from a client */
+  uint64_t client_seq; /* sequence in the client's flow, see WCX_RECORD_F_TCP; 0 when it did not come from a client */
   uint32_t account;    /* of the body, for filters of tools; 0 when the body names none */
   uint16_t body_sz;    /* bytes, without padding */
   uint16_t reserved0;
@@ -38,6 +38,7 @@ typedef struct wcx_record_hdr
 } wcx_record_hdr_t;
 
 #define WCX_RECORD_F_GENESIS 0x0001u /* comes from the configuration of an empty journal */
+#define WCX_RECORD_F_TCP 0x0002u     /* client_seq counts the requests of a TCP binding: it says nothing about the flow over UDP */
 
 static_assert(sizeof(wcx_record_hdr_t) == 64, "record header");
 static_assert(offsetof(wcx_record_hdr_t, template_id) == 2, "record header");

@@ -165,6 +165,8 @@ static void default_params(wcx_params_t *params, uint32_t shard_cnt)
                            .ip = WORLD_IP,
                            .order_udp_port = 7002,
                            .rerequest_udp_port = 7003,
+                           .order_tcp_port = 7001,
+                           .tcp_connections_max = 16,
                            .feed_heartbeat_ms = 1000,
                            .establish_per_source_per_s = 20,
                            .rerequest_per_source_per_s = 10000,
@@ -239,7 +241,7 @@ static void make_loop(world_t *w)
   assert_true(sz != 0);
   w->mem = aligned_alloc(4096, sz);
   memset(w->mem, 0xa5, sz); /* a loop must not depend on fresh memory */
-  wcx_loop_config_t config = {.region = w->region, .shard_idx = w->shard_idx, .port = w->port, .mem = w->mem, .mem_sz = sz, .hash_key = 0x5eed + w->mono_ns};
+  wcx_loop_config_t config = {.region = w->region, .shard_idx = w->shard_idx, .port = w->port, .tcp = w->tcp, .mem = w->mem, .mem_sz = sz, .hash_key = 0x5eed + w->mono_ns};
   w->loop = wcx_loop_new(&config);
 }
 
@@ -256,6 +258,8 @@ void world_open(world_t *w, wcx_region_t *region, uint32_t shard_idx)
   w->wire = wcx_wire_get(name);
   w->consumer = (wcx_jring_consumer_t){.ring = &w->shm->jring, .next_seq = 1};
   journal_make(w);
+  wcx_tcp_config_t tcp_config = wcx_loop_tcp_config(&region->params);
+  w->tcp = wcx_tcp_open(&tcp_config);
   make_loop(w);
 }
 
@@ -285,6 +289,7 @@ void world_crash(world_t *w)
 void world_close(world_t *w)
 {
   wcx_port_close(w->port);
+  wcx_tcp_close(w->tcp);
   wcx_wire_drop(w->wire);
   journals[w->chain->shard] = NULL;
   free(w->mem);

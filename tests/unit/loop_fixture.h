@@ -10,6 +10,7 @@
 #include "dataplane/mold.h"
 #include "dataplane/net.h"
 #include "dataplane/port_sim.h"
+#include "dataplane/tcp_sim.h"
 #include "engine/shm/journal_reader.h"
 
 #include <setjmp.h>
@@ -31,6 +32,7 @@ typedef struct world
   wcx_region_shard_t *shm;
   wcx_wire_t *wire;
   wcx_port_t *port;
+  wcx_tcp_t *tcp;
   wcx_loop_t *loop;
   void *mem;
   uint64_t mono_ns;

@@ -74,6 +74,7 @@ static void loads_the_development_defaults(void **state)
   assert_string_equal(params->port_device, "wcx-dp0");
   assert_int_equal(params->ip, 0x0a4d0002);
   assert_int_equal(params->order_tcp_port, 7001);
+  assert_int_equal(params->tcp_connections_max, 1024);
   assert_int_equal(params->order_udp_port, 7002);
   assert_int_equal(params->rerequest_udp_port, 7003);
   assert_int_equal(params->purge_tcp_port, 7004);

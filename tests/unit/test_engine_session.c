@@ -73,7 +73,7 @@ static void ack_is_a_message_of_the_stream(void **state)
   assert_int_equal(ack.durability_level, WCX_DURABILITY_LEVEL_D1_LOCAL_FLUSH);
   assert_memory_equal(ack.mold_session, "Abcdefghij", 10);
   wcx_session_view_t v = view(w, 1);
-  assert_int_equal(v.open, 1);
+  assert_int_equal(v.open, 1u << 2);
   assert_int_equal(v.cod, 1);
   assert_int_equal(v.uuid, 42);
   assert_int_equal(v.next_server_seq, 3);

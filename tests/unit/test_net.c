@@ -132,7 +132,7 @@ static void test_defects_have_names(void **state)
       {17, 0x10, WCX_NET_DROP_IP, true},           /* shorter than its header */
       {20, 0x20, WCX_NET_DROP_IP_FRAGMENT, true},  /* more fragments */
       {21, 0x01, WCX_NET_DROP_IP_FRAGMENT, true},  /* an offset */
-      {23, 6, WCX_NET_DROP_IP, true},              /* TCP */
+      {23, 132, WCX_NET_DROP_IP, true},            /* SCTP */
       {24, 0x00, WCX_NET_DROP_IP_CHECKSUM, false}, /* wrong sum */
       {33, 0x09, WCX_NET_DROP_ETHERNET, true},     /* another address */
       {39, 0x01, WCX_NET_DROP_UDP_LENGTH, true},   /* shorter than its header */
