@@ -150,10 +150,11 @@ void wcx_links_write(wcx_links_t *links, uint64_t mono_ns)
     link->dirty = 0;
     if (link->state != WCX_LINK_OPEN && link->state != WCX_LINK_DRAIN)
       continue;
-    if (write_stream(links, link, mono_ns))
-      wcx_links_touch(links, links->dirty[i]); /* written over entry i or before, which are done with */
-    else if (link->state == WCX_LINK_DRAIN && link->cursor >= link->end)
+    bool more = write_stream(links, link, mono_ns);
+    if (link->state == WCX_LINK_DRAIN && link->cursor >= link->end)
       release(links, link, false);
+    else if (more || link->state == WCX_LINK_DRAIN) /* its session does not name it any more, so the gate does not touch it */
+      wcx_links_touch(links, links->dirty[i]);      /* written over entry i or before, which are done with */
   }
 }
 

@@ -48,7 +48,7 @@ class SoupSession:
         self.sock.close()
 
     def establish_message(self, **values):
-        return self.signer.establish_message(transport=1, port=self.port, **values)
+        return self.signer.establish_message(**{"transport": 1, "port": self.port, **values})
 
     def log_in(self, number=0, user=None, **values):
         self.sock.sendall(login(user or f"mm{self.id}", number, **values))

@@ -27,6 +27,7 @@ MAY = {
 # third-party header -> the places that may include it (tests/ and bench/ are free)
 WAIST = {
     r"rte_.*": ("dataplane/port_dpdk.c",),
+    r"lwip/.*": ("dataplane/tcp_lwip.c",),
     r"liburing.*": ("persist/disk_uring.c",),
     r"(p11-kit|pkcs11).*": ("hsm/p11.c",),
     r"libpq.*": ("persist/sink_pg.c",),

@@ -12,7 +12,7 @@ APART = {"wcx-micro"}  # not made by `make build`
 LIBC = {"libc", "libm", "ld-linux-x86-64"}
 ALLOWED = {
     "wcx-play": set(),
-    "wcx-dataplane": {"librte_*", "libnuma", "libseccomp"},
+    "wcx-dataplane": {"librte_*", "libnuma", "libseccomp", "liblwip"},
     "wcx-journal": {"liburing", "libseccomp"},
     "wcx-auth": {"libcrypto", "libseccomp", "libcyaml"},
     "wcx-api": {"libmicrohttpd", "libjansson", "libseccomp"},
