@@ -50,7 +50,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-diff wcx-rtt wcx-bench
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -76,6 +76,9 @@ LD_wcxctl         := -ljansson
 SRC_wcx-mm        := $(wildcard dataplane/client/mm_*.c) $(PROD)
 LIBS_wcx-mm       := client engine
 LD_wcx-mm         := -lcrypto -lncurses -ltinfo
+SRC_wcx-conform   := $(wildcard dataplane/client/conform_*.c) $(PROD)
+LIBS_wcx-conform  := client engine
+LD_wcx-conform    := -lcrypto
 SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c dataplane/tcp_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto

@@ -307,7 +307,10 @@ static void on_terminate(wcx_client_session_t *session, uint64_t now_ns, const v
 static void on_sequenced(wcx_client_session_t *session, uint64_t now_ns, uint64_t number, const void *message, uint16_t len)
 {
   uint16_t template_id = wcx_client_message_template(message, len);
-  decide(session, answered_id(template_id, message, len), WCX_CLIENT_ANSWERED, message, len, now_ns);
+  uint64_t cl_ord_id = answered_id(template_id, message, len);
+  decide(session, cl_ord_id, WCX_CLIENT_ANSWERED, message, len, now_ns);
+  if (cl_ord_id > session->last_cl_ord_id && cl_ord_id != WCX_U64_NULL)
+    session->last_cl_ord_id = cl_ord_id; /* it was asked over another binding: ClOrdIDs are the session's */
   if (template_id == WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT)
     on_business_reject(session, now_ns, message, len);
   if (session->config.on_message != NULL)

@@ -12,7 +12,7 @@
 
    Over TCP the same holds with less: every message comes in its turn, missed ones before the EstablishAck. A lost link is dialled again and asks for the
    first number that is not here. A Terminate that ends the link is not counted, because the server may not count it: if it does, it comes again, in its turn.
-   Server numbers are those of the session, whatever carries them: what UDP cannot have again, a second session object gets over TCP (recover_from) and hands
+   Server numbers and ClOrdIDs are those of the session, whatever carries them: what UDP cannot have again, a second session object gets over TCP (recover_from) and hands
    over with wcx_client_session_message.
 
    Owner:      one thread per session.
