@@ -586,6 +586,46 @@ static void test_a_silent_server_is_left(void **state)
   world_free(world);
 }
 
+/* Bytes of a server gone mad, in every state: nothing is believed that is not framed, numbered and signed for; the session tries again, and recovers. */
+static void test_random_bytes(void **state)
+{
+  (void)state;
+  for (uint64_t seed = 1; seed <= 200; seed++)
+  {
+    world_t *world = world_new(seed, 500);
+    wcx_client_session_open(&world->client, world->now_ns);
+    for (uint32_t i = 0; i < (uint32_t)(seed % 7); i++)
+      world_step(world); /* dialled, logged in, signed on, trading */
+    if (seed % 3 == 0)
+      (void)order_out(world, 1);
+    uint8_t noise[64];
+    size_t sz = 1 + (size_t)roll(world, sizeof(noise));
+    for (size_t i = 0; i < sz; i++)
+      noise[i] = (uint8_t)roll(world, 256);
+    if (seed % 2 == 0) /* a packet of a type the server sends, and nonsense in it */
+    {
+      static const char types[] = "SAJHZ+";
+      noise[0] = 0;
+      noise[1] = (uint8_t)(sz > 2 ? sz - 2 : 1);
+      noise[2] = (uint8_t)types[roll(world, 6)];
+    }
+    world->next_number = 0; /* nonsense may have a number: it is the server's word */
+    wcx_client_session_link_bytes(&world->client, world->now_ns, noise, sz);
+    cut(world);
+    wcx_client_session_free(&world->client);
+    wcx_client_session_config_t config = world->client.config;
+    wcx_client_session_init(&world->client, &config);
+    world->order_errors = 0;
+    memset(world->told, 0, sizeof(world->told));
+    wcx_client_session_open(&world->client, world->now_ns);
+    run_until(world, WCX_CLIENT_READY);
+    assert_true(order_out(world, 1));
+    run_until_decided(world);
+    assert_int_equal(world->client.answered_cnt, 1);
+    world_free(world);
+  }
+}
+
 /* Numbers are the session's: what UDP cannot have again is had over TCP and handed over. */
 static void test_messages_of_another_binding_fill_a_hole(void **state)
 {
@@ -622,6 +662,7 @@ int main(void)
       cmocka_unit_test(test_a_server_that_stops_reading_stops_the_client),
       cmocka_unit_test(test_a_refused_sign_on_is_not_counted_and_tried_again),
       cmocka_unit_test(test_a_silent_server_is_left),
+      cmocka_unit_test(test_random_bytes),
       cmocka_unit_test(test_messages_of_another_binding_fill_a_hole),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
