@@ -88,7 +88,7 @@ SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c $(BENCH_SRC) $(PROD)
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c $(BENCH_SRC) $(PROD)
 LIBS_wcx-bench    := engine
 LD_wcx-bench      := -lm
 

@@ -25,6 +25,17 @@
 #define WCX_SESSION_BINDINGS_MAX 4u
 #define WCX_TRANSPORT_TCP 1u /* as in Establish's signature and the journal */
 #define WCX_TRANSPORT_UDP 2u
+
+/* What a TCP port serves. In the journal a service beside order entry is a transport of its own, from 3 on. */
+enum wcx_service
+{
+  WCX_SERVICE_ORDER = 0,
+  WCX_SERVICE_PURGE = 1,
+  WCX_SERVICE_DROP_COPY = 2,
+  WCX_SERVICE_REPLAY = 3,
+};
+#define WCX_SERVICES 4u
+#define WCX_TRANSPORT_OF(service) ((uint8_t)((service) == WCX_SERVICE_ORDER ? WCX_TRANSPORT_TCP : WCX_TRANSPORT_UDP + (service)))
 #define WCX_BINDING_NONE UINT32_MAX
 #define WCX_BINDING_ACK_SZ 72u /* SBE header and EstablishAck */
 
@@ -59,9 +70,12 @@ typedef struct wcx_session
 {
   uint32_t session_id;
   uint32_t idx;
-  uint64_t next_released; /* number of the next message of its stream */
-  uint32_t link;          /* its TCP link, index + 1; 0: none */
-  uint32_t pad;
+  uint64_t next_released;       /* number of the next message of its stream */
+  uint32_t links[WCX_SERVICES]; /* its TCP link by service, index + 1; 0: none */
+  uint32_t drop_streams[3];     /* the drop copies that hold its reports, by kind */
+  uint8_t drop_known;           /* these have been looked up */
+  uint8_t drop_copy;            /* enum wcx_drop_scope_kind: what it may read */
+  uint16_t pad;
   wcx_rate_t rate;
   wcx_bucket_t throttle;
   wcx_retain_t retain;

@@ -59,6 +59,17 @@ bool wcx_egress_heartbeat(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t f
   return true;
 }
 
+bool wcx_egress_end_of_session(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from_port, const char *session, uint64_t next_number, uint64_t input_seq)
+{
+  wcx_packet_t packet;
+  if (!wcx_egress_open(egress, &packet, to, session, next_number))
+    return false;
+  (void)wcx_mold_begin(packet.payload, session, next_number, WCX_MOLD_END_OF_SESSION);
+  packet.max_input_seq = input_seq;
+  wcx_egress_send(egress, &packet, to, from_port);
+  return true;
+}
+
 bool wcx_egress_frame(wcx_egress_t *egress, wcx_frame_t *frame)
 {
   if (!wcx_egress_room(egress, 1))

@@ -71,6 +71,9 @@ bool wcx_egress_answer(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from
 /* A heartbeat. False when there was no room. */
 bool wcx_egress_heartbeat(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from_port, const char *session, uint64_t next_number);
 
+/* The end of a session: there is no message from `next_number` on. It depends on the input that ended it. False when there was no room. */
+bool wcx_egress_end_of_session(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from_port, const char *session, uint64_t next_number, uint64_t input_seq);
+
 /* Queue a frame that is complete (ARP). Takes the frame when true. */
 bool wcx_egress_frame(wcx_egress_t *egress, wcx_frame_t *frame);
 

@@ -35,7 +35,7 @@ static bool find_stream(wcx_rerequest_t *re, const wcx_datagram_t *datagram, con
       continue;
     bool today = day->from_seq == re->feed->passed_day_seq;
     *stream = (stream_t){.retain = &re->feed->retain, .session = day->session, .day = day, .id = re->shard, .kind = WCX_STREAM_FEED};
-    stream->next_released = today ? re->feed->next_released : UINT64_MAX;
+    stream->next_released = today ? re->feed->next_released : day->next_number;
     return true;
   }
   wcx_binding_t *binding = wcx_sessions_by_mold(re->sessions, mold->session);

@@ -8,7 +8,9 @@
 
 #include "dataplane/client/book.h"
 #include "dataplane/client/feed.h"
+#include "dataplane/client/join.h"
 #include "dataplane/client/session.h"
+#include "dataplane/client/snapshot.h"
 #include "dataplane/client/transport.h"
 #include "dataplane/client/wire.h"
 #include "engine/base/hist.h"
@@ -33,6 +35,7 @@ typedef struct wcx_mm_options
   uint64_t seed;
   uint64_t random_orders; /* 0: make markets; else send so many random requests in all, then stop */
   bool cancel_on_disconnect;
+  bool late; /* books from snapshot and feed, without asking for the feed's past */
   int board; /* 1 ncurses, 0 plain lines, -1 by what stdout is */
   const char *wcxctl;
   const char *state_dir;
@@ -97,8 +100,11 @@ struct wcx_mm
   wcx_client_transport_t transport;
   wcx_maker_t makers[WCX_MM_SESSIONS_MAX];
   wcx_client_feed_t feed;
+  wcx_client_snapshot_t snapshot;
+  wcx_client_join_t join;
   wcx_client_books_t books;
   uint32_t feed_sockets[3]; /* A, B, re-requests */
+  uint32_t snapshot_sockets[2];
   uint64_t random;
   int64_t mids[64]; /* by instrument index */
   uint64_t start_ns, now_ns;

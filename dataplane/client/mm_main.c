@@ -24,6 +24,7 @@ static const char usage[] = "usage: wcx-mm [options]\n"
                             "  --seed S              of the random choices\n"
                             "  --random-orders N     send N random requests at any price instead, then end\n"
                             "  --dump-books FILE     write the books built from the feed, before the sessions end\n"
+                            "  --late                do not ask for the feed's past: books from the snapshot channel\n"
                             "  --no-cod              without cancel-on-disconnect\n"
                             "  --probe               sign on with the first session, end it in order, exit 0 when that was answered\n"
                             "  --timeout SECONDS     how long --probe tries (10)\n";
@@ -71,6 +72,7 @@ enum
   OPT_SEED,
   OPT_RANDOM_ORDERS,
   OPT_DUMP_BOOKS,
+  OPT_LATE,
   OPT_NO_COD,
   OPT_TRANSPORT,
 };
@@ -93,6 +95,7 @@ static const struct option longopts[] = {
     {"seed", required_argument, NULL, OPT_SEED},
     {"random-orders", required_argument, NULL, OPT_RANDOM_ORDERS},
     {"dump-books", required_argument, NULL, OPT_DUMP_BOOKS},
+    {"late", no_argument, NULL, OPT_LATE},
     {"no-cod", no_argument, NULL, OPT_NO_COD},
     {"transport", required_argument, NULL, OPT_TRANSPORT},
     {NULL, 0, NULL, 0},
@@ -156,6 +159,9 @@ static void set_option(wcx_mm_options_t *options, int opt)
     if (strcmp(optarg, "udp") != 0 && strcmp(optarg, "tcp") != 0)
       WCX_DIE("--transport '%s': udp or tcp", optarg);
     options->order_entry = strcmp(optarg, "tcp") == 0 ? WCX_CLIENT_TCP : WCX_CLIENT_UDP;
+    break;
+  case OPT_LATE:
+    options->late = true;
     break;
   default:
     options->cancel_on_disconnect = false;

@@ -110,9 +110,26 @@ static void feed_send(void *ctx, const void *datagram, size_t sz)
 static void feed_message(void *ctx, uint64_t number, const void *message, size_t sz)
 {
   wcx_mm_t *mm = ctx;
-  (void)number;
   mm->md_cnt++;
-  wcx_client_books_apply(&mm->books, message, sz);
+  (void)wcx_client_join_message(&mm->join, number, message, sz); /* contradictions are counted in the books */
+}
+
+static void feed_start(void *ctx, const char session[10], uint64_t number, enum wcx_client_start start)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_join_start(&mm->join, session, number, start);
+}
+
+static void snapshot_book(void *ctx, const char feed_session[10], const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders)
+{
+  wcx_mm_t *mm = ctx;
+  (void)wcx_client_join_book(&mm->join, feed_session, start, orders);
+}
+
+static void snapshot_cycle(void *ctx, const char feed_session[10], bool whole)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_join_cycle(&mm->join, feed_session, whole);
 }
 
 static void feed_take(wcx_mm_t *mm, enum wcx_client_line line, uint64_t now_ns, const void *datagram, size_t sz)
@@ -142,7 +159,34 @@ static void feed_take_rerequest(void *ctx, uint64_t now_ns, const void *datagram
   feed_take(ctx, WCX_CLIENT_LINE_REREQUEST, now_ns, datagram, sz);
 }
 
+static void snapshot_take_a(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_snapshot_datagram(&mm->snapshot, now_ns, WCX_CLIENT_LINE_A, datagram, sz);
+}
+
+static void snapshot_take_b(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_snapshot_datagram(&mm->snapshot, now_ns, WCX_CLIENT_LINE_B, datagram, sz);
+}
+
 /* --- set-up ----------------------------------------------------------------------------------------- */
+
+static void open_feed(wcx_mm_t *mm)
+{
+  mm->feed_sockets[WCX_CLIENT_LINE_A] = wcx_client_transport_add_group(&mm->transport, "239.77.0.1", 7101);
+  mm->feed_sockets[WCX_CLIENT_LINE_B] = wcx_client_transport_add_group(&mm->transport, "239.77.0.2", 7102);
+  mm->feed_sockets[WCX_CLIENT_LINE_REREQUEST] = wcx_client_transport_add_unicast(&mm->transport);
+  mm->snapshot_sockets[WCX_CLIENT_LINE_A] = wcx_client_transport_add_group(&mm->transport, "239.77.0.3", 7103);
+  mm->snapshot_sockets[WCX_CLIENT_LINE_B] = wcx_client_transport_add_group(&mm->transport, "239.77.0.4", 7104);
+  wcx_client_feed_config_t feed = {.shard = 1, .from_start = !mm->options->late, .ctx = mm, .send = feed_send, .on_message = feed_message, .on_start = feed_start};
+  wcx_client_feed_init(&mm->feed, &feed);
+  wcx_client_snapshot_config_t snapshot = {.shard = 1, .ctx = mm, .on_book = snapshot_book, .on_cycle = snapshot_cycle};
+  wcx_client_snapshot_init(&mm->snapshot, &snapshot);
+  wcx_client_books_init(&mm->books);
+  wcx_client_join_init(&mm->join, &mm->books);
+}
 
 static wcx_mm_t *mm_new(const wcx_mm_options_t *options)
 {
@@ -155,12 +199,7 @@ static wcx_mm_t *mm_new(const wcx_mm_options_t *options)
   mm->now_ns = wcx_env_mono_ns();
   mm->start_ns = mm->now_ns;
   wcx_client_transport_init(&mm->transport, options->interface, options->server, WCX_MM_ORDER_PORT, WCX_MM_REREQUEST_PORT);
-  mm->feed_sockets[WCX_CLIENT_LINE_A] = wcx_client_transport_add_group(&mm->transport, "239.77.0.1", 7101);
-  mm->feed_sockets[WCX_CLIENT_LINE_B] = wcx_client_transport_add_group(&mm->transport, "239.77.0.2", 7102);
-  mm->feed_sockets[WCX_CLIENT_LINE_REREQUEST] = wcx_client_transport_add_unicast(&mm->transport);
-  wcx_client_feed_config_t feed = {.shard = 1, .from_start = true, .ctx = mm, .send = feed_send, .on_message = feed_message};
-  wcx_client_feed_init(&mm->feed, &feed);
-  wcx_client_books_init(&mm->books);
+  open_feed(mm);
   for (uint32_t i = 0; i < options->session_cnt; i++)
   {
     wcx_maker_t *maker = &mm->makers[i];
@@ -191,7 +230,9 @@ static void mm_free(wcx_mm_t *mm)
     free(maker->fates.values);
     free(maker->witness.values);
   }
+  wcx_client_snapshot_free(&mm->snapshot);
   wcx_client_feed_free(&mm->feed);
+  wcx_client_join_free(&mm->join);
   wcx_client_books_free(&mm->books);
   wcx_client_transport_close(&mm->transport);
   free(mm->trade_ids.values);
@@ -218,7 +259,10 @@ static void turn(wcx_mm_t *mm)
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_A], feed_take_a, mm);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_B], feed_take_b, mm);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_REREQUEST], feed_take_rerequest, mm);
+  take_all(mm, mm->snapshot_sockets[WCX_CLIENT_LINE_A], snapshot_take_a, mm); /* behind the feed: what they are valid at has been heard by then */
+  take_all(mm, mm->snapshot_sockets[WCX_CLIENT_LINE_B], snapshot_take_b, mm);
   wcx_client_feed_step(&mm->feed, mm->now_ns);
+  wcx_client_snapshot_step(&mm->snapshot, mm->now_ns);
   for (uint32_t i = 0; i < mm->options->session_cnt; i++)
   {
     wcx_maker_step(&mm->makers[i], mm->now_ns - before_ns);
@@ -252,12 +296,21 @@ static bool finished(wcx_mm_t *mm)
   return mm->options->random_orders != 0 && mm->pending_random == 0;
 }
 
+/* The feed names instruments when they are defined, and never again: whoever joined later knows only that they exist. */
+static bool instruments_defined(const wcx_mm_t *mm)
+{
+  for (uint32_t i = 0; i < mm->books.instrument_cnt; i++)
+    if (!mm->books.instruments[i].defined)
+      return false;
+  return mm->books.instrument_cnt != 0;
+}
+
 static void show_every_second(wcx_mm_t *mm, uint64_t *next_ns)
 {
   if (mm->now_ns < *next_ns)
     return;
   *next_ns = mm->now_ns + SECOND_NS;
-  if (mm->books.instrument_cnt == 0 && mm->feed.joined && mm->now_ns - mm->start_ns > LEARN_NS)
+  if (!instruments_defined(mm) && mm->feed.joined && mm->now_ns - mm->start_ns > LEARN_NS)
     wcx_mm_learn(mm);
   wcx_mm_status(mm);
   wcx_mm_board_show(mm);
@@ -346,14 +399,16 @@ static int summary(wcx_mm_t *mm, uint64_t trading_ns)
   fprintf(file,
           "{\"orders\":%llu,\"acks\":%llu,\"trades\":%llu,\"md_messages\":%llu,\"gaps\":%llu,\"gaps_recovered\":%llu,\"lost\":%llu,\"journal_records\":%llu,\"release_seq\":%llu,"
           "\"rtt_p50_us\":%.1f,\"rtt_p99_us\":%.1f,\"seconds\":%.3f,\"rejects\":%llu,\"refused\":%llu,\"not_applied\":%llu,\"rebinds\":%llu,\"undecided\":%u,\"missing\":%llu,"
-          "\"duplicates\":%llu,\"conflicts\":%llu,\"wrong_fates\":%llu,\"contradictions\":%llu,\"feed_number\":%llu,\"audited\":%s}\n",
+          "\"duplicates\":%llu,\"conflicts\":%llu,\"wrong_fates\":%llu,\"contradictions\":%llu,\"books_joined\":%s,\"snapshots_taken\":%llu,\"snapshots_bad\":%llu,\"feed_number\":"
+          "%llu,\"audited\":%s}\n",
           (unsigned long long)sent, (unsigned long long)mm->ack_cnt, (unsigned long long)mm->trade_cnt, (unsigned long long)mm->md_cnt, (unsigned long long)gaps,
           (unsigned long long)recovered, (unsigned long long)lost, (unsigned long long)mm->journal_records,
           (unsigned long long)(mm->status_known ? mm->release_seq : mm->journal_last_seq), (double)wcx_hist_percentile(&mm->rtt, 500000) / 1000,
           (double)wcx_hist_percentile(&mm->rtt, 990000) / 1000, (double)trading_ns / 1e9, (unsigned long long)mm->reject_cnt, (unsigned long long)refused,
           (unsigned long long)not_applied, (unsigned long long)rebinds, undecided(mm), (unsigned long long)mm->missing_cnt, (unsigned long long)mm->duplicate_cnt,
-          (unsigned long long)mm->conflict_cnt, (unsigned long long)wrong_fates, (unsigned long long)mm->books.contradiction_cnt, (unsigned long long)(mm->feed.stream.next - 1),
-          mm->audited ? "true" : "false");
+          (unsigned long long)mm->conflict_cnt, (unsigned long long)wrong_fates, (unsigned long long)mm->books.contradiction_cnt,
+          wcx_client_join_done(&mm->join) ? "true" : "false", (unsigned long long)mm->join.taken_cnt, (unsigned long long)mm->snapshot.bad_checksum_cnt,
+          (unsigned long long)(mm->feed.stream.next - 1), mm->audited ? "true" : "false");
   if (file == stdout ? fflush(file) != 0 : fclose(file) != 0)
     WCX_DIE("cannot write the summary");
   return fine ? 0 : 1;

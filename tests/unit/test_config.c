@@ -91,6 +91,13 @@ static void loads_the_development_defaults(void **state)
   assert_int_equal(params->shards[0].group_a_port, 7101);
   assert_int_equal(params->shards[0].group_b_ip, 0xef4d0002);
   assert_int_equal(params->shards[0].group_b_port, 7102);
+  assert_int_equal(params->snapshot_cycle_ms, 1000);
+  assert_int_equal(params->snapshot_packets_per_s, 10000);
+  assert_int_equal(params->shards[0].snapshot_orders_max, 131072);
+  assert_int_equal(params->shards[0].snapshot_group_a_ip, 0xef4d0003);
+  assert_int_equal(params->shards[0].snapshot_group_a_port, 7103);
+  assert_int_equal(params->shards[0].snapshot_group_b_ip, 0xef4d0004);
+  assert_int_equal(params->shards[0].snapshot_group_b_port, 7104);
   assert_int_equal(params->instrument_cnt, 3);
   static const char *symbols[] = {"BTC-USDT                ", "ETH-USDT                ", "SOL-USDT                "};
   for (uint32_t i = 0; i < 3; i++)
@@ -151,6 +158,11 @@ static void refuses_what_is_wrong(void **state)
       {"level: D1", "level: D2", "not built yet", false},
       {"ip: 10.77.0.2", "ip: 10.77.0.256", "'10.77.0.256'", false},
       {"group_a: 239.77.0.1:7101", "group_a: 10.77.0.1:7101", "multicast", false},
+      {"snapshot_group_b: 239.77.0.4:7104", "snapshot_group_b: 239.77.0.4", "shards[0].snapshot_group_b is '239.77.0.4'", false},
+      {"snapshot_group_b: 239.77.0.4:7104", "snapshot_group_b: 239.77.0.1:7101", "shards[0].snapshot_group_b and shards[0].group_a are both 239.77.0.1:7101", false},
+      {"snapshot_cycle_ms: 1000", "snapshot_cycle_ms: 60001", "network.snapshot_cycle_ms is 60001: set it to a value in 0..60000", false},
+      {"snapshot_packets_per_s: 10000", "snapshot_packets_per_s: 0", "network.snapshot_packets_per_s is 0: set it to a value in 100..1000000", false},
+      {"snapshot_orders_max: 131072", "snapshot_orders_max: 0", "shards[0].snapshot_orders_max is 0", false},
       {"security_id: 2", "security_id: 1", "instruments[1].security_id 1 stands there twice", false},
       {"price_exponent: -2", "price_exponent: -19", "is -19", false},
       {"{account: 2,", "{account: 1,", "accounts[1].account 1 stands there twice", false},
