@@ -42,7 +42,7 @@ BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/ba
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_%.c dataplane/tcp_%.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
-CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c,$(wildcard dataplane/client/*.c))
+CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c dataplane/client/conform%.c dataplane/client/sample.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
 API_SRC       := control/api.c control/api_http.c control/api_socket.c
 AUTH_SRC      := control/auth.c control/secrets.c
@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-diff wcx-rtt wcx-bench
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -77,6 +77,9 @@ LD_wcxctl         := -ljansson
 SRC_wcx-mm        := $(wildcard dataplane/client/mm_*.c) $(PROD)
 LIBS_wcx-mm       := client engine
 LD_wcx-mm         := -lcrypto -lncurses -ltinfo
+SRC_wcx-conform   := $(wildcard dataplane/client/conform_*.c) $(PROD)
+LIBS_wcx-conform  := client engine
+LD_wcx-conform    := -lcrypto
 SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c dataplane/tcp_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
@@ -227,6 +230,8 @@ DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libb
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+# npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
+DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
 DEPS_FUZZ  := clang libclang-rt-14-dev
 

@@ -12,9 +12,11 @@
 #include "dataplane/client/session.h"
 #include "dataplane/client/snapshot.h"
 #include "dataplane/client/transport.h"
+#include "dataplane/client/wire.h"
 #include "engine/base/hist.h"
 
 #define WCX_MM_SESSIONS_MAX 8u
+#define WCX_MM_TCP_PORT 7001u
 #define WCX_MM_ORDER_PORT 7002u
 #define WCX_MM_REREQUEST_PORT 7003u
 #define WCX_MM_NO_QUOTE UINT32_MAX
@@ -23,10 +25,11 @@ typedef struct wcx_mm_options
 {
   const char *server;
   const char *interface;
-  double timeout_s; /* of the probe */
-  double seconds;   /* 0: until interrupted */
-  double rate;      /* requests a second and session */
-  uint32_t window;  /* undecided requests a session */
+  uint8_t order_entry; /* WCX_CLIENT_UDP or WCX_CLIENT_TCP */
+  double timeout_s;    /* of the probe */
+  double seconds;      /* 0: until interrupted */
+  double rate;         /* requests a second and session */
+  uint32_t window;     /* undecided requests a session */
   uint32_t session_ids[WCX_MM_SESSIONS_MAX];
   uint32_t session_cnt;
   uint64_t seed;
@@ -77,7 +80,7 @@ typedef struct wcx_maker
 {
   wcx_mm_t *mm;
   wcx_client_session_t session;
-  uint32_t socket_idx;
+  wcx_client_wire_t wire;
   wcx_mm_quote_t *quotes;
   uint32_t quote_max;
   uint32_t *free_quotes; /* stack */
@@ -135,7 +138,7 @@ static inline uint64_t wcx_mm_roll(wcx_mm_t *mm, uint64_t below)
 }
 
 /* The development access key of a session (DEMO-MM-n, demo-secret-n), as the development configuration has it. */
-void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session_id, bool cancel_on_disconnect);
+void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session_id, const wcx_mm_options_t *options);
 
 /* Sign on, end in order. Exit status: 0 when Establish was acked. */
 int wcx_mm_probe(const wcx_mm_options_t *options);

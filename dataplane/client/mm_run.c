@@ -73,12 +73,6 @@ static void witness_packet(wcx_mm_t *mm, wcx_mm_numbers_t *numbers, const char *
 
 /* --- callbacks of the client library ---------------------------------------------------------------- */
 
-static void session_send(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz)
-{
-  wcx_maker_t *maker = ctx;
-  wcx_client_transport_send(&maker->mm->transport, maker->socket_idx, port == WCX_CLIENT_PORT_ORDER ? WCX_MM_ORDER_PORT : WCX_MM_REREQUEST_PORT, datagram, sz);
-}
-
 static void session_message(void *ctx, uint64_t number, const void *message, size_t sz)
 {
   wcx_maker_t *maker = ctx;
@@ -99,11 +93,12 @@ static void session_decided(void *ctx, const wcx_client_request_t *request, cons
   wcx_maker_decided(maker, request, message, sz);
 }
 
-static void session_take(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+static bool session_pass(void *ctx, bool outgoing, const void *datagram, size_t sz)
 {
   wcx_maker_t *maker = ctx;
-  witness_packet(maker->mm, &maker->witness, maker->session.ack.mold_session, datagram, sz);
-  wcx_client_session_datagram(&maker->session, now_ns, datagram, sz);
+  if (!outgoing)
+    witness_packet(maker->mm, &maker->witness, maker->session.ack.mold_session, datagram, sz);
+  return true;
 }
 
 static void feed_send(void *ctx, const void *datagram, size_t sz)
@@ -209,14 +204,14 @@ static wcx_mm_t *mm_new(const wcx_mm_options_t *options)
   {
     wcx_maker_t *maker = &mm->makers[i];
     wcx_maker_init(maker, mm, options->random_orders != 0 ? 20000 : 96);
-    maker->socket_idx = wcx_client_transport_add_unicast(&mm->transport);
     wcx_client_session_config_t config;
-    wcx_mm_session_config(&config, options->session_ids[i], options->cancel_on_disconnect);
+    wcx_mm_session_config(&config, options->session_ids[i], options);
     config.ctx = maker;
-    config.send = session_send;
     config.on_message = session_message;
     config.on_decided = session_decided;
-    wcx_client_session_init(&maker->session, &config);
+    wcx_client_wire_open(&maker->wire, &mm->transport, &maker->session, &config);
+    maker->wire.pass = session_pass;
+    maker->wire.ctx = maker;
     wcx_client_session_open(&maker->session, mm->now_ns);
   }
   return mm;
@@ -260,7 +255,7 @@ static void turn(wcx_mm_t *mm)
   uint64_t before_ns = mm->now_ns;
   mm->now_ns = wcx_env_mono_ns();
   for (uint32_t i = 0; i < mm->options->session_cnt; i++)
-    take_all(mm, mm->makers[i].socket_idx, session_take, &mm->makers[i]);
+    wcx_client_wire_take(&mm->makers[i].wire, mm->now_ns);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_A], feed_take_a, mm);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_B], feed_take_b, mm);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_REREQUEST], feed_take_rerequest, mm);
@@ -384,7 +379,7 @@ static int summary(wcx_mm_t *mm, uint64_t trading_ns)
     sent += session->sent_cnt;
     if (session->established_cnt == 0)
     {
-      fprintf(stderr, "wcx-mm: session %u never signed on to %s:%u (EstablishReject code %u)\n", mm->options->session_ids[i], mm->options->server, WCX_MM_ORDER_PORT,
+      fprintf(stderr, "wcx-mm: session %u never signed on to %s:%u (EstablishReject code %u)\n", mm->options->session_ids[i], mm->options->server, session->config.server_port,
               session->reject_code);
       signed_on = false;
     }

@@ -540,7 +540,7 @@ class Appliance:
         return ["nsenter", f"--net=/run/netns/{self.client_netns}", *map(str, args)]
 
     def spawn(self, *args, **kwargs):
-        child = subprocess.Popen(self.command(*args), stdin=subprocess.DEVNULL, **kwargs)
+        child = subprocess.Popen(self.command(*args), **dict(dict(stdin=subprocess.DEVNULL), **kwargs))
         self.children.append(child)
         return child
 
