@@ -351,7 +351,11 @@ static uint32_t next_packet(wcx_links_t *links, wcx_link_t *link, wcx_soup_packe
 static void read_link(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
 {
   if (link->state == WCX_LINK_DRAIN)
+  {
+    if (wcx_tcp_conn(links->tcp, wcx_link_idx(links, link))->state == WCX_TCP_GONE)
+      release(links, link, true); /* what it is owed cannot be written any more */
     return;
+  }
   if (link->slow)
   {
     if (close_for(links, link, WCX_SESSION_CLOSE_REASON_SLOW_CONSUMER, WCX_TERMINATE_CODE_SLOW_CONSUMER, mono_ns) == PACKET_WAIT)
