@@ -413,7 +413,7 @@ static void look_at(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
       release(links, link, true);
     return;
   }
-  if (!link->waiting && mono_ns - link->last_rx_ns > link->timeout_ns)
+  if (links->heard && !link->waiting && mono_ns - link->last_rx_ns > link->timeout_ns)
   {
     if (close_for(links, link, WCX_SESSION_CLOSE_REASON_KEEP_ALIVE_EXPIRED, WCX_TERMINATE_CODE_KEEP_ALIVE_EXPIRED, mono_ns) == PACKET_END)
       wcx_stat_add(&links->stats->keepalive_expired, 1);
