@@ -33,9 +33,12 @@ static bool is_tcp(const wcx_request_t *request)
   return request->link != NULL;
 }
 
-/* Over TCP a refusal has a number: the engine says it. */
-static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject)
+/* Over TCP a refusal has a number: the engine says it, so it is an input like any other and costs a token. */
+static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, uint64_t mono_ns, const wcx_business_message_reject_t *reject)
 {
+  wcx_session_t *session = request->session;
+  if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
+    return WCX_REQUEST_WAIT;
   wcx_request_refused_t refused = {.business_reject_ref_id = reject->business_reject_ref_id,
                                    .ref_template_id = reject->ref_template_id,
                                    .ref_tag_id = reject->ref_tag_id,
@@ -50,6 +53,7 @@ static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_reques
   if (!wcx_input_credit(seq->input, &hdr, &refused))
     return WCX_REQUEST_WAIT;
   (void)wcx_input_apply(seq->input, &hdr, &refused);
+  wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
   wcx_stat_add(&seq->stats->internal_sequenced, 1);
   return WCX_REQUEST_DONE;
 }
@@ -67,7 +71,7 @@ static enum wcx_request_result refuse_udp(wcx_sequencer_t *seq, const wcx_reques
   return WCX_REQUEST_DONE;
 }
 
-static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t *request, uint8_t reason, uint16_t tag, _Atomic uint64_t *counter)
+static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t *request, uint64_t mono_ns, uint8_t reason, uint16_t tag, _Atomic uint64_t *counter)
 {
   wcx_business_message_reject_t reject = {
       .transact_time = seq->input->utc_ns,
@@ -79,7 +83,7 @@ static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t 
   };
   if (has_cl_ord_id(request))
     memcpy(&reject.business_reject_ref_id, request->body, 8); /* ClOrdID stands first in every request that has one */
-  enum wcx_request_result result = is_tcp(request) ? refuse_tcp(seq, request, &reject) : refuse_udp(seq, request, &reject);
+  enum wcx_request_result result = is_tcp(request) ? refuse_tcp(seq, request, mono_ns, &reject) : refuse_udp(seq, request, &reject);
   if (result == WCX_REQUEST_DONE)
     wcx_stat_add(counter, 1);
   return result;
@@ -175,20 +179,20 @@ enum wcx_request_result wcx_sequencer_request(wcx_sequencer_t *seq, const wcx_re
   wcx_session_t *session = request->session;
   const wcx_message_header_t *header = &request->header;
   if (header->schema_id != WCX_SCHEMA_ID)
-    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0, &seq->stats->business_schema);
+    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0, &seq->stats->business_schema);
   if (!accepted(header->template_id))
-    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0, &seq->stats->business_unsupported);
+    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0, &seq->stats->business_unsupported);
   const wcx_sbe_msg_t *msg = wcx_sbe_find(header->template_id);
   uint16_t body_sz = body_of(request, msg);
   if (body_sz == 0)
-    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0, &seq->stats->business_block_length);
+    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0, &seq->stats->business_block_length);
   uint16_t tag = wcx_sbe_bad_field(msg, request->body);
   if (tag != 0)
-    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field);
+    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field);
   if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
     return goodbye(seq, request, mono_ns);
   if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
-    return is_tcp(request) ? WCX_REQUEST_WAIT : refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
+    return is_tcp(request) ? WCX_REQUEST_WAIT : refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
   enum wcx_request_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST && !is_tcp(request) ? status(seq, request) : sequence(seq, request, body_sz);
   if (result == WCX_REQUEST_DONE)
     wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
