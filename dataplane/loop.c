@@ -293,6 +293,7 @@ static uint32_t serve(wcx_loop_t *loop)
   if (time_inputs(loop, &work))
   {
     work += poll_port(loop);
+    loop->links.heard = loop->rx_drained && loop->frame_idx == loop->frame_cnt;
     work += wcx_links_step(&loop->links, loop->mono_ns);
   }
   else

@@ -38,9 +38,13 @@ static bool is_purge(const wcx_request_t *request)
   return is_tcp(request) && request->link->service == WCX_SERVICE_PURGE;
 }
 
-/* Over TCP a refusal has a number: the engine says it. */
-static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject)
+/* Over TCP a refusal has a number: the engine says it, so it is an input like any other and costs a token. */
+static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject, uint64_t mono_ns)
 {
+  wcx_throttle_t *throttle = &request->session->throttle;
+  bool admitted = wcx_pressure_judge(&seq->pressure, seq->input, WCX_THROTTLE_OTHER, mono_ns) == WCX_PRESSURE_ADMIT;
+  if (!admitted || !wcx_throttle_allows(throttle, WCX_THROTTLE_OTHER, mono_ns))
+    return WCX_REQUEST_WAIT;
   wcx_request_refused_t refused = {.business_reject_ref_id = reject->business_reject_ref_id,
                                    .ref_template_id = reject->ref_template_id,
                                    .ref_tag_id = reject->ref_tag_id,
@@ -55,6 +59,7 @@ static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_reques
   if (!wcx_input_credit(seq->input, &hdr, &refused))
     return WCX_REQUEST_WAIT;
   (void)wcx_input_apply(seq->input, &hdr, &refused);
+  wcx_throttle_take(throttle, WCX_THROTTLE_OTHER, mono_ns);
   wcx_stat_add(&seq->stats->internal_sequenced, 1);
   return WCX_REQUEST_DONE;
 }
@@ -101,7 +106,7 @@ static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t 
   else if (is_purge(request))
     result = refuse_purge(seq, request, &reject, mono_ns);
   else
-    result = refuse_tcp(seq, request, &reject);
+    result = refuse_tcp(seq, request, &reject, mono_ns);
   if (result == WCX_REQUEST_DONE)
     wcx_stat_add(counter, 1);
   return result;

@@ -20,9 +20,7 @@ static void answer_credentials(wcx_signon_t *signon, const wcx_pending_t *pendin
     (void)wcx_egress_answer(signon->egress, &pending->peer, pending->server_port, message, sizeof(message), 0);
     return;
   }
-  wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
-  if (link != NULL)
-    wcx_links_refuse(signon->links, link, message, sizeof(message), 0);
+  wcx_links_refuse(signon->links, wcx_links_judged(signon->links, pending->link, pending->generation), message, sizeof(message), 0);
 }
 
 /* Whether a copy of this Establish is being judged, waits for its ack, or has just bound this address. True when it is dealt with. */
@@ -332,11 +330,6 @@ static uint32_t accept_beside(wcx_signon_t *signon, wcx_pending_t *pending, cons
 static bool decide_link(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, const wcx_session_view_t *view, uint64_t mono_ns)
 {
   wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
-  if (link == NULL)
-  {
-    pending->state = WCX_PENDING_FREE;
-    return true;
-  }
   wcx_session_t *session = wcx_sessions_get(signon->sessions, view->session_id);
   pending->service = link->service;
   uint8_t code = judge(signon, pending, view, verdict->key_slot, session->links[link->service] != 0);
@@ -357,7 +350,7 @@ static bool logged_in(const wcx_signon_t *signon, const wcx_pending_t *pending)
   if (pending->transport == WCX_TRANSPORT_UDP)
     return true;
   const wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
-  return link != NULL && signon->sessions->sessions[link->session_idx].session_id == pending->establish.session_id;
+  return signon->sessions->sessions[link->session_idx].session_id == pending->establish.session_id;
 }
 
 /* One verdict. False when it has to wait for credit. */
@@ -370,6 +363,11 @@ static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_
     wcx_stat_add(&signon->stats->establish_late, 1);
     if (waiting)
       pending->state = WCX_PENDING_FREE;
+    return true;
+  }
+  if (pending->transport == WCX_TRANSPORT_TCP && wcx_links_judged(signon->links, pending->link, pending->generation) == NULL)
+  {
+    pending->state = WCX_PENDING_FREE; /* nobody is left to be told */
     return true;
   }
   uint32_t session_id = pending->establish.session_id;
