@@ -222,7 +222,8 @@ enum wcx_request_result wcx_sequencer_request(wcx_sequencer_t *seq, const wcx_re
   if (pressure == WCX_PRESSURE_WAIT || (!allowed && is_tcp(request)))
     return WCX_REQUEST_WAIT; /* over TCP who is too fast is read no further */
   if (pressure == WCX_PRESSURE_REFUSE)
-    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, class == WCX_THROTTLE_RISK ? &seq->stats->overload_risk : &seq->stats->overload_other, mono_ns);
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, class == WCX_THROTTLE_RISK ? &seq->stats->overload_risk : &seq->stats->overload_other,
+                  mono_ns);
   if (!allowed)
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle, mono_ns);
   enum wcx_request_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST && !is_tcp(request) ? status(seq, request) : sequence(seq, request, body_sz);

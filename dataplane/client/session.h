@@ -156,7 +156,7 @@ struct wcx_client_session
   uint64_t sent_cnt, answered_cnt, refused_cnt, not_applied_cnt;
   uint64_t established_cnt, lost_cnt; /* bindings opened; bindings ended without our wish */
   uint64_t bad_datagram_cnt;          /* over TCP: links dropped because of what came over them */
-  uint64_t bad_tag_cnt;           /* datagrams that had no right tag, ignored */
+  uint64_t bad_tag_cnt;               /* datagrams that had no right tag, ignored */
   uint64_t sequence_conflict_cnt;     /* an answer to a request that was decided as never applied: must stay 0 */
 };
 
