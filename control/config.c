@@ -247,6 +247,7 @@ static bool fill_instruments(loading_t *load)
     pad(to->symbol, sizeof(to->symbol), from->symbol, ' ');
     pad(to->base_asset, sizeof(to->base_asset), from->base_asset, ' ');
     pad(to->quote_asset, sizeof(to->quote_asset), from->quote_asset, ' ');
+    params->instrument_group[i] = (uint8_t)from->group;
     params->instrument_cnt = i + 1;
   }
   return true;
@@ -322,6 +323,14 @@ static bool fill_sessions(loading_t *load)
                                  .cancel_per_s = (uint32_t)from->cancel_per_s,
                                  .cancel_burst = (uint32_t)from->cancel_burst,
                                  .drop_copy = (uint8_t)from->drop_copy};
+    for (uint32_t k = 0; k < from->ord_type_cnt; k++)
+      to->ord_types |= 1u << from->ord_types[k];
+    for (uint32_t k = 0; k < from->instrument_group_cnt; k++)
+    {
+      if (from->instrument_groups[k] > 63)
+        return refuse(load, "sessions[%u].instrument_groups holds %" PRIu64 ": groups are 0..63", i, from->instrument_groups[k]);
+      to->instrument_groups |= UINT64_C(1) << from->instrument_groups[k];
+    }
     if (!fill_keys(load, i, to))
       return false;
     params->session_cnt = i + 1;

@@ -23,6 +23,12 @@ static const cyaml_strval_t statuses[] = {{"ReadyToTrade", WCX_SECURITY_TRADING_
                                           {"TradingHalt", WCX_SECURITY_TRADING_STATUS_TRADING_HALT},
                                           {"NotAvailableForTrading", WCX_SECURITY_TRADING_STATUS_NOT_AVAILABLE_FOR_TRADING}};
 static const cyaml_strval_t credits[] = {{"Unlimited", WCX_CREDIT_UNLIMITED}, {"Checked", WCX_CREDIT_CHECKED}};
+static const cyaml_strval_t ord_types[] = {{"Market", WCX_ORD_TYPE_MARKET},
+                                           {"Limit", WCX_ORD_TYPE_LIMIT},
+                                           {"Stop", WCX_ORD_TYPE_STOP},
+                                           {"StopLimit", WCX_ORD_TYPE_STOP_LIMIT},
+                                           {"MarketToLimit", WCX_ORD_TYPE_MARKET_TO_LIMIT},
+                                           {"Pegged", WCX_ORD_TYPE_PEGGED}};
 static const cyaml_strval_t drop_scopes[] = {{"session", WCX_DROP_SESSION}, {"account", WCX_DROP_ACCOUNT}, {"firm", WCX_DROP_FIRM}};
 static const cyaml_strval_t account_statuses[] = {{"Active", WCX_ACCOUNT_STATUS_ACTIVE}, {"CloseOnly", WCX_ACCOUNT_STATUS_CLOSE_ONLY}, {"Suspended", WCX_ACCOUNT_STATUS_SUSPENDED}};
 
@@ -74,11 +80,19 @@ static const cyaml_schema_field_t shard_fields[] = {NUMBER(wcx_raw_shard_t, shar
                                                     TEXT(wcx_raw_shard_t, snapshot_group_a, 21),
                                                     TEXT(wcx_raw_shard_t, snapshot_group_b, 21),
                                                     CYAML_FIELD_END};
-static const cyaml_schema_field_t instrument_fields[] = {
-    NUMBER(wcx_raw_instrument_t, security_id),         TEXT(wcx_raw_instrument_t, symbol, 24),     TEXT(wcx_raw_instrument_t, base_asset, 8),
-    TEXT(wcx_raw_instrument_t, quote_asset, 8),        NUMBER(wcx_raw_instrument_t, shard),        NAME(wcx_raw_instrument_t, status, statuses),
-    SIGNED(wcx_raw_instrument_t, price_exponent),      SIGNED(wcx_raw_instrument_t, qty_exponent), SIGNED(wcx_raw_instrument_t, amt_exponent),
-    NUMBER(wcx_raw_instrument_t, min_price_increment), NUMBER(wcx_raw_instrument_t, round_lot),    CYAML_FIELD_END};
+static const cyaml_schema_field_t instrument_fields[] = {NUMBER(wcx_raw_instrument_t, security_id),
+                                                         TEXT(wcx_raw_instrument_t, symbol, 24),
+                                                         TEXT(wcx_raw_instrument_t, base_asset, 8),
+                                                         TEXT(wcx_raw_instrument_t, quote_asset, 8),
+                                                         NUMBER(wcx_raw_instrument_t, shard),
+                                                         NUMBER(wcx_raw_instrument_t, group),
+                                                         NAME(wcx_raw_instrument_t, status, statuses),
+                                                         SIGNED(wcx_raw_instrument_t, price_exponent),
+                                                         SIGNED(wcx_raw_instrument_t, qty_exponent),
+                                                         SIGNED(wcx_raw_instrument_t, amt_exponent),
+                                                         NUMBER(wcx_raw_instrument_t, min_price_increment),
+                                                         NUMBER(wcx_raw_instrument_t, round_lot),
+                                                         CYAML_FIELD_END};
 static const cyaml_schema_field_t account_fields[] = {NUMBER(wcx_raw_account_t, account),
                                                       NAME(wcx_raw_account_t, credit, credits),
                                                       NAME(wcx_raw_account_t, status, account_statuses),
@@ -86,6 +100,8 @@ static const cyaml_schema_field_t account_fields[] = {NUMBER(wcx_raw_account_t, 
                                                       NUMBER(wcx_raw_account_t, firm),
                                                       CYAML_FIELD_END};
 static const cyaml_schema_value_t key_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 20)};
+static const cyaml_schema_value_t ord_type_value = {CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, uint32_t, ord_types, CYAML_ARRAY_LEN(ord_types))};
+static const cyaml_schema_value_t group_value = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint64_t)};
 static const cyaml_schema_field_t session_fields[] = {
     NUMBER(wcx_raw_session_t, session),
     NUMBER(wcx_raw_session_t, account),
@@ -96,6 +112,8 @@ static const cyaml_schema_field_t session_fields[] = {
     NUMBER(wcx_raw_session_t, cancel_per_s),
     NUMBER(wcx_raw_session_t, cancel_burst),
     NAME(wcx_raw_session_t, drop_copy, drop_scopes),
+    CYAML_FIELD_SEQUENCE_COUNT("ord_types", CYAML_FLAG_POINTER, wcx_raw_session_t, ord_types, ord_type_cnt, &ord_type_value, 0, 6),
+    CYAML_FIELD_SEQUENCE_COUNT("instrument_groups", CYAML_FLAG_POINTER, wcx_raw_session_t, instrument_groups, instrument_group_cnt, &group_value, 0, 64),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t shard_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, wcx_raw_shard_t, shard_fields)};
 static const cyaml_schema_value_t instrument_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, wcx_raw_instrument_t, instrument_fields)};
@@ -159,7 +177,7 @@ const wcx_config_range_t wcx_config_shard_ranges[] = {RANGE(wcx_raw_shard_t, sha
                                                       RANGE_POW2(wcx_raw_shard_t, retain_feed_msgs, 1024, 16777216),
                                                       RANGE(wcx_raw_shard_t, snapshot_orders_max, 1, 16777215),
                                                       RANGE_END};
-const wcx_config_range_t wcx_config_instrument_ranges[] = {RANGE(wcx_raw_instrument_t, security_id, 1, UINT32_MAX - 1),
+const wcx_config_range_t wcx_config_instrument_ranges[] = {RANGE(wcx_raw_instrument_t, security_id, 1, UINT32_MAX - 1), RANGE(wcx_raw_instrument_t, group, 0, 63),
                                                            RANGE(wcx_raw_instrument_t, min_price_increment, 1, INT64_MAX), RANGE(wcx_raw_instrument_t, round_lot, 1, INT64_MAX),
                                                            RANGE_END};
 const wcx_config_range_t wcx_config_account_ranges[] = {RANGE(wcx_raw_account_t, account, 1, UINT32_MAX - 1), RANGE(wcx_raw_account_t, self_match_prevention_id, 0, UINT32_MAX - 1),

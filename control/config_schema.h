@@ -19,7 +19,7 @@ typedef struct wcx_raw_shard
 
 typedef struct wcx_raw_instrument
 {
-  uint64_t security_id, shard;
+  uint64_t security_id, shard, group;
   char *symbol, *base_asset, *quote_asset;
   uint32_t status;
   int64_t price_exponent, qty_exponent, amt_exponent;
@@ -36,6 +36,10 @@ typedef struct wcx_raw_session
 {
   uint64_t session, account, shard, throttle_per_s, throttle_burst, cancel_per_s, cancel_burst;
   uint32_t drop_copy; /* enum wcx_drop_scope_kind */
+  uint32_t *ord_types;
+  unsigned ord_type_cnt;
+  uint64_t *instrument_groups;
+  unsigned instrument_group_cnt;
   char **access_key_ids;
   unsigned access_key_id_cnt;
 } wcx_raw_session_t;

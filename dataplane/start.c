@@ -15,6 +15,8 @@ typedef struct genesis_item
     wcx_account_definition_t account;
     wcx_session_definition_t session;
     wcx_security_definition_t instrument;
+    wcx_session_entitlement_t entitlement;
+    wcx_instrument_group_t group;
   } body;
 } genesis_item_t;
 
@@ -33,7 +35,37 @@ static bool account_is_ours(const wcx_params_t *params, const wcx_params_shard_t
   return !named && shard->shard == params->shards[0].shard;
 }
 
-/* Item 0 is Capacity, item 1 the DayRoll, then accounts, sessions and instruments of this shard. False behind the last. */
+static wcx_session_entitlement_t entitlement_of(const wcx_params_session_t *session)
+{
+  return (wcx_session_entitlement_t){.session_id = session->session_id, .instrument_groups = session->instrument_groups, .ord_types = (uint16_t)session->ord_types};
+}
+
+/* Behind the definitions, in the same order: what is not as it is at first. False behind the last. */
+static bool restriction_at(const wcx_params_t *params, const wcx_params_shard_t *shard, uint32_t left, genesis_item_t *item)
+{
+  for (uint32_t i = 0; i < params->session_cnt; i++)
+  {
+    const wcx_params_session_t *session = &params->sessions[i];
+    if (session->shard != shard->shard || (session->instrument_groups == 0 && session->ord_types == 0) || left-- != 0)
+      continue;
+    item->template_id = WCX_TEMPLATE_SESSION_ENTITLEMENT;
+    item->body_sz = sizeof(item->body.entitlement);
+    item->body.entitlement = entitlement_of(session);
+    return true;
+  }
+  for (uint32_t i = 0; i < params->instrument_cnt; i++)
+  {
+    if (params->instruments[i].market_segment_id != shard->shard || params->instrument_group[i] == 0 || left-- != 0)
+      continue;
+    item->template_id = WCX_TEMPLATE_INSTRUMENT_GROUP;
+    item->body_sz = sizeof(item->body.group);
+    item->body.group = (wcx_instrument_group_t){.security_id = params->instruments[i].security_id, .group = params->instrument_group[i]};
+    return true;
+  }
+  return false;
+}
+
+/* Item 0 is Capacity, item 1 the DayRoll, then accounts, sessions and instruments of this shard, then restrictions. False behind the last. */
 static bool genesis_at(const wcx_start_t *start, uint32_t idx, genesis_item_t *item)
 {
   const wcx_params_t *params = start->params;
@@ -80,12 +112,34 @@ static bool genesis_at(const wcx_start_t *start, uint32_t idx, genesis_item_t *i
       item->body.instrument = params->instruments[i];
       return true;
     }
-  return false;
+  return restriction_at(params, shard, left, item);
+}
+
+/* What the configuration does not restrict, the journal must not restrict either. */
+static const char *restriction_differs(const wcx_start_t *start, const genesis_item_t *item)
+{
+  const wcx_params_t *params = start->params;
+  const wcx_engine_t *engine = start->input->engine;
+  for (uint32_t i = 0; item->template_id == WCX_TEMPLATE_SESSION_DEFINITION && i < params->session_cnt; i++)
+  {
+    wcx_session_entitlement_t wanted = entitlement_of(&params->sessions[i]);
+    if (wanted.session_id == item->body.session.session_id)
+      return wcx_engine_genesis_differs(engine, WCX_TEMPLATE_SESSION_ENTITLEMENT, &wanted);
+  }
+  for (uint32_t i = 0; item->template_id == WCX_TEMPLATE_SECURITY_DEFINITION && i < params->instrument_cnt; i++)
+  {
+    wcx_instrument_group_t wanted = {.security_id = params->instruments[i].security_id, .group = params->instrument_group[i]};
+    if (wanted.security_id == item->body.instrument.security_id)
+      return wcx_engine_genesis_differs(engine, WCX_TEMPLATE_INSTRUMENT_GROUP, &wanted);
+  }
+  return NULL;
 }
 
 static void check_genesis(const wcx_start_t *start, const genesis_item_t *item)
 {
   const char *differs = item->template_id == WCX_TEMPLATE_DAY_ROLL ? NULL : wcx_engine_genesis_differs(start->input->engine, item->template_id, &item->body);
+  if (differs == NULL && start->genesis_seq < start->cut_seq) /* a genesis that was cut short has restrictions to come */
+    differs = restriction_differs(start, item);
   if (differs != NULL)
     WCX_DIE("shard %u: the configuration differs from the journal: %s. The journal wins: put the old value back into the configuration (wcxctl instrument list and "
             "session list show what the journal holds), or start with an empty state directory. Journaling a change with wcxctl is not built yet",

@@ -1,6 +1,7 @@
 /* Definitions: instruments, accounts, sessions, capacity, the day. Each is checked by wcx_engine_definition_error before it is journaled and applied. */
 #include "engine/auction.h"
 #include "engine/emit.h"
+#include "engine/entitle.h"
 #include "engine/risk_define.h"
 #include "engine/say.h"
 #include "engine/sbe_meta.h"
@@ -282,6 +283,16 @@ const char *wcx_engine_definition_error(const wcx_engine_t *engine, const wcx_re
     READ(wcx_fee_tier_definition_t, def, body);
     return wcx_fee_tier_error(&def);
   }
+  case WCX_TEMPLATE_SESSION_ENTITLEMENT:
+  {
+    READ(wcx_session_entitlement_t, entitlement, body);
+    return wcx_entitlement_error(engine, &entitlement);
+  }
+  case WCX_TEMPLATE_INSTRUMENT_GROUP:
+  {
+    READ(wcx_instrument_group_t, group, body);
+    return wcx_group_error(engine, &group);
+  }
   case WCX_TEMPLATE_KILL_SWITCH:
   {
     READ(wcx_kill_switch_t, kill, body);
@@ -373,6 +384,18 @@ void wcx_define(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *b
     wcx_fee_tier_define(engine, &def);
     break;
   }
+  case WCX_TEMPLATE_SESSION_ENTITLEMENT:
+  {
+    READ(wcx_session_entitlement_t, entitlement, body);
+    wcx_entitlement_set(engine, &entitlement);
+    break;
+  }
+  case WCX_TEMPLATE_INSTRUMENT_GROUP:
+  {
+    READ(wcx_instrument_group_t, group, body);
+    wcx_group_set(engine, &group);
+    break;
+  }
   default: /* DayRoll: the only one left that has no error */
   {
     READ(wcx_day_roll_t, day, body);
@@ -425,6 +448,24 @@ const char *wcx_engine_genesis_differs(const wcx_engine_t *engine, uint16_t temp
       return say("SessionID %u is not in the journal", def.session_id);
     wcx_session_definition_t held = {.session_id = def.session_id, .account = engine->sessions[idx].account};
     return first_difference(template_id, def.session_id, &def, &held);
+  }
+  case WCX_TEMPLATE_SESSION_ENTITLEMENT:
+  {
+    READ(wcx_session_entitlement_t, def, body);
+    uint32_t idx = wcx_idmap_find(&engine->session_map, def.session_id);
+    if (idx == WCX_IDX_NONE)
+      return say("SessionID %u is not in the journal", def.session_id);
+    wcx_session_entitlement_t held = {.session_id = def.session_id, .instrument_groups = engine->entitlements[idx].groups, .ord_types = engine->entitlements[idx].ord_types};
+    return first_difference(template_id, def.session_id, &def, &held);
+  }
+  case WCX_TEMPLATE_INSTRUMENT_GROUP:
+  {
+    READ(wcx_instrument_group_t, def, body);
+    uint32_t idx = wcx_idmap_find(&engine->instrument_map, def.security_id);
+    if (idx == WCX_IDX_NONE)
+      return say("SecurityID %u is not in the journal", def.security_id);
+    wcx_instrument_group_t held = {.security_id = def.security_id, .group = engine->instruments[idx].group};
+    return first_difference(template_id, def.security_id, &def, &held);
   }
   case WCX_TEMPLATE_CAPACITY:
   {

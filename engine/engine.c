@@ -4,6 +4,7 @@
 
 #include "engine/auction.h"
 #include "engine/emit.h"
+#include "engine/entitle.h"
 #include "engine/mmp.h"
 #include "engine/plain.h"
 #include "engine/quote.h"
@@ -76,6 +77,7 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   engine->instruments = take(arena, limits->instruments_max, sizeof(wcx_instrument_t));
   engine->sessions = take(arena, limits->sessions_max, sizeof(wcx_session_t));
   engine->accounts = take(arena, limits->accounts_max, sizeof(wcx_account_t));
+  engine->entitlements = take(arena, limits->sessions_max, sizeof(wcx_entitlement_t));
   lay_out_map(&engine->instrument_map, arena, limits->instruments_max);
   lay_out_map(&engine->session_map, arena, limits->sessions_max);
   lay_out_map(&engine->account_map, arena, limits->accounts_max);
@@ -310,6 +312,8 @@ static inline bool apply_plain(wcx_engine_t *engine, const wcx_record_hdr_t *hdr
   if (__builtin_expect(idx == WCX_IDX_NONE || hdr->client_seq == 0, 0))
     return false;
   wcx_session_t *session = &engine->sessions[idx];
+  if (wcx_restricted(engine, session))
+    return false;
   bool done = false;
   if (hdr->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE && hdr->body_sz >= sizeof(wcx_new_order_single_t))
     done = wcx_plain_new(engine, session, body);

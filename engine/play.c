@@ -398,6 +398,8 @@ static const char *not_taken(const input_t *input)
   case WCX_TEMPLATE_BALANCE_ADJUSTMENT:
   case WCX_TEMPLATE_LIMIT_UPDATE:
   case WCX_TEMPLATE_FEE_TIER_DEFINITION:
+  case WCX_TEMPLATE_SESSION_ENTITLEMENT:
+  case WCX_TEMPLATE_INSTRUMENT_GROUP:
     return NULL;
   default:
     return "this message is not an input of the engine";

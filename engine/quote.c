@@ -2,6 +2,7 @@
 
 #include "engine/emit.h"
 #include "engine/enter.h"
+#include "engine/entitle.h"
 #include "engine/mmp.h"
 #include "engine/report.h"
 #include "engine/risk.h"
@@ -81,6 +82,8 @@ static void withdraw(wcx_engine_t *engine, const wcx_session_t *session, uint8_t
 /* RULES.md section 2 from 8 on: locks and the freeze are the message's. */
 static enum wcx_reject check(const wcx_engine_t *engine, const batch_t *batch, const wcx_instrument_t *instrument, wcx_terms_t *terms)
 {
+  if (!wcx_entitled(engine, batch->session, instrument, WCX_ORD_TYPE_LIMIT))
+    return WCX_REJECT_NOT_GRANTED;
   wcx_verdict_t verdict = wcx_check_standing(batch->session, batch->account, instrument, terms);
   if (verdict.reject == WCX_REJECT_NONE)
     verdict = wcx_check_terms(engine, instrument, terms);

@@ -2,6 +2,7 @@
 #include "engine/auction.h"
 #include "engine/emit.h"
 #include "engine/enter.h"
+#include "engine/entitle.h"
 #include "engine/mmp.h"
 #include "engine/report.h"
 #include "engine/risk.h"
@@ -136,6 +137,8 @@ static wcx_verdict_t check_new(const wcx_engine_t *engine, const wcx_session_t *
     return wcx_refuse(WCX_REJECT_UNKNOWN_ACCOUNT);
   if (!wcx_session_entitled(session, request->account))
     return wcx_refuse(WCX_REJECT_NOT_ENTITLED);
+  if (!wcx_entitled(engine, session, instrument, request->ord_type))
+    return wcx_refuse(WCX_REJECT_NOT_GRANTED);
   if (!is_plain(request))
   {
     enum wcx_reject reject = check_characteristics(engine, instrument, request);

@@ -443,7 +443,7 @@ enum wcx_exec_inst
   WCX_EXEC_INST_ALL_OR_NONE = 1 << 6,
 };
 
-#define WCX_SBE_TEMPLATE_MAX 418u
+#define WCX_SBE_TEMPLATE_MAX 420u
 
 enum wcx_template
 {
@@ -508,6 +508,8 @@ enum wcx_template
   WCX_TEMPLATE_FEE_TIER_DEFINITION = 416,
   WCX_TEMPLATE_VOLATILITY_RULE = 417,
   WCX_TEMPLATE_REQUEST_REFUSED = 418,
+  WCX_TEMPLATE_SESSION_ENTITLEMENT = 419,
+  WCX_TEMPLATE_INSTRUMENT_GROUP = 420,
 };
 
 typedef struct wcx_establish
@@ -1874,6 +1876,34 @@ static_assert(offsetof(wcx_request_refused_t, business_reject_reason) == 12, "Re
 static_assert(offsetof(wcx_request_refused_t, pad3) == 13, "RequestRefused.Pad3");
 static_assert(offsetof(wcx_request_refused_t, reserved) == 16, "RequestRefused.Reserved");
 static_assert(offsetof(wcx_request_refused_t, reserved2) == 24, "RequestRefused.Reserved2");
+
+typedef struct wcx_session_entitlement
+{
+  uint64_t instrument_groups;
+  uint32_t session_id;
+  uint16_t ord_types;
+  uint8_t pad2[2];
+  uint64_t reserved;
+} wcx_session_entitlement_t;
+static_assert(sizeof(wcx_session_entitlement_t) == 24, "SessionEntitlement block length");
+static_assert(offsetof(wcx_session_entitlement_t, instrument_groups) == 0, "SessionEntitlement.InstrumentGroups");
+static_assert(offsetof(wcx_session_entitlement_t, session_id) == 8, "SessionEntitlement.SessionID");
+static_assert(offsetof(wcx_session_entitlement_t, ord_types) == 12, "SessionEntitlement.OrdTypes");
+static_assert(offsetof(wcx_session_entitlement_t, pad2) == 14, "SessionEntitlement.Pad2");
+static_assert(offsetof(wcx_session_entitlement_t, reserved) == 16, "SessionEntitlement.Reserved");
+
+typedef struct wcx_instrument_group
+{
+  uint32_t security_id;
+  uint8_t group;
+  uint8_t pad3[3];
+  uint64_t reserved;
+} wcx_instrument_group_t;
+static_assert(sizeof(wcx_instrument_group_t) == 16, "InstrumentGroup block length");
+static_assert(offsetof(wcx_instrument_group_t, security_id) == 0, "InstrumentGroup.SecurityID");
+static_assert(offsetof(wcx_instrument_group_t, group) == 4, "InstrumentGroup.Group");
+static_assert(offsetof(wcx_instrument_group_t, pad3) == 5, "InstrumentGroup.Pad3");
+static_assert(offsetof(wcx_instrument_group_t, reserved) == 8, "InstrumentGroup.Reserved");
 
 /* clang-format on */
 #endif

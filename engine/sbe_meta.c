@@ -1033,6 +1033,19 @@ static const wcx_sbe_field_t fields_request_refused[] = {
   {"Reserved", NULL, 5998, 16, 8, WCX_SBE_PAD, 0},
   {"Reserved2", NULL, 5996, 24, 8, WCX_SBE_U64, 0},
 };
+static const wcx_sbe_field_t fields_session_entitlement[] = {
+  {"InstrumentGroups", NULL, 5161, 0, 8, WCX_SBE_U64, 0},
+  {"SessionID", NULL, 5006, 8, 4, WCX_SBE_U32, 0},
+  {"OrdTypes", NULL, 5162, 12, 2, WCX_SBE_U16, 0},
+  {"Pad2", NULL, 5999, 14, 2, WCX_SBE_PAD, 0},
+  {"Reserved", NULL, 5998, 16, 8, WCX_SBE_PAD, 0},
+};
+static const wcx_sbe_field_t fields_instrument_group[] = {
+  {"SecurityID", NULL, 48, 0, 4, WCX_SBE_U32, 0},
+  {"Group", NULL, 5163, 4, 1, WCX_SBE_U8, 0},
+  {"Pad3", NULL, 5999, 5, 3, WCX_SBE_PAD, 0},
+  {"Reserved", NULL, 5998, 8, 8, WCX_SBE_PAD, 0},
+};
 
 const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"Establish", fields_establish, 14, 1, 112, 1, NULL, NULL, 0, 0},
@@ -1096,8 +1109,10 @@ const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"FeeTierDefinition", fields_fee_tier_definition, 5, 416, 16, 2, NULL, NULL, 0, 0},
   {"VolatilityRule", fields_volatility_rule, 6, 417, 40, 2, NULL, NULL, 0, 0},
   {"RequestRefused", fields_request_refused, 7, 418, 32, 2, NULL, NULL, 0, 0},
+  {"SessionEntitlement", fields_session_entitlement, 5, 419, 24, 2, NULL, NULL, 0, 0},
+  {"InstrumentGroup", fields_instrument_group, 4, 420, 16, 2, NULL, NULL, 0, 0},
 };
-const uint32_t wcx_sbe_msg_cnt = 61;
+const uint32_t wcx_sbe_msg_cnt = 63;
 
 const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1] = {
   [1] = 1,
@@ -1161,5 +1176,7 @@ const uint8_t wcx_sbe_place[WCX_SBE_TEMPLATE_MAX + 1] = {
   [416] = 59,
   [417] = 60,
   [418] = 61,
+  [419] = 62,
+  [420] = 63,
 };
 /* clang-format on */

@@ -71,12 +71,14 @@ const wcx_snapshot_field_t wcx_snapshot_fields[] = {
     DERIVED(instruments),
     DERIVED(sessions),
     DERIVED(accounts),
+    DERIVED(entitlements),
     DERIVED(instrument_map),
     DERIVED(session_map),
     DERIVED(account_map),
     KEPT(instrument_cnt),
     KEPT(session_cnt),
     KEPT(account_cnt),
+    KEPT(restricted_cnt),
     DERIVED(dirty_cnt),
     DERIVED(dirty),
     KEPT(break_cnt),
@@ -205,6 +207,7 @@ const wcx_snapshot_section_t wcx_snapshot_sections[] = {
     TABLE(WCX_SNAPSHOT_FEE_TIERS, wcx_fee_tier_t, assets.fee_tiers, 0, fee_tiers_used, NULL, NULL, "shard"),
     TABLE(WCX_SNAPSHOT_BALANCES, wcx_balance_t, balances.records, 0, balances_used, NULL, NULL, "accounts_max"),
     TABLE(WCX_SNAPSHOT_MMP_GROUPS, wcx_mmp_group_t, mmp_groups, 0, mmp_groups_used, NULL, NULL, "sessions_max"),
+    TABLE(WCX_SNAPSHOT_ENTITLEMENTS, wcx_entitlement_t, entitlements, 0, sessions_used, NULL, NULL, "sessions_max"),
     TABLE(WCX_SNAPSHOT_BREAKS, uint64_t, breaks, 0, breaks_used, NULL, NULL, "shard"),
 };
 const uint32_t wcx_snapshot_section_cnt = sizeof(wcx_snapshot_sections) / sizeof(wcx_snapshot_sections[0]);

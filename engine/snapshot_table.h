@@ -29,6 +29,7 @@ enum wcx_snapshot_id
   WCX_SNAPSHOT_BALANCES = 12,
   WCX_SNAPSHOT_MMP_GROUPS = 13,
   WCX_SNAPSHOT_BREAKS = 14,
+  WCX_SNAPSHOT_ENTITLEMENTS = 15,
 };
 
 enum wcx_field_kind

@@ -52,7 +52,8 @@ typedef struct wcx_instrument
   int64_t told_paired_qty;
   int64_t told_imbalance_qty;
   uint8_t told_side;
-  uint8_t pad[3];
+  uint8_t group; /* for entitlements (entitle.h): a term of the digest of its own */
+  uint8_t pad[2];
   uint32_t timer_pos;     /* in the heap of deadlines; 0: none */
   uint32_t phase_head[2]; /* orders of the opening, of the closing auction, by place: unseen before it, in the book while it holds */
   uint32_t phase_tail[2];
@@ -125,6 +126,15 @@ typedef struct wcx_session
 static_assert(sizeof(wcx_session_t) == 128, "session: two lines");
 static_assert(offsetof(wcx_session_t, cod_deadline_ns) == 64, "session: second line");
 
+/* What a session may do beside its account; all zero: everything. */
+typedef struct wcx_entitlement
+{
+  uint64_t groups;    /* bit per group of instruments; 0: all */
+  uint16_t ord_types; /* bit per OrdType; 0: all */
+  uint8_t pad[6];
+} wcx_entitlement_t;
+static_assert(sizeof(wcx_entitlement_t) == 16, "entitlement");
+
 #define WCX_DIRTY_MAX 64u
 
 struct wcx_engine
@@ -164,12 +174,14 @@ struct wcx_engine
   wcx_instrument_t *instruments;
   wcx_session_t *sessions;
   wcx_account_t *accounts;
+  wcx_entitlement_t *entitlements; /* by session index */
   wcx_idmap_t instrument_map;
   wcx_idmap_t session_map;
   wcx_idmap_t account_map;
   uint32_t instrument_cnt;
   uint32_t session_cnt;
   uint32_t account_cnt;
+  uint32_t restricted_cnt; /* sessions that may not do everything */
   /* sessions whose hash must be renewed before the digest is read; apply() settles them when there are WCX_DIRTY_MAX */
   uint32_t dirty_cnt;
   uint32_t *dirty; /* sessions_max */

@@ -1,5 +1,5 @@
+#include "engine/entitle.h"
 #include "engine/mmp.h"
-
 #include "engine/trade_break.h"
 
 /* Every kind of record has its own key, so that equal bytes of different kinds never cancel out. */
@@ -194,6 +194,7 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
     wcx_digest_add(&sum, wcx_account_hash(&engine->accounts[i], i));
   wcx_digest_add(&sum, wcx_balance_digest_full(engine));
   wcx_digest_add(&sum, wcx_mmp_digest(engine));
+  wcx_digest_add(&sum, wcx_entitle_digest_full(engine));
   for (uint32_t i = 0; i < WCX_BREAKS_MAX; i++)
     wcx_digest_add(&sum, wcx_trade_break_hash(engine, i));
   return sum;

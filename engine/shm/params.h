@@ -47,8 +47,10 @@ typedef struct wcx_params_session
   uint32_t throttle_burst;
   uint32_t cancel_per_s; /* cancels have a bucket of their own */
   uint32_t cancel_burst;
+  uint32_t ord_types;         /* as in SessionEntitlement */
+  uint64_t instrument_groups; /* the same */
 } wcx_params_session_t;
-static_assert(sizeof(wcx_params_session_t) == 68, "params session");
+static_assert(sizeof(wcx_params_session_t) == 80, "params session");
 
 typedef struct wcx_params_shard
 {
@@ -106,6 +108,7 @@ typedef struct wcx_params
   wcx_params_shard_t shards[WCX_SHARDS_MAX];
   wcx_params_session_t sessions[WCX_PARAMS_SESSIONS_MAX];
   wcx_security_definition_t instruments[WCX_PARAMS_INSTRUMENTS_MAX]; /* MarketSegmentID = shard */
+  uint8_t instrument_group[WCX_PARAMS_INSTRUMENTS_MAX];
   wcx_account_definition_t accounts[WCX_PARAMS_ACCOUNTS_MAX];
 } wcx_params_t;
 
