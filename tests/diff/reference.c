@@ -520,7 +520,7 @@ bool ref_session(const ref_t *ref, uint32_t session_id, wcx_session_view_t *view
                                .next_client_seq = session->next_client_seq,
                                .next_server_seq = session->next_server_seq,
                                .last_cl_ord_id = session->last_cl_ord_id,
-                               .open = session->uuid[1] != 0 || session->uuid[2] != 0,
+                               .open = (uint8_t)((session->uuid[1] != 0) << 1 | (session->uuid[2] != 0) << 2),
                                .cod = session->cod};
   for (uint32_t i = 0; i < ref->live.cnt; i++)
     view->open_orders += ref->live.at[i]->session == idx;
