@@ -319,6 +319,8 @@ static bool fill_sessions(loading_t *load)
                                  .shard = (uint16_t)from->shard,
                                  .throttle_per_s = (uint32_t)from->throttle_per_s,
                                  .throttle_burst = (uint32_t)from->throttle_burst,
+                                 .cancel_per_s = (uint32_t)from->cancel_per_s,
+                                 .cancel_burst = (uint32_t)from->cancel_burst,
                                  .drop_copy = (uint8_t)from->drop_copy};
     if (!fill_keys(load, i, to))
       return false;

@@ -93,6 +93,8 @@ static const cyaml_schema_field_t session_fields[] = {
     CYAML_FIELD_SEQUENCE_COUNT("access_key_ids", CYAML_FLAG_POINTER, wcx_raw_session_t, access_key_ids, access_key_id_cnt, &key_value, 1, 2),
     NUMBER(wcx_raw_session_t, throttle_per_s),
     NUMBER(wcx_raw_session_t, throttle_burst),
+    NUMBER(wcx_raw_session_t, cancel_per_s),
+    NUMBER(wcx_raw_session_t, cancel_burst),
     NAME(wcx_raw_session_t, drop_copy, drop_scopes),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t shard_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, wcx_raw_shard_t, shard_fields)};
@@ -162,8 +164,9 @@ const wcx_config_range_t wcx_config_instrument_ranges[] = {RANGE(wcx_raw_instrum
                                                            RANGE_END};
 const wcx_config_range_t wcx_config_account_ranges[] = {RANGE(wcx_raw_account_t, account, 1, UINT32_MAX - 1), RANGE(wcx_raw_account_t, self_match_prevention_id, 0, UINT32_MAX - 1),
                                                         RANGE(wcx_raw_account_t, firm, 0, UINT32_MAX - 1), RANGE_END};
-const wcx_config_range_t wcx_config_session_ranges[] = {RANGE(wcx_raw_session_t, session, 1, 999999999), RANGE(wcx_raw_session_t, throttle_per_s, 1, 10000000),
-                                                        RANGE(wcx_raw_session_t, throttle_burst, 1, 1000000), RANGE_END};
+const wcx_config_range_t wcx_config_session_ranges[] = {RANGE(wcx_raw_session_t, session, 1, 999999999),      RANGE(wcx_raw_session_t, throttle_per_s, 1, 10000000),
+                                                        RANGE(wcx_raw_session_t, throttle_burst, 1, 1000000), RANGE(wcx_raw_session_t, cancel_per_s, 1, 10000000),
+                                                        RANGE(wcx_raw_session_t, cancel_burst, 1, 1000000),   RANGE_END};
 
 static const wcx_config_settable_key_t settable[] = {
     {"production", offsetof(wcx_raw_t, production), WCX_CONFIG_SET_BOOL},

@@ -34,7 +34,7 @@ typedef struct wcx_raw_account
 
 typedef struct wcx_raw_session
 {
-  uint64_t session, account, shard, throttle_per_s, throttle_burst;
+  uint64_t session, account, shard, throttle_per_s, throttle_burst, cancel_per_s, cancel_burst;
   uint32_t drop_copy; /* enum wcx_drop_scope_kind */
   char **access_key_ids;
   unsigned access_key_id_cnt;

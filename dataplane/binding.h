@@ -15,10 +15,10 @@
 #ifndef WCX_DATAPLANE_BINDING_H
 #define WCX_DATAPLANE_BINDING_H
 
-#include "dataplane/limit.h"
 #include "dataplane/mold.h"
 #include "dataplane/net.h"
 #include "dataplane/retain.h"
+#include "dataplane/throttle.h"
 #include "engine/sbe.h"
 #include "engine/shm/params.h"
 
@@ -62,6 +62,7 @@ typedef struct wcx_binding
   uint32_t hash_next; /* chain of a bucket */
   uint32_t used_pos;  /* place in the list of used bindings */
   uint32_t pad2;
+  wcx_tag_key_t tag_key;           /* peer.tag points here when datagrams carry a tag */
   wcx_establish_t establish;       /* as received */
   uint8_t ack[WCX_BINDING_ACK_SZ]; /* as sent */
 } wcx_binding_t;
@@ -76,8 +77,7 @@ typedef struct wcx_session
   uint8_t drop_known;           /* these have been looked up */
   uint8_t drop_copy;            /* enum wcx_drop_scope_kind: what it may read */
   uint16_t pad;
-  wcx_rate_t rate;
-  wcx_bucket_t throttle;
+  wcx_throttle_t throttle;
   wcx_retain_t retain;
 } wcx_session_t;
 

@@ -304,7 +304,11 @@ static uint32_t next_packet(wcx_links_t *links, wcx_link_t *link, wcx_soup_packe
 static void read_link(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
 {
   if (link->state == WCX_LINK_DRAIN)
+  {
+    if (wcx_tcp_conn(links->tcp, wcx_link_idx(links, link))->state == WCX_TCP_GONE)
+      wcx_link_release(links, link, true); /* what it is owed cannot be written any more */
     return;
+  }
   if (link->slow)
   {
     if (close_for(links, link, WCX_SESSION_CLOSE_REASON_SLOW_CONSUMER, WCX_TERMINATE_CODE_SLOW_CONSUMER, mono_ns) == PACKET_WAIT)
@@ -363,7 +367,7 @@ static void look_at(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
       wcx_link_release(links, link, true);
     return;
   }
-  if (!link->waiting && mono_ns - link->last_rx_ns > link->timeout_ns)
+  if (links->heard && !link->waiting && mono_ns - link->last_rx_ns > link->timeout_ns)
   {
     if (close_for(links, link, WCX_SESSION_CLOSE_REASON_KEEP_ALIVE_EXPIRED, WCX_TERMINATE_CODE_KEEP_ALIVE_EXPIRED, mono_ns) == PACKET_END)
       wcx_stat_add(&links->stats->keepalive_expired, 1);

@@ -92,6 +92,8 @@ typedef struct wcx_links
   uint32_t readers_due; /* something passed that they may want */
   uint32_t waiting_head;
   uint32_t waiting_cnt;
+  uint32_t heard; /* no frame is unread: who has said nothing is silent */
+  uint32_t pad;
   wcx_link_t *links;
   uint32_t *used;
   uint32_t *dirty;

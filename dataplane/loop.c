@@ -252,6 +252,8 @@ static void account(wcx_loop_t *loop, uint32_t work, uint32_t passed)
   wcx_region_dataplane_state_t *state = &loop->shm->dataplane;
   wcx_stat_add(&loop->stats->loop_turns, 1);
   atomic_store_explicit(&state->loop_ns, loop->mono_ns, memory_order_relaxed);
+  if (loop->serving)
+    atomic_store_explicit(&state->pressure, wcx_pressure_rung(&loop->sequencer.pressure, &loop->input, loop->mono_ns), memory_order_relaxed);
   if (work == 0)
     return;
   wcx_stat_add(&loop->stats->loop_busy_turns, 1);
@@ -276,7 +278,7 @@ static void begin_serving(wcx_loop_t *loop)
     wcx_session_t *session = wcx_sessions_find(&loop->sessions, params->session_id);
     if (session == NULL)
       continue;
-    session->rate = wcx_rate_of(params->throttle_per_s, params->throttle_burst);
+    wcx_throttle_configure(&session->throttle, params);
     session->drop_copy = params->drop_copy;
   }
   loop->next_day_ns = (loop->input.utc_ns / DAY_NS + 1) * DAY_NS;
@@ -291,6 +293,7 @@ static uint32_t serve(wcx_loop_t *loop)
   if (time_inputs(loop, &work))
   {
     work += poll_port(loop);
+    loop->links.heard = loop->rx_drained && loop->frame_idx == loop->frame_cnt;
     work += wcx_links_step(&loop->links, loop->mono_ns);
   }
   else
@@ -541,6 +544,11 @@ bool wcx_loop_serving(const wcx_loop_t *loop)
 const char *wcx_loop_waiting_for(const wcx_loop_t *loop)
 {
   return wcx_start_waiting_for(&loop->start);
+}
+
+uint64_t wcx_loop_define(wcx_loop_t *loop, uint16_t template_id, const void *body, uint16_t body_sz)
+{
+  return wcx_input_internal(&loop->input, template_id, 0, 0, body, body_sz);
 }
 
 const wcx_engine_t *wcx_loop_engine(const wcx_loop_t *loop)

@@ -38,9 +38,13 @@ static bool is_purge(const wcx_request_t *request)
   return is_tcp(request) && request->link->service == WCX_SERVICE_PURGE;
 }
 
-/* Over TCP a refusal has a number: the engine says it. */
-static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject)
+/* Over TCP a refusal has a number: the engine says it, so it is an input like any other and costs a token. */
+static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject, uint64_t mono_ns)
 {
+  wcx_throttle_t *throttle = &request->session->throttle;
+  bool admitted = wcx_pressure_judge(&seq->pressure, seq->input, WCX_THROTTLE_OTHER, mono_ns) == WCX_PRESSURE_ADMIT;
+  if (!admitted || !wcx_throttle_allows(throttle, WCX_THROTTLE_OTHER, mono_ns))
+    return WCX_REQUEST_WAIT;
   wcx_request_refused_t refused = {.business_reject_ref_id = reject->business_reject_ref_id,
                                    .ref_template_id = reject->ref_template_id,
                                    .ref_tag_id = reject->ref_tag_id,
@@ -55,6 +59,7 @@ static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_reques
   if (!wcx_input_credit(seq->input, &hdr, &refused))
     return WCX_REQUEST_WAIT;
   (void)wcx_input_apply(seq->input, &hdr, &refused);
+  wcx_throttle_take(throttle, WCX_THROTTLE_OTHER, mono_ns);
   wcx_stat_add(&seq->stats->internal_sequenced, 1);
   return WCX_REQUEST_DONE;
 }
@@ -101,7 +106,7 @@ static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t 
   else if (is_purge(request))
     result = refuse_purge(seq, request, &reject, mono_ns);
   else
-    result = refuse_tcp(seq, request, &reject);
+    result = refuse_tcp(seq, request, &reject, mono_ns);
   if (result == WCX_REQUEST_DONE)
     wcx_stat_add(counter, 1);
   return result;
@@ -211,11 +216,19 @@ enum wcx_request_result wcx_sequencer_request(wcx_sequencer_t *seq, const wcx_re
     return sequence(seq, request, body_sz);          /* not throttled: it takes risk away */
   if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
     return goodbye(seq, request, mono_ns);
-  if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
-    return is_tcp(request) ? WCX_REQUEST_WAIT : refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle, mono_ns);
+  enum wcx_throttle_class class = wcx_throttle_class_of(header->template_id, request->body);
+  enum wcx_pressure_verdict pressure = wcx_pressure_judge(&seq->pressure, seq->input, class, mono_ns);
+  bool allowed = pressure == WCX_PRESSURE_ADMIT && wcx_throttle_allows(&session->throttle, class, mono_ns);
+  if (pressure == WCX_PRESSURE_WAIT || (!allowed && is_tcp(request)))
+    return WCX_REQUEST_WAIT; /* over TCP who is too fast is read no further */
+  if (pressure == WCX_PRESSURE_REFUSE)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, class == WCX_THROTTLE_RISK ? &seq->stats->overload_risk : &seq->stats->overload_other,
+                  mono_ns);
+  if (!allowed)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle, mono_ns);
   enum wcx_request_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST && !is_tcp(request) ? status(seq, request) : sequence(seq, request, body_sz);
   if (result == WCX_REQUEST_DONE)
-    wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
+    wcx_throttle_take(&session->throttle, class, mono_ns);
   return result;
 }
 
@@ -284,6 +297,17 @@ bool wcx_sequencer_receive(wcx_sequencer_t *seq, const wcx_datagram_t *datagram,
   {
     wcx_stat_add(&seq->stats->rx_drop_session, 1);
     return true;
+  }
+  if (binding->peer.tag != NULL && !wcx_tag_fits(binding->peer.tag, datagram->payload, datagram->len))
+  {
+    wcx_stat_add(&seq->stats->rx_drop_tag, 1);
+    return true;
+  }
+  wcx_mold_t tagged = *mold;
+  if (binding->peer.tag != NULL && (uint32_t)(mold->end - mold->blocks) >= WCX_TAG_SZ)
+  {
+    tagged.end -= WCX_TAG_SZ;
+    mold = &tagged;
   }
   if (!wcx_mold_sound(mold, 8) || mold->sequence > UINT64_MAX - UINT16_MAX)
   {

@@ -20,9 +20,7 @@ static void answer_credentials(wcx_signon_t *signon, const wcx_pending_t *pendin
     (void)wcx_egress_answer(signon->egress, &pending->peer, pending->server_port, message, sizeof(message), 0);
     return;
   }
-  wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
-  if (link != NULL)
-    wcx_links_refuse(signon->links, link, message, sizeof(message), 0);
+  wcx_links_refuse(signon->links, wcx_links_judged(signon->links, pending->link, pending->generation), message, sizeof(message), 0);
 }
 
 /* Whether a copy of this Establish is being judged, waits for its ack, or has just bound this address. True when it is dealt with. */
@@ -40,7 +38,8 @@ static bool receive_copy(wcx_signon_t *signon, const wcx_peer_t *from, const wcx
   if (binding == NULL || !binding->acked || !wcx_peer_equal(&binding->peer, from) || memcmp(&binding->establish, establish, sizeof(*establish)) != 0)
     return false;
   wcx_stat_add(&signon->stats->establish_repeated, 1);
-  (void)wcx_egress_answer(signon->egress, from, binding->server_port, binding->ack, sizeof(binding->ack), binding->opened_seq);
+  memcpy(binding->peer.mac, from->mac, sizeof(from->mac));
+  (void)wcx_egress_answer(signon->egress, &binding->peer, binding->server_port, binding->ack, sizeof(binding->ack), binding->opened_seq);
   return true;
 }
 
@@ -150,8 +149,9 @@ static uint8_t judge(const wcx_signon_t *signon, const wcx_pending_t *pending, c
   if (taken && (establish->flags & FLAG_TAKE_OVER) == 0)
     return WCX_ESTABLISH_REJECT_CODE_ALREADY_ESTABLISHED;
   bool is_drop_copy = pending->service == WCX_SERVICE_DROP_COPY;
-  if ((establish->flags & FLAG_TAG) != 0 || ((establish->flags & FLAG_DROP_COPY) != 0) != is_drop_copy)
-    return WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED; /* a tag is not built; a drop copy has a port of its own, and its flag */
+  bool is_tagged = (establish->flags & FLAG_TAG) != 0;
+  if ((is_tagged && pending->transport == WCX_TRANSPORT_TCP) || ((establish->flags & FLAG_DROP_COPY) != 0) != is_drop_copy)
+    return WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED; /* tags are for datagrams; a drop copy has a port of its own, and its flag */
   return 0;
 }
 
@@ -176,6 +176,27 @@ bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_se
 static uint8_t journaled_transport(const wcx_pending_t *pending)
 {
   return pending->transport == WCX_TRANSPORT_UDP ? WCX_TRANSPORT_UDP : WCX_TRANSPORT_OF(pending->service);
+}
+
+/* A UUID that is not new changes nothing, so it is no input: whoever repeats recorded Establishes would fill the journal. The answer mentions state and waits at
+   the gate. */
+static uint32_t refuse_repeated(wcx_signon_t *signon, wcx_pending_t *pending, uint8_t code)
+{
+  wcx_establish_reject_t reject = {.uuid = pending->establish.uuid, .request_timestamp = pending->establish.request_timestamp, .code = code};
+  wcx_message_header_t header = {.block_length = sizeof(reject), .template_id = WCX_TEMPLATE_ESTABLISH_REJECT, .schema_id = WCX_SCHEMA_ID};
+  wcx_outlog_t *log = signon->input->log;
+  if (wcx_outlog_room(log) < wcx_outlog_entry_sz(8u + sizeof(reject)))
+    return 0;
+  wcx_out_entry_t *entry = wcx_outlog_append(log, 8u + sizeof(reject));
+  entry->stream = WCX_STREAM_UNSEQUENCED;
+  entry->stream_id = pending->establish.session_id;
+  entry->tag = (uint32_t)(pending - signon->pending) + 1;
+  entry->input_seq = signon->input->applied_seq;
+  memcpy(wcx_out_message(entry), &header, 8);
+  memcpy(wcx_out_message(entry) + 8, &reject, sizeof(reject));
+  pending->state = WCX_PENDING_GATED;
+  wcx_stat_add(&signon->stats->establish_replayed, 1);
+  return 1;
 }
 
 static uint32_t refuse(wcx_signon_t *signon, wcx_pending_t *pending, uint32_t key_slot, uint8_t code)
@@ -255,6 +276,11 @@ static uint32_t accept_peer(wcx_signon_t *signon, wcx_pending_t *pending, const 
   binding->uuid = opened.uuid;
   binding->establish = pending->establish;
   binding->pending = (uint32_t)(pending - signon->pending) + 1;
+  if ((opened.flags & FLAG_TAG) != 0)
+  {
+    memcpy(binding->tag_key.bytes, verdict->tag_key, sizeof(verdict->tag_key));
+    binding->peer.tag = &binding->tag_key;
+  }
   pending->state = WCX_PENDING_GATED;
   return live != NULL ? 2 : 1;
 }
@@ -304,16 +330,13 @@ static uint32_t accept_beside(wcx_signon_t *signon, wcx_pending_t *pending, cons
 static bool decide_link(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, const wcx_session_view_t *view, uint64_t mono_ns)
 {
   wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
-  if (link == NULL)
-  {
-    pending->state = WCX_PENDING_FREE;
-    return true;
-  }
   wcx_session_t *session = wcx_sessions_get(signon->sessions, view->session_id);
   pending->service = link->service;
   uint8_t code = judge(signon, pending, view, verdict->key_slot, session->links[link->service] != 0);
   if (code == 0 && !stream_is_there(signon, link, view, &pending->establish))
     code = WCX_ESTABLISH_REJECT_CODE_SEQUENCE_OUT_OF_RANGE;
+  if (code != 0 && pending->establish.uuid <= view->key_uuid[verdict->key_slot])
+    return refuse_repeated(signon, pending, code) != 0;
   if (code != 0)
     return refuse(signon, pending, verdict->key_slot, code) != 0;
   if (link->service != WCX_SERVICE_ORDER)
@@ -327,7 +350,7 @@ static bool logged_in(const wcx_signon_t *signon, const wcx_pending_t *pending)
   if (pending->transport == WCX_TRANSPORT_UDP)
     return true;
   const wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
-  return link != NULL && signon->sessions->sessions[link->session_idx].session_id == pending->establish.session_id;
+  return signon->sessions->sessions[link->session_idx].session_id == pending->establish.session_id;
 }
 
 /* One verdict. False when it has to wait for credit. */
@@ -340,6 +363,11 @@ static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_
     wcx_stat_add(&signon->stats->establish_late, 1);
     if (waiting)
       pending->state = WCX_PENDING_FREE;
+    return true;
+  }
+  if (pending->transport == WCX_TRANSPORT_TCP && wcx_links_judged(signon->links, pending->link, pending->generation) == NULL)
+  {
+    pending->state = WCX_PENDING_FREE; /* nobody is left to be told */
     return true;
   }
   uint32_t session_id = pending->establish.session_id;
@@ -356,6 +384,8 @@ static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_
   wcx_session_t *session = wcx_sessions_get(signon->sessions, session_id);
   wcx_binding_t *live = wcx_session_binding(signon->sessions, session);
   uint8_t code = judge(signon, pending, &view, verdict->key_slot, live != NULL && !wcx_peer_equal(&live->peer, &pending->peer));
+  if (code != 0 && pending->establish.uuid <= view.key_uuid[verdict->key_slot])
+    return refuse_repeated(signon, pending, code) != 0;
   if (code != 0)
     return refuse(signon, pending, verdict->key_slot, code) != 0;
   if (!wcx_session_has_place(signon->sessions, session) || wcx_sessions_by_mold(signon->sessions, verdict->mold_session) != NULL)
@@ -377,6 +407,7 @@ uint32_t wcx_signon_poll(wcx_signon_t *signon, uint64_t mono_ns)
     signon->held = !decide(signon, &signon->verdict, mono_ns);
     if (signon->held)
       break;
+    memset(signon->verdict.tag_key, 0, sizeof(signon->verdict.tag_key));
   }
   wcx_pending_t *pending = &signon->pending[signon->scan_idx++ % WCX_SIGNON_MAX];
   if (pending->state == WCX_PENDING_JUDGED && mono_ns - pending->asked_ns > WCX_AUTH_VERDICT_NS_MAX && !signon->held)

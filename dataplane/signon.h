@@ -7,6 +7,7 @@
    An Establish holds one place of the table from its arrival until its answer has left (or the auth worker was too slow): while it does, identical copies
    are dropped. Afterwards a copy from the address it bound gets the same ack again.
 
+   Secrets:    a verdict may carry the key of the binding's datagram tags; it is wiped here once the binding has it.
    Owner:      the loop.
    Memory:     WCX_SIGNON_MAX places; a table of sources for the limit.
    Bounds:     at most WCX_SIGNON_VERDICTS_MAX verdicts a turn.

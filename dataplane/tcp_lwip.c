@@ -18,8 +18,8 @@
 
 #define TIMER_NS 10000000u /* lwIP's timers run 25 times as fast as it thinks: one lost frame costs tens of milliseconds */
 #define NEIGHBOURS_MAX 1024u
-#define PENDING_PBUFS_MAX 64u /* small segments of a peer that are not read yet */
-#define NO_CONN UINT32_MAX
+#define PENDING_PBUFS_MAX 64u                 /* small segments of a peer that are not read yet */
+#define PACKET_SZ_MAX (WCX_FRAME_SZ_MAX - 18) /* a frame has room for a tagged Ethernet header */
 
 typedef struct conn
 {
@@ -193,6 +193,7 @@ static err_t send_packet(struct netif *netif, struct pbuf *p, const ip4_addr_t *
     return ERR_MEM;
   }
   uint32_t at = wcx_net_ethernet(&tcp->egress->net, frame.data, peer);
+  WCX_CHECK(at + p->tot_len <= WCX_FRAME_SZ_MAX, "a packet of %u bytes", p->tot_len);
   frame.len = at + pbuf_copy_partial(p, frame.data + at, p->tot_len, 0);
   wcx_egress_queue(tcp->egress, &frame, tcp->newest_seq);
   return ERR_OK;
@@ -284,7 +285,7 @@ static err_t init_netif(struct netif *netif)
   netif->name[0] = 'w';
   netif->name[1] = 'x';
   netif->output = send_packet;
-  netif->mtu = 1500;
+  netif->mtu = PACKET_SZ_MAX;
   return ERR_OK;
 }
 

@@ -29,6 +29,17 @@ static void set_state(wcx_client_session_t *session, enum wcx_client_state state
     session->config.on_state(session->config.ctx, state, code);
 }
 
+static bool has_tags(const wcx_client_session_t *session)
+{
+  return (session->config.flags & WCX_CLIENT_FLAG_TAG) != 0;
+}
+
+/* Room for blocks in a datagram. */
+static size_t datagram_max(const wcx_client_session_t *session)
+{
+  return WCX_CLIENT_DATAGRAM_MAX - (has_tags(session) ? WCX_CLIENT_TAG_SZ : 0);
+}
+
 static bool over_tcp(const wcx_client_session_t *session)
 {
   return session->link != NULL;
@@ -36,6 +47,13 @@ static bool over_tcp(const wcx_client_session_t *session)
 
 static void send_datagram(wcx_client_session_t *session, uint64_t now_ns, enum wcx_client_port port, const void *datagram, size_t sz)
 {
+  uint8_t tagged[WCX_CLIENT_DATAGRAM_MAX];
+  if (has_tags(session) && memcmp(datagram, WCX_CLIENT_NO_SESSION, 10) != 0) /* an Establish has a signature instead */
+  {
+    memcpy(tagged, datagram, sz);
+    sz = wcx_client_packet_tag(tagged, sz, session->tag_key);
+    datagram = tagged;
+  }
   session->config.send(session->config.wire, port, datagram, sz);
   if (port == WCX_CLIENT_PORT_ORDER)
     session->last_tx_ns = now_ns;
@@ -110,6 +128,8 @@ static void make_establish(wcx_client_session_t *session, uint64_t now_ns)
   memset(session->establish.access_key_id, ' ', sizeof(session->establish.access_key_id));
   memcpy(session->establish.access_key_id, session->config.access_key_id, strnlen(session->config.access_key_id, sizeof(session->establish.access_key_id)));
   wcx_client_sign(&session->establish, session->config.secret, session->config.transport, session->config.server_port);
+  if (has_tags(session))
+    wcx_client_tag_key(session->tag_key, session->config.secret, session->establish.uuid);
   session->establish_made_ns = now_ns;
 }
 
@@ -392,9 +412,32 @@ static void on_unsequenced(wcx_client_session_t *session, uint64_t now_ns, const
   }
 }
 
+/* Where tags are agreed, what has none could be from anybody. Only a refusal to sign on comes without: nothing was agreed. */
+static bool believable(const wcx_client_session_t *session, const void *datagram, size_t *sz)
+{
+  if (!has_tags(session))
+    return true;
+  if (wcx_client_packet_tagged(datagram, *sz, session->tag_key))
+  {
+    *sz -= WCX_CLIENT_TAG_SZ;
+    return true;
+  }
+  wcx_client_packet_t packet;
+  if (session->state != WCX_CLIENT_ESTABLISHING || !wcx_client_packet_open(&packet, datagram, *sz) || packet.count != 1 || memcmp(packet.session, WCX_CLIENT_NO_SESSION, 10) != 0)
+    return false;
+  uint16_t len;
+  const uint8_t *message = wcx_client_packet_next(&packet, &len);
+  return wcx_client_message_template(message, len) == WCX_TEMPLATE_ESTABLISH_REJECT;
+}
+
 void wcx_client_session_datagram(wcx_client_session_t *session, uint64_t now_ns, const void *datagram, size_t sz)
 {
   wcx_client_packet_t packet;
+  if (!believable(session, datagram, &sz))
+  {
+    session->bad_tag_cnt++;
+    return;
+  }
   if (!wcx_client_packet_open(&packet, datagram, sz))
   {
     session->bad_datagram_cnt++;
@@ -593,7 +636,7 @@ void wcx_client_session_flush(wcx_client_session_t *session, uint64_t now_ns)
 /* Put a block into the datagram being filled; returns its client sequence. */
 static uint64_t add_block(wcx_client_session_t *session, uint64_t now_ns, const void *message, size_t sz)
 {
-  if (session->out_sz != 0 && session->out_sz + 2 + sz > WCX_CLIENT_DATAGRAM_MAX)
+  if (session->out_sz != 0 && session->out_sz + 2 + sz > datagram_max(session))
     wcx_client_session_flush(session, now_ns);
   if (session->out_sz == 0)
   {
@@ -609,7 +652,7 @@ static uint64_t add_block(wcx_client_session_t *session, uint64_t now_ns, const 
 
 bool wcx_client_session_request(wcx_client_session_t *session, uint64_t now_ns, const void *message, size_t sz, uint32_t tag)
 {
-  WCX_CHECK(sz >= 16 && sz <= WCX_CLIENT_DATAGRAM_MAX - WCX_CLIENT_PACKET_HDR_SZ - 2, "request of %zu bytes", sz);
+  WCX_CHECK(sz >= 16 && sz <= datagram_max(session) - WCX_CLIENT_PACKET_HDR_SZ - 2, "request of %zu bytes", sz);
   uint64_t cl_ord_id;
   memcpy(&cl_ord_id, (const uint8_t *)message + sizeof(wcx_message_header_t), sizeof(cl_ord_id));
   WCX_CHECK(cl_ord_id > session->last_cl_ord_id, "ClOrdID %llu after %llu", (unsigned long long)cl_ord_id, (unsigned long long)session->last_cl_ord_id);

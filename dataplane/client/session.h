@@ -84,7 +84,7 @@ typedef struct wcx_client_session_config
   char password[11];    /* TCP: of the SoupBinTCP login */
   uint8_t transport;    /* WCX_CLIENT_UDP (also 0) or WCX_CLIENT_TCP */
   uint16_t server_port; /* of order entry: it is signed */
-  uint16_t flags;       /* of Establish */
+  uint16_t flags;       /* of Establish; with WCX_CLIENT_FLAG_TAG datagrams carry tags both ways, and what has none is not believed */
   uint32_t keep_alive_ms;
   uint32_t cod_window_ms; /* 0: the server's default */
   bool any_stream;        /* TCP: not the session's own stream but the one its port has (drop copy, market-data replay); link->session names it */
@@ -129,6 +129,7 @@ struct wcx_client_session
   uint64_t establish_made_ns;
   uint64_t establish_sent_ns;
   uint64_t last_uuid;
+  uint8_t tag_key[WCX_SIPHASH_KEY_SZ]; /* of this Establish, when tags were asked for */
   uint64_t retry_not_before;
   uint8_t reject_code; /* of the last EstablishReject, 0 none */
   wcx_establish_ack_t ack;
@@ -161,6 +162,7 @@ struct wcx_client_session
   uint32_t fruitless_cnt;             /* over TCP: logins in a row that brought no message: what is asked for is out of the server's reach, or nobody judges Establish */
   uint64_t established_cnt, lost_cnt; /* bindings opened; bindings ended without our wish */
   uint64_t bad_datagram_cnt;          /* over TCP: links dropped because of what came over them */
+  uint64_t bad_tag_cnt;               /* datagrams that had no right tag, ignored */
   uint64_t sequence_conflict_cnt;     /* an answer to a request that was decided as never applied: must stay 0 */
 };
 

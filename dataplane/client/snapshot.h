@@ -7,7 +7,7 @@
    Memory:     allocated by init, grows with the deepest book, freed by free. A book given to on_book lives until it returns.
    Units:      monotonic ns, passed in.
    Invariants: on_book sees whole books only: as many orders as SnapshotStart promised, without a hole, CRC32C as SnapshotEnd says.
-   Pinned by:  tests/unit/test_loop_join.c. */
+   Pinned by:  tests/unit/test_client_join.c, tests/unit/test_loop_join.c. */
 #ifndef WCX_CLIENT_SNAPSHOT_H
 #define WCX_CLIENT_SNAPSHOT_H
 

@@ -43,10 +43,12 @@ typedef struct wcx_params_session
   uint8_t key_cnt;           /* 1 or 2 */
   uint8_t drop_copy;         /* enum wcx_drop_scope_kind */
   char access_key_id[2][20]; /* padded with spaces; slot = index */
-  uint32_t throttle_per_s;
+  uint32_t throttle_per_s;   /* requests but cancels */
   uint32_t throttle_burst;
+  uint32_t cancel_per_s; /* cancels have a bucket of their own */
+  uint32_t cancel_burst;
 } wcx_params_session_t;
-static_assert(sizeof(wcx_params_session_t) == 60, "params session");
+static_assert(sizeof(wcx_params_session_t) == 68, "params session");
 
 typedef struct wcx_params_shard
 {

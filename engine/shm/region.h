@@ -84,7 +84,8 @@ typedef struct wcx_region_dataplane_state
   _Atomic uint64_t live_bindings;
   _Atomic uint64_t orders_live;
   _Atomic uint64_t started_ns; /* UTC */
-  uint64_t pad[2];
+  _Atomic uint64_t pressure;   /* 1 clear, 2 no new risk, 3 cancels only, 4 full: dataplane/pressure.h */
+  uint64_t pad;
 } wcx_region_dataplane_state_t;
 
 enum wcx_dataplane_phase

@@ -26,7 +26,7 @@ def config():
 
 def purge(app, tap):
     udp, s = Session(app, 6), SoupSession(app, 6, PURGE_PORT)
-    udp.establish()
+    udp.establish(CODTimeoutWindow=60000)
     for price in (100, 101, 102):
         order = udp.order("Buy", price, 10)
         udp.expect("ExecutionReport_New", ClOrdID=order)
@@ -78,7 +78,7 @@ def command(app, *args):
 def drop_copy(app, tap):
     three, four, five = Session(app, 3), Session(app, 4), Session(app, 5)
     for s in (three, four, five):
-        s.establish()
+        s.establish(CODTimeoutWindow=60000)
     for _ in range(3):
         for s, side in ((three, "Buy"), (four, "Sell"), (five, "Buy")):
             order = s.order(side, 100, 10)
@@ -132,7 +132,7 @@ def replay(app, tap):
     feed = Feed(app, on_message=lambda block: blocks.append(block))
     blocks = []
     trader = Session(app, 7)
-    trader.establish()
+    trader.establish(CODTimeoutWindow=60000)
     for price in range(50, 80):
         order = trader.order("Buy", price, 10)
         trader.expect("ExecutionReport_New", ClOrdID=order)

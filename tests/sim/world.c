@@ -87,7 +87,8 @@ static void fill_params(wcx_params_t *p)
   for (uint32_t i = 0; i < WCX_WORLD_CLIENTS; i++)
   {
     p->accounts[i] = (wcx_account_definition_t){.account = i + 1, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
-    p->sessions[i] = (wcx_params_session_t){.session_id = i + 1, .account = i + 1, .shard = SHARD, .key_cnt = 1, .throttle_per_s = 1000000, .throttle_burst = 100000};
+    p->sessions[i] = (wcx_params_session_t){
+        .session_id = i + 1, .account = i + 1, .shard = SHARD, .key_cnt = 1, .throttle_per_s = 1000000, .throttle_burst = 100000, .cancel_per_s = 1000000, .cancel_burst = 100000};
     char key[21];
     snprintf(key, sizeof(key), "DEMO-MM-%u", i + 1);
     pad_copy(p->sessions[i].access_key_id[0], 20, key);

@@ -128,6 +128,8 @@ static void loads_the_development_defaults(void **state)
     assert_memory_equal(params->sessions[i].access_key_id[0], key, 20);
     assert_int_equal(params->sessions[i].throttle_per_s, 100000);
     assert_int_equal(params->sessions[i].throttle_burst, 10000);
+    assert_int_equal(params->sessions[i].cancel_per_s, 100000);
+    assert_int_equal(params->sessions[i].cancel_burst, 10000);
   }
   assert_string_equal(config->http_ip, "127.0.0.1");
   assert_int_equal(config->http_tcp_port, 8080);
@@ -168,6 +170,9 @@ static void refuses_what_is_wrong(void **state)
       {"{account: 2,", "{account: 1,", "accounts[1].account 1 stands there twice", false},
       {"{session: 2,", "{session: 1,", "sessions[1].session 1 stands there twice", false},
       {"{session: 2, account: 2", "{session: 2, account: 99", "sessions[1].account 99 is not among the accounts", false},
+      {"cancel_per_s: 100000", "cancel_per_s: 0", "sessions[0].cancel_per_s is 0: set it to a value in 1..10000000", false},
+      {"cancel_burst: 10000", "cancel_burst: 1000001", "sessions[0].cancel_burst is 1000001", false},
+      {", cancel_burst: 10000", "", "cancel_burst", false},
       {"[DEMO-MM-2]", "[DEMO-MM-1]", "'DEMO-MM-1' is in use already", false},
       {"[DEMO-MM-2]", "[KEY-A, KEY-A]", "'KEY-A' is in use already", false},
       {"sessions_max: 256", "sessions_max: 7", "sessions_max is 7 but the shard has 8 sessions", false},

@@ -336,7 +336,10 @@ static void ask(world_t *w, uint32_t ip, uint16_t port, const char *session, uin
 static uint8_t refused_with(world_t *w, const client_t *client)
 {
   wcx_retransmit_reject_t reject;
-  return world_expect(w, client, WCX_TEMPLATE_RETRANSMIT_REJECT, &reject, sizeof(reject)) ? reject.code : 0;
+  if (!world_expect(w, client, WCX_TEMPLATE_RETRANSMIT_REJECT, &reject, sizeof(reject)))
+    return 0;
+  assert_true(reject.retry_delay_nanos > 0 || reject.code == WCX_RETRANSMIT_REJECT_CODE_BAD_SESSION); /* a refusal says when to ask again, if ever */
+  return reject.code;
 }
 
 /* A roll that itself says something (a Day order expires), held back and released in one go with what came before and after it. */

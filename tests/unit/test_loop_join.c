@@ -281,12 +281,13 @@ static void assert_exact(const market_t *m, const joiner_t *j)
 {
   static side_t truth, mine;
   uint32_t cnt = 0;
-  for (uint32_t security_id = 1; security_id <= INSTRUMENTS; security_id++)
+  wcx_security_definition_t definition;
+  for (uint32_t idx = 0; wcx_engine_instrument_at(wcx_loop_engine(m->w.loop), idx, &definition); idx++)
     for (uint8_t side = WCX_SIDE_BUY; side <= WCX_SIDE_SELL; side++)
     {
       truth.cnt = mine.cnt = 0;
-      assert_true(wcx_engine_book_orders(wcx_loop_engine(m->w.loop), security_id, side, collect, &truth));
-      collect_client(&j->books, security_id, side, &mine);
+      assert_true(wcx_engine_book_orders(wcx_loop_engine(m->w.loop), definition.security_id, side, collect, &truth));
+      collect_client(&j->books, definition.security_id, side, &mine);
       assert_int_equal(mine.cnt, truth.cnt);
       assert_memory_equal(mine.orders, truth.orders, truth.cnt * sizeof(shown_t));
       cnt += truth.cnt;
@@ -452,6 +453,54 @@ static void test_day_roll(void **state)
   market_close(&m);
 }
 
+/* An instrument listed while the day runs: whoever listens hears its definition and has its book from the first order on, a late joiner gets it with the
+   snapshots, and the cycle counts it. */
+static void test_listing_during_the_day(void **state)
+{
+  (void)state;
+  market_t m;
+  market_open(&m, large);
+  joiner_t early, late;
+  joiner_open(&early, &m.w, 54000, 11);
+  enter(&m, &early);
+  (void)busy_until_joined(&m, &early, 3 * CYCLE_TURNS);
+  assert_null(wcx_client_books_find(&early.books, 7));
+  wcx_security_definition_t definition;
+  assert_true(wcx_engine_instrument_at(wcx_loop_engine(m.w.loop), 0, &definition));
+  definition.security_id = 7;
+  definition.min_price_increment = 5;
+  m.w.hold = true;
+  uint64_t seq = wcx_loop_define(m.w.loop, WCX_TEMPLATE_SECURITY_DEFINITION, &definition, sizeof(definition));
+  assert_true(seq != 0);
+  quiet_turns(&m, 2 * CYCLE_TURNS);
+  assert_null(wcx_client_books_find(&early.books, 7)); /* not before it is released, neither on the feed nor in a snapshot */
+  m.w.hold = false;
+  quiet_turns(&m, 10);
+  assert_non_null(wcx_client_books_find(&early.books, 7));
+  assert_int_equal(wcx_client_books_find(&early.books, 7)->definition.min_price_increment, 5);
+  assert_true(wcx_client_join_live(&early.join, 7));
+  uint64_t taken = early.join.taken_cnt;
+  for (uint32_t i = 0; i < 200; i++)
+  {
+    wcx_new_order_single_t order = client_order(&m.clients[i % 2], 7, 1 + i % 2, i % 2 == 0 ? 100 : 200 + 5 * (i % 7), 3, WCX_TIME_IN_FORCE_GTC);
+    send_order(&m, &m.clients[i % 2], &order);
+    busy_turns(&m, 4);
+  }
+  joiner_open(&late, &m.w, 54001, 12);
+  enter(&m, &late);
+  (void)busy_until_joined(&m, &late, 3 * CYCLE_TURNS);
+  assert_true(wcx_client_join_live(&late.join, 7));
+  assert_int_equal(late.join.taken_cnt, 3);
+  assert_int_equal(early.join.taken_cnt, taken);
+  quiet_turns(&m, 20);
+  assert_exact(&m, &early);
+  assert_exact(&m, &late);
+  assert_int_equal(wcx_client_books_find(&late.books, 7)->sides[0].levels[0].order_cnt, 100);
+  leave(&m);
+  leave(&m);
+  market_close(&m);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -459,6 +508,7 @@ int main(void)
       cmocka_unit_test(test_joins_in_spite_of_loss),
       cmocka_unit_test(test_recovers_from_a_gap_beyond_the_window),
       cmocka_unit_test(test_day_roll),
+      cmocka_unit_test(test_listing_during_the_day),
   };
   return cmocka_run_group_tests_name("loop_join", tests, NULL, NULL);
 }
