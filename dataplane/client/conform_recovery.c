@@ -114,17 +114,24 @@ bool wcx_conform_silence(wcx_conform_t *rig)
 
 /* --- TCP -------------------------------------------------------------------------------------------- */
 
+/* The member's session over TCP, opened by the first rule that wants it. */
+static bool tcp_is_up(wcx_conform_t *rig)
+{
+  if (rig->tcp.rig == NULL)
+    wcx_conform_party_open(rig, &rig->tcp, &rig->member.key, WCX_CONFORM_TCP_PORT, rig->member.said[0].number);
+  return wcx_conform_signed_on(&rig->tcp);
+}
+
 bool wcx_conform_tcp_sign_on(wcx_conform_t *rig)
 {
-  if (!wcx_conform_says(rig, rig->member.said_cnt != 0, "the member's session has said nothing yet"))
-    return false;
-  wcx_conform_party_open(rig, &rig->tcp, &rig->member.key, WCX_CONFORM_TCP_PORT, rig->member.said[0].number);
-  return wcx_conform_signed_on(&rig->tcp);
+  return wcx_conform_says(rig, rig->member.said_cnt != 0, "the member's session has said nothing yet") && tcp_is_up(rig);
 }
 
 bool wcx_conform_tcp_same(wcx_conform_t *rig)
 {
   uint32_t cnt = rig->member.said_cnt;
+  if (!tcp_is_up(rig))
+    return false;
   uint64_t start_ns = wcx_env_mono_ns();
   while (rig->tcp.said_cnt < cnt && wcx_conform_turn(rig) - start_ns < WCX_CONFORM_PATIENCE_NS)
     ;
@@ -156,7 +163,7 @@ bool wcx_conform_tcp_trade(wcx_conform_t *rig)
 {
   wcx_execution_report_new_t ack;
   wcx_execution_report_trade_t trade;
-  if (!wcx_conform_signed_on(&rig->tcp) || !caught_up(rig, &rig->tcp, &rig->member))
+  if (!tcp_is_up(rig) || !caught_up(rig, &rig->tcp, &rig->member))
     return false;
   uint64_t id = wcx_conform_send(&rig->tcp, wcx_conform_limit(rig, &rig->tcp, WCX_SIDE_BUY, rig->price, rig->qty, WCX_TIME_IN_FORCE_GTC));
   bool fine = wcx_conform_expect(&rig->tcp, WCX_TEMPLATE_EXECUTION_REPORT_NEW, id, &ack, sizeof(ack)) && wcx_conform_shows(rig, ack.order_id, rig->price, rig->qty);
@@ -196,7 +203,7 @@ bool wcx_conform_tcp_cut(wcx_conform_t *rig)
 {
   uint32_t not_applied = 0;
   uint64_t lost = rig->tcp.session.lost_cnt;
-  bool fine = wcx_conform_signed_on(&rig->tcp) && caught_up(rig, &rig->tcp, &rig->member);
+  bool fine = tcp_is_up(rig) && caught_up(rig, &rig->tcp, &rig->member);
   for (uint32_t i = 0; i < CUT_CNT && fine; i++)
     fine = cut_once(rig, &not_applied);
   return fine && caught_up(rig, &rig->member, &rig->tcp) &&
