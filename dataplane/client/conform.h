@@ -1,7 +1,7 @@
 /* The parts of wcx-conform, what a new member runs before going live: what its files share.
 
    conform_main.c options, the table of rules and its verdict   conform_rig.c two members' sessions, a feed and a book   conform_orders.c order types
-   conform_recovery.c lost packets, lost links, TCP, the book against the feed
+   conform_recovery.c lost packets, lost links, both transports   conform_ports.c the other ports, and the book against the feed
 
    A rule is a function that acts as a member would and says whether what came is what PROTOCOL.md promises; the first thing that was not is its reason.
 
@@ -24,6 +24,10 @@
 #define WCX_CONFORM_UDP_PORT 7002u
 #define WCX_CONFORM_TCP_PORT 7001u
 #define WCX_CONFORM_REREQUEST_PORT 7003u
+#define WCX_CONFORM_PURGE_PORT 7004u
+#define WCX_CONFORM_DROP_COPY_PORT 7005u
+#define WCX_CONFORM_REPLAY_PORT 7006u
+#define WCX_CONFORM_PARTIES_MAX 8u
 
 typedef struct wcx_conform_said
 {
@@ -42,7 +46,7 @@ typedef struct wcx_conform_key
 
 struct wcx_conform;
 
-/* One session: the member's, its counterparty's, or the member's over TCP. */
+/* One binding: the member's, its counterparty's, the member's over TCP and on the other TCP ports. */
 typedef struct wcx_conform_party
 {
   struct wcx_conform *rig;
@@ -62,7 +66,9 @@ typedef struct wcx_conform_party
 typedef struct wcx_conform
 {
   wcx_client_transport_t transport;
-  wcx_conform_party_t member, other, tcp;
+  wcx_conform_party_t member, other, tcp, spare;
+  wcx_conform_party_t *parties[WCX_CONFORM_PARTIES_MAX]; /* those that are open */
+  uint32_t party_cnt;
   wcx_client_feed_t feed;
   wcx_client_books_t books;
   uint32_t feed_sockets[3];
@@ -79,8 +85,14 @@ typedef bool wcx_conform_rule_t(wcx_conform_t *rig);
 void wcx_conform_open(wcx_conform_t *rig, const char *server, const char *interface, const wcx_conform_key_t keys[2]);
 void wcx_conform_close(wcx_conform_t *rig);
 
-/* Make a party's session. recover_from: first number wanted, 0 from now. */
-void wcx_conform_party_open(wcx_conform_t *rig, wcx_conform_party_t *party, uint8_t transport, uint64_t recover_from);
+/* Make a party's session on a port (one of 7001 to 7006). recover_from: first number wanted, 0 from now. */
+void wcx_conform_party_open(wcx_conform_t *rig, wcx_conform_party_t *party, const wcx_conform_key_t *key, uint16_t port, uint64_t recover_from);
+
+/* End it in order and forget it. Notes the reason and returns false when its Terminate is not answered. */
+bool wcx_conform_party_close(wcx_conform_party_t *party);
+
+/* Wait until it is READY. */
+bool wcx_conform_signed_on(wcx_conform_party_t *party);
 
 /* Let everything run: once, for a while, until the party's session is READY with nothing undecided. */
 uint64_t wcx_conform_turn(wcx_conform_t *rig);
@@ -121,6 +133,6 @@ wcx_conform_rule_t wcx_conform_limit_order, wcx_conform_cancel, wcx_conform_repl
     wcx_conform_self_match, wcx_conform_quotes, wcx_conform_mass_cancel, wcx_conform_rejects;
 
 wcx_conform_rule_t wcx_conform_sign_on, wcx_conform_credentials, wcx_conform_loses_received, wcx_conform_loses_sent, wcx_conform_silence, wcx_conform_tcp_sign_on,
-    wcx_conform_tcp_same, wcx_conform_tcp_trade, wcx_conform_tcp_cut, wcx_conform_book, wcx_conform_sign_off;
+    wcx_conform_tcp_same, wcx_conform_tcp_trade, wcx_conform_tcp_cut, wcx_conform_purge, wcx_conform_drop_copy, wcx_conform_replay, wcx_conform_book, wcx_conform_sign_off;
 
 #endif

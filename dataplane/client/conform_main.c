@@ -55,6 +55,9 @@ static const struct
     {"tcp-same", wcx_conform_tcp_same, "what UDP carried comes again over TCP, under the same numbers, byte for byte"},
     {"tcp-trade", wcx_conform_tcp_trade, "an order over TCP trades, and is told over both transports"},
     {"tcp-cut", wcx_conform_tcp_cut, "the link is cut 20 times with orders under way: each applied once or not at all, and you know which"},
+    {"purge", wcx_conform_purge, "the purge port cancels everything, under numbers of its own, and the session is told"},
+    {"drop-copy", wcx_conform_drop_copy, "the drop copy holds every execution report of the session, byte for byte, from its first"},
+    {"replay", wcx_conform_replay, "the replay port gives the feed from its first number, and the same books"},
     {"book", wcx_conform_book, "the book from the feed, with a tenth of each line lost, is exactly your orders and theirs"},
     {"sign-off", wcx_conform_sign_off, "Terminate is answered on every binding"},
 };

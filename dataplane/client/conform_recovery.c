@@ -11,37 +11,23 @@
 
 /* --- sign-on ---------------------------------------------------------------------------------------- */
 
-static bool signed_on(wcx_conform_t *rig, wcx_conform_party_t *party)
-{
-  uint64_t start_ns = wcx_env_mono_ns();
-  while (party->session.state != WCX_CLIENT_READY)
-    if (wcx_conform_turn(rig) - start_ns > 5 * SECOND_NS)
-      return wcx_conform_says(rig, false, "session %u is not signed on after 5 s; EstablishReject code %u, login reject '%c'", party->key.session_id, party->session.reject_code,
-                              party->session.link != NULL && party->session.link->reject_code != 0 ? party->session.link->reject_code : '-');
-  return true;
-}
-
 bool wcx_conform_sign_on(wcx_conform_t *rig)
 {
-  return signed_on(rig, &rig->member) && signed_on(rig, &rig->other);
+  return wcx_conform_signed_on(&rig->member) && wcx_conform_signed_on(&rig->other);
 }
 
 bool wcx_conform_credentials(wcx_conform_t *rig)
 {
-  static wcx_conform_party_t stranger; /* on a socket of its own, which stays */
-  stranger.key = rig->member.key;
-  memcpy(stranger.key.secret, "wrong", 6);
-  wcx_conform_party_open(rig, &stranger, WCX_CLIENT_UDP, 0);
-  uint64_t now_ns = wcx_env_mono_ns();
-  for (uint64_t until_ns = now_ns + WCX_CONFORM_PATIENCE_NS; now_ns < until_ns && stranger.session.reject_code == 0;)
-  {
-    now_ns = wcx_conform_turn(rig);
-    wcx_client_wire_turn(&stranger.wire, now_ns);
-  }
-  uint8_t code = stranger.session.reject_code;
-  bool never = stranger.session.established_cnt == 0;
-  wcx_client_session_free(&stranger.session);
-  return wcx_conform_says(rig, never && code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS, "a wrong secret got EstablishReject code %u", code) &&
+  wcx_conform_key_t wrong = rig->member.key;
+  memcpy(wrong.secret, "wrong", 6);
+  wcx_conform_party_open(rig, &rig->spare, &wrong, WCX_CONFORM_UDP_PORT, 0);
+  uint64_t start_ns = wcx_env_mono_ns();
+  while (rig->spare.session.reject_code == 0 && wcx_conform_turn(rig) - start_ns < WCX_CONFORM_PATIENCE_NS)
+    ;
+  uint8_t code = rig->spare.session.reject_code;
+  bool never = rig->spare.session.established_cnt == 0;
+  return wcx_conform_party_close(&rig->spare) &&
+         wcx_conform_says(rig, never && code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS, "a wrong secret got EstablishReject code %u", code) &&
          wcx_conform_settled(rig, &rig->member);
 }
 
@@ -128,17 +114,24 @@ bool wcx_conform_silence(wcx_conform_t *rig)
 
 /* --- TCP -------------------------------------------------------------------------------------------- */
 
+/* The member's session over TCP, opened by the first rule that wants it. */
+static bool tcp_is_up(wcx_conform_t *rig)
+{
+  if (rig->tcp.rig == NULL)
+    wcx_conform_party_open(rig, &rig->tcp, &rig->member.key, WCX_CONFORM_TCP_PORT, rig->member.said[0].number);
+  return wcx_conform_signed_on(&rig->tcp);
+}
+
 bool wcx_conform_tcp_sign_on(wcx_conform_t *rig)
 {
-  if (!wcx_conform_says(rig, rig->member.said_cnt != 0, "the member's session has said nothing yet"))
-    return false;
-  wcx_conform_party_open(rig, &rig->tcp, WCX_CLIENT_TCP, rig->member.said[0].number);
-  return signed_on(rig, &rig->tcp);
+  return wcx_conform_says(rig, rig->member.said_cnt != 0, "the member's session has said nothing yet") && tcp_is_up(rig);
 }
 
 bool wcx_conform_tcp_same(wcx_conform_t *rig)
 {
   uint32_t cnt = rig->member.said_cnt;
+  if (!tcp_is_up(rig))
+    return false;
   uint64_t start_ns = wcx_env_mono_ns();
   while (rig->tcp.said_cnt < cnt && wcx_conform_turn(rig) - start_ns < WCX_CONFORM_PATIENCE_NS)
     ;
@@ -170,7 +163,7 @@ bool wcx_conform_tcp_trade(wcx_conform_t *rig)
 {
   wcx_execution_report_new_t ack;
   wcx_execution_report_trade_t trade;
-  if (!signed_on(rig, &rig->tcp) || !caught_up(rig, &rig->tcp, &rig->member))
+  if (!tcp_is_up(rig) || !caught_up(rig, &rig->tcp, &rig->member))
     return false;
   uint64_t id = wcx_conform_send(&rig->tcp, wcx_conform_limit(rig, &rig->tcp, WCX_SIDE_BUY, rig->price, rig->qty, WCX_TIME_IN_FORCE_GTC));
   bool fine = wcx_conform_expect(&rig->tcp, WCX_TEMPLATE_EXECUTION_REPORT_NEW, id, &ack, sizeof(ack)) && wcx_conform_shows(rig, ack.order_id, rig->price, rig->qty);
@@ -210,65 +203,9 @@ bool wcx_conform_tcp_cut(wcx_conform_t *rig)
 {
   uint32_t not_applied = 0;
   uint64_t lost = rig->tcp.session.lost_cnt;
-  bool fine = signed_on(rig, &rig->tcp) && caught_up(rig, &rig->tcp, &rig->member);
+  bool fine = tcp_is_up(rig) && caught_up(rig, &rig->tcp, &rig->member);
   for (uint32_t i = 0; i < CUT_CNT && fine; i++)
     fine = cut_once(rig, &not_applied);
   return fine && caught_up(rig, &rig->member, &rig->tcp) &&
          wcx_conform_says(rig, rig->tcp.session.lost_cnt - lost == CUT_CNT, "%llu links lost, %u cut", (unsigned long long)(rig->tcp.session.lost_cnt - lost), CUT_CNT);
-}
-
-/* --- the book --------------------------------------------------------------------------------------- */
-
-bool wcx_conform_book(wcx_conform_t *rig)
-{
-  enum
-  {
-    ORDERS = 40
-  };
-  uint64_t order_ids[ORDERS];
-  wcx_new_order_single_t orders[ORDERS];
-  for (uint32_t i = 0; i < ORDERS; i++)
-  {
-    wcx_conform_party_t *party = i % 3 == 0 ? &rig->other : &rig->member;
-    uint8_t side = i % 2 == 0 ? WCX_SIDE_BUY : WCX_SIDE_SELL;
-    int64_t off = 1 + (int64_t)wcx_conform_roll(rig, 8);
-    wcx_execution_report_new_t ack;
-    orders[i] = wcx_conform_limit(rig, party, side, side == WCX_SIDE_BUY ? rig->price - off : rig->price + off, rig->qty * (1 + i % 4), WCX_TIME_IN_FORCE_GTC);
-    uint64_t id = wcx_conform_send(party, orders[i]);
-    if (!wcx_conform_expect(party, WCX_TEMPLATE_EXECUTION_REPORT_NEW, id, &ack, sizeof(ack)))
-      return false;
-    order_ids[i] = ack.order_id;
-  }
-  uint32_t in_book = 0;
-  for (uint32_t i = 0; i < ORDERS; i++)
-    if (!wcx_conform_shows(rig, order_ids[i], orders[i].price, orders[i].order_qty))
-      return false;
-  const wcx_client_instrument_t *instrument = wcx_client_books_find(&rig->books, rig->security_id);
-  for (uint32_t side = 0; side < 2 && instrument != NULL; side++)
-    for (uint32_t level = 0; level < instrument->sides[side].cnt; level++)
-      in_book += instrument->sides[side].levels[level].order_cnt;
-  return wcx_conform_says(rig, in_book == ORDERS, "the book from the feed has %u orders, ours are %d", in_book, ORDERS) &&
-         wcx_conform_says(rig, wcx_client_books_verify(&rig->books) && rig->books.contradiction_cnt == 0, "the feed contradicted the book %llu times",
-                          (unsigned long long)rig->books.contradiction_cnt) &&
-         wcx_conform_says(rig, wcx_client_feed_gaps(&rig->feed) == 0, "the feed has %llu gaps", (unsigned long long)wcx_client_feed_gaps(&rig->feed));
-}
-
-bool wcx_conform_sign_off(wcx_conform_t *rig)
-{
-  wcx_conform_party_t *parties[] = {&rig->tcp, &rig->member, &rig->other};
-  bool fine = true;
-  for (uint32_t i = 0; i < 3; i++)
-  {
-    if (parties[i]->rig == NULL)
-      continue;
-    uint64_t start_ns = wcx_env_mono_ns();
-    wcx_client_session_terminate(&parties[i]->session, start_ns);
-    uint64_t now_ns = start_ns;
-    while (parties[i]->session.state != WCX_CLIENT_CLOSED && now_ns - start_ns < WCX_CONFORM_PATIENCE_NS)
-      now_ns = wcx_conform_turn(rig);
-    fine = wcx_conform_says(rig, parties[i]->session.state == WCX_CLIENT_CLOSED && now_ns - start_ns < 1500 * MS_NS, "Terminate of session %u was not answered",
-                            parties[i]->key.session_id) &&
-           fine;
-  }
-  return fine;
 }

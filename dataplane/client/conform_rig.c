@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #define TURN_US 300u
+#define TERMINATE_NS (UINT64_C(1500) * 1000000) /* sooner than the session gives up by itself */
+#define SIGN_ON_NS (5 * UINT64_C(1000000000))
 #define SETTLE_NS (10 * UINT64_C(1000000000))
 
 bool wcx_conform_says(wcx_conform_t *rig, bool condition, const char *format, ...)
@@ -83,26 +85,59 @@ static bool pass(void *ctx, bool outgoing, const void *datagram, size_t sz)
   return true;
 }
 
-void wcx_conform_party_open(wcx_conform_t *rig, wcx_conform_party_t *party, uint8_t transport, uint64_t recover_from)
+void wcx_conform_party_open(wcx_conform_t *rig, wcx_conform_party_t *party, const wcx_conform_key_t *key, uint16_t port, uint64_t recover_from)
 {
-  party->rig = rig;
-  wcx_client_session_config_t config = {.session_id = party->key.session_id,
-                                        .transport = transport,
-                                        .server_port = transport == WCX_CLIENT_TCP ? WCX_CONFORM_TCP_PORT : WCX_CONFORM_UDP_PORT,
-                                        .flags = WCX_CLIENT_FLAG_TAKE_OVER,
+  bool reads_only = port == WCX_CONFORM_DROP_COPY_PORT || port == WCX_CONFORM_REPLAY_PORT;
+  *party = (wcx_conform_party_t){.rig = rig, .key = *key};
+  wcx_client_session_config_t config = {.session_id = key->session_id,
+                                        .transport = port == WCX_CONFORM_UDP_PORT ? WCX_CLIENT_UDP : WCX_CLIENT_TCP,
+                                        .server_port = port,
+                                        .flags = port == WCX_CONFORM_DROP_COPY_PORT ? WCX_CLIENT_FLAG_DROP_COPY : WCX_CLIENT_FLAG_TAKE_OVER,
                                         .keep_alive_ms = 200,
                                         .cod_window_ms = 10000,
+                                        .any_stream = reads_only,
                                         .recover_from = recover_from,
                                         .password = "any",
                                         .ctx = party,
                                         .on_message = on_message};
-  memcpy(config.access_key_id, party->key.access_key_id, sizeof(config.access_key_id));
-  memcpy(config.secret, party->key.secret, sizeof(config.secret));
-  memcpy(config.user, party->key.user, sizeof(config.user));
+  memcpy(config.access_key_id, key->access_key_id, sizeof(config.access_key_id));
+  memcpy(config.secret, key->secret, sizeof(config.secret));
+  memcpy(config.user, key->user, sizeof(config.user));
   wcx_client_wire_open(&party->wire, &rig->transport, &party->session, &config);
   party->wire.pass = pass;
   party->wire.ctx = party;
+  WCX_CHECK(rig->party_cnt < WCX_CONFORM_PARTIES_MAX, "%u parties", rig->party_cnt);
+  rig->parties[rig->party_cnt++] = party;
   wcx_client_session_open(&party->session, wcx_env_mono_ns());
+}
+
+bool wcx_conform_party_close(wcx_conform_party_t *party)
+{
+  wcx_conform_t *rig = party->rig;
+  uint64_t start_ns = wcx_env_mono_ns();
+  uint64_t now_ns = start_ns;
+  wcx_client_session_terminate(&party->session, start_ns);
+  while (party->session.state != WCX_CLIENT_CLOSED && now_ns - start_ns < WCX_CONFORM_PATIENCE_NS)
+    now_ns = wcx_conform_turn(rig);
+  bool answered = party->session.state == WCX_CLIENT_CLOSED && now_ns - start_ns < TERMINATE_NS;
+  for (uint32_t i = 0; i < rig->party_cnt; i++)
+    if (rig->parties[i] == party)
+      rig->parties[i] = rig->parties[--rig->party_cnt];
+  wcx_client_session_free(&party->session);
+  free(party->said);
+  party->said = NULL;
+  return wcx_conform_says(rig, answered, "Terminate of session %u on port %u was not answered", party->key.session_id, party->session.config.server_port);
+}
+
+bool wcx_conform_signed_on(wcx_conform_party_t *party)
+{
+  uint64_t start_ns = wcx_env_mono_ns();
+  while (party->session.state != WCX_CLIENT_READY)
+    if (wcx_conform_turn(party->rig) - start_ns > SIGN_ON_NS)
+      return wcx_conform_says(party->rig, false, "session %u is not signed on to port %u after 5 s; EstablishReject code %u, login reject '%c'", party->key.session_id,
+                              party->session.config.server_port, party->session.reject_code,
+                              party->session.link != NULL && party->session.link->reject_code != 0 ? party->session.link->reject_code : '-');
+  return true;
 }
 
 /* --- feed ------------------------------------------------------------------------------------------- */
@@ -147,24 +182,14 @@ void wcx_conform_open(wcx_conform_t *rig, const char *server, const char *interf
   wcx_client_feed_config_t feed = {.shard = 1, .from_start = true, .ctx = rig, .send = feed_send, .on_message = feed_message};
   wcx_client_feed_init(&rig->feed, &feed);
   wcx_client_books_init(&rig->books);
-  rig->member.key = rig->tcp.key = keys[0];
-  rig->other.key = keys[1];
-  wcx_conform_party_open(rig, &rig->member, WCX_CLIENT_UDP, 0);
-  wcx_conform_party_open(rig, &rig->other, WCX_CLIENT_UDP, 0);
-}
-
-static void party_close(wcx_conform_party_t *party)
-{
-  if (party->rig != NULL)
-    wcx_client_session_free(&party->session);
-  free(party->said);
+  wcx_conform_party_open(rig, &rig->member, &keys[0], WCX_CONFORM_UDP_PORT, 0);
+  wcx_conform_party_open(rig, &rig->other, &keys[1], WCX_CONFORM_UDP_PORT, 0);
 }
 
 void wcx_conform_close(wcx_conform_t *rig)
 {
-  party_close(&rig->member);
-  party_close(&rig->other);
-  party_close(&rig->tcp);
+  while (rig->party_cnt != 0)
+    (void)wcx_conform_party_close(rig->parties[0]);
   wcx_client_feed_free(&rig->feed);
   wcx_client_books_free(&rig->books);
   wcx_client_transport_close(&rig->transport);
@@ -174,10 +199,8 @@ uint64_t wcx_conform_turn(wcx_conform_t *rig)
 {
   wcx_client_transport_wait(&rig->transport, TURN_US);
   uint64_t now_ns = wcx_env_mono_ns();
-  wcx_conform_party_t *parties[] = {&rig->member, &rig->other, &rig->tcp};
-  for (uint32_t i = 0; i < 3; i++)
-    if (parties[i]->rig != NULL)
-      wcx_client_wire_turn(&parties[i]->wire, now_ns);
+  for (uint32_t i = 0; i < rig->party_cnt; i++)
+    wcx_client_wire_turn(&rig->parties[i]->wire, now_ns);
   wcx_client_transport_take(&rig->transport, rig->feed_sockets[WCX_CLIENT_LINE_A], now_ns, take_a, rig);
   wcx_client_transport_take(&rig->transport, rig->feed_sockets[WCX_CLIENT_LINE_B], now_ns, take_b, rig);
   wcx_client_transport_take(&rig->transport, rig->feed_sockets[WCX_CLIENT_LINE_REREQUEST], now_ns, take_again, rig);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MS_NS UINT64_C(1000000)
+#define NO_SESSION "          "
 #define HEARTBEAT_NS (1000 * MS_NS)
 #define SILENCE_NS (5000 * MS_NS) /* five heartbeats of the server */
 #define LOGIN_NS (5000 * MS_NS)   /* the server waits no longer for its part, either */
@@ -30,14 +31,16 @@ static void pad(char *field, size_t width, const char *text)
   memcpy(field, text, strnlen(text, width));
 }
 
-void wcx_client_link_init(wcx_client_link_t *link, uint32_t session_id, const char *user, const char *password)
+void wcx_client_link_init(wcx_client_link_t *link, uint32_t session_id, const char *user, const char *password, uint32_t keep_alive_ms)
 {
   memset(link, 0, sizeof(*link));
   link->state = WCX_CLIENT_LINK_DOWN;
   pad(link->user, sizeof(link->user), user);
   pad(link->password, sizeof(link->password), password);
-  char session[16];
-  snprintf(session, sizeof(session), "S%09u", session_id);
+  link->heartbeat_ns = keep_alive_ms / 2 * MS_NS < HEARTBEAT_NS ? keep_alive_ms / 2 * MS_NS : HEARTBEAT_NS;
+  char session[16] = NO_SESSION;
+  if (session_id != 0)
+    snprintf(session, sizeof(session), "S%09u", session_id);
   memcpy(link->session, session, sizeof(link->session));
 }
 
@@ -116,6 +119,14 @@ static bool read_number(const uint8_t *field, uint64_t *number)
   return *number != 0;
 }
 
+/* Whether Login Accepted names the stream that was asked for; the first name given to a link without one stays. */
+static bool is_ours(wcx_client_link_t *link, const uint8_t *session)
+{
+  if (memcmp(link->session, NO_SESSION, sizeof(link->session)) == 0)
+    memcpy(link->session, session, sizeof(link->session));
+  return memcmp(link->session, session, sizeof(link->session)) == 0;
+}
+
 static enum wcx_client_link_event on_packet(wcx_client_link_t *link, uint64_t now_ns, const uint8_t **message, size_t *sz)
 {
   const uint8_t *payload = link->in + 3;
@@ -127,7 +138,7 @@ static enum wcx_client_link_event on_packet(wcx_client_link_t *link, uint64_t no
   case DEBUG:
     return WCX_CLIENT_LINK_NOTHING;
   case LOGIN_ACCEPTED:
-    if (link->state != WCX_CLIENT_LINK_LOGIN || payload_sz != 30 || memcmp(payload, link->session, 10) != 0 || !read_number(payload + 10, &link->number))
+    if (link->state != WCX_CLIENT_LINK_LOGIN || payload_sz != 30 || !read_number(payload + 10, &link->number) || !is_ours(link, payload))
       return broken(link, now_ns);
     become(link, now_ns, WCX_CLIENT_LINK_OPEN);
     return WCX_CLIENT_LINK_ACCEPTED;
@@ -204,7 +215,7 @@ bool wcx_client_link_step(wcx_client_link_t *link, uint64_t now_ns)
     wcx_client_link_down(link, now_ns);
     return false;
   }
-  if (link->state == WCX_CLIENT_LINK_OPEN && link->out_begin == link->out_end && now_ns - link->last_tx_ns >= HEARTBEAT_NS)
+  if (link->state == WCX_CLIENT_LINK_OPEN && link->out_begin == link->out_end && now_ns - link->last_tx_ns >= link->heartbeat_ns)
     (void)queue(link, CLIENT_HEARTBEAT, 0);
   return true;
 }

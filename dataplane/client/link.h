@@ -43,9 +43,10 @@ typedef struct wcx_client_link
   enum wcx_client_link_state state;
   char user[6]; /* padded with spaces */
   char password[10];
-  char session[10];  /* asked for, and what Login Accepted must name */
-  uint64_t number;   /* asked for; from Login Accepted on: of the next sequenced message */
-  uint64_t since_ns; /* when the state began */
+  char session[10];      /* asked for, and what Login Accepted must name; spaces: what it named */
+  uint64_t number;       /* asked for; from Login Accepted on: of the next sequenced message */
+  uint64_t heartbeat_ns; /* silence of ours after which we say something */
+  uint64_t since_ns;     /* when the state began */
   uint64_t last_rx_ns;
   uint64_t last_tx_ns;
   char reject_code; /* of the last Login Rejected ('A' or 'S'), 0 none */
@@ -58,8 +59,9 @@ typedef struct wcx_client_link
   uint32_t out_begin, out_end; /* not written yet */
 } wcx_client_link_t;
 
-/* user: up to 6 characters, password: up to 10. */
-void wcx_client_link_init(wcx_client_link_t *link, uint32_t session_id, const char *user, const char *password);
+/* session_id 0: whichever stream the port has. user: up to 6 characters, password: up to 10. keep_alive_ms: how often the peer is promised to hear from us;
+   never less than once a second. */
+void wcx_client_link_init(wcx_client_link_t *link, uint32_t session_id, const char *user, const char *password, uint32_t keep_alive_ms);
 
 /* A connection is being made; number: first sequenced message wanted, 0 = the next there will be. */
 void wcx_client_link_dial(wcx_client_link_t *link, uint64_t now_ns, uint64_t number);

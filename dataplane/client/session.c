@@ -10,6 +10,7 @@
 #define ESTABLISH_REPEAT_NS (200 * MS_NS) /* the same bytes again */
 #define ESTABLISH_RENEW_NS (2000 * MS_NS) /* a new UUID and timestamp: the old ones age */
 #define ESTABLISH_WAIT_NS (5000 * MS_NS)  /* TCP: so long an Establish may stay unanswered */
+#define FRUITLESS_LG_MAX 4u               /* pauses between logins grow to 16 times the first */
 #define REJECT_PAUSE_NS (250 * MS_NS)
 #define NUDGE_NS (100 * MS_NS)  /* undecided for so long: a heartbeat shows the server what it missed */
 #define STATUS_NS (500 * MS_NS) /* and for so long: ask for its state */
@@ -75,7 +76,7 @@ void wcx_client_session_init(wcx_client_session_t *session, const wcx_client_ses
     session->link = malloc(sizeof(*session->link));
     if (session->link == NULL)
       WCX_DIE("no memory for the link of session %u", config->session_id);
-    wcx_client_link_init(session->link, config->session_id, config->user, config->password);
+    wcx_client_link_init(session->link, config->any_stream ? 0 : config->session_id, config->user, config->password, config->keep_alive_ms);
   }
   if (config->recover_from != 0)
   {
@@ -345,7 +346,7 @@ static void apply_statement(wcx_client_session_t *session, uint64_t now_ns)
   if (!statement->active || session->inbound.next < statement->server_next)
     return;
   statement->active = false;
-  for (uint64_t id = session->oldest_undecided; id <= statement->cl_ord_id_max; id++)
+  for (uint64_t id = session->oldest_undecided > statement->cl_ord_id_min ? session->oldest_undecided : statement->cl_ord_id_min + 1; id <= statement->cl_ord_id_max; id++)
   {
     const wcx_client_request_t *request = wcx_client_session_find(session, id);
     if (request != NULL && request->fate == WCX_CLIENT_UNDECIDED && request->client_seq < statement->client_next)
@@ -498,7 +499,10 @@ static void link_lost(wcx_client_session_t *session, uint64_t now_ns, bool bad)
   {
     hang_up(session, now_ns);
     if (session->retry_not_before <= now_ns)
-      session->retry_not_before = now_ns + REJECT_PAUSE_NS;
+    {
+      uint32_t again = session->fruitless_cnt > 1 ? session->fruitless_cnt - 1 : 0;
+      session->retry_not_before = now_ns + (REJECT_PAUSE_NS << (again < FRUITLESS_LG_MAX ? again : FRUITLESS_LG_MAX));
+    }
   }
   else
     binding_ended(session, now_ns, WCX_TERMINATE_CODE_UNSPECIFIED);
@@ -508,6 +512,7 @@ static void link_lost(wcx_client_session_t *session, uint64_t now_ns, bool bad)
 static void on_login(wcx_client_session_t *session, uint64_t now_ns)
 {
   uint64_t number = session->link->number;
+  session->fruitless_cnt++;
   if (!session->inbound_started)
   {
     wcx_client_stream_start(&session->inbound, number, false);
@@ -549,15 +554,22 @@ static bool on_link_message(wcx_client_session_t *session, uint64_t now_ns, cons
     }
   }
   uint64_t number = session->link->number++;
+  session->fruitless_cnt = 0;
   wcx_establish_ack_t ack = {0};
   if (template_id == WCX_TEMPLATE_ESTABLISH_ACK)
     wcx_client_message_block(&ack, sizeof(ack), message, sz);
   if (signing_on && ack.uuid == session->establish.uuid)
   {
-    session->bad_datagram_cnt += ack.next_server_seq_no != number + 1;
-    if (ack.next_server_seq_no != number + 1)
+    session->own_numbers = ack.next_server_seq_no == number;
+    session->link->number -= session->own_numbers;
+    if (!session->own_numbers && ack.next_server_seq_no != number + 1)
+    {
+      session->bad_datagram_cnt++;
       return false;
+    }
     on_establish_ack(session, now_ns, message, (uint16_t)sz);
+    if (session->own_numbers)
+      session->statement.cl_ord_id_min = ack.last_cl_ord_id; /* answers to what was decided are behind it, not before it */
   }
   else
     wcx_client_stream_put(&session->inbound, number, message, (uint16_t)sz);
@@ -668,10 +680,11 @@ const wcx_client_request_t *wcx_client_session_find(const wcx_client_session_t *
 
 void wcx_client_session_terminate(wcx_client_session_t *session, uint64_t now_ns)
 {
-  if (session->state != WCX_CLIENT_READY && session->state != WCX_CLIENT_RECOVERING)
+  bool bound = session->state == WCX_CLIENT_READY || session->state == WCX_CLIENT_RECOVERING;
+  if (!bound || session->own_numbers)
   {
     if (over_tcp(session))
-      hang_up(session, now_ns);
+      hang_up(session, now_ns); /* a port with numbers of its own binds nothing that would have to be ended */
     set_state(session, WCX_CLIENT_CLOSED, 0);
     return;
   }

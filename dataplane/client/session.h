@@ -12,6 +12,7 @@
 
    Over TCP the same holds with less: every message comes in its turn, missed ones before the EstablishAck. A lost link is dialled again and asks for the
    first number that is not here. A Terminate that ends the link is not counted, because the server may not count it: if it does, it comes again, in its turn.
+   The ports for purge, drop copy and market-data replay have numbers of their own, and do not count their EstablishAck: that is seen from what it says.
    Server numbers and ClOrdIDs are those of the session, whatever carries them: what UDP cannot have again, a second session object gets over TCP (recover_from) and hands
    over with wcx_client_session_message.
 
@@ -35,6 +36,7 @@
 
 /* Bits of Establish.Flags. */
 #define WCX_CLIENT_FLAG_CANCEL_ON_DISCONNECT 0x0001u
+#define WCX_CLIENT_FLAG_DROP_COPY 0x0002u
 #define WCX_CLIENT_FLAG_TAKE_OVER 0x0004u
 
 enum wcx_client_state
@@ -85,6 +87,7 @@ typedef struct wcx_client_session_config
   uint16_t flags;       /* of Establish; with WCX_CLIENT_FLAG_TAG datagrams carry tags both ways, and what has none is not believed */
   uint32_t keep_alive_ms;
   uint32_t cod_window_ms; /* 0: the server's default */
+  bool any_stream;        /* TCP: not the session's own stream but the one its port has (drop copy, market-data replay); link->session names it */
   uint64_t recover_from;  /* first server number wanted; 0: from now */
 
   void *ctx;
@@ -109,6 +112,7 @@ typedef struct wcx_client_statement
   bool active;
   uint64_t server_next;
   uint64_t client_next;
+  uint64_t cl_ord_id_min; /* it speaks of higher ones only */
   uint64_t cl_ord_id_max;
 } wcx_client_statement_t;
 
@@ -119,6 +123,7 @@ struct wcx_client_session
   wcx_client_stream_t inbound;
   bool inbound_started;
   wcx_client_link_t *link; /* TCP only */
+  bool own_numbers;        /* TCP: the port's EstablishAck is not counted: purge, drop copy, market-data replay */
 
   wcx_establish_t establish; /* what is out */
   uint64_t establish_made_ns;
@@ -154,6 +159,7 @@ struct wcx_client_session
 
   /* totals */
   uint64_t sent_cnt, answered_cnt, refused_cnt, not_applied_cnt;
+  uint32_t fruitless_cnt;             /* over TCP: logins in a row that brought no message: what is asked for is out of the server's reach, or nobody judges Establish */
   uint64_t established_cnt, lost_cnt; /* bindings opened; bindings ended without our wish */
   uint64_t bad_datagram_cnt;          /* over TCP: links dropped because of what came over them */
   uint64_t bad_tag_cnt;               /* datagrams that had no right tag, ignored */
@@ -193,7 +199,8 @@ bool wcx_client_session_request(wcx_client_session_t *session, uint64_t now_ns, 
 /* Send what waits: the datagram being filled, or what the link has not taken yet. */
 void wcx_client_session_flush(wcx_client_session_t *session, uint64_t now_ns);
 
-/* End the session in order: Terminate, repeated until answered or given up after 2 s; then CLOSED. */
+/* End the session in order: Terminate, repeated until answered or given up after 2 s; then CLOSED. Where nothing is bound (purge, drop copy, market-data
+   replay) the link is hung up. */
 void wcx_client_session_terminate(wcx_client_session_t *session, uint64_t now_ns);
 
 /* The request of a ClOrdID, NULL when it is not ours or too old. */

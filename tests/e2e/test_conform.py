@@ -121,6 +121,8 @@ def forged(app, tap):
 
 
 def usage(app, tap):
+    status, rules, text = conform(app, "--only", "tcp-trade")
+    tap.ok(status == 0 and set(rules) == {"sign-on", "tcp-trade"}, "a rule runs alone, too", text)
     status, _, text = conform(app, "--sessions", "4,4")
     tap.ok(status != 0 and "two different session numbers" in text, "a session cannot trade with itself", text)
     status, rules, text = conform(app, "--sessions", "4,99")

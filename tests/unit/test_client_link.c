@@ -44,6 +44,8 @@ typedef struct world
 
   /* the server: the session */
   bool count_terminate;
+  bool own_numbers; /* a port whose EstablishAck is not counted */
+  bool mute;        /* no stream is written */
   uint64_t uuid;
   uint64_t expected_client_seq;
   uint64_t last_cl_ord_id;
@@ -139,6 +141,13 @@ static void server_establish(world_t *world, const void *message, size_t sz)
                              .next_client_seq_no = world->expected_client_seq,
                              .last_cl_ord_id = world->last_cl_ord_id,
                              .keep_alive_interval = establish.keep_alive_interval};
+  if (world->own_numbers)
+  {
+    uint8_t out[128];
+    ack.next_server_seq_no = world->next_out;
+    server_packet(world, 'S', out, wcx_client_message_write(out, WCX_TEMPLATE_ESTABLISH_ACK, &ack, sizeof(ack)));
+    return;
+  }
   server_append(world, WCX_TEMPLATE_ESTABLISH_ACK, &ack, sizeof(ack));
 }
 
@@ -328,7 +337,7 @@ static void world_step(world_t *world)
     if (sz == 0)
       break;
   }
-  for (; world->bound && world->next_out <= world->message_cnt; world->next_out++)
+  for (; world->bound && !world->mute && world->next_out <= world->message_cnt; world->next_out++)
     server_packet(world, 'S', world->messages[world->next_out - 1].bytes, world->messages[world->next_out - 1].sz);
   while (world->connected && world->to_client.begin != world->to_client.end)
   {
@@ -390,7 +399,7 @@ static void test_login_on_the_wire(void **state)
 {
   (void)state;
   wcx_client_link_t *link = calloc(1, sizeof(*link));
-  wcx_client_link_init(link, 7, "mm7", "any");
+  wcx_client_link_init(link, 7, "mm7", "any", 1000);
   wcx_client_link_dial(link, MS, 42);
   wcx_client_link_up(link, MS);
   size_t sz;
@@ -425,7 +434,7 @@ static void test_what_is_no_soupbintcp_breaks_the_link(void **state)
   wcx_client_link_t *link = calloc(1, sizeof(*link));
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
   {
-    wcx_client_link_init(link, 7, "mm7", "any");
+    wcx_client_link_init(link, 7, "mm7", "any", 1000);
     wcx_client_link_dial(link, MS, 1);
     wcx_client_link_up(link, MS);
     const uint8_t *at = (const uint8_t *)cases[i].bytes;
@@ -571,6 +580,60 @@ static void test_a_refused_sign_on_is_not_counted_and_tried_again(void **state)
   world_free(world);
 }
 
+/* Purge, drop copy, replay: the EstablishAck comes first and has no number, then what was missed. */
+static void test_a_port_with_numbers_of_its_own(void **state)
+{
+  (void)state;
+  world_t *world = world_new(9, 30);
+  world->own_numbers = true;
+  wcx_client_session_open(&world->client, world->now_ns);
+  run_until(world, WCX_CLIENT_READY);
+  for (uint32_t i = 0; i < 10; i++)
+    assert_true(order_out(world, 1));
+  run_until_decided(world);
+  assert_int_equal(world->message_cnt, 10);
+  for (uint32_t i = 0; i < 10; i++)
+    assert_true(order_out(world, 1));
+  world->cut_at = world->crossed + 700;
+  run_until_decided(world);
+  assert_int_equal(world->client.lost_cnt, 1);
+  assert_int_equal(world->client.answered_cnt + world->client.not_applied_cnt, 20);
+  wcx_client_session_terminate(&world->client, world->now_ns);
+  assert_int_equal(world->client.state, WCX_CLIENT_CLOSED);
+  assert_false(world->connected);
+  assert_int_equal(world->next_number, world->message_cnt + 1);
+  check_truth(world);
+  world_free(world);
+}
+
+/* Numbers that the server keeps no more: it lets the client in and says nothing. The client says so, and calls less and less often. */
+static void test_logins_that_bring_nothing(void **state)
+{
+  (void)state;
+  world_t *world = world_new(10, 500);
+  wcx_client_session_open(&world->client, world->now_ns);
+  run_until(world, WCX_CLIENT_READY);
+  assert_int_equal(world->client.fruitless_cnt, 0);
+  cut(world);
+  world->mute = true;
+  uint32_t logins = 0;
+  for (uint32_t i = 0; i < 60000; i++)
+  {
+    bool was = world->logged_in;
+    world_step(world);
+    logins += !was && world->logged_in;
+    if (world->logged_in && world->client.establish_made_ns + 100 * MS < world->now_ns)
+      cut(world);
+  }
+  assert_in_range(logins, 12, 24); /* 0.25, 0.5, 1, 2 s, then every 4 */
+  assert_int_equal(world->client.fruitless_cnt, logins);
+  world->mute = false;
+  run_until(world, WCX_CLIENT_READY);
+  assert_int_equal(world->client.fruitless_cnt, 0);
+  check_truth(world);
+  world_free(world);
+}
+
 static void test_a_silent_server_is_left(void **state)
 {
   (void)state;
@@ -661,6 +724,8 @@ int main(void)
       cmocka_unit_test(test_storms),
       cmocka_unit_test(test_a_server_that_stops_reading_stops_the_client),
       cmocka_unit_test(test_a_refused_sign_on_is_not_counted_and_tried_again),
+      cmocka_unit_test(test_a_port_with_numbers_of_its_own),
+      cmocka_unit_test(test_logins_that_bring_nothing),
       cmocka_unit_test(test_a_silent_server_is_left),
       cmocka_unit_test(test_random_bytes),
       cmocka_unit_test(test_messages_of_another_binding_fill_a_hole),
