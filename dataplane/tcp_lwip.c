@@ -530,8 +530,11 @@ void wcx_tcp_end(wcx_tcp_t *tcp, uint32_t number, bool at_once)
     free_conn(tcp, conn);
     return;
   }
-  if (conn->rx != NULL) /* unread bytes would make lwIP answer the close with a reset, which takes along what was written */
-    tcp_recved(pcb, (u16_t)(conn->rx->tot_len - conn->rx_off));
+  /* bytes that are unread, or that lwIP keeps because we took no more, would make it answer the close with a reset, which takes along what was written */
+  if (pcb->refused_data != NULL)
+    pbuf_free(pcb->refused_data);
+  pcb->refused_data = NULL;
+  pcb->rcv_wnd = TCP_WND_MAX(pcb);
   drop_rx(conn);
   if (tcp_close(pcb) != ERR_OK)
   {
