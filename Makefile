@@ -112,6 +112,10 @@ SRC_unit/test_journal := persist/disk_uring.c
 SRC_unit/test_flow    := $(BENCH_SRC)
 LD_unit/test_journal  := -luring
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
+TCP_unit/test_tcp_lwip := $(LWIP)
+LD_unit/test_tcp_lwip  := -llwip
+TCP_unit/test_tcp_lwip_flood := $(LWIP)
+LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 
