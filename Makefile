@@ -125,6 +125,10 @@ SRC_fuzz/test_loop      := tests/unit/loop_fixture.c
 SRC_fuzz/test_establish := $(AUTH_SRC)
 FUZZ_MAIN := $(if $(FUZZ),tests/fuzz/libfuzzer.c,tests/fuzz/replay.c)
 $(foreach t,$(wildcard tests/fuzz/test_*.c),$(eval SRC_$(t:tests/%.c=%) += $(FUZZ_MAIN)))
+TCP_unit/test_tcp_lwip := $(LWIP)
+LD_unit/test_tcp_lwip  := -llwip
+TCP_unit/test_tcp_lwip_flood := $(LWIP)
+LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 

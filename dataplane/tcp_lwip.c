@@ -1,7 +1,14 @@
 /* TCP on Debian's lwIP, its raw interface driven from the poll loop: no thread of its own, no socket, no timer but ours. The only file that includes lwip.
 
    lwIP sees IPv4 packets, not frames: net.c has checked Ethernet, address and fragments, and the peer's MAC is kept beside its connection, so ARP, forwarding
-   and reassembly stay out of it. One stack in a process, as lwIP's state is global. */
+   and reassembly stay out of it. One stack in a process, as lwIP's state is global.
+
+   Debian's lwIP has no backlog, no SYN cookies and no bound on segments out of order, so three rules stand before it:
+   - a segment without a connection costs a token of its source and one of all (STRANGERS_*), and finds no memory when it is scarce;
+   - a first segment beyond as many half-open connections as there may be open ones gives up the oldest of them;
+   - of a connection at most AHEAD_MAX segments wait for one before them, and when memory is tight at most TIGHT_MAX are kept unread;
+     of what it is sent, as many are queued then. */
+#include "dataplane/limit.h"
 #include "dataplane/tcp.h"
 #include "dataplane/tcp_memory.h"
 #include "engine/base/check.h"
@@ -18,7 +25,11 @@
 
 #define TIMER_NS 10000000u /* lwIP's timers run 25 times as fast as it thinks: one lost frame costs tens of milliseconds */
 #define NEIGHBOURS_MAX 1024u
-#define PENDING_PBUFS_MAX 64u                 /* small segments of a peer that are not read yet */
+#define PENDING_PBUFS_MAX 64u /* small segments of a peer that are not read yet */
+#define AHEAD_MAX 48u         /* a full window of full segments */
+#define TIGHT_MAX 8u          /* a third of what a connection's share of the memory holds */
+#define STRANGERS_SOURCE 4u   /* a second, times conn_max: a connection costs its first segment, its third, and those after its end */
+#define STRANGERS_ALL 8u
 #define PACKET_SZ_MAX (WCX_FRAME_SZ_MAX - 18) /* a frame has room for a tagged Ethernet header */
 
 typedef struct conn
@@ -57,11 +68,14 @@ struct wcx_tcp
   uint32_t map_mask;
   uint32_t retry_cnt; /* connections with unsent or closing */
   uint32_t pad;
+  wcx_rate_t strangers_rate;
+  wcx_bucket_t strangers;
   conn_t *conns;
   uint32_t *free_conns;
   uint32_t *ready; /* ring of conn_max */
   uint32_t *map;   /* connection + 1 by peer, chained */
   neighbour_t neighbours[NEIGHBOURS_MAX];
+  wcx_sources_t sources;
 };
 
 static struct wcx_tcp the_tcp;
@@ -319,6 +333,9 @@ wcx_tcp_t *wcx_tcp_open(const wcx_tcp_config_t *config)
   *tcp = (wcx_tcp_t){.config = *config, .map_mask = 15, .free_cnt = config->conn_max};
   while (tcp->map_mask + 1 < 2 * config->conn_max)
     tcp->map_mask = tcp->map_mask * 2 + 1;
+  tcp->sources.hash_key = config->key[0];
+  tcp->sources.rate = wcx_rate_of(STRANGERS_SOURCE * config->conn_max, STRANGERS_SOURCE * config->conn_max);
+  tcp->strangers_rate = wcx_rate_of(STRANGERS_ALL * config->conn_max, STRANGERS_ALL * config->conn_max);
   tcp->conns = must_calloc(config->conn_max, sizeof(conn_t));
   tcp->free_conns = must_calloc(config->conn_max, sizeof(uint32_t));
   tcp->ready = must_calloc(config->conn_max, sizeof(uint32_t));
@@ -384,17 +401,65 @@ uint32_t wcx_tcp_conn_max(const wcx_tcp_t *tcp)
 
 /* --- the loop's side -------------------------------------------------------------------------------------------------------------------------------- */
 
-void wcx_tcp_receive(wcx_tcp_t *tcp, const wcx_datagram_t *segment)
+static uint32_t get32(const uint8_t *at)
 {
-  conn_t *conn = find_conn(tcp, segment->from.ip, segment->from.port, segment->to_port);
-  if (conn != NULL && conn->seen.peer.vlan != segment->from.vlan)
+  return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* lwIP's connection of a segment, also one whose number has been given back or that is half open; NULL: none. */
+static struct tcp_pcb *find_pcb(const wcx_datagram_t *segment)
+{
+  struct tcp_pcb *pcb = tcp_active_pcbs;
+  while (pcb != NULL && (pcb->remote_port != segment->from.port || pcb->local_port != segment->to_port || ip_2_ip4(&pcb->remote_ip)->addr != lwip_htonl(segment->from.ip)))
+    pcb = pcb->next;
+  return pcb;
+}
+
+/* Whether a segment without a connection is looked at. Those that have one come first. */
+static bool admit(wcx_tcp_t *tcp, uint32_t ip)
+{
+  wcx_bucket_t *source = wcx_sources_bucket(&tcp->sources, ip);
+  if (wcx_tcp_memory_scarce() || wcx_bucket_tokens(source, &tcp->sources.rate, tcp->mono_ns) == 0 || wcx_bucket_tokens(&tcp->strangers, &tcp->strangers_rate, tcp->mono_ns) == 0)
+    return false;
+  wcx_bucket_take(source, &tcp->sources.rate, tcp->mono_ns, 1);
+  wcx_bucket_take(&tcp->strangers, &tcp->strangers_rate, tcp->mono_ns, 1);
+  return true;
+}
+
+/* A half-open connection is about to be added: the oldest goes when there are too many. lwIP puts new ones in front. */
+static void bound_half_open(wcx_tcp_t *tcp)
+{
+  uint32_t cnt = 0;
+  struct tcp_pcb *oldest = NULL;
+  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+    if (pcb->state == SYN_RCVD)
+    {
+      oldest = pcb;
+      cnt++;
+    }
+  if (cnt < tcp->config.conn_max)
     return;
-  if (conn == NULL && wcx_tcp_memory_scarce())
-    return; /* those that are here come first */
-  if (conn != NULL)
-    memcpy(conn->seen.peer.mac, segment->from.mac, 6);
-  else
-    tcp->neighbours[place_of(tcp, segment->from.ip, 0, 0) % NEIGHBOURS_MAX].peer = segment->from;
+  tcp_abandon(oldest, 0);
+  wcx_stat_add(&tcp->egress->stats->tcp_half_open_dropped, 1);
+}
+
+/* Whether the bytes of a segment may not be kept: its peer has too many that are out of order, or unread while memory is tight. */
+static bool is_too_much(const conn_t *conn, const struct tcp_pcb *pcb, const wcx_datagram_t *segment)
+{
+  const uint8_t *header = segment->payload + 20;
+  bool empty = segment->len <= 20u + (header[12] >> 4) * 4u;
+  if (empty)
+    return false;
+  uint32_t ahead = 0;
+  for (const struct tcp_seg *seg = pcb->ooseq; seg != NULL && ahead < AHEAD_MAX; seg = seg->next)
+    ahead++;
+  if ((int32_t)(get32(header + 4) - pcb->rcv_nxt) > 0 && ahead == AHEAD_MAX)
+    return true;
+  return ahead + (conn != NULL ? conn->rx_cnt : 0) >= TIGHT_MAX && wcx_tcp_memory_tight();
+}
+
+static void hand_over(wcx_tcp_t *tcp, const wcx_datagram_t *segment)
+{
   struct pbuf *p = pbuf_alloc(PBUF_RAW, segment->len, PBUF_RAM);
   if (p == NULL)
     return;
@@ -403,6 +468,34 @@ void wcx_tcp_receive(wcx_tcp_t *tcp, const wcx_datagram_t *segment)
   if (ip_input(p, &tcp->netif) != ERR_OK)
     pbuf_free(p);
   tcp->current = NULL;
+}
+
+void wcx_tcp_receive(wcx_tcp_t *tcp, const wcx_datagram_t *segment)
+{
+  wcx_stats_t *stats = tcp->egress->stats;
+  conn_t *conn = find_conn(tcp, segment->from.ip, segment->from.port, segment->to_port);
+  if (conn != NULL && conn->seen.peer.vlan != segment->from.vlan)
+    return;
+  if (conn == NULL && !admit(tcp, segment->from.ip))
+  {
+    wcx_stat_add(&stats->tcp_drop_stranger, 1);
+    return;
+  }
+  struct tcp_pcb *pcb = conn != NULL ? conn->pcb : find_pcb(segment);
+  if (pcb != NULL && is_too_much(conn, pcb, segment))
+  {
+    wcx_stat_add(&stats->tcp_drop_ahead, 1);
+    return;
+  }
+  if (conn == NULL)
+    tcp->neighbours[place_of(tcp, segment->from.ip, 0, 0) % NEIGHBOURS_MAX].peer = segment->from;
+  if (pcb == NULL && (segment->payload[33] & TCP_SYN) != 0)
+    bound_half_open(tcp);
+  u32_t received = pcb != NULL ? pcb->rcv_nxt : 0;
+  u32_t acknowledged = pcb != NULL ? pcb->lastack : 0;
+  hand_over(tcp, segment);
+  if (conn != NULL && pcb != NULL && conn->pcb == pcb && (pcb->rcv_nxt != received || pcb->lastack != acknowledged))
+    memcpy(conn->seen.peer.mac, segment->from.mac, 6); /* only who knows the numbers may move */
 }
 
 static void retry(wcx_tcp_t *tcp, conn_t *conn)
@@ -494,8 +587,10 @@ uint32_t wcx_tcp_room(const wcx_tcp_t *tcp, uint32_t number)
   if (conn->pcb == NULL || (conn->pcb->state != ESTABLISHED && conn->pcb->state != CLOSE_WAIT))
     return 0;
   uint32_t queued = TCP_SND_BUF - tcp_sndbuf(conn->pcb);
-  bool fits = queued < WCX_TCP_QUEUE_MAX && tcp_sndqueuelen(conn->pcb) + 4u < TCP_SND_QUEUELEN;
-  return fits ? WCX_TCP_QUEUE_MAX - queued : 0;
+  bool tight = wcx_tcp_memory_tight();
+  uint32_t max = tight ? WCX_TCP_QUEUE_MAX / 4 : WCX_TCP_QUEUE_MAX;
+  bool fits = queued < max && tcp_sndqueuelen(conn->pcb) + 4u < (tight ? TIGHT_MAX + 4u : TCP_SND_QUEUELEN);
+  return fits ? max - queued : 0;
 }
 
 bool wcx_tcp_write(wcx_tcp_t *tcp, uint32_t number, const uint8_t *data, uint32_t len)
@@ -530,8 +625,11 @@ void wcx_tcp_end(wcx_tcp_t *tcp, uint32_t number, bool at_once)
     free_conn(tcp, conn);
     return;
   }
-  if (conn->rx != NULL) /* unread bytes would make lwIP answer the close with a reset, which takes along what was written */
-    tcp_recved(pcb, (u16_t)(conn->rx->tot_len - conn->rx_off));
+  /* bytes that are unread, or that lwIP keeps because we took no more, would make it answer the close with a reset, which takes along what was written */
+  if (pcb->refused_data != NULL)
+    pbuf_free(pcb->refused_data);
+  pcb->refused_data = NULL;
+  pcb->rcv_wnd = TCP_WND_MAX(pcb);
   drop_rx(conn);
   if (tcp_close(pcb) != ERR_OK)
   {

@@ -54,12 +54,37 @@ void wcx_tcp_memory_init(uint32_t conn_max)
   }
 }
 
+/* Whether less than one of `parts` is left for some size: of its own blocks and the larger ones, which stand in for them. */
+static _Bool is_below(uint32_t parts)
+{
+  uint32_t free_cnt = 0;
+  uint32_t block_cnt = 0;
+  for (uint32_t i = SIZE_CNT; i-- > 0;)
+  {
+    free_cnt += classes[i].free_cnt;
+    block_cnt += classes[i].block_cnt;
+    if (free_cnt < block_cnt / parts)
+      return 1;
+  }
+  return 0;
+}
+
 _Bool wcx_tcp_memory_scarce(void)
 {
+  return is_below(8);
+}
+
+_Bool wcx_tcp_memory_tight(void)
+{
+  return is_below(2);
+}
+
+uint32_t wcx_tcp_memory_used(void)
+{
+  uint32_t used = 0;
   for (uint32_t i = 0; i < SIZE_CNT; i++)
-    if (classes[i].free_cnt < classes[i].block_cnt / 8)
-      return 1;
-  return 0;
+    used += classes[i].block_cnt - classes[i].free_cnt;
+  return used;
 }
 
 void mem_init(void)

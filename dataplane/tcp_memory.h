@@ -15,8 +15,12 @@
 /* Memory for `conn_max` connections. Once. Dies when there is none. */
 void wcx_tcp_memory_init(uint32_t conn_max);
 
-/* Whether less than an eighth is left of some size. */
+/* Whether less than an eighth, and less than half, is left for some size. */
 _Bool wcx_tcp_memory_scarce(void);
+_Bool wcx_tcp_memory_tight(void);
+
+/* Blocks in use, of all sizes. */
+uint32_t wcx_tcp_memory_used(void);
 
 /* What lwIP calls (lwip/mem.h). */
 void mem_init(void);
