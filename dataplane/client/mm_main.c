@@ -24,6 +24,7 @@ static const char usage[] = "usage: wcx-mm [options]\n"
                             "  --random-orders N     send N random requests at any price instead, then end\n"
                             "  --dump-books FILE     write the books built from the feed, before the sessions end\n"
                             "  --no-cod              without cancel-on-disconnect\n"
+                            "  --tags                a tag on every datagram of the sessions, both ways\n"
                             "  --probe               sign on with the first session, end it in order, exit 0 when that was answered\n"
                             "  --timeout SECONDS     how long --probe tries (10)\n";
 
@@ -71,6 +72,7 @@ enum
   OPT_RANDOM_ORDERS,
   OPT_DUMP_BOOKS,
   OPT_NO_COD,
+  OPT_TAGS,
 };
 
 static const struct option longopts[] = {
@@ -92,6 +94,7 @@ static const struct option longopts[] = {
     {"random-orders", required_argument, NULL, OPT_RANDOM_ORDERS},
     {"dump-books", required_argument, NULL, OPT_DUMP_BOOKS},
     {"no-cod", no_argument, NULL, OPT_NO_COD},
+    {"tags", no_argument, NULL, OPT_TAGS},
     {NULL, 0, NULL, 0},
 };
 
@@ -151,6 +154,9 @@ static void set_option(wcx_mm_options_t *options, int opt)
     break;
   default:
     options->cancel_on_disconnect = false;
+    break;
+  case OPT_TAGS:
+    options->tags = true;
     break;
   }
 }

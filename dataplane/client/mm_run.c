@@ -173,6 +173,7 @@ static wcx_mm_t *mm_new(const wcx_mm_options_t *options)
     maker->socket_idx = wcx_client_transport_add_unicast(&mm->transport);
     wcx_client_session_config_t config;
     wcx_mm_session_config(&config, options->session_ids[i], options->cancel_on_disconnect);
+    config.flags |= options->tags ? WCX_CLIENT_FLAG_TAG : 0;
     config.ctx = maker;
     config.send = session_send;
     config.on_message = session_message;

@@ -7,9 +7,10 @@
 import hashlib
 import hmac
 import struct
+import subprocess
 import time
 
-from wcxlib import NO_SESSION, REREQUEST_PORT, SCHEMA, Appliance, Session, Tap, mold, require
+from wcxlib import NO_SESSION, REREQUEST_PORT, SCHEMA, Appliance, Session, Tap, mold, require, summary_of
 
 MASK = (1 << 64) - 1
 TAGS = 8
@@ -114,6 +115,11 @@ def main():
         answer = session.establish(Flags=0, timeout=1, repeat=0)
         tap.ok(answer is None and session.sock.bad, "a newer sign-on without the flag has none: its ack comes plain", (answer, session.sock.bad))
         session.sock.close()
+        dropped = app.counter("rx_drop_tag")
+        done = subprocess.run([str(a) for a in app.command(*app.mm("--seconds", 2, "--rate", 1000, "--tags"))], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=60, check=False)
+        tap.ok(done.returncode == 0 and summary_of(done.stdout)["trades"] > 0, "the sample market makers trade with tags, and their audit agrees", done.stdout.decode()[-800:])
+        tap.ok(app.counter("rx_drop_tag") == dropped, "none of their datagrams was dropped", app.counter("rx_drop_tag"))
     tap.done()
 
 
