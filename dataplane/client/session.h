@@ -16,7 +16,7 @@
    Result:     callbacks run inside datagram() and step(). They may call request(), never open(), terminate() or free().
    Bounds:     WCX_CLIENT_REQUEST_MAX undecided requests.
    Invariants: server numbers reach on_message in order, once each, over restarts of either side; ClOrdIDs only rise.
-   Pinned by:  tests/unit/test_client_session.c. */
+   Pinned by:  tests/unit/test_client_session.c, tests/unit/test_client_tag.c. */
 #ifndef WCX_CLIENT_SESSION_H
 #define WCX_CLIENT_SESSION_H
 
