@@ -7,12 +7,15 @@
        s + n <= E      ignore and count; at most once a millisecond a heartbeat
    A block that is refused here (BusinessMessageReject) has consumed its sequence, and so has one that is journaled.
 
+   Where tags are agreed (dataplane/tag.h) a datagram without its own is dropped before anything of it is believed.
+   A request whose bytes are right may still be refused for want of a token (dataplane/throttle.h) or because ring, log or disk fill up (dataplane/pressure.h).
+
    A datagram is checked whole before its first block counts. When ring or log have no room for the next block, the datagram stays unread: the caller
    keeps it and offers it again; what was done is skipped then because E has moved on.
 
    Owner:      the loop.
    Result:     true when the datagram is done with.
-   Pinned by:  tests/unit/test_loop_flow.c. */
+   Pinned by:  tests/unit/test_loop_flow.c, tests/unit/test_loop_throttle.c, tests/unit/test_loop_tag.c. */
 #ifndef WCX_DATAPLANE_SEQUENCER_H
 #define WCX_DATAPLANE_SEQUENCER_H
 

@@ -143,7 +143,10 @@ static void *prepare(void *unused)
     if (result < 0)
       pause_ns(PREPARE_RETRY_NS);
     else if (result == 0)
+    {
+      atomic_store_explicit(&journal.prep.disk_free, wcx_disk_free_bytes(journal.disk), memory_order_relaxed); /* somebody else may fill the disk, or make room */
       pause_ns(PREPARE_IDLE_NS);
+    }
     else if (stock)
       pause_ns(PREPARE_PACE_NS);
   }

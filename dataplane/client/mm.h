@@ -36,6 +36,7 @@ typedef struct wcx_mm_options
   uint64_t random_orders; /* 0: make markets; else send so many random requests in all, then stop */
   bool cancel_on_disconnect;
   bool late; /* books from snapshot and feed, without asking for the feed's past */
+  bool tags; /* on every datagram of the sessions */
   int board; /* 1 ncurses, 0 plain lines, -1 by what stdout is */
   const char *wcxctl;
   const char *state_dir;

@@ -26,6 +26,7 @@ static const char usage[] = "usage: wcx-mm [options]\n"
                             "  --dump-books FILE     write the books built from the feed, before the sessions end\n"
                             "  --late                do not ask for the feed's past: books from the snapshot channel\n"
                             "  --no-cod              without cancel-on-disconnect\n"
+                            "  --tags                a tag on every datagram of the sessions, both ways\n"
                             "  --probe               sign on with the first session, end it in order, exit 0 when that was answered\n"
                             "  --timeout SECONDS     how long --probe tries (10)\n";
 
@@ -75,6 +76,7 @@ enum
   OPT_LATE,
   OPT_NO_COD,
   OPT_TRANSPORT,
+  OPT_TAGS,
 };
 
 static const struct option longopts[] = {
@@ -98,6 +100,7 @@ static const struct option longopts[] = {
     {"late", no_argument, NULL, OPT_LATE},
     {"no-cod", no_argument, NULL, OPT_NO_COD},
     {"transport", required_argument, NULL, OPT_TRANSPORT},
+    {"tags", no_argument, NULL, OPT_TAGS},
     {NULL, 0, NULL, 0},
 };
 
@@ -165,6 +168,9 @@ static void set_option(wcx_mm_options_t *options, int opt)
     break;
   default:
     options->cancel_on_disconnect = false;
+    break;
+  case OPT_TAGS:
+    options->tags = true;
     break;
   }
 }

@@ -206,6 +206,7 @@ static wcx_mm_t *mm_new(const wcx_mm_options_t *options)
     wcx_maker_init(maker, mm, options->random_orders != 0 ? 20000 : 96);
     wcx_client_session_config_t config;
     wcx_mm_session_config(&config, options->session_ids[i], options);
+    config.flags |= options->tags ? WCX_CLIENT_FLAG_TAG : 0;
     config.ctx = maker;
     config.on_message = session_message;
     config.on_decided = session_decided;

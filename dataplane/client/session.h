@@ -23,7 +23,7 @@
                note what is wanted: they call nothing of the session.
    Bounds:     WCX_CLIENT_REQUEST_MAX undecided requests.
    Invariants: server numbers reach on_message in order, once each, over restarts of either side; ClOrdIDs only rise.
-   Pinned by:  tests/unit/test_client_session.c, tests/unit/test_client_link.c (TCP). */
+   Pinned by:  tests/unit/test_client_session.c, tests/unit/test_client_link.c (TCP), tests/unit/test_client_tag.c. */
 #ifndef WCX_CLIENT_SESSION_H
 #define WCX_CLIENT_SESSION_H
 
