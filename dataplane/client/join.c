@@ -176,6 +176,8 @@ bool wcx_client_join_book(wcx_client_join_t *join, const char feed_session[10], 
     return true;
   }
   bool fine = wcx_client_books_load(join->books, start, orders);
+  if (!fine)
+    return false; /* it waits for a better one */
   for (size_t at = 0; at < joining->held_sz;)
   {
     uint64_t number;

@@ -10,7 +10,8 @@
 
    Owner:      one thread.
    Memory:     held messages grow as needed, WCX_CLIENT_HELD_MAX bytes together; beyond that all are dropped and joining begins anew at the present number.
-   Result:     wcx_client_join_message and _book return false when the books contradict what was said, as wcx_client_books_apply does.
+   Result:     wcx_client_join_message and _book return false when the books contradict what was said, as wcx_client_books_apply does. A
+               snapshot that contradicts itself or another book is not taken.
    Invariants: a live book is the book at the last number given to wcx_client_join_message, or at L when that is later.
    Pinned by:  tests/unit/test_client_join.c; tests/unit/test_loop_join.c compares with the engine. */
 #ifndef WCX_CLIENT_JOIN_H

@@ -50,6 +50,11 @@ static void on_order(wcx_client_snapshot_t *snapshot, const void *message, size_
 {
   if (!snapshot->collecting)
     return;
+  if (snapshot->order_cnt == snapshot->start.tot_num_orders)
+  {
+    tear(snapshot); /* more than were promised */
+    return;
+  }
   if (snapshot->order_cnt == snapshot->order_max)
   {
     snapshot->order_max = snapshot->order_max == 0 ? 1024 : snapshot->order_max * 2;

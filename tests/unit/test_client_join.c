@@ -139,6 +139,15 @@ static bool feed_add(world_t *world, uint64_t number, uint32_t security_id, uint
   return wcx_client_join_message(&world->join, number, message, wcx_client_message_write(message, WCX_TEMPLATE_ADD_ORDER, &add, sizeof(add)));
 }
 
+static bool take(world_t *world, uint32_t security_id, uint64_t order_id, int64_t qty, uint32_t times)
+{
+  wcx_snapshot_order_t orders[2];
+  for (uint32_t i = 0; i < 2; i++)
+    orders[i] = (wcx_snapshot_order_t){.order_id = order_id, .price = 50, .display_qty = qty, .security_id = security_id, .side = WCX_SIDE_BUY};
+  wcx_snapshot_start_t start = {.last_msg_seq_num_processed = 1000, .security_id = security_id, .tot_num_orders = times};
+  return wcx_client_join_book(&world->join, "M001261126", &start, orders);
+}
+
 static bool feed_delete(world_t *world, uint64_t number, uint32_t security_id, uint64_t order_id)
 {
   uint8_t message[64];
@@ -329,13 +338,42 @@ static void test_begins_anew(void **state)
   close_world(&world);
 }
 
+/* Right by its check value, and nonsense. */
+static void test_snapshots_that_contradict(void **state)
+{
+  (void)state;
+  world_t world;
+  open_world(&world);
+  wcx_client_join_start(&world.join, "M001261126", 1, WCX_CLIENT_START_JOIN);
+  assert_true(take(&world, 1, 500, 5, 1));
+  assert_false(take(&world, 2, 600, 5, 2)); /* an order twice */
+  assert_false(take(&world, 2, 500, 5, 1)); /* another book's order */
+  assert_false(take(&world, 2, 601, 0, 1)); /* no quantity */
+  assert_false(wcx_client_join_live(&world.join, 2));
+  assert_int_equal(orders_of(&world, 2), 0);
+  assert_int_equal(world.books.contradiction_cnt, 3);
+  assert_true(take(&world, 2, 601, 5, 1));
+  assert_true(wcx_client_join_live(&world.join, 2));
+  assert_true(wcx_client_books_verify(&world.books));
+  /* an order more than was promised */
+  said_t said = book(&world, 3, 2000, 3);
+  give(&world, WCX_CLIENT_LINE_A, &said.start);
+  give(&world, WCX_CLIENT_LINE_A, &said.orders);
+  world.number--; /* in the place of its end */
+  wcx_snapshot_order_t order = {.order_id = 399, .price = 50, .display_qty = 1, .security_id = 3, .side = WCX_SIDE_BUY};
+  datagram_t more = packet(&world, 1);
+  append(&more, WCX_TEMPLATE_SNAPSHOT_ORDER, &order, sizeof(order));
+  give(&world, WCX_CLIENT_LINE_A, &more);
+  assert_int_equal(world.snapshot.torn_cnt, 1);
+  assert_int_equal(world.given, 0);
+  close_world(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_only_whole_books),
-      cmocka_unit_test(test_whole_cycles_and_restarts),
-      cmocka_unit_test(test_joins_book_by_book),
-      cmocka_unit_test(test_begins_anew),
+      cmocka_unit_test(test_only_whole_books), cmocka_unit_test(test_whole_cycles_and_restarts), cmocka_unit_test(test_joins_book_by_book),
+      cmocka_unit_test(test_begins_anew),      cmocka_unit_test(test_snapshots_that_contradict),
   };
   return cmocka_run_group_tests_name("client_join", tests, NULL, NULL);
 }
