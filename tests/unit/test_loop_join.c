@@ -9,6 +9,7 @@
 #define TURNS_PER_REQUEST 2u          /* 50,000 a second */
 #define INSTRUMENTS 2u
 #define ORDERS_MAX 20000u
+#define STREAM_JUMP 1000000u /* numbers of another life of the data plane are further away than one life says */
 
 /* --- a stranger who listens --------------------------------------------------------------------------------------------------------------------- */
 
@@ -207,14 +208,15 @@ static void quiet_turns(market_t *m, uint32_t cnt)
     turn(m);
 }
 
-static void market_open(market_t *m, world_tune_t *tune)
+/* keep: the journal, for a restart; without it a run may be long. */
+static void market_open(market_t *m, world_tune_t *tune, bool keep)
 {
   memset(m, 0, sizeof(*m));
   const char *text = getenv("WCX_SEED");
   m->random = text != NULL ? strtoull(text, NULL, 10) | 1 : 20261126;
   print_message("  WCX_SEED=%llu\n", (unsigned long long)m->random);
   world_new(&m->w, tune);
-  m->w.forget = true;
+  m->w.forget = !keep;
   for (uint32_t i = 0; i < 2; i++)
   {
     m->clients[i] = client_of(i + 1);
@@ -330,7 +332,7 @@ static void test_joins_within_a_cycle(void **state)
   (void)state;
   static const uint8_t losses[][CHANNELS] = {{0, 0, 0, 0}, {100, 0, 0, 0}, {0, 100, 0, 0}, {0, 0, 100, 0}, {0, 0, 0, 100}, {100, 0, 0, 100}, {0, 100, 100, 0}, {0, 0, 0, 0}};
   market_t m;
-  market_open(&m, large);
+  market_open(&m, large, false);
   uint32_t most = 0;
   for (uint32_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
   {
@@ -361,7 +363,7 @@ static void test_joins_in_spite_of_loss(void **state)
 {
   (void)state;
   market_t m;
-  market_open(&m, large);
+  market_open(&m, large, false);
   uint64_t torn = 0;
   for (uint32_t i = 0; i < 4; i++)
   {
@@ -388,7 +390,7 @@ static void test_recovers_from_a_gap_beyond_the_window(void **state)
 {
   (void)state;
   market_t m;
-  market_open(&m, forgetful);
+  market_open(&m, forgetful, false);
   joiner_t j;
   joiner_open(&j, &m.w, 52000, 5);
   enter(&m, &j);
@@ -417,7 +419,7 @@ static void test_day_roll(void **state)
 {
   (void)state;
   market_t m;
-  market_open(&m, large);
+  market_open(&m, large, false);
   joiner_t keeps, deaf, late;
   joiner_open(&keeps, &m.w, 53000, 7);
   joiner_open(&deaf, &m.w, 53001, 8);
@@ -459,7 +461,7 @@ static void test_listing_during_the_day(void **state)
 {
   (void)state;
   market_t m;
-  market_open(&m, large);
+  market_open(&m, large, false);
   joiner_t early, late;
   joiner_open(&early, &m.w, 54000, 11);
   enter(&m, &early);
@@ -501,6 +503,52 @@ static void test_listing_during_the_day(void **state)
   market_close(&m);
 }
 
+/* The data plane dies with orders held at the gate and a snapshot on its way, twice, and starts again from the journal: who was live stays exact, who was in
+   the middle of a book takes the next, who comes afterwards joins as ever. */
+static void test_restarts(void **state)
+{
+  (void)state;
+  market_t m;
+  market_open(&m, large, true);
+  joiner_t live, halfway, late;
+  joiner_open(&live, &m.w, 55000, 21);
+  enter(&m, &live);
+  (void)busy_until_joined(&m, &live, 3 * CYCLE_TURNS);
+  joiner_open(&halfway, &m.w, 55001, 22);
+  enter(&m, &halfway);
+  for (uint32_t life = 0; life < 2; life++)
+  {
+    for (uint32_t i = 0; !halfway.snapshot.collecting && i < 2 * CYCLE_TURNS; i++)
+      busy_turns(&m, 1);
+    assert_true(halfway.snapshot.collecting);
+    m.w.hold = true;
+    busy_turns(&m, 100);
+    m.w.hold = false;
+    uint64_t last = live.snapshot.stream.next;
+    world_crash(&m.w);
+    for (uint32_t i = 0; i < 10000 && !wcx_loop_serving(m.w.loop); i++)
+      turn(&m);
+    for (uint32_t i = 0; i < 2; i++)
+      client_sign_on(&m.w, &m.clients[i]); /* what is sent meanwhile is lost to the joiners, on both lines */
+    busy_turns(&m, 2 * CYCLE_TURNS);
+    assert_true(live.snapshot.stream.next > last + STREAM_JUMP);
+  }
+  joiner_open(&late, &m.w, 55002, 23);
+  enter(&m, &late);
+  (void)busy_until_joined(&m, &halfway, 3 * CYCLE_TURNS);
+  (void)busy_until_joined(&m, &late, 3 * CYCLE_TURNS);
+  quiet_turns(&m, 20000);
+  assert_exact(&m, &live);
+  assert_exact(&m, &halfway);
+  assert_exact(&m, &late);
+  assert_int_equal(live.join.begin_cnt, 1);
+  assert_true(halfway.snapshot.torn_cnt > 0);
+  leave(&m);
+  leave(&m);
+  leave(&m);
+  market_close(&m);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -509,6 +557,7 @@ int main(void)
       cmocka_unit_test(test_recovers_from_a_gap_beyond_the_window),
       cmocka_unit_test(test_day_roll),
       cmocka_unit_test(test_listing_during_the_day),
+      cmocka_unit_test(test_restarts),
   };
   return cmocka_run_group_tests_name("loop_join", tests, NULL, NULL);
 }
