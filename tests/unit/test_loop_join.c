@@ -370,11 +370,12 @@ static void test_joins_in_spite_of_loss(void **state)
     joiner_t j;
     busy_turns(&m, 1000 + (uint32_t)(next_random(&m.random) % CYCLE_TURNS));
     joiner_open(&j, &m.w, (uint16_t)(51000 + i), 770 + i);
-    memcpy(j.loss_pct, ((uint8_t[CHANNELS]){20, 20, 5, 5}), CHANNELS);
+    memcpy(j.loss_pct, ((uint8_t[CHANNELS]){20, 20, 8, 8}), CHANNELS);
     enter(&m, &j);
     (void)busy_until_joined(&m, &j, 60 * CYCLE_TURNS);
     memset(j.loss_pct, 0, CHANNELS);
-    quiet_turns(&m, 20000); /* the last hole is asked for */
+    busy_turns(&m, 200);    /* what follows tells that something was lost */
+    quiet_turns(&m, 20000); /* and it is asked for */
     assert_exact(&m, &j);
     torn += j.snapshot.torn_cnt;
     assert_true(j.feed.stream.hole_recovered_cnt > 0);
