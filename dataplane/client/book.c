@@ -365,6 +365,8 @@ bool wcx_client_books_load(wcx_client_books_t *books, const wcx_snapshot_start_t
   for (uint32_t i = 0; i < start->tot_num_orders; i++)
     fine &= orders[i].security_id == start->security_id && add_order(books, orders[i].order_id, idx, orders[i].side, orders[i].price, orders[i].display_qty);
   books->contradiction_cnt += !fine;
+  if (!fine)
+    wcx_client_books_clear(books, start->security_id);
   return fine;
 }
 

@@ -74,7 +74,7 @@ bool wcx_client_books_apply(wcx_client_books_t *books, const void *message, size
 /* Which instrument a message of the feed is about: its SecurityID, WCX_U32_NULL for all (ClearBook), 0 for none. */
 uint32_t wcx_client_books_security(const void *message, size_t sz);
 
-/* Replace a book by a snapshot of it, orders in the order of the snapshot channel. False when the snapshot contradicts itself or another book. */
+/* Replace a book by a snapshot of it, orders in the order of the snapshot channel. False, and the book is empty, when it contradicts itself or another. */
 bool wcx_client_books_load(wcx_client_books_t *books, const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders);
 
 /* Take every order out of a book. */

@@ -168,6 +168,8 @@ bool wcx_client_join_message(wcx_client_join_t *join, uint64_t number, const voi
 bool wcx_client_join_book(wcx_client_join_t *join, const char feed_session[10], const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders)
 {
   wcx_client_joining_t *joining = joining_of(join, start->security_id); /* known from here on, taken or not */
+  join->said_cnt += !joining->said;
+  joining->said = true;
   if (!join->begun || joining->live || memcmp(feed_session, join->session, 10) != 0)
     return true;
   if (start->last_msg_seq_num_processed + 1 < join->first_number)
@@ -176,6 +178,8 @@ bool wcx_client_join_book(wcx_client_join_t *join, const char feed_session[10], 
     return true;
   }
   bool fine = wcx_client_books_load(join->books, start, orders);
+  if (!fine)
+    return false; /* it waits for a better one */
   for (size_t at = 0; at < joining->held_sz;)
   {
     uint64_t number;
@@ -191,9 +195,10 @@ bool wcx_client_join_book(wcx_client_join_t *join, const char feed_session[10], 
   return fine;
 }
 
-void wcx_client_join_cycle(wcx_client_join_t *join, const char feed_session[10], bool whole)
+void wcx_client_join_cycle(wcx_client_join_t *join, const char feed_session[10], uint32_t book_cnt)
 {
-  if (join->begun && whole && memcmp(feed_session, join->session, 10) == 0)
+  /* no book ever goes: as many as there are, are all */
+  if (join->begun && join->said_cnt >= book_cnt && memcmp(feed_session, join->session, 10) == 0)
     join->whole = true;
 }
 

@@ -10,7 +10,8 @@
 
    Owner:      one thread.
    Memory:     held messages grow as needed, WCX_CLIENT_HELD_MAX bytes together; beyond that all are dropped and joining begins anew at the present number.
-   Result:     wcx_client_join_message and _book return false when the books contradict what was said, as wcx_client_books_apply does.
+   Result:     wcx_client_join_message and _book return false when the books contradict what was said, as wcx_client_books_apply does. A
+               snapshot that contradicts itself or another book is not taken.
    Invariants: a live book is the book at the last number given to wcx_client_join_message, or at L when that is later.
    Pinned by:  tests/unit/test_client_join.c; tests/unit/test_loop_join.c compares with the engine. */
 #ifndef WCX_CLIENT_JOIN_H
@@ -27,6 +28,7 @@ typedef struct wcx_client_joining
   uint8_t *held;     /* a waiting book: u64 number, u16 length, message; ... */
   size_t held_sz, held_max;
   bool live;
+  bool said; /* a snapshot of it has come, taken or not */
 } wcx_client_joining_t;
 
 typedef struct wcx_client_join
@@ -34,11 +36,12 @@ typedef struct wcx_client_join
   wcx_client_books_t *books;
   char session[10];
   bool begun;
-  bool whole;                     /* a whole cycle has passed since the beginning: no book is unknown */
+  bool whole;                     /* a cycle since the beginning had no more books than were ever said to us: none is unknown */
   uint64_t first_number;          /* since the beginning */
   wcx_client_joining_t *joinings; /* by index of the instrument in books */
   uint32_t joining_cnt, joining_max;
   uint32_t waiting_cnt;
+  uint32_t said_cnt;
   uint64_t held_sz; /* of all */
 
   uint64_t begin_cnt;
@@ -58,7 +61,7 @@ bool wcx_client_join_message(wcx_client_join_t *join, uint64_t number, const voi
 
 /* A book of the snapshot channel; its on_cycle. */
 bool wcx_client_join_book(wcx_client_join_t *join, const char feed_session[10], const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders);
-void wcx_client_join_cycle(wcx_client_join_t *join, const char feed_session[10], bool whole);
+void wcx_client_join_cycle(wcx_client_join_t *join, const char feed_session[10], uint32_t book_cnt);
 
 /* Every book there is is live. */
 static inline bool wcx_client_join_done(const wcx_client_join_t *join)

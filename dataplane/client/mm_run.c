@@ -126,10 +126,10 @@ static void snapshot_book(void *ctx, const char feed_session[10], const wcx_snap
   (void)wcx_client_join_book(&mm->join, feed_session, start, orders);
 }
 
-static void snapshot_cycle(void *ctx, const char feed_session[10], bool whole)
+static void snapshot_cycle(void *ctx, const char feed_session[10], uint32_t book_cnt)
 {
   wcx_mm_t *mm = ctx;
-  wcx_client_join_cycle(&mm->join, feed_session, whole);
+  wcx_client_join_cycle(&mm->join, feed_session, book_cnt);
 }
 
 static void feed_take(wcx_mm_t *mm, enum wcx_client_line line, uint64_t now_ns, const void *datagram, size_t sz)

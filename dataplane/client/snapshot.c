@@ -50,6 +50,11 @@ static void on_order(wcx_client_snapshot_t *snapshot, const void *message, size_
 {
   if (!snapshot->collecting)
     return;
+  if (snapshot->order_cnt == snapshot->start.tot_num_orders)
+  {
+    tear(snapshot); /* more than were promised */
+    return;
+  }
   if (snapshot->order_cnt == snapshot->order_max)
   {
     snapshot->order_max = snapshot->order_max == 0 ? 1024 : snapshot->order_max * 2;
@@ -82,7 +87,6 @@ static void on_end(wcx_client_snapshot_t *snapshot, const void *message, size_t 
     return;
   }
   snapshot->book_cnt++;
-  snapshot->cycle_book_cnt++;
   char session[10];
   feed_session(snapshot, session);
   snapshot->config.on_book(snapshot->config.ctx, session, start, snapshot->orders);
@@ -92,13 +96,11 @@ static void on_end_of_cycle(wcx_client_snapshot_t *snapshot, const void *message
 {
   wcx_end_of_cycle_t end;
   wcx_client_message_block(&end, sizeof(end), message, sz);
-  bool whole = end.tot_num_securities == snapshot->cycle_book_cnt;
   tear(snapshot);
   snapshot->cycle_cnt++;
-  snapshot->cycle_book_cnt = 0;
   char session[10];
   feed_session(snapshot, session);
-  snapshot->config.on_cycle(snapshot->config.ctx, session, whole);
+  snapshot->config.on_cycle(snapshot->config.ctx, session, end.tot_num_securities);
 }
 
 static void drain(wcx_client_snapshot_t *snapshot)
@@ -126,13 +128,6 @@ static void drain(wcx_client_snapshot_t *snapshot)
     }
 }
 
-/* What the hole took with it: the book being collected, and the right to call this cycle whole. */
-static void on_hole(wcx_client_snapshot_t *snapshot)
-{
-  tear(snapshot);
-  snapshot->cycle_book_cnt = 0;
-}
-
 /* Whether the packet belongs to the stream we follow; joins and rolls on the way. */
 static bool follow(wcx_client_snapshot_t *snapshot, const wcx_client_packet_t *packet)
 {
@@ -145,7 +140,7 @@ static bool follow(wcx_client_snapshot_t *snapshot, const wcx_client_packet_t *p
   {
     snapshot->joined = true;
     memcpy(snapshot->session, packet->session, 10);
-    on_hole(snapshot);
+    tear(snapshot);
     wcx_client_stream_start(&snapshot->stream, packet->sequence, false);
   }
   return order >= 0;
@@ -168,7 +163,7 @@ void wcx_client_snapshot_datagram(wcx_client_snapshot_t *snapshot, uint64_t now_
   if (packet.sequence > snapshot->stream.next && packet.sequence + count - snapshot->stream.next > STREAM_CAP)
   {
     /* both lines were lost for long, or the data plane has started again: go on from here */
-    on_hole(snapshot);
+    tear(snapshot);
     wcx_client_stream_start(&snapshot->stream, packet.sequence, false);
   }
   for (uint16_t block = 0; block < count; block++)
@@ -188,7 +183,7 @@ void wcx_client_snapshot_step(wcx_client_snapshot_t *snapshot, uint64_t now_ns)
   uint16_t cnt;
   if (!snapshot->joined || !wcx_client_stream_due(&snapshot->stream, now_ns, &from, &cnt))
     return;
-  on_hole(snapshot);
+  tear(snapshot);
   wcx_client_stream_skip(&snapshot->stream);
   drain(snapshot);
 }

@@ -18,8 +18,8 @@ typedef struct wcx_client_snapshot_config
   uint16_t shard;
   void *ctx;
   void (*on_book)(void *ctx, const char feed_session[10], const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders);
-  /* A cycle has ended. whole: every book of it was given to on_book. */
-  void (*on_cycle)(void *ctx, const char feed_session[10], bool whole);
+  /* A cycle of `book_cnt` books has ended, given to on_book or not. */
+  void (*on_cycle)(void *ctx, const char feed_session[10], uint32_t book_cnt);
 } wcx_client_snapshot_config_t;
 
 typedef struct wcx_client_snapshot
@@ -33,7 +33,6 @@ typedef struct wcx_client_snapshot
   wcx_snapshot_order_t *orders;
   uint32_t order_cnt, order_max;
   uint32_t crc;
-  uint32_t cycle_book_cnt; /* given since the cycle began */
 
   uint64_t first_cnt[2]; /* messages by the line whose copy came first */
   uint64_t book_cnt;

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define WORLD_JOURNAL_SZ (16u << 20)
+#define WORLD_JOURNAL_SZ (256u << 20)              /* a block takes 4 KiB at least; memory is taken as it is written */
 #define WORLD_UTC_NS UINT64_C(1790000000000000000) /* 2026-09-21 */
 #define WORLD_IP 0x0a4d0002u
 #define CLIENT_IP 0x0a4d0001u
