@@ -18,19 +18,20 @@ SANITIZER ?=
 COVERAGE ?=
 MARCH ?= x86-64-v3
 comma := ,
-B := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))$(if $(COVERAGE),/coverage)
+FUZZ ?=
+B := build$(if $(FUZZ),/fuzz)$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))$(if $(COVERAGE),/coverage)
 BIN := $(B)/bin
 OBJ := $(B)/obj
 LIB := $(B)/lib
 
-CC ?= gcc
+CC := $(if $(FUZZ),clang,$(CC))
 CXX ?= g++
-OPT ?= $(if $(COVERAGE),-O0 --coverage,-O3)
+OPT ?= $(if $(COVERAGE),-O0 --coverage,$(if $(FUZZ),-O1,-O3))
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-SAN := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+SAN := $(if $(SANITIZER),-fsanitize=$(SANITIZER)$(if $(FUZZ),$(comma)fuzzer-no-link) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS_ALL := -std=c17 -D_GNU_SOURCE $(OPT) -g -march=$(MARCH) -maes -fno-strict-aliasing -fstack-protector-strong $(WARN) $(SAN) -I. -I$(B)
 CXXFLAGS_ALL := -std=c++17 $(OPT) -g -march=$(MARCH) -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I.
-LDFLAGS_ALL := $(SAN) $(if $(COVERAGE),--coverage) -Wl,-z,relro,-z,now
+LDFLAGS_ALL := $(SAN) $(if $(FUZZ),-fsanitize=fuzzer) $(if $(COVERAGE),--coverage) -Wl,-z,relro,-z,now
 
 pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 
@@ -41,7 +42,7 @@ BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/ba
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_%.c dataplane/tcp_%.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
-CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c,$(wildcard dataplane/client/*.c))
+CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c dataplane/client/conform%.c dataplane/client/sample.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
 API_SRC       := control/api.c control/api_http.c control/api_socket.c
 AUTH_SRC      := control/auth.c control/secrets.c
@@ -50,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-sim wcx-diff wcx-rtt wcx-bench
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -76,6 +77,9 @@ LD_wcxctl         := -ljansson
 SRC_wcx-mm        := $(wildcard dataplane/client/mm_*.c) $(PROD)
 LIBS_wcx-mm       := client engine
 LD_wcx-mm         := -lcrypto -lncurses -ltinfo
+SRC_wcx-conform   := $(wildcard dataplane/client/conform_*.c) $(PROD)
+LIBS_wcx-conform  := client engine
+LD_wcx-conform    := -lcrypto
 SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c dataplane/tcp_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
@@ -85,7 +89,7 @@ SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c $(BENCH_SRC) $(PROD)
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c $(BENCH_SRC) $(PROD)
 LIBS_wcx-bench    := engine
 LD_wcx-bench      := -lm
 
@@ -98,12 +102,16 @@ SRC_control   := $(CONTROL_SRC)
 
 # A test is one file. It links every library of ours, the simulated port, the production environment and cmocka.
 # What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries); ENV_<folder>/<test> replaces the environment.
-TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c)
+TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 LD_unit/test_auction := -Wl,--wrap=wcx_mmp_fill,--wrap=wcx_risk_commission
 LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break
 $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c tests/unit/test_link*.c tests/property/test_link*.c),$(eval SRC_$(t:tests/%.c=%) := tests/unit/loop_fixture.c))
+SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
+ENV_property/test_lossy_wire := tests/sim/env_sim.c
+SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)
+ENV_property/test_forged_wire := tests/sim/env_sim.c
 SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
@@ -116,6 +124,11 @@ TCP_unit/test_tcp_lwip := $(LWIP)
 LD_unit/test_tcp_lwip  := -llwip
 TCP_unit/test_tcp_lwip_flood := $(LWIP)
 LD_unit/test_tcp_lwip_flood  := -llwip
+# Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
+SRC_fuzz/test_loop      := tests/unit/loop_fixture.c
+SRC_fuzz/test_establish := $(AUTH_SRC)
+FUZZ_MAIN := $(if $(FUZZ),tests/fuzz/libfuzzer.c,tests/fuzz/replay.c)
+$(foreach t,$(wildcard tests/fuzz/test_*.c),$(eval SRC_$(t:tests/%.c=%) += $(FUZZ_MAIN)))
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 
@@ -201,7 +214,17 @@ $(B)/tests/mutants.checked: tests/lint/mutants.py $(MUTANTS) $(sort $(shell sed 
 	$(Q)python3 $<
 	@touch $@
 
-tests: $(B)/tests/mutants.checked $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
+# The first inputs of the fuzz targets, made from the schema and from what fuzzing found worth keeping.
+$(B)/tests/fuzz/seeds.made: tests/fuzz/seeds.py tests/e2e/wcxlib.py engine/wcx-1.0.xml $(wildcard tests/fuzz/corpus/*.txt) $(wildcard tests/fuzz/test_*.c)
+	$(call say,GEN,$(@D)/seeds)
+	@mkdir -p $(@D)
+	$(Q)python3 $< $(@D)/seeds
+	@touch $@
+
+FUZZ_BINS := $(filter $(B)/tests/fuzz/%,$(TEST_BINS))
+fuzz-targets: $(FUZZ_BINS) $(B)/tests/fuzz/seeds.made
+
+tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -211,7 +234,10 @@ DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libb
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+# npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
+DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
+DEPS_FUZZ  := clang libclang-rt-14-dev
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
 define install
@@ -283,9 +309,16 @@ lint: deps-test ## format, include star, headers compile alone, paths in READMEs
 	  | xargs -P$(JOBS) -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -march=$(MARCH) -maes -I. $(CFLAGS_dataplane/port_dpdk.c) 2>/dev/null' clang-tidy
 	@echo '  LINT shellcheck'; shellcheck $$(git ls-files '*.sh') .ci/run
 
+MINUTES ?= 2
+
+fuzz: deps-test ## let libFuzzer search each target in tests/fuzz under ASan and UBSan (MINUTES=2: for each; fails when there is a finding)
+	$(call install,$(DEPS_FUZZ))
+	$(submake) fuzz-targets FUZZ=1 SANITIZER=$(SANITIZED)
+	@exec python3 tests/fuzz/run.py --build build/fuzz/$(subst $(comma),-,$(SANITIZED)) --minutes $(MINUTES)
+
 mutants: deps-test ## break one rule after another in copies of the source; CPU seconds until the tests notice
-	$(submake) build
-	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py; do python3 $$test || status=1; done; exit $$status
+	$(submake) build tests
+	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do python3 $$test || status=1; done; exit $$status
 
 bench: deps-run ## round-trip times of the appliance beside the port's own echo and a bare durable write
 	$(submake) build $(B)/tests/e2e/port_echo
@@ -306,4 +339,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests deps deps-run deps-test deps-bench run up down test test-long coverage lint mutants bench bench-engine micro clean help
+.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-bench run up down test test-long coverage lint mutants bench bench-engine micro clean help

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `make bench-engine` runs: the engine alone, in some minutes. Flows a, b, c beside their floors, kill switch, memory, the parts, cost against resting orders.
+"""What `make bench-engine` runs: the engine alone, in some minutes. Flows a, b, c beside their floors, kill switch, memory, snapshot, the parts, cost against resting orders.
 
 usage: engine.py [folder]     every measurement's JSON, and the plot, are kept there (build/bench). Progress goes to stderr, the tables to stdout.
 """
@@ -59,12 +59,18 @@ def print_micro(micro):
         print(f"{case['name']:40}{case['cpu_time']:>16.1f}")
 
 
+def print_snapshot(snapshot):
+    print(f"\nsnapshot, one book of {snapshot['orders']:,} orders at {snapshot['prices']:,} prices a side: {snapshot['copy_us'] / 1e3:.2f} ms "
+          f"(cold caches {snapshot['cold_us'] / 1e3:.2f}, an array of as many blocks {snapshot['flat_us'] / 1e3:.2f})")
+
+
 def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     flows = {name: measure(folder, f"engine-{name}", "wcx-bench", "engine", "--profile", name, "--json") for name in "abc"}
     kill = measure(folder, "kill", "wcx-bench", "kill", "--json")
     memory = measure(folder, "memory", "wcx-bench", "memory", "--json")
+    snapshot = measure(folder, "snapshot", "wcx-bench", "snapshot", "--json")
     micro = measure(folder, "micro", "wcx-micro", "--benchmark_min_time=0.1", "--benchmark_format=json")
     scale = measure(folder, "scale", "wcx-bench", "scale", "--json", "--svg", str(folder / "scale.svg"))
     print(scale["host"] + "\n")
@@ -72,6 +78,7 @@ def main():
     print_scale(scale)
     print_kill(kill)
     print_memory(memory)
+    print_snapshot(snapshot)
     print_micro(micro)
     print(f"\nkept in {folder}")
     return 0

@@ -199,6 +199,7 @@ static void write_gauges(FILE *out, const wcx_region_t *region)
       {"wcx_epoch", "gauge", "Lineage of the writer", offsetof(wcx_region_shard_t, release.epoch)},
       {"wcx_live_bindings", "gauge", "Sessions signed on", offsetof(wcx_region_shard_t, dataplane.live_bindings)},
       {"wcx_orders_live", "gauge", "Orders in the books", offsetof(wcx_region_shard_t, dataplane.orders_live)},
+      {"wcx_pressure", "gauge", "1 clear, 2 no new risk, 3 cancels only, 4 full", offsetof(wcx_region_shard_t, dataplane.pressure)},
       {"wcx_dataplane_phase", "gauge", "1 starting, 2 waiting for the journal, 3 replaying, 4 serving", offsetof(wcx_region_shard_t, dataplane.phase)},
       {"wcx_journal_blocks_total", "counter", "Blocks written by this worker", offsetof(wcx_region_shard_t, journal.blocks)},
       {"wcx_journal_records_total", "counter", "Records written by this worker", offsetof(wcx_region_shard_t, journal.records)},

@@ -8,6 +8,8 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
+#define FLAG_TAG 0x8u /* Establish.Flags: every datagram carries a tag */
+
 typedef struct auth_session
 {
   uint32_t session_id;
@@ -71,6 +73,19 @@ static void sign(const wcx_secret_t *secret, const wcx_auth_slot_t *slot, uint8_
   WCX_CHECK(done != NULL && sz == 32, "HMAC-SHA256 gave %u bytes", sz);
 }
 
+/* The key of this sign-on's datagram tags (dataplane/tag.h): new with every UUID, tells nothing about the secret. */
+static void derive_tag_key(const wcx_secret_t *secret, const wcx_auth_slot_t *slot, uint8_t tag_key[16])
+{
+  uint8_t text[7 + sizeof(slot->establish.uuid)] = "wcx-tag";
+  memcpy(text + 7, &slot->establish.uuid, sizeof(slot->establish.uuid));
+  uint8_t whole[32];
+  unsigned sz = 0;
+  const uint8_t *done = HMAC(EVP_sha256(), secret->bytes, (int)secret->sz, text, sizeof(text), whole, &sz);
+  WCX_CHECK(done != NULL && sz == 32, "HMAC-SHA256 gave %u bytes", sz);
+  memcpy(tag_key, whole, 16);
+  OPENSSL_cleanse(whole, sizeof(whole));
+}
+
 /* 10 characters that nobody can guess, uniform: bytes of 248 and above are thrown again. */
 static void draw_mold_session(char mold_session[10])
 {
@@ -107,8 +122,11 @@ void wcx_auth_judge(wcx_auth_t *auth, wcx_auth_slot_t *slot)
   bool valid = equal && secret != NULL && slot->establish.hmac_version == 1;
   slot->verdict = valid ? WCX_AUTH_VALID : WCX_AUTH_BAD_CREDENTIALS;
   memset(slot->mold_session, 0, sizeof(slot->mold_session));
+  memset(slot->tag_key, 0, sizeof(slot->tag_key));
   if (valid)
     draw_mold_session(slot->mold_session);
+  if (valid && (slot->establish.flags & FLAG_TAG) != 0)
+    derive_tag_key(secret, slot, slot->tag_key);
 }
 
 static uint32_t verdict_room(const wcx_auth_half_t *half)
@@ -131,6 +149,7 @@ uint32_t wcx_auth_step(wcx_auth_t *auth, uint64_t now_ns)
         continue;
       wcx_auth_judge(auth, &slot);
       bool pushed = wcx_auth_push(&ring->auth_dataplane, &slot);
+      OPENSSL_cleanse(slot.tag_key, sizeof(slot.tag_key));
       WCX_CHECK(pushed, "shard index %u: no room for a verdict that there was room for", i);
       given++;
     }

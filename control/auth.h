@@ -25,7 +25,7 @@ void wcx_auth_free(wcx_auth_t *auth);
    the data plane would drop their verdicts. */
 uint32_t wcx_auth_step(wcx_auth_t *auth, uint64_t now_ns);
 
-/* Judge one request in place: verdict, key_slot and mold_session are filled in. */
+/* Judge one request in place: verdict, key_slot, mold_session and tag_key are filled in. */
 void wcx_auth_judge(wcx_auth_t *auth, wcx_auth_slot_t *slot);
 
 #endif

@@ -127,6 +127,8 @@ static bool fill_transport(loading_t *load)
   params->drop_copy_tcp_port = (uint16_t)raw->network.drop_copy_tcp_port;
   params->replay_tcp_port = (uint16_t)raw->network.replay_tcp_port;
   params->feed_heartbeat_ms = (uint32_t)raw->network.feed_heartbeat_ms;
+  params->snapshot_cycle_ms = (uint32_t)raw->network.snapshot_cycle_ms;
+  params->snapshot_packets_per_s = (uint32_t)raw->network.snapshot_packets_per_s;
   params->establish_per_source_per_s = (uint32_t)raw->network.establish_per_source_per_s;
   params->rerequest_per_source_per_s = (uint32_t)raw->network.rerequest_per_source_messages_per_s;
   params->cod_timeout_keepalives = (uint32_t)raw->network.cod_timeout_keepalives;
@@ -163,6 +165,30 @@ static bool shard_exists(const wcx_params_t *params, uint64_t shard)
   return false;
 }
 
+/* The four groups of a shard: a receiver that joins one wants that one's messages only. */
+static bool fill_groups(loading_t *load, uint32_t idx, wcx_params_shard_t *to)
+{
+  const wcx_raw_shard_t *from = &load->raw->shards[idx];
+  const struct
+  {
+    const char *key, *text;
+    uint32_t *ip;
+    uint16_t *port;
+  } groups[] = {{"group_a", from->group_a, &to->group_a_ip, &to->group_a_port},
+                {"group_b", from->group_b, &to->group_b_ip, &to->group_b_port},
+                {"snapshot_group_a", from->snapshot_group_a, &to->snapshot_group_a_ip, &to->snapshot_group_a_port},
+                {"snapshot_group_b", from->snapshot_group_b, &to->snapshot_group_b_ip, &to->snapshot_group_b_port}};
+  for (uint32_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+  {
+    if (!parse_group(load, idx, groups[i].key, groups[i].text, groups[i].ip, groups[i].port))
+      return false;
+    for (uint32_t k = 0; k < i; k++)
+      if (*groups[k].ip == *groups[i].ip && *groups[k].port == *groups[i].port)
+        return refuse(load, "shards[%u].%s and shards[%u].%s are both %s: they must differ", idx, groups[i].key, idx, groups[k].key, groups[i].text);
+  }
+  return true;
+}
+
 static bool fill_shards(loading_t *load)
 {
   wcx_params_t *params = &load->config->params;
@@ -182,8 +208,9 @@ static bool fill_shards(loading_t *load)
                                .sessions_max = (uint32_t)from->sessions_max,
                                .outlog_sz = from->output_log_mib << 20,
                                .retain_session_msgs = (uint32_t)from->retain_session_msgs,
-                               .retain_feed_msgs = (uint32_t)from->retain_feed_msgs};
-    if (!parse_group(load, i, "group_a", from->group_a, &to->group_a_ip, &to->group_a_port) || !parse_group(load, i, "group_b", from->group_b, &to->group_b_ip, &to->group_b_port))
+                               .retain_feed_msgs = (uint32_t)from->retain_feed_msgs,
+                               .snapshot_orders_max = (uint32_t)from->snapshot_orders_max};
+    if (!fill_groups(load, i, to))
       return false;
     params->shard_cnt = i + 1;
   }
@@ -234,8 +261,11 @@ static bool fill_accounts(loading_t *load)
     for (uint32_t k = 0; k < i; k++)
       if (params->accounts[k].account == from->account)
         return refuse(load, "accounts[%u].account %" PRIu64 " stands there twice: give each account its own number", i, from->account);
-    params->accounts[i] = (wcx_account_definition_t){
-        .account = (uint32_t)from->account, .self_match_prevention_id = (uint32_t)from->self_match_prevention_id, .credit = (uint8_t)from->credit, .status = (uint8_t)from->status};
+    params->accounts[i] = (wcx_account_definition_t){.account = (uint32_t)from->account,
+                                                     .self_match_prevention_id = (uint32_t)from->self_match_prevention_id,
+                                                     .credit = (uint8_t)from->credit,
+                                                     .status = (uint8_t)from->status,
+                                                     .firm = (uint32_t)from->firm};
     params->account_cnt = i + 1;
   }
   return true;
@@ -288,7 +318,10 @@ static bool fill_sessions(loading_t *load)
                                  .account = (uint32_t)from->account,
                                  .shard = (uint16_t)from->shard,
                                  .throttle_per_s = (uint32_t)from->throttle_per_s,
-                                 .throttle_burst = (uint32_t)from->throttle_burst};
+                                 .throttle_burst = (uint32_t)from->throttle_burst,
+                                 .cancel_per_s = (uint32_t)from->cancel_per_s,
+                                 .cancel_burst = (uint32_t)from->cancel_burst,
+                                 .drop_copy = (uint8_t)from->drop_copy};
     if (!fill_keys(load, i, to))
       return false;
     params->session_cnt = i + 1;

@@ -23,6 +23,7 @@ static const cyaml_strval_t statuses[] = {{"ReadyToTrade", WCX_SECURITY_TRADING_
                                           {"TradingHalt", WCX_SECURITY_TRADING_STATUS_TRADING_HALT},
                                           {"NotAvailableForTrading", WCX_SECURITY_TRADING_STATUS_NOT_AVAILABLE_FOR_TRADING}};
 static const cyaml_strval_t credits[] = {{"Unlimited", WCX_CREDIT_UNLIMITED}, {"Checked", WCX_CREDIT_CHECKED}};
+static const cyaml_strval_t drop_scopes[] = {{"session", WCX_DROP_SESSION}, {"account", WCX_DROP_ACCOUNT}, {"firm", WCX_DROP_FIRM}};
 static const cyaml_strval_t account_statuses[] = {{"Active", WCX_ACCOUNT_STATUS_ACTIVE}, {"CloseOnly", WCX_ACCOUNT_STATUS_CLOSE_ONLY}, {"Suspended", WCX_ACCOUNT_STATUS_SUSPENDED}};
 
 /* The sections of the file are anonymous members: the macros of libcyaml take a type, so each has a name here. */
@@ -47,6 +48,8 @@ static const cyaml_schema_field_t network_fields[] = {NAME(raw_network_t, port_k
                                                       NUMBER(raw_network_t, replay_tcp_port),
                                                       NUMBER(raw_network_t, tcp_connections_max),
                                                       NUMBER(raw_network_t, feed_heartbeat_ms),
+                                                      NUMBER(raw_network_t, snapshot_cycle_ms),
+                                                      NUMBER(raw_network_t, snapshot_packets_per_s),
                                                       NUMBER(raw_network_t, establish_per_source_per_s),
                                                       NUMBER(raw_network_t, rerequest_per_source_messages_per_s),
                                                       NUMBER(raw_network_t, cod_timeout_keepalives),
@@ -67,14 +70,21 @@ static const cyaml_schema_field_t shard_fields[] = {NUMBER(wcx_raw_shard_t, shar
                                                     NUMBER(wcx_raw_shard_t, retain_feed_msgs),
                                                     TEXT(wcx_raw_shard_t, group_a, 21),
                                                     TEXT(wcx_raw_shard_t, group_b, 21),
+                                                    NUMBER(wcx_raw_shard_t, snapshot_orders_max),
+                                                    TEXT(wcx_raw_shard_t, snapshot_group_a, 21),
+                                                    TEXT(wcx_raw_shard_t, snapshot_group_b, 21),
                                                     CYAML_FIELD_END};
 static const cyaml_schema_field_t instrument_fields[] = {
     NUMBER(wcx_raw_instrument_t, security_id),         TEXT(wcx_raw_instrument_t, symbol, 24),     TEXT(wcx_raw_instrument_t, base_asset, 8),
     TEXT(wcx_raw_instrument_t, quote_asset, 8),        NUMBER(wcx_raw_instrument_t, shard),        NAME(wcx_raw_instrument_t, status, statuses),
     SIGNED(wcx_raw_instrument_t, price_exponent),      SIGNED(wcx_raw_instrument_t, qty_exponent), SIGNED(wcx_raw_instrument_t, amt_exponent),
     NUMBER(wcx_raw_instrument_t, min_price_increment), NUMBER(wcx_raw_instrument_t, round_lot),    CYAML_FIELD_END};
-static const cyaml_schema_field_t account_fields[] = {NUMBER(wcx_raw_account_t, account), NAME(wcx_raw_account_t, credit, credits),
-                                                      NAME(wcx_raw_account_t, status, account_statuses), NUMBER(wcx_raw_account_t, self_match_prevention_id), CYAML_FIELD_END};
+static const cyaml_schema_field_t account_fields[] = {NUMBER(wcx_raw_account_t, account),
+                                                      NAME(wcx_raw_account_t, credit, credits),
+                                                      NAME(wcx_raw_account_t, status, account_statuses),
+                                                      NUMBER(wcx_raw_account_t, self_match_prevention_id),
+                                                      NUMBER(wcx_raw_account_t, firm),
+                                                      CYAML_FIELD_END};
 static const cyaml_schema_value_t key_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 20)};
 static const cyaml_schema_field_t session_fields[] = {
     NUMBER(wcx_raw_session_t, session),
@@ -83,6 +93,9 @@ static const cyaml_schema_field_t session_fields[] = {
     CYAML_FIELD_SEQUENCE_COUNT("access_key_ids", CYAML_FLAG_POINTER, wcx_raw_session_t, access_key_ids, access_key_id_cnt, &key_value, 1, 2),
     NUMBER(wcx_raw_session_t, throttle_per_s),
     NUMBER(wcx_raw_session_t, throttle_burst),
+    NUMBER(wcx_raw_session_t, cancel_per_s),
+    NUMBER(wcx_raw_session_t, cancel_burst),
+    NAME(wcx_raw_session_t, drop_copy, drop_scopes),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t shard_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, wcx_raw_shard_t, shard_fields)};
 static const cyaml_schema_value_t instrument_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, wcx_raw_instrument_t, instrument_fields)};
@@ -125,6 +138,8 @@ const wcx_config_range_t wcx_config_ranges[] = {RANGE(wcx_raw_t, http.listen_tcp
                                                 RANGE(wcx_raw_t, network.replay_tcp_port, 1, 65535),
                                                 RANGE(wcx_raw_t, network.tcp_connections_max, 1, 4096),
                                                 RANGE(wcx_raw_t, network.feed_heartbeat_ms, 10, 60000),
+                                                RANGE(wcx_raw_t, network.snapshot_cycle_ms, 0, 60000),
+                                                RANGE(wcx_raw_t, network.snapshot_packets_per_s, 100, 1000000),
                                                 RANGE(wcx_raw_t, network.establish_per_source_per_s, 20, 100000),
                                                 RANGE(wcx_raw_t, network.rerequest_per_source_messages_per_s, 1, 10000000),
                                                 RANGE(wcx_raw_t, network.cod_timeout_keepalives, 1, 100),
@@ -142,14 +157,16 @@ const wcx_config_range_t wcx_config_shard_ranges[] = {RANGE(wcx_raw_shard_t, sha
                                                       RANGE_POW2(wcx_raw_shard_t, output_log_mib, 1, 1048576),
                                                       RANGE_POW2(wcx_raw_shard_t, retain_session_msgs, 1024, 16777216),
                                                       RANGE_POW2(wcx_raw_shard_t, retain_feed_msgs, 1024, 16777216),
+                                                      RANGE(wcx_raw_shard_t, snapshot_orders_max, 1, 16777215),
                                                       RANGE_END};
 const wcx_config_range_t wcx_config_instrument_ranges[] = {RANGE(wcx_raw_instrument_t, security_id, 1, UINT32_MAX - 1),
                                                            RANGE(wcx_raw_instrument_t, min_price_increment, 1, INT64_MAX), RANGE(wcx_raw_instrument_t, round_lot, 1, INT64_MAX),
                                                            RANGE_END};
 const wcx_config_range_t wcx_config_account_ranges[] = {RANGE(wcx_raw_account_t, account, 1, UINT32_MAX - 1), RANGE(wcx_raw_account_t, self_match_prevention_id, 0, UINT32_MAX - 1),
-                                                        RANGE_END};
-const wcx_config_range_t wcx_config_session_ranges[] = {RANGE(wcx_raw_session_t, session, 1, 999999999), RANGE(wcx_raw_session_t, throttle_per_s, 1, 10000000),
-                                                        RANGE(wcx_raw_session_t, throttle_burst, 1, 1000000), RANGE_END};
+                                                        RANGE(wcx_raw_account_t, firm, 0, UINT32_MAX - 1), RANGE_END};
+const wcx_config_range_t wcx_config_session_ranges[] = {RANGE(wcx_raw_session_t, session, 1, 999999999),      RANGE(wcx_raw_session_t, throttle_per_s, 1, 10000000),
+                                                        RANGE(wcx_raw_session_t, throttle_burst, 1, 1000000), RANGE(wcx_raw_session_t, cancel_per_s, 1, 10000000),
+                                                        RANGE(wcx_raw_session_t, cancel_burst, 1, 1000000),   RANGE_END};
 
 static const wcx_config_settable_key_t settable[] = {
     {"production", offsetof(wcx_raw_t, production), WCX_CONFIG_SET_BOOL},
@@ -163,6 +180,7 @@ static const wcx_config_settable_key_t settable[] = {
     {"network.port_kind", offsetof(wcx_raw_t, network.port_kind), WCX_CONFIG_SET_PORT_KIND},
     {"network.device", offsetof(wcx_raw_t, network.device), WCX_CONFIG_SET_TEXT},
     {"network.ip", offsetof(wcx_raw_t, network.ip), WCX_CONFIG_SET_TEXT},
+    {"network.snapshot_cycle_ms", offsetof(wcx_raw_t, network.snapshot_cycle_ms), WCX_CONFIG_SET_NUMBER},
     {"memory.hugepages", offsetof(wcx_raw_t, memory.hugepages), WCX_CONFIG_SET_BOOL},
     {"durability.level", offsetof(wcx_raw_t, durability.level), WCX_CONFIG_SET_LEVEL},
     {"durability.journal_segment_mib", offsetof(wcx_raw_t, durability.journal_segment_mib), WCX_CONFIG_SET_NUMBER},

@@ -13,7 +13,8 @@
 typedef struct wcx_raw_shard
 {
   uint64_t shard, lcore, journal_ring_slots, orders_max, levels_max, instruments_max, accounts_max, sessions_max, output_log_mib, retain_session_msgs, retain_feed_msgs;
-  char *group_a, *group_b;
+  uint64_t snapshot_orders_max;
+  char *group_a, *group_b, *snapshot_group_a, *snapshot_group_b;
 } wcx_raw_shard_t;
 
 typedef struct wcx_raw_instrument
@@ -27,13 +28,14 @@ typedef struct wcx_raw_instrument
 
 typedef struct wcx_raw_account
 {
-  uint64_t account, self_match_prevention_id;
+  uint64_t account, self_match_prevention_id, firm;
   uint32_t credit, status;
 } wcx_raw_account_t;
 
 typedef struct wcx_raw_session
 {
-  uint64_t session, account, shard, throttle_per_s, throttle_burst;
+  uint64_t session, account, shard, throttle_per_s, throttle_burst, cancel_per_s, cancel_burst;
+  uint32_t drop_copy; /* enum wcx_drop_scope_kind */
   char **access_key_ids;
   unsigned access_key_id_cnt;
 } wcx_raw_session_t;
@@ -56,7 +58,7 @@ typedef struct wcx_raw
     char *device, *ip;
     uint64_t order_udp_port, rerequest_udp_port, order_tcp_port, purge_tcp_port, drop_copy_tcp_port, replay_tcp_port;
     uint64_t tcp_connections_max;
-    uint64_t feed_heartbeat_ms, establish_per_source_per_s, rerequest_per_source_messages_per_s, cod_timeout_keepalives;
+    uint64_t feed_heartbeat_ms, snapshot_cycle_ms, snapshot_packets_per_s, establish_per_source_per_s, rerequest_per_source_messages_per_s, cod_timeout_keepalives;
   } network;
   struct
   {

@@ -70,7 +70,7 @@ wcx_session_t *wcx_sessions_get(wcx_sessions_t *sessions, uint32_t session_id)
   uint32_t idx = sessions->session_cnt++;
   sessions->by_id[place] = idx + 1;
   session = &sessions->sessions[idx];
-  *session = (wcx_session_t){.session_id = session_id, .idx = idx, .next_released = 1, .rate = wcx_rate_of(1, 1)};
+  *session = (wcx_session_t){.session_id = session_id, .idx = idx, .next_released = 1, .throttle = wcx_throttle_least()};
   if (idx < sessions->ring_max)
     session->retain = (wcx_retain_t){.positions = sessions->retained + (size_t)idx * sessions->retain_max, .max = sessions->retain_max};
   return session;
@@ -156,6 +156,7 @@ void wcx_sessions_reap(wcx_sessions_t *sessions, uint64_t passed_seq)
     sessions->used[i] = last;
     sessions->bindings[last].used_pos = i;
     binding->opened_seq = 0;
+    binding->tag_key = (wcx_tag_key_t){0};
     sessions->closing_cnt--;
   }
 }

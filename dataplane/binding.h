@@ -15,16 +15,27 @@
 #ifndef WCX_DATAPLANE_BINDING_H
 #define WCX_DATAPLANE_BINDING_H
 
-#include "dataplane/limit.h"
 #include "dataplane/mold.h"
 #include "dataplane/net.h"
 #include "dataplane/retain.h"
+#include "dataplane/throttle.h"
 #include "engine/sbe.h"
 #include "engine/shm/params.h"
 
 #define WCX_SESSION_BINDINGS_MAX 4u
 #define WCX_TRANSPORT_TCP 1u /* as in Establish's signature and the journal */
 #define WCX_TRANSPORT_UDP 2u
+
+/* What a TCP port serves. In the journal a service beside order entry is a transport of its own, from 3 on. */
+enum wcx_service
+{
+  WCX_SERVICE_ORDER = 0,
+  WCX_SERVICE_PURGE = 1,
+  WCX_SERVICE_DROP_COPY = 2,
+  WCX_SERVICE_REPLAY = 3,
+};
+#define WCX_SERVICES 4u
+#define WCX_TRANSPORT_OF(service) ((uint8_t)((service) == WCX_SERVICE_ORDER ? WCX_TRANSPORT_TCP : WCX_TRANSPORT_UDP + (service)))
 #define WCX_BINDING_NONE UINT32_MAX
 #define WCX_BINDING_ACK_SZ 72u /* SBE header and EstablishAck */
 
@@ -51,6 +62,7 @@ typedef struct wcx_binding
   uint32_t hash_next; /* chain of a bucket */
   uint32_t used_pos;  /* place in the list of used bindings */
   uint32_t pad2;
+  wcx_tag_key_t tag_key;           /* peer.tag points here when datagrams carry a tag */
   wcx_establish_t establish;       /* as received */
   uint8_t ack[WCX_BINDING_ACK_SZ]; /* as sent */
 } wcx_binding_t;
@@ -59,11 +71,13 @@ typedef struct wcx_session
 {
   uint32_t session_id;
   uint32_t idx;
-  uint64_t next_released; /* number of the next message of its stream */
-  uint32_t link;          /* its TCP link, index + 1; 0: none */
-  uint32_t pad;
-  wcx_rate_t rate;
-  wcx_bucket_t throttle;
+  uint64_t next_released;       /* number of the next message of its stream */
+  uint32_t links[WCX_SERVICES]; /* its TCP link by service, index + 1; 0: none */
+  uint32_t drop_streams[3];     /* the drop copies that hold its reports, by kind */
+  uint8_t drop_known;           /* these have been looked up */
+  uint8_t drop_copy;            /* enum wcx_drop_scope_kind: what it may read */
+  uint16_t pad;
+  wcx_throttle_t throttle;
   wcx_retain_t retain;
 } wcx_session_t;
 

@@ -8,6 +8,7 @@ bool wcx_egress_open(wcx_egress_t *egress, wcx_packet_t *packet, const wcx_peer_
   egress->open_cnt++;
   packet->payload = packet->frame.data + wcx_net_headers_sz(to);
   packet->len = wcx_mold_begin(packet->payload, session, sequence, 0);
+  packet->tail = to->tag != NULL ? WCX_TAG_SZ : 0;
   packet->max_input_seq = 0;
   return true;
 }
@@ -26,6 +27,8 @@ bool wcx_egress_alloc(wcx_egress_t *egress, wcx_frame_t *frame)
 
 void wcx_egress_send(wcx_egress_t *egress, wcx_packet_t *packet, const wcx_peer_t *to, uint16_t from_port)
 {
+  if (packet->tail != 0)
+    packet->len = wcx_tag_append(to->tag, packet->payload, packet->len);
   packet->frame.len = wcx_net_finish_udp(&egress->net, packet->frame.data, to, from_port, (uint16_t)packet->len);
   egress->open_cnt--;
   wcx_egress_queue(egress, &packet->frame, packet->max_input_seq);
@@ -55,6 +58,17 @@ bool wcx_egress_heartbeat(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t f
   wcx_packet_t packet;
   if (!wcx_egress_open(egress, &packet, to, session, next_number))
     return false;
+  wcx_egress_send(egress, &packet, to, from_port);
+  return true;
+}
+
+bool wcx_egress_end_of_session(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from_port, const char *session, uint64_t next_number, uint64_t input_seq)
+{
+  wcx_packet_t packet;
+  if (!wcx_egress_open(egress, &packet, to, session, next_number))
+    return false;
+  (void)wcx_mold_begin(packet.payload, session, next_number, WCX_MOLD_END_OF_SESSION);
+  packet.max_input_seq = input_seq;
   wcx_egress_send(egress, &packet, to, from_port);
   return true;
 }

@@ -34,8 +34,8 @@ typedef struct wcx_packet
 {
   wcx_frame_t frame;
   uint8_t *payload;
-  uint32_t len; /* of the payload */
-  uint32_t pad;
+  uint32_t len;           /* of the payload */
+  uint32_t tail;          /* bytes of the tag that follows the last block */
   uint64_t max_input_seq; /* newest input its messages depend on */
 } wcx_packet_t;
 
@@ -50,7 +50,7 @@ bool wcx_egress_open(wcx_egress_t *egress, wcx_packet_t *packet, const wcx_peer_
 
 static inline bool wcx_packet_fits(const wcx_packet_t *packet, uint16_t len)
 {
-  return packet->len + 2u + len <= WCX_MOLD_SZ_MAX;
+  return packet->len + 2u + len + packet->tail <= WCX_MOLD_SZ_MAX;
 }
 
 static inline void wcx_packet_add(wcx_packet_t *packet, const void *message, uint16_t len, uint64_t input_seq)
@@ -70,6 +70,9 @@ bool wcx_egress_answer(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from
 
 /* A heartbeat. False when there was no room. */
 bool wcx_egress_heartbeat(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from_port, const char *session, uint64_t next_number);
+
+/* The end of a session: there is no message from `next_number` on. It depends on the input that ended it. False when there was no room. */
+bool wcx_egress_end_of_session(wcx_egress_t *egress, const wcx_peer_t *to, uint16_t from_port, const char *session, uint64_t next_number, uint64_t input_seq);
 
 /* Queue a frame that is complete (ARP). Takes the frame when true. */
 bool wcx_egress_frame(wcx_egress_t *egress, wcx_frame_t *frame);

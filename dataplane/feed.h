@@ -1,6 +1,7 @@
 /* The incremental feed: the same messages in the same order to group A and group B, and a heartbeat on both when there is nothing to say.
 
-   The session string names the day, so a packet never mixes messages of two days: the days of the last rolls are kept with the input they began at.
+   The session string names the day, so a packet never mixes messages of two days: the days of the last rolls are kept with the input they began at. A day
+   that was heard is ended (ending.h) before the first packet of the next one.
 
    Owner:      the loop.
    Memory:     two frames of the port's pool while a packet is open.
@@ -9,7 +10,7 @@
 #ifndef WCX_DATAPLANE_FEED_H
 #define WCX_DATAPLANE_FEED_H
 
-#include "dataplane/egress.h"
+#include "dataplane/ending.h"
 #include "dataplane/retain.h"
 #include "engine/engine.h"
 
@@ -17,7 +18,8 @@
 
 typedef struct wcx_feed_day
 {
-  uint64_t from_seq; /* first input of that day */
+  uint64_t from_seq;    /* first input of that day */
+  uint64_t next_number; /* when it has ended: after its last message */
   char session[WCX_MOLD_SESSION_SZ];
   uint8_t pad[6];
 } wcx_feed_day_t;
@@ -27,8 +29,8 @@ typedef struct wcx_feed
   wcx_egress_t *egress;
   wcx_peer_t groups[2];
   uint16_t from_port;
-  uint8_t open; /* a packet is being filled */
-  uint8_t pad;
+  uint8_t open;     /* a packet is being filled */
+  uint8_t heard;    /* something of the day of passed_seq has left: its end is worth saying */
   uint32_t day_cnt; /* days ever begun; the last at (day_cnt - 1) % WCX_FEED_DAYS_MAX */
   wcx_feed_day_t days[WCX_FEED_DAYS_MAX];
   wcx_packet_t packets[2];
@@ -38,6 +40,7 @@ typedef struct wcx_feed
   uint64_t passed_day_seq; /* first input of the day of passed_seq */
   uint64_t heartbeat_ns;
   uint64_t last_tx_ns;
+  wcx_ending_t ending;
   wcx_retain_t retain;
 } wcx_feed_t;
 
@@ -57,12 +60,12 @@ enum wcx_feed_result
   WCX_FEED_FULL = 2,
   WCX_FEED_NO_ROOM = 3,
 };
-enum wcx_feed_result wcx_feed_pack(wcx_feed_t *feed, const wcx_out_entry_t *entry, const uint8_t *message);
+enum wcx_feed_result wcx_feed_pack(wcx_feed_t *feed, const wcx_out_entry_t *entry, const uint8_t *message, uint64_t mono_ns);
 
 /* Queue the open packets, if any. */
 void wcx_feed_flush(wcx_feed_t *feed, uint64_t mono_ns);
 
-/* Send heartbeats when one is due. Returns packets queued. */
+/* Send heartbeats and the end of yesterday's session when they are due. Returns packets queued. */
 uint32_t wcx_feed_heartbeat(wcx_feed_t *feed, uint64_t mono_ns);
 
 #endif

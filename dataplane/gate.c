@@ -20,17 +20,30 @@ static void flush_private(wcx_gate_t *gate, uint64_t mono_ns)
   for (uint32_t i = 0; i < gate->packet_cnt; i++)
     send_packet(gate, i, mono_ns);
   gate->packet_cnt = 0;
-  if (gate->links->dirty_cnt > 0)
+  if (gate->links->dirty_cnt > 0 || gate->links->readers_due)
     wcx_links_write(gate->links, mono_ns);
 }
 
 /* Release bookkeeping of a session's message, whether or not anybody is there to hear it. */
-static void enter_session(wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos)
+static void enter_session(wcx_gate_t *gate, wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos)
 {
   WCX_CHECK(entry->number == session->next_released, "session %u: message %llu after %llu", session->session_id, (unsigned long long)entry->number,
             (unsigned long long)session->next_released - 1);
   session->next_released++;
   wcx_retain_put(&session->retain, entry->number, pos);
+  const wcx_feed_day_t *day = wcx_feed_day_of(gate->feed, entry->input_seq);
+  if (wcx_drop_copy_enter(gate->drop, session, entry, pos, day != NULL ? day->from_seq : 0))
+    gate->links->readers_due = 1;
+}
+
+/* Whoever listens to this session over TCP: its link, and its purge link, which hears the answers to mass cancels. */
+static void tell_links(wcx_gate_t *gate, const wcx_session_t *session, const wcx_out_entry_t *entry, const uint8_t *message, uint64_t mono_ns)
+{
+  if (session->links[WCX_SERVICE_ORDER] != 0)
+    wcx_links_touch(gate->links, session->links[WCX_SERVICE_ORDER] - 1);
+  wcx_link_t *purge = wcx_links_of(gate->links, session, WCX_SERVICE_PURGE);
+  if (purge != NULL && entry_is(entry, message, WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT))
+    (void)wcx_links_say(gate->links, purge, message, entry->len, entry->input_seq, mono_ns);
 }
 
 static void enter_feed(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_t pos)
@@ -39,6 +52,7 @@ static void enter_feed(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_t 
   wcx_feed_pass(feed, entry->input_seq);
   WCX_CHECK(entry->number == feed->next_released, "feed: message %llu after %llu", (unsigned long long)entry->number, (unsigned long long)feed->next_released - 1);
   feed->next_released++;
+  gate->links->readers_due = 1;
   wcx_retain_put(&feed->retain, entry->number, pos);
 }
 
@@ -101,21 +115,20 @@ static bool pass_session(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_
       return false;
     wcx_stat_add(&gate->stats->messages_private, 1);
   }
-  enter_session(session, entry, pos);
-  if (session->link != 0)
-    wcx_links_touch(gate->links, session->link - 1);
+  enter_session(gate, session, entry, pos);
+  tell_links(gate, session, entry, message, mono_ns);
   return true;
 }
 
 static bool pass_feed(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_t pos, uint64_t mono_ns)
 {
   const uint8_t *message = (const uint8_t *)(entry + 1);
-  enum wcx_feed_result result = wcx_feed_pack(gate->feed, entry, message);
+  enum wcx_feed_result result = wcx_feed_pack(gate->feed, entry, message, mono_ns);
   if (result == WCX_FEED_FULL)
   {
     flush_private(gate, mono_ns); /* private stream before public print */
     wcx_feed_flush(gate->feed, mono_ns);
-    result = wcx_feed_pack(gate->feed, entry, message);
+    result = wcx_feed_pack(gate->feed, entry, message, mono_ns);
   }
   if (result != WCX_FEED_ADDED)
     return false;
@@ -124,10 +137,12 @@ static bool pass_feed(wcx_gate_t *gate, const wcx_out_entry_t *entry, uint64_t p
   return true;
 }
 
-static void pass_to_link(wcx_gate_t *gate, const wcx_pending_t *pending, const wcx_out_entry_t *entry)
+static void pass_to_link(wcx_gate_t *gate, const wcx_pending_t *pending, const wcx_out_entry_t *entry, uint64_t mono_ns)
 {
   wcx_link_t *link = wcx_links_judged(gate->links, pending->link, pending->generation);
-  if (link != NULL)
+  if (link != NULL && entry_is(entry, (const uint8_t *)(entry + 1), WCX_TEMPLATE_ESTABLISH_ACK))
+    wcx_links_acked(gate->links, link, entry + 1, entry->len, entry->input_seq, mono_ns);
+  else if (link != NULL)
     wcx_links_refuse(gate->links, link, entry + 1, entry->len, entry->input_seq);
   wcx_signon_answered(gate->signon, entry->tag);
 }
@@ -137,7 +152,7 @@ static bool pass_unsequenced(wcx_gate_t *gate, const wcx_out_entry_t *entry, uin
   const wcx_pending_t *pending = wcx_signon_pending(gate->signon, entry->tag);
   if (pending != NULL && pending->transport != WCX_TRANSPORT_UDP)
   {
-    pass_to_link(gate, pending, entry);
+    pass_to_link(gate, pending, entry, mono_ns);
     return true;
   }
   const wcx_peer_t *peer = pending != NULL ? &pending->peer : NULL;
@@ -211,7 +226,7 @@ void wcx_gate_skip(wcx_gate_t *gate, uint64_t applied_seq)
       break;
     const wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
     if (entry->stream == WCX_STREAM_SESSION)
-      enter_session(wcx_sessions_get(gate->sessions, entry->stream_id), entry, pos);
+      enter_session(gate, wcx_sessions_get(gate->sessions, entry->stream_id), entry, pos);
     else if (entry->stream == WCX_STREAM_FEED)
       enter_feed(gate, entry, pos);
     log->sent_pos = pos + entry->entry_sz;

@@ -24,6 +24,7 @@ typedef struct wcx_gate
   wcx_sessions_t *sessions;
   wcx_signon_t *signon;
   wcx_links_t *links;
+  wcx_drop_copy_t *drop;
   wcx_feed_t *feed;
   wcx_egress_t *egress;
   wcx_stats_t *stats;

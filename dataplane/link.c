@@ -4,7 +4,6 @@
 #include "dataplane/signon.h"
 
 #define SCANNED_PER_TURN 8u
-#define BATCH_SZ 2048u /* bytes given to the stack at once */
 
 enum packet_result
 {
@@ -28,7 +27,7 @@ void wcx_links_init(wcx_links_t *links, void *mem, wcx_tcp_t *tcp, uint32_t link
   links->waiting = links->dirty + link_max;
 }
 
-static void wait_for_room(wcx_links_t *links, wcx_link_t *link)
+void wcx_link_wait(wcx_links_t *links, wcx_link_t *link)
 {
   if (link->waiting)
     return;
@@ -42,14 +41,27 @@ static void enter(wcx_link_t *link, enum wcx_link_state state, uint64_t mono_ns)
   link->since_ns = mono_ns;
 }
 
-/* The connection is the stack's again. Lists that still name the link pass over a free one. */
-static void release(wcx_links_t *links, wcx_link_t *link, bool at_once)
+void wcx_link_release(wcx_links_t *links, wcx_link_t *link, bool at_once)
 {
+  if (link->state == WCX_LINK_OPEN)
+  {
+    uint32_t *held = &links->sessions->sessions[link->session_idx].links[link->service];
+    *held = *held == wcx_link_idx(links, link) + 1 ? 0 : *held;
+    links->reader_cnt -= link->service >= WCX_SERVICE_DROP_COPY;
+  }
   wcx_tcp_end(links->tcp, wcx_link_idx(links, link), at_once);
   uint32_t last = links->used[--links->used_cnt];
   links->used[link->used_pos] = last;
   links->links[last].used_pos = link->used_pos;
   link->state = WCX_LINK_FREE;
+}
+
+static enum wcx_service service_of(const wcx_links_t *links, uint16_t port)
+{
+  for (uint32_t service = 0; service < WCX_SERVICES; service++)
+    if (links->ports[service] == port)
+      return service;
+  return WCX_SERVICE_ORDER;
 }
 
 static void start(wcx_links_t *links, uint32_t idx, uint64_t mono_ns)
@@ -58,6 +70,7 @@ static void start(wcx_links_t *links, uint32_t idx, uint64_t mono_ns)
   *link = (wcx_link_t){.state = WCX_LINK_LOGIN,
                        .dirty = link->dirty,
                        .waiting = link->waiting,
+                       .service = (uint8_t)service_of(links, wcx_tcp_conn(links->tcp, idx)->port),
                        .generation = link->generation + 1,
                        .used_pos = links->used_cnt,
                        .since_ns = mono_ns,
@@ -65,97 +78,6 @@ static void start(wcx_links_t *links, uint32_t idx, uint64_t mono_ns)
                        .last_tx_ns = mono_ns};
   links->used[links->used_cnt++] = idx;
   wcx_stat_add(&links->stats->tcp_connections, 1);
-}
-
-/* --- out ------------------------------------------------------------------------------------------------------------------------------------------ */
-
-void wcx_links_touch(wcx_links_t *links, uint32_t link_idx)
-{
-  wcx_link_t *link = &links->links[link_idx];
-  if (link->dirty)
-    return;
-  link->dirty = 1;
-  links->dirty[links->dirty_cnt++] = link_idx;
-}
-
-/* Fill `batch` with S packets from the cursor on. Returns its bytes; *newest: the newest input they depend on. */
-static uint32_t fill(wcx_links_t *links, wcx_link_t *link, uint64_t until, uint32_t room, uint8_t *batch, uint64_t *newest, uint32_t *cnt)
-{
-  const wcx_session_t *session = &links->sessions->sessions[link->session_idx];
-  const wcx_outlog_t *log = links->input->log;
-  uint32_t sz = 0;
-  while (link->cursor < until && *cnt < WCX_LINK_MESSAGES_MAX)
-  {
-    wcx_out_entry_t *entry = wcx_retain_get(&session->retain, log, WCX_STREAM_SESSION, session->session_id, link->cursor);
-    if (entry == NULL)
-    {
-      link->slow = 1;
-      break;
-    }
-    if (sz + WCX_SOUP_HEADER_SZ + entry->len > (room < BATCH_SZ ? room : BATCH_SZ))
-      break;
-    sz += wcx_soup_begin(batch + sz, 'S', entry->len);
-    memcpy(batch + sz, wcx_out_message(entry), entry->len);
-    sz += entry->len;
-    *newest = entry->input_seq > *newest ? entry->input_seq : *newest;
-    link->cursor++;
-    (*cnt)++;
-  }
-  return sz;
-}
-
-/* Write what is released as far as there is room. True: there is more, and room for it. */
-static bool write_stream(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
-{
-  const wcx_session_t *session = &links->sessions->sessions[link->session_idx];
-  uint32_t idx = wcx_link_idx(links, link);
-  uint64_t until = link->state == WCX_LINK_DRAIN && link->end < session->next_released ? link->end : session->next_released;
-  if (session->next_released <= link->opened_number)
-    return false; /* the ack is not released */
-  uint8_t batch[BATCH_SZ];
-  uint64_t newest = 0;
-  uint32_t cnt = 0;
-  while (link->cursor < until && cnt < WCX_LINK_MESSAGES_MAX && !link->slow)
-  {
-    uint64_t cursor = link->cursor;
-    uint32_t before = cnt;
-    uint32_t sz = fill(links, link, until, wcx_tcp_room(links->tcp, idx), batch, &newest, &cnt);
-    if (sz == 0)
-      break;
-    if (!wcx_tcp_write(links->tcp, idx, batch, sz))
-    {
-      link->cursor = cursor;
-      cnt = before;
-      break;
-    }
-  }
-  if (cnt > 0)
-  {
-    wcx_tcp_push(links->tcp, idx, newest);
-    link->last_tx_ns = mono_ns;
-    wcx_stat_add(&links->stats->messages_tcp, cnt);
-  }
-  if (link->slow)
-    wait_for_room(links, link);
-  return link->cursor < until && cnt == WCX_LINK_MESSAGES_MAX;
-}
-
-void wcx_links_write(wcx_links_t *links, uint64_t mono_ns)
-{
-  uint32_t cnt = links->dirty_cnt;
-  links->dirty_cnt = 0;
-  for (uint32_t i = 0; i < cnt; i++)
-  {
-    wcx_link_t *link = &links->links[links->dirty[i]];
-    link->dirty = 0;
-    if (link->state != WCX_LINK_OPEN && link->state != WCX_LINK_DRAIN)
-      continue;
-    bool more = write_stream(links, link, mono_ns);
-    if (link->state == WCX_LINK_DRAIN && link->cursor >= link->end)
-      release(links, link, false);
-    else if (more || link->state == WCX_LINK_DRAIN) /* its session does not name it any more, so the gate does not touch it */
-      wcx_links_touch(links, links->dirty[i]);      /* written over entry i or before, which are done with */
-  }
 }
 
 /* --- sign-on -------------------------------------------------------------------------------------------------------------------------------------- */
@@ -166,18 +88,6 @@ wcx_link_t *wcx_links_judged(const wcx_links_t *links, uint32_t link_idx, uint32
   return link->state == WCX_LINK_JUDGED && link->generation == generation ? link : NULL;
 }
 
-void wcx_links_refuse(wcx_links_t *links, wcx_link_t *link, const void *message, uint16_t len, uint64_t input_seq)
-{
-  uint8_t packet[WCX_SOUP_HEADER_SZ + 64];
-  WCX_CHECK(len <= 64, "a refusal of %u bytes", len);
-  uint32_t sz = wcx_soup_begin(packet, 'S', len);
-  memcpy(packet + sz, message, len);
-  uint32_t idx = wcx_link_idx(links, link);
-  if (wcx_tcp_write(links->tcp, idx, packet, sz + len))
-    wcx_tcp_push(links->tcp, idx, input_seq);
-  release(links, link, false);
-}
-
 void wcx_links_opened(wcx_links_t *links, wcx_link_t *link, wcx_session_t *session, const wcx_session_opened_t *opened, uint64_t number, uint64_t mono_ns)
 {
   enter(link, WCX_LINK_OPEN, mono_ns);
@@ -186,8 +96,8 @@ void wcx_links_opened(wcx_links_t *links, wcx_link_t *link, wcx_session_t *sessi
   link->uuid = opened->uuid;
   link->timeout_ns = (uint64_t)opened->cod_timeout_window * 1000000;
   link->last_rx_ns = mono_ns;
-  session->link = wcx_link_idx(links, link) + 1;
-  wait_for_room(links, link); /* what came behind the Establish has not been looked at */
+  session->links[WCX_SERVICE_ORDER] = wcx_link_idx(links, link) + 1;
+  wcx_link_wait(links, link); /* what came behind the Establish has not been looked at */
 }
 
 bool wcx_links_close(wcx_links_t *links, wcx_link_t *link, const wcx_session_closed_t *closed, uint64_t mono_ns)
@@ -204,7 +114,7 @@ bool wcx_links_close(wcx_links_t *links, wcx_link_t *link, const wcx_session_clo
   wcx_stat_add(&links->stats->sessions_closed, 1);
   wcx_session_view_t view;
   WCX_CHECK(wcx_engine_session(links->input->engine, session->session_id, &view), "session %u is gone", session->session_id);
-  session->link = 0;
+  session->links[WCX_SERVICE_ORDER] = 0;
   link->end = view.next_server_seq;
   enter(link, WCX_LINK_DRAIN, mono_ns);
   wcx_links_touch(links, wcx_link_idx(links, link));
@@ -215,12 +125,22 @@ bool wcx_links_close(wcx_links_t *links, wcx_link_t *link, const wcx_session_clo
 
 static enum packet_result end_link(wcx_links_t *links, wcx_link_t *link, bool at_once)
 {
-  release(links, link, at_once);
+  wcx_link_release(links, link, at_once);
   return PACKET_END;
+}
+
+static bool binds(const wcx_link_t *link)
+{
+  return link->state == WCX_LINK_OPEN && link->service == WCX_SERVICE_ORDER;
 }
 
 static enum packet_result close_for(wcx_links_t *links, wcx_link_t *link, enum wcx_session_close_reason reason, enum wcx_terminate_code code, uint64_t mono_ns)
 {
+  if (link->service != WCX_SERVICE_ORDER)
+  {
+    wcx_links_dismiss(links, link, (uint8_t)code);
+    return PACKET_END;
+  }
   wcx_session_closed_t closed = {.reason = (uint8_t)reason, .cancel_orders = 1, .terminate = 1, .terminate_code = (uint8_t)code};
   return wcx_links_close(links, link, &closed, mono_ns) ? PACKET_END : PACKET_WAIT;
 }
@@ -228,7 +148,7 @@ static enum packet_result close_for(wcx_links_t *links, wcx_link_t *link, enum w
 /* The peer is gone: nobody is told. */
 static enum packet_result lose(wcx_links_t *links, wcx_link_t *link, enum wcx_session_close_reason reason, uint64_t mono_ns)
 {
-  if (link->state == WCX_LINK_OPEN)
+  if (binds(link))
   {
     wcx_session_closed_t closed = {.reason = (uint8_t)reason, .cancel_orders = 1};
     if (!wcx_links_close(links, link, &closed, mono_ns))
@@ -238,34 +158,66 @@ static enum packet_result lose(wcx_links_t *links, wcx_link_t *link, enum wcx_se
   return end_link(links, link, true);
 }
 
+/* The session string of a login, and the number it would go on with. False: that session may not read such a stream. */
+static bool stream_of(wcx_links_t *links, wcx_link_t *link, const wcx_session_t *session, char text[WCX_SOUP_SESSION_SZ], uint64_t *next)
+{
+  const wcx_feed_day_t *day = wcx_feed_day_of(links->feed, links->feed->passed_seq);
+  link->day_seq = day != NULL ? day->from_seq : 0;
+  switch (link->service)
+  {
+  case WCX_SERVICE_DROP_COPY:
+    link->drop_stream = wcx_drop_copy_of(links->drop, session->session_id, session->drop_copy);
+    if (link->drop_stream == WCX_DROP_NONE || day == NULL)
+      return false;
+    wcx_drop_copy_roll(links->drop, link->day_seq);
+    wcx_drop_copy_session(text, &links->drop->streams[link->drop_stream].scope, day->session);
+    break;
+  case WCX_SERVICE_REPLAY:
+    if (day == NULL)
+      return false;
+    memcpy(text, day->session, WCX_SOUP_SESSION_SZ);
+    break;
+  default:
+    wcx_soup_session(text, session->session_id);
+    break;
+  }
+  *next = link->service == WCX_SERVICE_PURGE ? 1 : wcx_link_next(links, link);
+  return true;
+}
+
+static enum packet_result reject_login(wcx_links_t *links, wcx_link_t *link, char code)
+{
+  uint8_t answer[WCX_SOUP_HEADER_SZ + 1];
+  uint32_t idx = wcx_link_idx(links, link);
+  uint32_t sz = wcx_soup_begin(answer, 'J', 1);
+  answer[sz] = (uint8_t)code;
+  if (wcx_tcp_write(links->tcp, idx, answer, sz + 1))
+    wcx_tcp_push(links->tcp, idx, 0);
+  wcx_stat_add(&links->stats->tcp_refused, 1);
+  return end_link(links, link, false);
+}
+
 static enum packet_result log_in(wcx_links_t *links, wcx_link_t *link, const wcx_soup_packet_t *packet, uint64_t mono_ns)
 {
   wcx_soup_login_t login;
   if (!wcx_soup_login_parse(packet, &login))
     return end_link(links, link, true);
-  uint32_t idx = wcx_link_idx(links, link);
-  uint8_t answer[WCX_SOUP_HEADER_SZ + WCX_SOUP_LOGIN_ACCEPTED_SZ];
-  char session_text[WCX_SOUP_SESSION_SZ];
   uint32_t session_id = wcx_soup_user(login.user);
   wcx_session_t *session = session_id != 0 ? wcx_sessions_find(links->sessions, session_id) : NULL;
-  wcx_soup_session(session_text, session_id);
-  bool any = memcmp(login.session, "          ", WCX_SOUP_SESSION_SZ) == 0;
-  bool named = session != NULL && (any || memcmp(login.session, session_text, WCX_SOUP_SESSION_SZ) == 0);
-  if (!named)
-  {
-    uint32_t sz = wcx_soup_begin(answer, 'J', 1);
-    answer[sz] = session == NULL ? WCX_SOUP_NOT_AUTHORIZED : WCX_SOUP_NO_SESSION;
-    if (wcx_tcp_write(links->tcp, idx, answer, sz + 1))
-      wcx_tcp_push(links->tcp, idx, 0);
-    wcx_stat_add(&links->stats->tcp_refused, 1);
-    return end_link(links, link, false);
-  }
+  if (session == NULL)
+    return reject_login(links, link, WCX_SOUP_NOT_AUTHORIZED);
   link->session_idx = session->idx;
-  link->cursor = login.number != 0 ? login.number : session->next_released;
-  uint32_t sz = wcx_soup_login_accepted(answer, session_text, link->cursor);
-  if (!wcx_tcp_write(links->tcp, idx, answer, sz))
+  char text[WCX_SOUP_SESSION_SZ];
+  uint64_t next;
+  bool any = memcmp(login.session, "          ", WCX_SOUP_SESSION_SZ) == 0;
+  if (!stream_of(links, link, session, text, &next) || (!any && memcmp(login.session, text, WCX_SOUP_SESSION_SZ) != 0))
+    return reject_login(links, link, WCX_SOUP_NO_SESSION);
+  link->cursor = login.number != 0 && link->service != WCX_SERVICE_PURGE ? login.number : next;
+  uint8_t answer[WCX_SOUP_HEADER_SZ + WCX_SOUP_LOGIN_ACCEPTED_SZ];
+  uint32_t sz = wcx_soup_login_accepted(answer, text, link->cursor);
+  if (!wcx_tcp_write(links->tcp, wcx_link_idx(links, link), answer, sz))
     return end_link(links, link, true);
-  wcx_tcp_push(links->tcp, idx, 0);
+  wcx_tcp_push(links->tcp, wcx_link_idx(links, link), 0);
   enter(link, WCX_LINK_ESTABLISH, mono_ns);
   return PACKET_DONE;
 }
@@ -275,7 +227,7 @@ static enum packet_result establish(wcx_links_t *links, wcx_link_t *link, const 
   const wcx_tcp_conn_t *conn = wcx_tcp_conn(links->tcp, wcx_link_idx(links, link));
   if (packet->type != 'U')
     return end_link(links, link, true);
-  switch (wcx_signon_receive_tcp(links->signon, &conn->peer, conn->port, wcx_link_idx(links, link), link->generation, packet->payload, packet->payload_sz, mono_ns))
+  switch (wcx_signon_receive_tcp(links->signon, &conn->peer, conn->port, wcx_link_idx(links, link), packet->payload, packet->payload_sz, mono_ns))
   {
   case WCX_SIGNON_ASKED:
     enter(link, WCX_LINK_JUDGED, mono_ns);
@@ -289,7 +241,8 @@ static enum packet_result establish(wcx_links_t *links, wcx_link_t *link, const 
 
 static enum packet_result request(wcx_links_t *links, wcx_link_t *link, const wcx_soup_packet_t *packet, uint64_t mono_ns)
 {
-  if (packet->type != 'U' || packet->payload_sz < sizeof(wcx_message_header_t))
+  bool reads_only = link->service >= WCX_SERVICE_DROP_COPY;
+  if (packet->type != 'U' || packet->payload_sz < sizeof(wcx_message_header_t) || reads_only)
   {
     wcx_stat_add(&links->stats->rx_drop_framing, 1);
     return close_for(links, link, WCX_SESSION_CLOSE_REASON_PROTOCOL_ERROR, WCX_TERMINATE_CODE_PROTOCOL_ERROR, mono_ns);
@@ -353,17 +306,18 @@ static void read_link(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
   if (link->state == WCX_LINK_DRAIN)
   {
     if (wcx_tcp_conn(links->tcp, wcx_link_idx(links, link))->state == WCX_TCP_GONE)
-      release(links, link, true); /* what it is owed cannot be written any more */
+      wcx_link_release(links, link, true); /* what it is owed cannot be written any more */
     return;
   }
   if (link->slow)
   {
     if (close_for(links, link, WCX_SESSION_CLOSE_REASON_SLOW_CONSUMER, WCX_TERMINATE_CODE_SLOW_CONSUMER, mono_ns) == PACKET_WAIT)
-      wait_for_room(links, link);
+      wcx_link_wait(links, link);
     else
     {
       wcx_stat_add(&links->stats->tcp_slow, 1);
-      release(links, link, true);
+      if (link->state != WCX_LINK_FREE)
+        wcx_link_release(links, link, true);
     }
     return;
   }
@@ -386,20 +340,20 @@ static void read_link(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
       return;
     if (result == PACKET_WAIT)
     {
-      wait_for_room(links, link);
+      wcx_link_wait(links, link);
       return;
     }
     link->in_off += sz;
     if (i + 1 == WCX_LINK_PACKETS_MAX)
     {
-      wait_for_room(links, link);
+      wcx_link_wait(links, link);
       return;
     }
   }
   uint8_t state = wcx_tcp_conn(links->tcp, wcx_link_idx(links, link))->state;
   bool heard = link->state != WCX_LINK_JUDGED || state == WCX_TCP_GONE;
   if (state != WCX_TCP_OPEN && heard && lose(links, link, WCX_SESSION_CLOSE_REASON_LINK_LOST, mono_ns) == PACKET_WAIT)
-    wait_for_room(links, link);
+    wcx_link_wait(links, link);
 }
 
 /* --- time ----------------------------------------------------------------------------------------------------------------------------------------- */
@@ -410,7 +364,7 @@ static void look_at(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
   if (link->state != WCX_LINK_OPEN)
   {
     if (mono_ns - link->since_ns > WCX_LINK_PATIENCE_NS)
-      release(links, link, true);
+      wcx_link_release(links, link, true);
     return;
   }
   if (links->heard && !link->waiting && mono_ns - link->last_rx_ns > link->timeout_ns)
@@ -419,9 +373,13 @@ static void look_at(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
       wcx_stat_add(&links->stats->keepalive_expired, 1);
     return;
   }
-  const wcx_session_t *session = &links->sessions->sessions[link->session_idx];
+  if (link->service >= WCX_SERVICE_DROP_COPY && link->day_seq != links->feed->passed_day_seq)
+  {
+    wcx_links_touch(links, idx); /* its day is over */
+    return;
+  }
   uint8_t heartbeat[WCX_SOUP_HEADER_SZ];
-  if (mono_ns - link->last_tx_ns < WCX_LINK_HEARTBEAT_NS || session->next_released <= link->opened_number)
+  if (mono_ns - link->last_tx_ns < WCX_LINK_HEARTBEAT_NS || wcx_link_next(links, link) <= link->opened_number)
     return;
   if (wcx_tcp_write(links->tcp, idx, heartbeat, wcx_soup_begin(heartbeat, 'H', 0)))
     wcx_tcp_push(links->tcp, idx, 0);

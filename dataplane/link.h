@@ -4,7 +4,10 @@
                            |             |                     |                        |                        |
                            '-- J --------+---- 5 s, other -----+--- EstablishReject     '---- slow consumer -----'-- 5 s, reset --> free
 
-   What a link is sent is not queued: it has a cursor into the session's retained messages and writes from there as far as they are released and the peer reads.
+   A port serves one of four streams: ORDER the session's, PURGE the answers to its own mass cancels, DROP_COPY the reports of a scope (drop_copy.h), REPLAY the
+   feed. The last three bind nothing: they have numbers of their own, their ack and their end are not counted, and nothing is canceled when they go.
+
+   What a link is sent is not queued: it has a cursor into the retained messages of its stream and writes from there as far as they are released and the peer reads.
    So missed messages come before new ones by themselves, and a slow reader is one whose next message is retained no more; nobody waits for it.
    To stop reading is how a link is throttled. Nothing but the answer to the login is sent before a valid Establish.
 
@@ -12,12 +15,14 @@
    Memory:     the caller's: one link for each connection of the TCP stack, by the same number.
    Units:      monotonic ns.
    Bounds:     a turn handles WCX_LINKS_READY_MAX connections, WCX_LINK_PACKETS_MAX packets each, and writes WCX_LINK_MESSAGES_MAX messages each.
-   Invariants: at most one OPEN link of a session; session->link names it.
+   Invariants: at most one OPEN link of a session and service; session->links names it.
    Pinned by:  tests/unit/test_link.c, tests/e2e/test_tcp.py. */
 #ifndef WCX_DATAPLANE_LINK_H
 #define WCX_DATAPLANE_LINK_H
 
 #include "dataplane/binding.h"
+#include "dataplane/drop_copy.h"
+#include "dataplane/feed.h"
 #include "dataplane/input.h"
 #include "dataplane/soup.h"
 #include "dataplane/tcp.h"
@@ -44,6 +49,9 @@ typedef struct wcx_link
   uint8_t dirty;   /* stands in the list of links to write */
   uint8_t waiting; /* stands in the queue of links to read again */
   uint8_t slow;    /* its next message is gone: to be closed */
+  uint8_t service; /* enum wcx_service */
+  uint8_t pad[3];
+  uint32_t drop_stream; /* DROP_COPY: which */
   uint32_t session_idx;
   uint32_t generation; /* of this place: a verdict for an earlier peer is not this one's */
   uint32_t used_pos;   /* place in the list of used links */
@@ -52,7 +60,8 @@ typedef struct wcx_link
   uint64_t last_tx_ns;
   uint64_t timeout_ns;    /* silence after which it ends */
   uint64_t cursor;        /* number of the next message to write */
-  uint64_t opened_number; /* its EstablishAck: nothing is written before that is released */
+  uint64_t opened_number; /* ORDER: its EstablishAck, before whose release nothing is written; else 0 */
+  uint64_t day_seq;       /* DROP_COPY, REPLAY: the input that began the day of its numbers */
   uint64_t end;           /* DRAIN: the number after the last to write */
   uint64_t uuid;
   uint64_t request_cnt; /* since the Establish: what numbers its requests */
@@ -71,11 +80,16 @@ typedef struct wcx_links
   wcx_sessions_t *sessions;
   struct wcx_signon *signon;
   struct wcx_sequencer *sequencer;
+  const wcx_feed_t *feed;
+  wcx_drop_copy_t *drop;
   wcx_stats_t *stats;
+  uint16_t ports[WCX_SERVICES];
   uint32_t max;
   uint32_t used_cnt;
   uint32_t dirty_cnt;
   uint32_t scan_idx;
+  uint32_t reader_cnt;  /* open links of DROP_COPY and REPLAY */
+  uint32_t readers_due; /* something passed that they may want */
   uint32_t waiting_head;
   uint32_t waiting_cnt;
   uint32_t heard; /* no frame is unread: who has said nothing is silent */
@@ -92,15 +106,15 @@ void wcx_links_init(wcx_links_t *links, void *mem, wcx_tcp_t *tcp, uint32_t link
 /* Logins, requests, ends. Returns the work done. */
 uint32_t wcx_links_step(wcx_links_t *links, uint64_t mono_ns);
 
-/* The session of this link has a newly released message. */
+/* The stream of this link has a newly released message. */
 void wcx_links_touch(wcx_links_t *links, uint32_t link_idx);
 /* Write what is released to all that were touched. */
 void wcx_links_write(wcx_links_t *links, uint64_t mono_ns);
 
-/* The link of a session that is open, or NULL. */
-static inline wcx_link_t *wcx_links_of(const wcx_links_t *links, const wcx_session_t *session)
+/* The open link of a session for a service, or NULL. */
+static inline wcx_link_t *wcx_links_of(const wcx_links_t *links, const wcx_session_t *session, enum wcx_service service)
 {
-  return session->link != 0 ? &links->links[session->link - 1] : NULL;
+  return session->links[service] != 0 ? &links->links[session->links[service] - 1] : NULL;
 }
 
 static inline uint32_t wcx_link_idx(const wcx_links_t *links, const wcx_link_t *link)
@@ -114,10 +128,30 @@ wcx_link_t *wcx_links_judged(const wcx_links_t *links, uint32_t link_idx, uint32
 /* An Establish was refused: the message goes out as a last S that is not counted, and the connection ends. */
 void wcx_links_refuse(wcx_links_t *links, wcx_link_t *link, const void *message, uint16_t len, uint64_t input_seq);
 
-/* SessionOpened was journaled; the engine's ack has `number`. */
+/* The number of the next message of a link's stream, and a released one by its number: NULL when it is kept no more. */
+uint64_t wcx_link_next(const wcx_links_t *links, const wcx_link_t *link);
+const wcx_out_entry_t *wcx_link_entry(const wcx_links_t *links, const wcx_link_t *link, uint64_t number);
+
+/* One message under the link's own next number (PURGE). False, and the link is slow, when there is no room. */
+bool wcx_links_say(wcx_links_t *links, wcx_link_t *link, const void *message, uint16_t len, uint64_t input_seq, uint64_t mono_ns);
+
+/* The ack of a service beside order entry was released: it goes out as an S that is not counted, and the stream begins. */
+void wcx_links_acked(wcx_links_t *links, wcx_link_t *link, const void *message, uint16_t len, uint64_t input_seq, uint64_t mono_ns);
+
+/* End an open link of a service beside order entry with a Terminate that is not counted. */
+void wcx_links_dismiss(wcx_links_t *links, wcx_link_t *link, uint8_t code);
+
+/* SessionOpened was journaled for ORDER; the engine's ack has `number`. */
 void wcx_links_opened(wcx_links_t *links, wcx_link_t *link, wcx_session_t *session, const wcx_session_opened_t *opened, uint64_t number, uint64_t mono_ns);
 
-/* Close an open link by a journaled SessionClosed; the connection ends when everything up to it is written. False when there is no room now. */
+/* Close an open link of ORDER by a journaled SessionClosed; the connection ends when everything up to it is written. False when there is no room now. */
 bool wcx_links_close(wcx_links_t *links, wcx_link_t *link, const wcx_session_closed_t *closed, uint64_t mono_ns);
+
+/* --- between link.c and link_stream.c ------------------------------------------------------------------------------------------------------------- */
+
+/* Look at it again next turn. */
+void wcx_link_wait(wcx_links_t *links, wcx_link_t *link);
+/* The connection is the stack's again. Lists that still name the link pass over a free one. */
+void wcx_link_release(wcx_links_t *links, wcx_link_t *link, bool at_once);
 
 #endif

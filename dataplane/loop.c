@@ -1,4 +1,5 @@
 #include "dataplane/loop.h"
+#include "dataplane/cycle.h"
 #include "dataplane/rerequest.h"
 #include "dataplane/sequencer.h"
 #include "dataplane/start.h"
@@ -30,9 +31,11 @@ struct wcx_loop
   wcx_feed_t feed;
   wcx_signon_t signon;
   wcx_links_t links;
+  wcx_drop_copy_t drop;
   wcx_gate_t gate;
   wcx_sequencer_t sequencer;
   wcx_rerequest_t rerequest;
+  wcx_cycle_t cycle;
   wcx_start_t start;
 };
 
@@ -249,6 +252,8 @@ static void account(wcx_loop_t *loop, uint32_t work, uint32_t passed)
   wcx_region_dataplane_state_t *state = &loop->shm->dataplane;
   wcx_stat_add(&loop->stats->loop_turns, 1);
   atomic_store_explicit(&state->loop_ns, loop->mono_ns, memory_order_relaxed);
+  if (loop->serving)
+    atomic_store_explicit(&state->pressure, wcx_pressure_rung(&loop->sequencer.pressure, &loop->input, loop->mono_ns), memory_order_relaxed);
   if (work == 0)
     return;
   wcx_stat_add(&loop->stats->loop_busy_turns, 1);
@@ -271,10 +276,13 @@ static void begin_serving(wcx_loop_t *loop)
   {
     const wcx_params_session_t *params = &loop->params->sessions[i];
     wcx_session_t *session = wcx_sessions_find(&loop->sessions, params->session_id);
-    if (session != NULL)
-      session->rate = wcx_rate_of(params->throttle_per_s, params->throttle_burst);
+    if (session == NULL)
+      continue;
+    wcx_throttle_configure(&session->throttle, params);
+    session->drop_copy = params->drop_copy;
   }
   loop->next_day_ns = (loop->input.utc_ns / DAY_NS + 1) * DAY_NS;
+  wcx_cycle_start(&loop->cycle, loop->start.epoch, loop->mono_ns);
   loop->serving = 1;
   atomic_store_explicit(&loop->shm->dataplane.phase, WCX_DATAPLANE_SERVING, memory_order_release);
 }
@@ -315,6 +323,7 @@ uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
   bool gated = loop->start.phase > WCX_START_REPLAY; /* a replay passes what it says unsent */
   uint32_t passed = gated ? wcx_gate_run(&loop->gate, loop->input.release_seq, mono_ns) : 0;
   work += passed + (loop->serving ? wcx_feed_heartbeat(&loop->feed, mono_ns) : 0);
+  work += loop->serving ? wcx_cycle_step(&loop->cycle, loop->input.release_seq, mono_ns) : 0;
   work += transmit(loop);
   wcx_input_publish_marks(&loop->input);
   account(loop, work, passed);
@@ -342,10 +351,17 @@ static uint32_t rings_of(const wcx_params_t *params, const wcx_params_shard_t *s
   return rings < shard->sessions_max ? rings : shard->sessions_max;
 }
 
+/* Orders that a snapshot cycle can hold. */
+static uint32_t cycle_orders_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
+{
+  uint32_t orders = shard->snapshot_orders_max < shard->orders_max ? shard->snapshot_orders_max : shard->orders_max;
+  return params->snapshot_cycle_ms != 0 ? orders : 0;
+}
+
 /* Where each part of the memory begins. */
 typedef struct parts
 {
-  size_t loop, engine, log, sessions, links, feed_retain, end_pos, walk_buf, end;
+  size_t loop, engine, log, sessions, links, drop, feed_retain, cycle, end_pos, walk_buf, end;
 } parts_t;
 
 static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
@@ -356,14 +372,25 @@ static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *sh
                     shard->outlog_sz,
                     wcx_sessions_footprint(shard->sessions_max, rings_of(params, shard), shard->retain_session_msgs),
                     wcx_links_footprint(params->tcp_connections_max),
+                    wcx_drop_copy_footprint(params, shard),
                     (size_t)shard->retain_feed_msgs * sizeof(uint64_t),
+                    (size_t)cycle_orders_of(params, shard) * sizeof(wcx_snapshot_order_t),
                     (size_t)shard->jring_slot_max * sizeof(uint64_t),
                     WCX_JOURNAL_WALK_BUF_SZ};
   size_t offs[sizeof(sizes) / sizeof(sizes[0]) + 1] = {0};
   for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
     offs[i + 1] = (offs[i] + sizes[i] + 4095) & ~(size_t)4095;
-  return (parts_t){
-      .loop = offs[0], .engine = offs[1], .log = offs[2], .sessions = offs[3], .links = offs[4], .feed_retain = offs[5], .end_pos = offs[6], .walk_buf = offs[7], .end = offs[8]};
+  return (parts_t){.loop = offs[0],
+                   .engine = offs[1],
+                   .log = offs[2],
+                   .sessions = offs[3],
+                   .links = offs[4],
+                   .drop = offs[5],
+                   .feed_retain = offs[6],
+                   .cycle = offs[7],
+                   .end_pos = offs[8],
+                   .walk_buf = offs[9],
+                   .end = offs[10]};
 }
 
 static bool power_of_two(uint64_t value)
@@ -393,12 +420,33 @@ size_t wcx_loop_footprint(const wcx_params_t *params, uint32_t shard_idx)
   return wcx_loop_params_error(params, shard_idx) == NULL ? parts_of(params, &params->shards[shard_idx]).end : 0;
 }
 
+static void connect_cycle(wcx_loop_t *loop, const wcx_params_shard_t *shard)
+{
+  const wcx_params_t *params = loop->params;
+  loop->cycle.engine = loop->input.engine;
+  loop->cycle.egress = &loop->egress;
+  loop->cycle.stats = loop->stats;
+  loop->cycle.groups[0] = wcx_net_group(shard->snapshot_group_a_ip, shard->snapshot_group_a_port);
+  loop->cycle.groups[1] = wcx_net_group(shard->snapshot_group_b_ip, shard->snapshot_group_b_port);
+  loop->cycle.from_port = params->rerequest_udp_port;
+  loop->cycle.orders_max = cycle_orders_of(params, shard);
+  loop->cycle.interval_ns = (uint64_t)params->snapshot_cycle_ms * 1000000;
+  loop->cycle.heartbeat_ns = (uint64_t)params->feed_heartbeat_ms * 1000000;
+  loop->cycle.pace = wcx_rate_of(params->snapshot_packets_per_s, 2 * WCX_CYCLE_PACKETS_MAX);
+}
+
 static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
 {
   wcx_stats_t *stats = loop->stats;
   const wcx_params_t *params = loop->params;
-  loop->gate =
-      (wcx_gate_t){.log = &loop->log, .sessions = &loop->sessions, .signon = &loop->signon, .links = &loop->links, .feed = &loop->feed, .egress = &loop->egress, .stats = stats};
+  loop->gate = (wcx_gate_t){.log = &loop->log,
+                            .sessions = &loop->sessions,
+                            .signon = &loop->signon,
+                            .links = &loop->links,
+                            .drop = &loop->drop,
+                            .feed = &loop->feed,
+                            .egress = &loop->egress,
+                            .stats = stats};
   loop->sequencer = (wcx_sequencer_t){.input = &loop->input, .sessions = &loop->sessions, .signon = &loop->signon, .links = &loop->links, .egress = &loop->egress, .stats = stats};
   loop->signon.links = &loop->links;
   loop->links.input = &loop->input;
@@ -406,6 +454,9 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
   loop->links.signon = &loop->signon;
   loop->links.sequencer = &loop->sequencer;
   loop->links.stats = stats;
+  loop->links.feed = &loop->feed;
+  loop->links.drop = &loop->drop;
+  memcpy(loop->links.ports, wcx_loop_tcp_config(params).ports, sizeof(loop->links.ports));
   loop->signon.input = &loop->input;
   loop->signon.sessions = &loop->sessions;
   loop->signon.egress = &loop->egress;
@@ -441,7 +492,8 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
 
 wcx_tcp_config_t wcx_loop_tcp_config(const wcx_params_t *params)
 {
-  return (wcx_tcp_config_t){.ip = params->ip, .conn_max = params->tcp_connections_max, .ports = {params->order_tcp_port}};
+  return (wcx_tcp_config_t){
+      .ip = params->ip, .conn_max = params->tcp_connections_max, .ports = {params->order_tcp_port, params->purge_tcp_port, params->drop_copy_tcp_port, params->replay_tcp_port}};
 }
 
 wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
@@ -468,10 +520,13 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   wcx_engine_limits_t limits = limits_of(shard, config->hash_key);
   loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), &limits);
   loop->input.log = &loop->log;
+  wcx_drop_copy_init(&loop->drop, mem + parts.drop, params, shard, loop->input.engine, &loop->log);
   loop->input.shm = loop->shm;
   loop->input.shard = shard->shard;
   loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
+  loop->cycle.orders = (wcx_snapshot_order_t *)(void *)(mem + parts.cycle);
   connect(loop, shard);
+  connect_cycle(loop, shard);
   loop->signon.sources.hash_key = config->hash_key;
   loop->signon.next_nonce = config->hash_key; /* verdicts for an earlier process are not ours */
   loop->rerequest.sources.hash_key = config->hash_key;
@@ -489,6 +544,11 @@ bool wcx_loop_serving(const wcx_loop_t *loop)
 const char *wcx_loop_waiting_for(const wcx_loop_t *loop)
 {
   return wcx_start_waiting_for(&loop->start);
+}
+
+uint64_t wcx_loop_define(wcx_loop_t *loop, uint16_t template_id, const void *body, uint16_t body_sz)
+{
+  return wcx_input_internal(&loop->input, template_id, 0, 0, body, body_sz);
 }
 
 const wcx_engine_t *wcx_loop_engine(const wcx_loop_t *loop)

@@ -3,7 +3,7 @@
        0         10         18       20
        | session | sequence | count  | len | block | len | block ...      (numbers big-endian)
 
-   A count of 0 is a heartbeat. What stands outside any sequence carries ten spaces and sequence 0. A request has the same 20 bytes and no blocks.
+   A count of 0 is a heartbeat, one of 0xFFFF ends the session; both carry the number after the last message. What stands outside any sequence carries ten spaces and sequence 0. A request has the same 20 bytes and no blocks.
 
    Owner:     the caller; no state.
    Memory:    a parsed packet points into the datagram.
@@ -20,6 +20,7 @@
 #define WCX_MOLD_HEADER_SZ 20u
 #define WCX_MOLD_SZ_MAX 1400u
 #define WCX_MOLD_SESSION_SZ 10u
+#define WCX_MOLD_END_OF_SESSION 0xFFFFu
 
 typedef struct wcx_mold
 {

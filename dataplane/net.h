@@ -11,6 +11,8 @@
 #ifndef WCX_DATAPLANE_NET_H
 #define WCX_DATAPLANE_NET_H
 
+#include "dataplane/tag.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +33,7 @@ typedef struct wcx_peer /* the other end of a datagram */
   uint16_t vlan; /* 802.1Q id, 0: untagged */
   uint8_t mac[6];
   uint16_t pad;
+  const wcx_tag_key_t *tag; /* datagrams to it carry a tag; NULL: they do not */
 } wcx_peer_t;
 
 typedef struct wcx_datagram

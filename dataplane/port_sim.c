@@ -7,6 +7,8 @@
 
 #define WIRES_MAX 64u
 #define POOL_FRAMES_MAX 1024u
+#define LATE_MAX 64u   /* frames kept back each way; one more pushes another one out */
+#define LATE_ODDS 2048 /* of 65536: that a frame brings a late one along */
 
 typedef struct wire_frame
 {
@@ -19,7 +21,15 @@ typedef struct wire_queue
   wire_frame_t *frames;
   uint64_t head;
   uint64_t tail;
+  uint32_t late_cnt;
+  wire_frame_t late[LATE_MAX];
 } wire_queue_t;
+
+/* The faults of one way. */
+typedef struct way
+{
+  uint32_t loss, dup, reorder, corrupt, late;
+} way_t;
 
 struct wcx_wire
 {
@@ -81,14 +91,17 @@ void wcx_wire_drop(wcx_wire_t *wire)
   free(wire);
 }
 
-static bool wire_chance(wcx_wire_t *wire, uint32_t probability)
+static uint32_t wire_draw(wcx_wire_t *wire)
 {
-  if (probability == 0)
-    return false;
   wire->random ^= wire->random << 13;
   wire->random ^= wire->random >> 7;
   wire->random ^= wire->random << 17;
-  return (wire->random >> 32 & 0xffffu) < probability;
+  return (uint32_t)(wire->random >> 32);
+}
+
+static bool wire_chance(wcx_wire_t *wire, uint32_t probability)
+{
+  return probability != 0 && (wire_draw(wire) & 0xffffu) < probability;
 }
 
 static bool queue_put(wire_queue_t *queue, const void *data, uint32_t len)
@@ -112,20 +125,64 @@ static void queue_swap_last(wire_queue_t *queue)
   *before = copy;
 }
 
+/* Keep this frame back; when the place it gets is taken, the frame there goes on now. */
+static bool queue_keep(wcx_wire_t *wire, wire_queue_t *queue, const void *data, uint32_t len)
+{
+  uint32_t at = queue->late_cnt < LATE_MAX ? queue->late_cnt++ : wire_draw(wire) % LATE_MAX;
+  wire_frame_t *frame = &queue->late[at];
+  bool room = frame->len == 0 || queue_put(queue, frame->data, frame->len);
+  frame->len = len;
+  memcpy(frame->data, data, len);
+  wire->counts.late++;
+  return room;
+}
+
+static void queue_bring_late(wcx_wire_t *wire, wire_queue_t *queue)
+{
+  if (queue->late_cnt == 0 || !wire_chance(wire, LATE_ODDS))
+    return;
+  uint32_t at = wire_draw(wire) % queue->late_cnt;
+  (void)queue_put(queue, queue->late[at].data, queue->late[at].len);
+  queue->late[at] = queue->late[--queue->late_cnt];
+  queue->late[queue->late_cnt].len = 0;
+}
+
+/* A frame enters the wire and meets its faults. False when it was lost. */
+static bool wire_carry(wcx_wire_t *wire, wire_queue_t *queue, const way_t *way, const void *data, uint32_t len)
+{
+  if (wire_chance(wire, way->loss))
+    return false;
+  if (way->late != 0)
+    queue_bring_late(wire, queue);
+  if (wire_chance(wire, way->late))
+    return queue_keep(wire, queue, data, len);
+  if (!queue_put(queue, data, len))
+    return false;
+  if (wire_chance(wire, way->corrupt))
+  {
+    uint32_t bit = wire_draw(wire) % (len * 8);
+    queue->frames[(queue->head - 1) % WCX_WIRE_FRAMES_MAX].data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    wire->counts.corrupted++;
+  }
+  if (wire_chance(wire, way->dup))
+    wire->counts.duplicated += queue_put(queue, data, len);
+  if (wire_chance(wire, way->reorder))
+  {
+    queue_swap_last(queue);
+    wire->counts.reordered++;
+  }
+  return true;
+}
+
 bool wcx_wire_send(wcx_wire_t *wire, const void *data, uint32_t len)
 {
-  WCX_CHECK(len <= WCX_FRAME_SZ_MAX, "frame of %u bytes", len);
+  WCX_CHECK(len > 0 && len <= WCX_FRAME_SZ_MAX, "frame of %u bytes", len);
+  const wcx_wire_faults_t *f = &wire->faults;
+  way_t way = {.loss = f->to_port_loss, .dup = f->to_port_dup, .reorder = f->to_port_reorder, .corrupt = f->to_port_corrupt, .late = f->to_port_late};
   wire->counts.to_port++;
-  if (wire->port == NULL || wire_chance(wire, wire->faults.to_port_loss) || !queue_put(&wire->to_port, data, len))
-  {
-    wire->counts.to_port_lost++;
-    return false;
-  }
-  if (wire_chance(wire, wire->faults.to_port_dup))
-    (void)queue_put(&wire->to_port, data, len);
-  if (wire_chance(wire, wire->faults.to_port_reorder))
-    queue_swap_last(&wire->to_port);
-  return true;
+  bool carried = wire->port != NULL && wire_carry(wire, &wire->to_port, &way, data, len);
+  wire->counts.to_port_lost += !carried;
+  return carried;
 }
 
 uint32_t wcx_wire_recv(wcx_wire_t *wire, void *data)
@@ -173,6 +230,8 @@ void wcx_port_close(wcx_port_t *port)
 {
   port->wire->port = NULL;
   port->wire->to_port.tail = port->wire->to_port.head;
+  port->wire->to_port.late_cnt = 0;
+  memset(port->wire->to_port.late, 0, sizeof(port->wire->to_port.late));
   free(port->pool);
   free(port);
 }
@@ -226,17 +285,13 @@ uint32_t wcx_port_tx(wcx_port_t *port, wcx_frame_t *frames, uint32_t cnt)
   wcx_wire_t *wire = port->wire;
   if (wire->faults.tx_room != 0 && cnt > wire->faults.tx_room)
     cnt = wire->faults.tx_room;
+  const wcx_wire_faults_t *f = &wire->faults;
+  way_t way = {.loss = f->from_port_loss, .dup = f->from_port_dup, .reorder = f->from_port_reorder, .corrupt = f->from_port_corrupt, .late = f->from_port_late};
   for (uint32_t i = 0; i < cnt; i++)
   {
     WCX_CHECK(frames[i].len >= 14 && frames[i].len <= WCX_FRAME_SZ_MAX, "frame of %u bytes sent", frames[i].len);
     wire->counts.from_port++;
-    bool lost = wire_chance(wire, wire->faults.from_port_loss) || !queue_put(&wire->from_port, frames[i].data, frames[i].len);
-    if (lost)
-      wire->counts.from_port_lost++;
-    else if (wire_chance(wire, wire->faults.from_port_dup))
-      (void)queue_put(&wire->from_port, frames[i].data, frames[i].len);
-    if (!lost && wire_chance(wire, wire->faults.from_port_reorder))
-      queue_swap_last(&wire->from_port);
+    wire->counts.from_port_lost += !wire_carry(wire, &wire->from_port, &way, frames[i].data, frames[i].len);
     wcx_port_free(port, &frames[i]);
   }
   return cnt;

@@ -33,8 +33,10 @@ typedef struct wcx_wire_faults
   uint64_t seed;
   uint32_t to_port_loss, to_port_dup, to_port_reorder; /* reorder: the frame changes places with the one before it that is still waiting */
   uint32_t from_port_loss, from_port_dup, from_port_reorder;
-  uint32_t tx_room;    /* frames wcx_port_tx takes per call: 0 = all */
-  uint32_t alloc_fail; /* 1: wcx_port_alloc has nothing */
+  uint32_t to_port_corrupt, from_port_corrupt; /* one bit of the frame is turned, any of them; of a frame that comes twice, in the first copy */
+  uint32_t to_port_late, from_port_late;       /* the frame is kept back and comes after a good many of its successors */
+  uint32_t tx_room;                            /* frames wcx_port_tx takes per call: 0 = all */
+  uint32_t alloc_fail;                         /* 1: wcx_port_alloc has nothing */
 } wcx_wire_faults_t;
 void wcx_wire_set_faults(wcx_wire_t *wire, const wcx_wire_faults_t *faults);
 
@@ -42,6 +44,7 @@ void wcx_wire_set_faults(wcx_wire_t *wire, const wcx_wire_faults_t *faults);
 typedef struct wcx_wire_counts
 {
   uint64_t to_port, to_port_lost, from_port, from_port_lost;
+  uint64_t duplicated, corrupted, reordered, late; /* both ways */
 } wcx_wire_counts_t;
 wcx_wire_counts_t wcx_wire_counts(const wcx_wire_t *wire);
 

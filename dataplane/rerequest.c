@@ -1,7 +1,8 @@
 #include "dataplane/rerequest.h"
 
-#define REJECTS_MAX 64u             /* rejects for want of tokens before a source gets none */
-#define TOO_HIGH_DELAY_NS 10000000u /* what is asked for may be about to be released */
+#define REJECTS_MAX 64u              /* rejects for want of tokens before a source gets none */
+#define TOO_HIGH_DELAY_NS 10000000u  /* what is asked for may be about to be released */
+#define TOO_LOW_DELAY_NS 1000000000u /* it does not come back: a snapshot or a replay has it sooner */
 
 /* Which stream is asked for. */
 typedef struct stream
@@ -14,7 +15,7 @@ typedef struct stream
   uint8_t kind;
 } stream_t;
 
-static void reject(wcx_rerequest_t *re, const wcx_datagram_t *datagram, uint64_t number, uint8_t code, uint64_t delay_ns)
+static void reject(wcx_rerequest_t *re, const wcx_peer_t *to, uint64_t number, uint8_t code, uint64_t delay_ns)
 {
   wcx_retransmit_reject_t body = {.from_seq_no = number, .retry_delay_nanos = delay_ns, .code = code};
   wcx_message_header_t header = {.block_length = sizeof(body), .template_id = WCX_TEMPLATE_RETRANSMIT_REJECT, .schema_id = WCX_SCHEMA_ID};
@@ -22,7 +23,14 @@ static void reject(wcx_rerequest_t *re, const wcx_datagram_t *datagram, uint64_t
   memcpy(message, &header, 8);
   memcpy(message + 8, &body, sizeof(body));
   wcx_stat_add(&re->stats->rerequest_rejected, 1);
-  (void)wcx_egress_answer(re->egress, &datagram->from, re->port, message, sizeof(message), 0);
+  (void)wcx_egress_answer(re->egress, to, re->port, message, sizeof(message), 0);
+}
+
+/* Whom the answer goes to: the sender, as his session knows him when the session is his. */
+static const wcx_peer_t *peer_of(const wcx_rerequest_t *re, const wcx_datagram_t *datagram, const wcx_mold_t *mold)
+{
+  const wcx_binding_t *binding = wcx_sessions_by_mold(re->sessions, mold->session);
+  return binding != NULL && wcx_peer_equal(&binding->peer, &datagram->from) ? &binding->peer : &datagram->from;
 }
 
 static bool find_stream(wcx_rerequest_t *re, const wcx_datagram_t *datagram, const wcx_mold_t *mold, uint64_t mono_ns, stream_t *stream)
@@ -35,7 +43,7 @@ static bool find_stream(wcx_rerequest_t *re, const wcx_datagram_t *datagram, con
       continue;
     bool today = day->from_seq == re->feed->passed_day_seq;
     *stream = (stream_t){.retain = &re->feed->retain, .session = day->session, .day = day, .id = re->shard, .kind = WCX_STREAM_FEED};
-    stream->next_released = today ? re->feed->next_released : UINT64_MAX;
+    stream->next_released = today ? re->feed->next_released : day->next_number;
     return true;
   }
   wcx_binding_t *binding = wcx_sessions_by_mold(re->sessions, mold->session);
@@ -58,14 +66,14 @@ static const wcx_out_entry_t *lookup(const wcx_rerequest_t *re, const stream_t *
 }
 
 /* Send from `number` on; returns the messages sent. */
-static uint32_t serve(wcx_rerequest_t *re, const wcx_datagram_t *datagram, const stream_t *stream, uint64_t number, uint32_t cnt)
+static uint32_t serve(wcx_rerequest_t *re, const wcx_peer_t *to, const stream_t *stream, uint64_t number, uint32_t cnt)
 {
   uint32_t sent = 0;
   const wcx_out_entry_t *entry = lookup(re, stream, number);
   for (uint32_t i = 0; i < WCX_REREQUEST_PACKETS_MAX && entry != NULL && sent < cnt; i++)
   {
     wcx_packet_t packet;
-    if (!wcx_egress_open(re->egress, &packet, &datagram->from, stream->session, number + sent))
+    if (!wcx_egress_open(re->egress, &packet, to, stream->session, number + sent))
       break;
     while (entry != NULL && sent < cnt && wcx_packet_fits(&packet, entry->len))
     {
@@ -73,7 +81,7 @@ static uint32_t serve(wcx_rerequest_t *re, const wcx_datagram_t *datagram, const
       sent++;
       entry = lookup(re, stream, number + sent);
     }
-    wcx_egress_send(re->egress, &packet, &datagram->from, re->port);
+    wcx_egress_send(re->egress, &packet, to, re->port);
   }
   return sent;
 }
@@ -81,7 +89,14 @@ static uint32_t serve(wcx_rerequest_t *re, const wcx_datagram_t *datagram, const
 void wcx_rerequest_receive(wcx_rerequest_t *re, const wcx_datagram_t *datagram, uint64_t mono_ns)
 {
   wcx_mold_t mold;
-  if (!wcx_mold_parse(datagram->payload, datagram->len, &mold) || mold.blocks != mold.end || mold.count == 0)
+  bool sound = wcx_mold_parse(datagram->payload, datagram->len, &mold) && mold.count != 0;
+  const wcx_peer_t *to = sound ? peer_of(re, datagram, &mold) : NULL;
+  if (sound && to->tag != NULL && !wcx_tag_fits(to->tag, datagram->payload, datagram->len))
+  {
+    wcx_stat_add(&re->stats->rx_drop_tag, 1);
+    return;
+  }
+  if (!sound || mold.end - mold.blocks != (to->tag != NULL ? (int)WCX_TAG_SZ : 0))
   {
     wcx_stat_add(&re->stats->rx_drop_framing, 1);
     return;
@@ -94,19 +109,19 @@ void wcx_rerequest_receive(wcx_rerequest_t *re, const wcx_datagram_t *datagram, 
     if (bucket->full_ns > mono_ns + re->sources.rate.depth_ns + REJECTS_MAX * re->sources.rate.price_ns)
       return; /* who goes on asking gets silence: an answer is larger than its request */
     wcx_bucket_take(bucket, &re->sources.rate, mono_ns, 1);
-    reject(re, datagram, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_RATE_LIMIT, re->sources.rate.price_ns * mold.count);
+    reject(re, to, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_RATE_LIMIT, re->sources.rate.price_ns * mold.count);
     return;
   }
   stream_t stream;
   uint32_t sent = 0;
   if (!find_stream(re, datagram, &mold, mono_ns, &stream))
-    reject(re, datagram, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_BAD_SESSION, 0);
+    reject(re, to, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_BAD_SESSION, 0);
   else if (mold.sequence >= stream.next_released)
-    reject(re, datagram, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_TOO_HIGH, TOO_HIGH_DELAY_NS);
+    reject(re, to, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_TOO_HIGH, TOO_HIGH_DELAY_NS);
   else if (lookup(re, &stream, mold.sequence) == NULL)
-    reject(re, datagram, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_TOO_LOW, 0);
+    reject(re, to, mold.sequence, WCX_RETRANSMIT_REJECT_CODE_TOO_LOW, TOO_LOW_DELAY_NS);
   else
-    sent = serve(re, datagram, &stream, mold.sequence, tokens < mold.count ? (uint32_t)tokens : mold.count);
+    sent = serve(re, to, &stream, mold.sequence, tokens < mold.count ? (uint32_t)tokens : mold.count);
   wcx_bucket_take(bucket, &re->sources.rate, mono_ns, sent > 0 ? sent : 1);
   wcx_stat_add(&re->stats->rerequest_messages, sent);
 }

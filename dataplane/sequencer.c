@@ -33,11 +33,17 @@ static bool is_tcp(const wcx_request_t *request)
   return request->link != NULL;
 }
 
-/* Over TCP a refusal has a number: the engine says it, so it is an input like any other and costs a token. */
-static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, uint64_t mono_ns, const wcx_business_message_reject_t *reject)
+static bool is_purge(const wcx_request_t *request)
 {
-  wcx_session_t *session = request->session;
-  if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
+  return is_tcp(request) && request->link->service == WCX_SERVICE_PURGE;
+}
+
+/* Over TCP a refusal has a number: the engine says it, so it is an input like any other and costs a token. */
+static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject, uint64_t mono_ns)
+{
+  wcx_throttle_t *throttle = &request->session->throttle;
+  bool admitted = wcx_pressure_judge(&seq->pressure, seq->input, WCX_THROTTLE_OTHER, mono_ns) == WCX_PRESSURE_ADMIT;
+  if (!admitted || !wcx_throttle_allows(throttle, WCX_THROTTLE_OTHER, mono_ns))
     return WCX_REQUEST_WAIT;
   wcx_request_refused_t refused = {.business_reject_ref_id = reject->business_reject_ref_id,
                                    .ref_template_id = reject->ref_template_id,
@@ -53,8 +59,19 @@ static enum wcx_request_result refuse_tcp(wcx_sequencer_t *seq, const wcx_reques
   if (!wcx_input_credit(seq->input, &hdr, &refused))
     return WCX_REQUEST_WAIT;
   (void)wcx_input_apply(seq->input, &hdr, &refused);
-  wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
+  wcx_throttle_take(throttle, WCX_THROTTLE_OTHER, mono_ns);
   wcx_stat_add(&seq->stats->internal_sequenced, 1);
+  return WCX_REQUEST_DONE;
+}
+
+/* A purge link has numbers of its own, and the refusal depends on the received bytes only. */
+static enum wcx_request_result refuse_purge(wcx_sequencer_t *seq, const wcx_request_t *request, const wcx_business_message_reject_t *reject, uint64_t mono_ns)
+{
+  wcx_message_header_t header = {.block_length = sizeof(*reject), .template_id = WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT, .schema_id = WCX_SCHEMA_ID};
+  uint8_t message[8 + sizeof(*reject)];
+  memcpy(message, &header, 8);
+  memcpy(message + 8, reject, sizeof(*reject));
+  (void)wcx_links_say(seq->links, request->link, message, sizeof(message), 0, mono_ns);
   return WCX_REQUEST_DONE;
 }
 
@@ -71,7 +88,7 @@ static enum wcx_request_result refuse_udp(wcx_sequencer_t *seq, const wcx_reques
   return WCX_REQUEST_DONE;
 }
 
-static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t *request, uint64_t mono_ns, uint8_t reason, uint16_t tag, _Atomic uint64_t *counter)
+static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t *request, uint8_t reason, uint16_t tag, _Atomic uint64_t *counter, uint64_t mono_ns)
 {
   wcx_business_message_reject_t reject = {
       .transact_time = seq->input->utc_ns,
@@ -83,7 +100,13 @@ static enum wcx_request_result refuse(wcx_sequencer_t *seq, const wcx_request_t 
   };
   if (has_cl_ord_id(request))
     memcpy(&reject.business_reject_ref_id, request->body, 8); /* ClOrdID stands first in every request that has one */
-  enum wcx_request_result result = is_tcp(request) ? refuse_tcp(seq, request, mono_ns, &reject) : refuse_udp(seq, request, &reject);
+  enum wcx_request_result result;
+  if (!is_tcp(request))
+    result = refuse_udp(seq, request, &reject);
+  else if (is_purge(request))
+    result = refuse_purge(seq, request, &reject, mono_ns);
+  else
+    result = refuse_tcp(seq, request, &reject, mono_ns);
   if (result == WCX_REQUEST_DONE)
     wcx_stat_add(counter, 1);
   return result;
@@ -179,23 +202,33 @@ enum wcx_request_result wcx_sequencer_request(wcx_sequencer_t *seq, const wcx_re
   wcx_session_t *session = request->session;
   const wcx_message_header_t *header = &request->header;
   if (header->schema_id != WCX_SCHEMA_ID)
-    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0, &seq->stats->business_schema);
-  if (!accepted(header->template_id))
-    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0, &seq->stats->business_unsupported);
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_SCHEMA, 0, &seq->stats->business_schema, mono_ns);
+  if (!accepted(header->template_id) || (is_purge(request) && header->template_id != WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST))
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_UNSUPPORTED_MESSAGE_TYPE, 0, &seq->stats->business_unsupported, mono_ns);
   const wcx_sbe_msg_t *msg = wcx_sbe_find(header->template_id);
   uint16_t body_sz = body_of(request, msg);
   if (body_sz == 0)
-    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0, &seq->stats->business_block_length);
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_BLOCK_LENGTH, 0, &seq->stats->business_block_length, mono_ns);
   uint16_t tag = wcx_sbe_bad_field(msg, request->body);
   if (tag != 0)
-    return refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field);
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field, mono_ns);
+  if (is_purge(request))
+    return sequence(seq, request, body_sz);          /* not throttled: it takes risk away */
   if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
     return goodbye(seq, request, mono_ns);
-  if (wcx_bucket_tokens(&session->throttle, &session->rate, mono_ns) == 0)
-    return is_tcp(request) ? WCX_REQUEST_WAIT : refuse(seq, request, mono_ns, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle);
+  enum wcx_throttle_class class = wcx_throttle_class_of(header->template_id, request->body);
+  enum wcx_pressure_verdict pressure = wcx_pressure_judge(&seq->pressure, seq->input, class, mono_ns);
+  bool allowed = pressure == WCX_PRESSURE_ADMIT && wcx_throttle_allows(&session->throttle, class, mono_ns);
+  if (pressure == WCX_PRESSURE_WAIT || (!allowed && is_tcp(request)))
+    return WCX_REQUEST_WAIT; /* over TCP who is too fast is read no further */
+  if (pressure == WCX_PRESSURE_REFUSE)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, class == WCX_THROTTLE_RISK ? &seq->stats->overload_risk : &seq->stats->overload_other,
+                  mono_ns);
+  if (!allowed)
+    return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED, 0, &seq->stats->business_throttle, mono_ns);
   enum wcx_request_result result = header->template_id == WCX_TEMPLATE_SESSION_STATUS_REQUEST && !is_tcp(request) ? status(seq, request) : sequence(seq, request, body_sz);
   if (result == WCX_REQUEST_DONE)
-    wcx_bucket_take(&session->throttle, &session->rate, mono_ns, 1);
+    wcx_throttle_take(&session->throttle, class, mono_ns);
   return result;
 }
 
@@ -264,6 +297,17 @@ bool wcx_sequencer_receive(wcx_sequencer_t *seq, const wcx_datagram_t *datagram,
   {
     wcx_stat_add(&seq->stats->rx_drop_session, 1);
     return true;
+  }
+  if (binding->peer.tag != NULL && !wcx_tag_fits(binding->peer.tag, datagram->payload, datagram->len))
+  {
+    wcx_stat_add(&seq->stats->rx_drop_tag, 1);
+    return true;
+  }
+  wcx_mold_t tagged = *mold;
+  if (binding->peer.tag != NULL && (uint32_t)(mold->end - mold->blocks) >= WCX_TAG_SZ)
+  {
+    tagged.end -= WCX_TAG_SZ;
+    mold = &tagged;
   }
   if (!wcx_mold_sound(mold, 8) || mold->sequence > UINT64_MAX - UINT16_MAX)
   {

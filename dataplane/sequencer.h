@@ -16,6 +16,7 @@
 #ifndef WCX_DATAPLANE_SEQUENCER_H
 #define WCX_DATAPLANE_SEQUENCER_H
 
+#include "dataplane/pressure.h"
 #include "dataplane/signon.h"
 
 #define WCX_SEQUENCER_GAP_MAX 65536u
@@ -48,6 +49,7 @@ typedef struct wcx_sequencer
   wcx_links_t *links;
   wcx_egress_t *egress;
   wcx_stats_t *stats;
+  wcx_pressure_t pressure;
 } wcx_sequencer_t;
 
 /* One request. Over UDP a refusal is an answer outside the sequence; over TCP everything has a number, so a refusal and a status are inputs too, and who is

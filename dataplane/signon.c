@@ -38,7 +38,8 @@ static bool receive_copy(wcx_signon_t *signon, const wcx_peer_t *from, const wcx
   if (binding == NULL || !binding->acked || !wcx_peer_equal(&binding->peer, from) || memcmp(&binding->establish, establish, sizeof(*establish)) != 0)
     return false;
   wcx_stat_add(&signon->stats->establish_repeated, 1);
-  (void)wcx_egress_answer(signon->egress, from, binding->server_port, binding->ack, sizeof(binding->ack), binding->opened_seq);
+  memcpy(binding->peer.mac, from->mac, sizeof(from->mac));
+  (void)wcx_egress_answer(signon->egress, &binding->peer, binding->server_port, binding->ack, sizeof(binding->ack), binding->opened_seq);
   return true;
 }
 
@@ -72,10 +73,11 @@ static bool ask(wcx_signon_t *signon, const wcx_pending_t *asked)
   return true;
 }
 
-enum wcx_signon_result wcx_signon_receive_tcp(wcx_signon_t *signon, const wcx_peer_t *from, uint16_t server_port, uint32_t link_idx, uint32_t generation, const uint8_t *block,
-                                              uint16_t block_sz, uint64_t mono_ns)
+enum wcx_signon_result wcx_signon_receive_tcp(wcx_signon_t *signon, const wcx_peer_t *from, uint16_t server_port, uint32_t link_idx, const uint8_t *block, uint16_t block_sz,
+                                              uint64_t mono_ns)
 {
-  wcx_pending_t asked = {.transport = WCX_TRANSPORT_TCP, .server_port = server_port, .link = link_idx, .generation = generation, .asked_ns = mono_ns, .peer = *from};
+  wcx_pending_t asked = {
+      .transport = WCX_TRANSPORT_TCP, .server_port = server_port, .link = link_idx, .generation = signon->links->links[link_idx].generation, .asked_ns = mono_ns, .peer = *from};
   if (!parse_establish(block, block_sz, &asked.establish))
   {
     wcx_stat_add(&signon->stats->rx_drop_unestablished, 1);
@@ -118,12 +120,16 @@ void wcx_signon_receive(wcx_signon_t *signon, const wcx_datagram_t *datagram, co
 }
 
 /* Whether what a link asks for can be sent to it: from the number of its login to the ack, without a hole. */
-static bool stream_is_there(const wcx_signon_t *signon, const wcx_link_t *link, const wcx_session_t *session, const wcx_session_view_t *view, const wcx_establish_t *establish)
+static bool stream_is_there(const wcx_signon_t *signon, const wcx_link_t *link, const wcx_session_view_t *view, const wcx_establish_t *establish)
 {
-  bool same = establish->next_server_seq_no == 0 || establish->next_server_seq_no == link->cursor;
-  if (!same || link->cursor > view->next_server_seq)
+  if (establish->next_server_seq_no != 0 && establish->next_server_seq_no != link->cursor)
     return false;
-  return link->cursor >= session->next_released || wcx_retain_get(&session->retain, signon->input->log, WCX_STREAM_SESSION, session->session_id, link->cursor) != NULL;
+  if (link->service == WCX_SERVICE_PURGE)
+    return true;
+  uint64_t next = wcx_link_next(signon->links, link);
+  if (link->cursor > (link->service == WCX_SERVICE_ORDER ? view->next_server_seq : next))
+    return false;
+  return link->cursor >= next || wcx_link_entry(signon->links, link, link->cursor) != NULL;
 }
 
 /* The code a validly signed Establish is refused with, or 0. `taken`: the session has a live binding over this transport that is not this very peer's. */
@@ -142,8 +148,10 @@ static uint8_t judge(const wcx_signon_t *signon, const wcx_pending_t *pending, c
     return WCX_ESTABLISH_REJECT_CODE_SCHEMA_VERSION;
   if (taken && (establish->flags & FLAG_TAKE_OVER) == 0)
     return WCX_ESTABLISH_REJECT_CODE_ALREADY_ESTABLISHED;
-  if ((establish->flags & (FLAG_DROP_COPY | FLAG_TAG)) != 0)
-    return WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED; /* not built */
+  bool is_drop_copy = pending->service == WCX_SERVICE_DROP_COPY;
+  bool is_tagged = (establish->flags & FLAG_TAG) != 0;
+  if ((is_tagged && pending->transport == WCX_TRANSPORT_TCP) || ((establish->flags & FLAG_DROP_COPY) != 0) != is_drop_copy)
+    return WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED; /* tags are for datagrams; a drop copy has a port of its own, and its flag */
   return 0;
 }
 
@@ -154,7 +162,7 @@ bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_se
   wcx_session_closed_t body = *closed;
   body.uuid = binding->uuid;
   body.transport = WCX_TRANSPORT_UDP;
-  if (body.cancel_orders == 1 && session->link != 0)
+  if (body.cancel_orders == 1 && session->links[WCX_SERVICE_ORDER] != 0)
     body.cancel_orders = 0; /* the session lives on over TCP */
   wcx_input_prepare(signon->input, &hdr);
   if (!wcx_input_credit(signon->input, &hdr, &body))
@@ -165,6 +173,32 @@ bool wcx_signon_close(wcx_signon_t *signon, wcx_binding_t *binding, const wcx_se
   return true;
 }
 
+static uint8_t journaled_transport(const wcx_pending_t *pending)
+{
+  return pending->transport == WCX_TRANSPORT_UDP ? WCX_TRANSPORT_UDP : WCX_TRANSPORT_OF(pending->service);
+}
+
+/* A UUID that is not new changes nothing, so it is no input: whoever repeats recorded Establishes would fill the journal. The answer mentions state and waits at
+   the gate. */
+static uint32_t refuse_repeated(wcx_signon_t *signon, wcx_pending_t *pending, uint8_t code)
+{
+  wcx_establish_reject_t reject = {.uuid = pending->establish.uuid, .request_timestamp = pending->establish.request_timestamp, .code = code};
+  wcx_message_header_t header = {.block_length = sizeof(reject), .template_id = WCX_TEMPLATE_ESTABLISH_REJECT, .schema_id = WCX_SCHEMA_ID};
+  wcx_outlog_t *log = signon->input->log;
+  if (wcx_outlog_room(log) < wcx_outlog_entry_sz(8u + sizeof(reject)))
+    return 0;
+  wcx_out_entry_t *entry = wcx_outlog_append(log, 8u + sizeof(reject));
+  entry->stream = WCX_STREAM_UNSEQUENCED;
+  entry->stream_id = pending->establish.session_id;
+  entry->tag = (uint32_t)(pending - signon->pending) + 1;
+  entry->input_seq = signon->input->applied_seq;
+  memcpy(wcx_out_message(entry), &header, 8);
+  memcpy(wcx_out_message(entry) + 8, &reject, sizeof(reject));
+  pending->state = WCX_PENDING_GATED;
+  wcx_stat_add(&signon->stats->establish_replayed, 1);
+  return 1;
+}
+
 static uint32_t refuse(wcx_signon_t *signon, wcx_pending_t *pending, uint32_t key_slot, uint8_t code)
 {
   uint32_t tag = (uint32_t)(pending - signon->pending) + 1;
@@ -172,7 +206,7 @@ static uint32_t refuse(wcx_signon_t *signon, wcx_pending_t *pending, uint32_t ke
                                    .request_timestamp = pending->establish.request_timestamp,
                                    .code = code,
                                    .key_slot = (uint8_t)key_slot,
-                                   .transport = pending->transport,
+                                   .transport = journaled_transport(pending),
                                    .peer_tag = tag};
   if (wcx_input_internal(signon->input, WCX_TEMPLATE_SESSION_REFUSED, pending->establish.session_id, 0, &refused, sizeof(refused)) == 0)
     return 0;
@@ -197,7 +231,7 @@ static wcx_session_opened_t opened_of(const wcx_signon_t *signon, const wcx_pend
       .peer_port = pending->peer.port,
       .server_port = verdict->server_port,
       .vlan = pending->peer.vlan,
-      .transport = pending->transport,
+      .transport = journaled_transport(pending),
       .key_slot = verdict->key_slot,
       .durability_level = (uint8_t)signon->params->durability,
       .next_server_seq_no = establish->next_server_seq_no,
@@ -242,6 +276,11 @@ static uint32_t accept_peer(wcx_signon_t *signon, wcx_pending_t *pending, const 
   binding->uuid = opened.uuid;
   binding->establish = pending->establish;
   binding->pending = (uint32_t)(pending - signon->pending) + 1;
+  if ((opened.flags & FLAG_TAG) != 0)
+  {
+    memcpy(binding->tag_key.bytes, verdict->tag_key, sizeof(verdict->tag_key));
+    binding->peer.tag = &binding->tag_key;
+  }
   pending->state = WCX_PENDING_GATED;
   return live != NULL ? 2 : 1;
 }
@@ -250,7 +289,7 @@ static uint32_t accept_peer(wcx_signon_t *signon, wcx_pending_t *pending, const 
 static uint32_t accept_link(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, wcx_session_t *session, wcx_link_t *link, uint64_t mono_ns)
 {
   wcx_input_t *input = signon->input;
-  wcx_link_t *live = wcx_links_of(signon->links, session);
+  wcx_link_t *live = wcx_links_of(signon->links, session, WCX_SERVICE_ORDER);
   wcx_session_opened_t opened = opened_of(signon, pending, verdict);
   wcx_session_closed_t closed = {.reason = WCX_SESSION_CLOSE_REASON_NEW_LOGIN, .terminate = 1, .terminate_code = WCX_TERMINATE_CODE_NEW_LOGIN};
   wcx_record_hdr_t hdr = {.template_id = WCX_TEMPLATE_SESSION_OPENED, .session_id = session->session_id, .body_sz = sizeof(opened)};
@@ -273,15 +312,35 @@ static uint32_t accept_link(wcx_signon_t *signon, wcx_pending_t *pending, const 
   return live != NULL ? 2 : 1;
 }
 
+/* The same for a link that binds nothing: its ack is gated, and only then it is open. */
+static uint32_t accept_beside(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, wcx_link_t *link)
+{
+  wcx_session_opened_t opened = opened_of(signon, pending, verdict);
+  opened.next_server_seq_no = link->cursor;
+  opened.peer_tag = (uint32_t)(pending - signon->pending) + 1;
+  if (wcx_input_internal(signon->input, WCX_TEMPLATE_SESSION_OPENED, pending->establish.session_id, 0, &opened, sizeof(opened)) == 0)
+    return 0;
+  wcx_stat_add(&signon->stats->establish_accepted, 1);
+  link->uuid = opened.uuid;
+  link->timeout_ns = (uint64_t)opened.cod_timeout_window * 1000000;
+  pending->state = WCX_PENDING_GATED;
+  return 1;
+}
+
 static bool decide_link(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, const wcx_session_view_t *view, uint64_t mono_ns)
 {
   wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
   wcx_session_t *session = wcx_sessions_get(signon->sessions, view->session_id);
-  uint8_t code = judge(signon, pending, view, verdict->key_slot, session->link != 0);
-  if (code == 0 && !stream_is_there(signon, link, session, view, &pending->establish))
+  pending->service = link->service;
+  uint8_t code = judge(signon, pending, view, verdict->key_slot, session->links[link->service] != 0);
+  if (code == 0 && !stream_is_there(signon, link, view, &pending->establish))
     code = WCX_ESTABLISH_REJECT_CODE_SEQUENCE_OUT_OF_RANGE;
+  if (code != 0 && pending->establish.uuid <= view->key_uuid[verdict->key_slot])
+    return refuse_repeated(signon, pending, code) != 0;
   if (code != 0)
     return refuse(signon, pending, verdict->key_slot, code) != 0;
+  if (link->service != WCX_SERVICE_ORDER)
+    return accept_beside(signon, pending, verdict, link) != 0;
   return accept_link(signon, pending, verdict, session, link, mono_ns) != 0;
 }
 
@@ -325,6 +384,8 @@ static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_
   wcx_session_t *session = wcx_sessions_get(signon->sessions, session_id);
   wcx_binding_t *live = wcx_session_binding(signon->sessions, session);
   uint8_t code = judge(signon, pending, &view, verdict->key_slot, live != NULL && !wcx_peer_equal(&live->peer, &pending->peer));
+  if (code != 0 && pending->establish.uuid <= view.key_uuid[verdict->key_slot])
+    return refuse_repeated(signon, pending, code) != 0;
   if (code != 0)
     return refuse(signon, pending, verdict->key_slot, code) != 0;
   if (!wcx_session_has_place(signon->sessions, session) || wcx_sessions_by_mold(signon->sessions, verdict->mold_session) != NULL)
@@ -346,6 +407,7 @@ uint32_t wcx_signon_poll(wcx_signon_t *signon, uint64_t mono_ns)
     signon->held = !decide(signon, &signon->verdict, mono_ns);
     if (signon->held)
       break;
+    memset(signon->verdict.tag_key, 0, sizeof(signon->verdict.tag_key));
   }
   wcx_pending_t *pending = &signon->pending[signon->scan_idx++ % WCX_SIGNON_MAX];
   if (pending->state == WCX_PENDING_JUDGED && mono_ns - pending->asked_ns > WCX_AUTH_VERDICT_NS_MAX && !signon->held)

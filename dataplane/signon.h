@@ -7,6 +7,7 @@
    An Establish holds one place of the table from its arrival until its answer has left (or the auth worker was too slow): while it does, identical copies
    are dropped. Afterwards a copy from the address it bound gets the same ack again.
 
+   Secrets:    a verdict may carry the key of the binding's datagram tags; it is wiped here once the binding has it.
    Owner:      the loop.
    Memory:     WCX_SIGNON_MAX places; a table of sources for the limit.
    Bounds:     at most WCX_SIGNON_VERDICTS_MAX verdicts a turn.
@@ -36,7 +37,7 @@ typedef struct wcx_pending
   uint16_t server_port;
   uint32_t link; /* TCP: the link and its generation */
   uint32_t generation;
-  uint32_t pad;
+  uint32_t service; /* enum wcx_service, once judged */
   uint64_t nonce;
   uint64_t asked_ns;
   wcx_peer_t peer;
@@ -72,8 +73,8 @@ enum wcx_signon_result
   WCX_SIGNON_LATER = 2, /* no tokens or no place now */
   WCX_SIGNON_BAD = 3,   /* not an Establish */
 };
-enum wcx_signon_result wcx_signon_receive_tcp(wcx_signon_t *signon, const wcx_peer_t *from, uint16_t server_port, uint32_t link_idx, uint32_t generation, const uint8_t *block,
-                                              uint16_t block_sz, uint64_t mono_ns);
+enum wcx_signon_result wcx_signon_receive_tcp(wcx_signon_t *signon, const wcx_peer_t *from, uint16_t server_port, uint32_t link_idx, const uint8_t *block, uint16_t block_sz,
+                                              uint64_t mono_ns);
 
 /* Take verdicts, journal decisions, drop what waits too long. Returns the work done. */
 uint32_t wcx_signon_poll(wcx_signon_t *signon, uint64_t mono_ns);

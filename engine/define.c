@@ -129,6 +129,8 @@ static const char *account_error(const wcx_engine_t *engine, const wcx_account_d
     return say("Account %u: Status %u is unknown", def->account, def->status);
   if (idx != WCX_IDX_NONE && engine->accounts[idx].used && engine->accounts[idx].definition.credit != def->credit)
     return say("Account %u has had orders: its Credit is final", def->account);
+  if (idx != WCX_IDX_NONE && engine->accounts[idx].used && engine->accounts[idx].definition.firm != def->firm)
+    return say("Account %u has had orders: its Firm is final", def->account);
   if (idx == WCX_IDX_NONE && engine->account_cnt >= engine->capacity.max_accounts)
     return say("Account %u: all %u accounts are defined", def->account, engine->capacity.max_accounts);
   return wcx_risk_account_error(engine, def);

@@ -143,6 +143,12 @@ bool wcx_engine_book(const wcx_engine_t *engine, uint32_t security_id, uint8_t s
 typedef bool wcx_order_visit_t(void *ctx, uint64_t order_id, int64_t price, int64_t displayed_qty);
 bool wcx_engine_book_orders(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, wcx_order_visit_t *visit, void *ctx);
 
+/* An instrument by index 0.. as the snapshot channel shows it at this position: its displayed orders, bids then asks, best price first and in priority at a
+   price; a hidden order or one that waits is not among them, an iceberg shows its displayed part under its present public id. PriorityTime is the seq of
+   the input that queued the order: it rises along a price. start->snapshot_id is left 0. More than `max` orders: start->tot_num_orders is max + 1, and what
+   `orders` holds is of no use. False at the end. Cost: one line of memory an order; no call goes back. max: 0..UINT32_MAX - 1. */
+bool wcx_engine_snapshot_at(const wcx_engine_t *engine, uint32_t idx, wcx_snapshot_start_t *start, wcx_snapshot_order_t *orders, uint32_t max);
+
 /* Abort if any invariant of the state is broken (book not crossed, level totals, list links, index, counts). O(state): tests. */
 void wcx_engine_verify(const wcx_engine_t *engine);
 

@@ -1587,7 +1587,8 @@ typedef struct wcx_account_definition
   uint8_t kyc_tier;
   uint8_t fee_tier;
   uint8_t pad4[4];
-  uint64_t reserved;
+  uint32_t firm;
+  uint32_t reserved;
 } wcx_account_definition_t;
 static_assert(sizeof(wcx_account_definition_t) == 24, "AccountDefinition block length");
 static_assert(offsetof(wcx_account_definition_t, account) == 0, "AccountDefinition.Account");
@@ -1597,7 +1598,8 @@ static_assert(offsetof(wcx_account_definition_t, status) == 9, "AccountDefinitio
 static_assert(offsetof(wcx_account_definition_t, kyc_tier) == 10, "AccountDefinition.KycTier");
 static_assert(offsetof(wcx_account_definition_t, fee_tier) == 11, "AccountDefinition.FeeTier");
 static_assert(offsetof(wcx_account_definition_t, pad4) == 12, "AccountDefinition.Pad4");
-static_assert(offsetof(wcx_account_definition_t, reserved) == 16, "AccountDefinition.Reserved");
+static_assert(offsetof(wcx_account_definition_t, firm) == 16, "AccountDefinition.Firm");
+static_assert(offsetof(wcx_account_definition_t, reserved) == 20, "AccountDefinition.Reserved");
 
 typedef struct wcx_balance_adjustment
 {

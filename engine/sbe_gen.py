@@ -50,7 +50,8 @@ class Schema:
 
     def field(self, node):
         kind = node.get("type")
-        out = {"name": node.get("name"), "id": int(node.get("id")), "off": int(node.get("offset")), "len": 1, "opt": False, "ref": None}
+        out = {"name": node.get("name"), "id": int(node.get("id")), "off": int(node.get("offset")), "len": 1, "opt": False, "ref": None,
+               "type": kind, "text": node.get("description")}
         if kind in self.enums:
             prim, out["kind"], out["ref"] = self.enums[kind][0], "ENUM", kind
         elif kind in self.sets:

@@ -900,7 +900,8 @@ static const wcx_sbe_field_t fields_account_definition[] = {
   {"KycTier", NULL, 5104, 10, 1, WCX_SBE_U8, 0},
   {"FeeTier", NULL, 5105, 11, 1, WCX_SBE_U8, 0},
   {"Pad4", NULL, 5999, 12, 4, WCX_SBE_PAD, 0},
-  {"Reserved", NULL, 5998, 16, 8, WCX_SBE_PAD, 0},
+  {"Firm", NULL, 5160, 16, 4, WCX_SBE_U32, 0},
+  {"Reserved", NULL, 5998, 20, 4, WCX_SBE_PAD, 0},
 };
 static const wcx_sbe_field_t fields_balance_adjustment[] = {
   {"Asset", NULL, 5100, 0, 8, WCX_SBE_CHAR, 0},
@@ -1080,7 +1081,7 @@ const wcx_sbe_msg_t wcx_sbe_msgs[] = {
   {"SnapshotEnd", fields_snapshot_end, 5, 322, 24, 1, NULL, NULL, 0, 0},
   {"EndOfCycle", fields_end_of_cycle, 3, 323, 16, 1, NULL, NULL, 0, 0},
   {"AssetDefinition", fields_asset_definition, 4, 401, 16, 2, NULL, NULL, 0, 0},
-  {"AccountDefinition", fields_account_definition, 8, 402, 24, 2, NULL, NULL, 0, 0},
+  {"AccountDefinition", fields_account_definition, 9, 402, 24, 2, NULL, NULL, 0, 0},
   {"BalanceAdjustment", fields_balance_adjustment, 5, 403, 32, 2, NULL, NULL, 0, 0},
   {"LimitUpdate", fields_limit_update, 11, 404, 64, 2, NULL, NULL, 0, 0},
   {"SessionDefinition", fields_session_definition, 3, 405, 16, 2, NULL, NULL, 0, 0},

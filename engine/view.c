@@ -165,3 +165,90 @@ bool wcx_engine_book_orders(const wcx_engine_t *engine, uint32_t security_id, ui
   }
   return true;
 }
+
+/* A level whose orders are being copied: where its next order is, and where that goes. */
+typedef struct chain
+{
+  int64_t price;
+  uint32_t slot;
+  uint32_t at;
+} chain_t;
+#define CHAINS_MAX 16u /* levels walked side by side: their orders' lines are on the way together, instead of one after the other */
+
+static uint32_t copy_order(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, const chain_t *chain, wcx_snapshot_order_t *to)
+{
+  const wcx_order_t *order = &engine->pool.orders[chain->slot];
+  __builtin_prefetch(&engine->pool.orders[order->next]);
+  *to = (wcx_snapshot_order_t){.order_id = wcx_book_public_id(engine, chain->slot),
+                               .priority_time = order->priority,
+                               .price = chain->price,
+                               .display_qty = wcx_book_displayed(engine, chain->slot),
+                               .security_id = instrument->security_id,
+                               .side = side};
+  return order->next;
+}
+
+/* All levels of a node of the ladder: its walk comes to them next. */
+static void prefetch_levels(const wcx_ladders_t *ladders, uint32_t node_idx)
+{
+  const wcx_ladder_node_t *node = &ladders->nodes[node_idx];
+  for (uint64_t left = node->bitmap; left != 0; left &= left - 1)
+  {
+    uint32_t ref = node->child[__builtin_ctzll(left)];
+    if ((ref & WCX_LADDER_LEVEL) != 0)
+      __builtin_prefetch(&ladders->levels[ref & ~WCX_LADDER_LEVEL]);
+  }
+}
+
+/* The displayed orders of one side behind `cnt` others; how many there are then, or more than `max` as soon as that is known. */
+static uint32_t copy_side(const wcx_engine_t *engine, const wcx_instrument_t *instrument, uint8_t side, wcx_snapshot_order_t *orders, uint32_t cnt, uint32_t max)
+{
+  chain_t chains[CHAINS_MAX];
+  uint32_t chain_cnt = 0;
+  uint32_t next_level = instrument->side[side - 1].best;
+  uint32_t node = 0;
+  do
+  {
+    for (; next_level != 0 && chain_cnt < CHAINS_MAX; next_level = wcx_ladder_next(&engine->ladders, next_level))
+    {
+      const wcx_level_t *level = &engine->ladders.levels[next_level];
+      if (level->node != node && level->node != 0)
+        prefetch_levels(&engine->ladders, level->node);
+      node = level->node;
+      if (level->order_cnt == 0)
+        continue; /* all hidden */
+      if (level->order_cnt > max - cnt)
+        return max + 1;
+      __builtin_prefetch(&engine->pool.orders[level->head]);
+      chains[chain_cnt++] = (chain_t){.price = level->price, .slot = level->head, .at = cnt};
+      cnt += level->order_cnt;
+    }
+    for (uint32_t i = 0; i < chain_cnt;)
+    {
+      chain_t *chain = &chains[i];
+      chain->slot = copy_order(engine, instrument, side, chain, &orders[chain->at++]);
+      if (chain->slot == 0)
+        *chain = chains[--chain_cnt];
+      else
+        i++;
+    }
+  } while (chain_cnt != 0 || next_level != 0);
+  return cnt;
+}
+
+bool wcx_engine_snapshot_at(const wcx_engine_t *engine, uint32_t idx, wcx_snapshot_start_t *start, wcx_snapshot_order_t *orders, uint32_t max)
+{
+  if (idx >= engine->instrument_cnt)
+    return false;
+  const wcx_instrument_t *instrument = &engine->instruments[idx];
+  uint32_t cnt = copy_side(engine, instrument, WCX_SIDE_BUY, orders, 0, max);
+  if (cnt <= max)
+    cnt = copy_side(engine, instrument, WCX_SIDE_SELL, orders, cnt, max);
+  *start = (wcx_snapshot_start_t){.transact_time = engine->stamp_ns,
+                                  .last_msg_seq_num_processed = engine->feed_number - 1,
+                                  .last_px = instrument->last_px != 0 ? instrument->last_px : WCX_I64_NULL,
+                                  .security_id = instrument->security_id,
+                                  .tot_num_orders = cnt,
+                                  .security_trading_status = instrument->status};
+  return true;
+}

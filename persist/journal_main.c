@@ -169,6 +169,7 @@ static void watch_space(bool *low)
   if (free_cnt < 2 && !*low)
     say("alarm: room for %" PRIu64 " more segments in %s: make room, at none the worker halts", free_cnt, journal.config.dir);
   *low = free_cnt < 2;
+  atomic_store_explicit(&journal.shared->journal.segments_free, free_cnt, memory_order_relaxed); /* below 2 the data plane takes cancels only */
 }
 
 static int turn(void)

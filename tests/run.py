@@ -137,12 +137,12 @@ def machine_lock():
 def programs(args, build):
     """(name, command, owns a poll core) of everything that speaks TAP, cheapest kinds first."""
     trees = [("", build)] + ([("sanitized:", ROOT / args.sanitized)] if args.sanitized else [])
-    for folder in ("unit", "property", "race", "fault"):
+    for folder in ("unit", "property", "race", "fault", "fuzz"):
         for prefix, tree in trees:
             for binary in sorted((tree / "tests" / folder).glob("test_*")):
                 if binary.suffix == "" and os.access(binary, os.X_OK):
                     yield f"{prefix}{folder}/{binary.name}", [str(binary)], False
-    for folder in ("property", "golden", "diff", "bench", "sim", "fault", "e2e"):
+    for folder in ("property", "golden", "diff", "bench", "sim", "fault", "kit", "e2e"):
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
             if folder != "e2e" or not args.no_e2e:
                 yield f"{folder}/{path.stem}", [sys.executable, str(path)], folder == "e2e"

@@ -28,6 +28,7 @@ enum wcx_ctl_exit
 typedef struct wcx_ctl
 {
   bool json;
+  bool raw;
   char state_dir[WCX_CTL_PATH_MAX];
   char region[WCX_CTL_PATH_MAX]; /* "": none known */
   char socket[WCX_CTL_PATH_MAX];
@@ -36,12 +37,16 @@ typedef struct wcx_ctl
   uint64_t from, to;    /* seqs, inclusive */
   uint32_t at_cnt;
   uint64_t at[WCX_CTL_AT_MAX]; /* ascending */
+  uint32_t scope_kind;         /* drop-copy show: enum wcx_drop_scope_kind */
+  uint32_t scope_id;           /* 0: not given */
+  uint32_t date;               /* YYYYMMDD; 0: the last day of the journal */
   const char *marks;           /* region file whose digest marks are compared; NULL: none */
 } wcx_ctl_t;
 
 int wcx_ctl_status(const wcx_ctl_t *ctl);
 int wcx_ctl_instrument_list(const wcx_ctl_t *ctl);
 int wcx_ctl_session_list(const wcx_ctl_t *ctl);
+int wcx_ctl_drop_copy_show(const wcx_ctl_t *ctl);
 int wcx_ctl_book_show(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_verify(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_dump(const wcx_ctl_t *ctl);

@@ -1,4 +1,5 @@
 #include "control/ctl/ctl.h"
+#include "engine/shm/params.h"
 
 #include <dirent.h>
 #include <getopt.h>
@@ -13,17 +14,20 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  instrument list        instruments with their present status\n"
                             "  session list           sessions with their sequences\n"
                             "  book show              books, best price first: [price, displayed quantity, orders]\n"
+                            "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
                             "  journal verify         chain, end and digests of the journal\n"
                             "  journal dump           every record\n"
                             "All but status replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
                             "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
-                            "  -o, --output table|json\n"
+                            "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
                             "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
                             "      --socket PATH      control socket\n"
                             "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
                             "      --region PATH      shared region\n"
                             "      --shard N          this shard only\n"
                             "      --security ID      book show: this instrument only\n"
+                            "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
+                            "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
                             "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
                             "      --from SEQ --to SEQ   journal dump: these records only\n"
                             "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
@@ -131,6 +135,10 @@ enum
   OPT_FROM,
   OPT_TO,
   OPT_MARKS,
+  OPT_SESSION,
+  OPT_ACCOUNT,
+  OPT_FIRM,
+  OPT_DATE,
 };
 
 static const struct option longopts[] = {{"output", required_argument, NULL, 'o'},
@@ -145,6 +153,10 @@ static const struct option longopts[] = {{"output", required_argument, NULL, 'o'
                                          {"from", required_argument, NULL, OPT_FROM},
                                          {"to", required_argument, NULL, OPT_TO},
                                          {"marks", required_argument, NULL, OPT_MARKS},
+                                         {"session", required_argument, NULL, OPT_SESSION},
+                                         {"account", required_argument, NULL, OPT_ACCOUNT},
+                                         {"firm", required_argument, NULL, OPT_FIRM},
+                                         {"date", required_argument, NULL, OPT_DATE},
                                          {"help", no_argument, NULL, 'h'},
                                          {NULL, 0, NULL, 0}};
 
@@ -188,7 +200,8 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
   {
   case 'o':
     ctl->json = strcmp(arg, "json") == 0;
-    return ctl->json || strcmp(arg, "table") == 0 || wcx_ctl_fail(0, "-o '%s': table or json", arg) != 0;
+    ctl->raw = strcmp(arg, "raw") == 0;
+    return ctl->json || ctl->raw || strcmp(arg, "table") == 0 || wcx_ctl_fail(0, "-o '%s': table, json or raw", arg) != 0;
   case OPT_CONTROL_DIR:
     return take_path(control_dir, arg);
   case OPT_SOCKET:
@@ -209,6 +222,19 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
     return number(arg, UINT64_MAX, &ctl->from);
   case OPT_TO:
     return number(arg, UINT64_MAX, &ctl->to);
+  case OPT_SESSION:
+  case OPT_ACCOUNT:
+  case OPT_FIRM:
+    if (!number(arg, UINT32_MAX, &value))
+      return false;
+    ctl->scope_kind = option == OPT_SESSION ? WCX_DROP_SESSION : option == OPT_ACCOUNT ? WCX_DROP_ACCOUNT : WCX_DROP_FIRM;
+    ctl->scope_id = (uint32_t)value;
+    return true;
+  case OPT_DATE:
+    if (!number(arg, 99991231, &value))
+      return false;
+    ctl->date = (uint32_t)value;
+    return true;
   case OPT_MARKS:
     ctl->marks = arg;
     return true;
@@ -222,8 +248,9 @@ static const struct
   const char *noun;
   const char *verb; /* NULL: none */
   int (*run)(const wcx_ctl_t *ctl);
-} commands[] = {{"status", NULL, wcx_ctl_status},    {"instrument", "list", wcx_ctl_instrument_list}, {"session", "list", wcx_ctl_session_list},
-                {"book", "show", wcx_ctl_book_show}, {"journal", "verify", wcx_ctl_journal_verify},   {"journal", "dump", wcx_ctl_journal_dump}};
+} commands[] = {
+    {"status", NULL, wcx_ctl_status},    {"instrument", "list", wcx_ctl_instrument_list}, {"session", "list", wcx_ctl_session_list}, {"drop-copy", "show", wcx_ctl_drop_copy_show},
+    {"book", "show", wcx_ctl_book_show}, {"journal", "verify", wcx_ctl_journal_verify},   {"journal", "dump", wcx_ctl_journal_dump}};
 
 int main(int argc, char **argv)
 {
@@ -248,6 +275,8 @@ int main(int argc, char **argv)
     bool verb_fits = commands[i].verb == NULL ? verb == NULL : verb != NULL && strcmp(verb, commands[i].verb) == 0;
     if (strcmp(noun, commands[i].noun) == 0 && verb_fits && optind + 2 >= argc)
     {
+      if (ctl.raw && commands[i].run != wcx_ctl_drop_copy_show)
+        return wcx_ctl_fail(WCX_CTL_USAGE, "-o raw: drop-copy show alone has it");
       int status = commands[i].run(&ctl);
       if (fflush(stdout) != 0 || ferror(stdout))
         return wcx_ctl_fail(WCX_CTL_FAILED, "the output could not be written");

@@ -193,6 +193,7 @@ cat <<BANNER
 wcx is up: sign-on answered
   orders      UDP 10.77.0.2:7002, re-requests :7003, from namespace $WCX_CLIENT_NETNS ($WCX_CLIENT_IF 10.77.0.1)
   feed        239.77.0.1:7101 (A), 239.77.0.2:7102 (B)
+  snapshots   239.77.0.3:7103 (A), 239.77.0.4:7104 (B)
   appliance   namespace $WCX_NETNS ($WCX_IF); polls on CPU $WCX_LCORE; memory: $memory
   journal     $WCX_STATE_DIR/journal
   operators   $bin/wcxctl status | book show | journal verify

@@ -164,7 +164,7 @@ void wcx_client_books_free(wcx_client_books_t *books)
   memset(books, 0, sizeof(*books));
 }
 
-static uint32_t instrument_idx(wcx_client_books_t *books, uint32_t security_id)
+uint32_t wcx_client_books_idx(wcx_client_books_t *books, uint32_t security_id)
 {
   for (uint32_t i = 0; i < books->instrument_cnt; i++)
     if (books->instruments[i].security_id == security_id)
@@ -253,7 +253,7 @@ static void on_definition(wcx_client_books_t *books, const void *message, size_t
 {
   wcx_security_definition_t definition;
   wcx_client_message_block(&definition, sizeof(definition), message, sz);
-  uint32_t idx = instrument_idx(books, definition.security_id); /* may move the array: before it is read */
+  uint32_t idx = wcx_client_books_idx(books, definition.security_id); /* may move the array: before it is read */
   wcx_client_instrument_t *instrument = &books->instruments[idx];
   instrument->definition = definition;
   instrument->defined = true;
@@ -307,7 +307,7 @@ static bool on_replace(wcx_client_books_t *books, const void *message, size_t sz
   if (!locate(books, replace.order_id, replace.security_id, &at))
     return false;
   remove_order(books, at);
-  return add_order(books, replace.new_order_id, instrument_idx(books, replace.security_id), replace.side, replace.price, replace.display_qty);
+  return add_order(books, replace.new_order_id, wcx_client_books_idx(books, replace.security_id), replace.side, replace.price, replace.display_qty);
 }
 
 static void on_clear(wcx_client_books_t *books, const void *message, size_t sz)
@@ -322,6 +322,52 @@ static void on_clear(wcx_client_books_t *books, const void *message, size_t sz)
     }
 }
 
+uint32_t wcx_client_books_security(const void *message, size_t sz)
+{
+  static const uint8_t offs[] = {
+      [WCX_TEMPLATE_SECURITY_DEFINITION - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_security_definition_t, security_id),
+      [WCX_TEMPLATE_SECURITY_STATUS - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_security_status_t, security_id),
+      [WCX_TEMPLATE_ADD_ORDER - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_add_order_t, security_id),
+      [WCX_TEMPLATE_ORDER_EXECUTED - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_order_executed_t, security_id),
+      [WCX_TEMPLATE_REDUCE_ORDER - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_reduce_order_t, security_id),
+      [WCX_TEMPLATE_DELETE_ORDER - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_delete_order_t, security_id),
+      [WCX_TEMPLATE_REPLACE_ORDER - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_replace_order_t, security_id),
+      [WCX_TEMPLATE_TRADE - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_trade_t, security_id),
+      [WCX_TEMPLATE_TRADE_BREAK - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_trade_break_t, security_id),
+      [WCX_TEMPLATE_AUCTION_UPDATE - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_auction_update_t, security_id),
+      [WCX_TEMPLATE_PRICE_BAND - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_price_band_t, security_id),
+      [WCX_TEMPLATE_CLEAR_BOOK - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_clear_book_t, security_id),
+  };
+  uint32_t at = wcx_client_message_template(message, sz) - (uint32_t)WCX_TEMPLATE_SECURITY_DEFINITION;
+  if (at >= sizeof(offs))
+    return 0;
+  uint8_t block[64];
+  uint32_t security_id;
+  wcx_client_message_block(block, sizeof(block), message, sz);
+  memcpy(&security_id, block + offs[at], sizeof(security_id));
+  return security_id;
+}
+
+void wcx_client_books_clear(wcx_client_books_t *books, uint32_t security_id)
+{
+  uint32_t idx = wcx_client_books_idx(books, security_id);
+  clear_side(books, idx, WCX_SIDE_BUY);
+  clear_side(books, idx, WCX_SIDE_SELL);
+}
+
+bool wcx_client_books_load(wcx_client_books_t *books, const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders)
+{
+  uint32_t idx = wcx_client_books_idx(books, start->security_id);
+  wcx_client_books_clear(books, start->security_id);
+  books->instruments[idx].status = start->security_trading_status;
+  books->instruments[idx].last_px = start->last_px;
+  bool fine = true;
+  for (uint32_t i = 0; i < start->tot_num_orders; i++)
+    fine &= orders[i].security_id == start->security_id && add_order(books, orders[i].order_id, idx, orders[i].side, orders[i].price, orders[i].display_qty);
+  books->contradiction_cnt += !fine;
+  return fine;
+}
+
 bool wcx_client_books_apply(wcx_client_books_t *books, const void *message, size_t sz)
 {
   bool fine = true;
@@ -334,7 +380,7 @@ bool wcx_client_books_apply(wcx_client_books_t *books, const void *message, size
   {
     wcx_security_status_t status;
     wcx_client_message_block(&status, sizeof(status), message, sz);
-    uint32_t idx = instrument_idx(books, status.security_id); /* as above */
+    uint32_t idx = wcx_client_books_idx(books, status.security_id); /* as above */
     books->instruments[idx].status = status.security_trading_status;
     break;
   }
@@ -342,7 +388,7 @@ bool wcx_client_books_apply(wcx_client_books_t *books, const void *message, size
   {
     wcx_add_order_t add;
     wcx_client_message_block(&add, sizeof(add), message, sz);
-    fine = add_order(books, add.order_id, instrument_idx(books, add.security_id), add.side, add.price, add.display_qty);
+    fine = add_order(books, add.order_id, wcx_client_books_idx(books, add.security_id), add.side, add.price, add.display_qty);
     break;
   }
   case WCX_TEMPLATE_ORDER_EXECUTED:

@@ -71,6 +71,18 @@ void wcx_client_books_free(wcx_client_books_t *books);
 /* Apply one market-data message (SBE header and block). Messages that do not concern books are fine. */
 bool wcx_client_books_apply(wcx_client_books_t *books, const void *message, size_t sz);
 
+/* Which instrument a message of the feed is about: its SecurityID, WCX_U32_NULL for all (ClearBook), 0 for none. */
+uint32_t wcx_client_books_security(const void *message, size_t sz);
+
+/* Replace a book by a snapshot of it, orders in the order of the snapshot channel. False when the snapshot contradicts itself or another book. */
+bool wcx_client_books_load(wcx_client_books_t *books, const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders);
+
+/* Take every order out of a book. */
+void wcx_client_books_clear(wcx_client_books_t *books, uint32_t security_id);
+
+/* Index into instruments, made when it is new. */
+uint32_t wcx_client_books_idx(wcx_client_books_t *books, uint32_t security_id);
+
 /* NULL when the feed never named it. */
 const wcx_client_instrument_t *wcx_client_books_find(const wcx_client_books_t *books, uint32_t security_id);
 

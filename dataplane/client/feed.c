@@ -26,6 +26,12 @@ static void drain(wcx_client_feed_t *feed)
     feed->config.on_message(feed->config.ctx, number, message, len);
 }
 
+static void started(wcx_client_feed_t *feed, enum wcx_client_start start)
+{
+  if (feed->config.on_start != NULL)
+    feed->config.on_start(feed->config.ctx, feed->session, feed->stream.next, start);
+}
+
 static void on_reject(wcx_client_feed_t *feed, uint64_t now_ns, wcx_client_packet_t *packet)
 {
   for (uint16_t block = 0; block < packet->count; block++)
@@ -40,6 +46,7 @@ static void on_reject(wcx_client_feed_t *feed, uint64_t now_ns, wcx_client_packe
     {
       feed->incomplete = true;
       wcx_client_stream_skip(&feed->stream);
+      started(feed, WCX_CLIENT_START_GAP);
       drain(feed);
     }
     else
@@ -60,6 +67,7 @@ static bool follow(wcx_client_feed_t *feed, const wcx_client_packet_t *packet)
     memcpy(feed->session, packet->session, 10);
     uint64_t first = feed->config.from_start ? 1 : packet->sequence;
     wcx_client_stream_start(&feed->stream, first, packet->sequence > first);
+    started(feed, WCX_CLIENT_START_JOIN);
     return true;
   }
   int order = memcmp(packet->session, feed->session, 10);
@@ -69,8 +77,12 @@ static bool follow(wcx_client_feed_t *feed, const wcx_client_packet_t *packet)
   {
     memcpy(feed->session, packet->session, 10);
     feed->roll_cnt++;
-    feed->missed_at_roll_cnt += wcx_client_stream_missing(&feed->stream) != 0;
+    bool ended = feed->stream.next == feed->end_number;
+    bool missed = wcx_client_stream_missing(&feed->stream) != 0;
+    feed->missed_at_roll_cnt += missed;
     wcx_client_stream_start(&feed->stream, 1, false);
+    started(feed, ended ? WCX_CLIENT_START_ROLL : WCX_CLIENT_START_GAP);
+    feed->end_number = 0;
   }
   return true;
 }
@@ -94,8 +106,9 @@ void wcx_client_feed_datagram(wcx_client_feed_t *feed, uint64_t now_ns, enum wcx
     return;
   }
   feed->last_rx_ns = now_ns;
-  if (packet.count == WCX_CLIENT_END_OF_SESSION)
-    return;
+  bool end = packet.count == WCX_CLIENT_END_OF_SESSION;
+  if (end)
+    packet.count = 0; /* as a heartbeat: there is nothing from this number on */
   feed->heartbeat_cnt += packet.count == 0;
   for (uint16_t block = 0; block < packet.count; block++)
   {
@@ -105,6 +118,7 @@ void wcx_client_feed_datagram(wcx_client_feed_t *feed, uint64_t now_ns, enum wcx
   }
   wcx_client_stream_exists(&feed->stream, packet.sequence + packet.count);
   drain(feed);
+  feed->end_number = end ? packet.sequence : feed->end_number;
 }
 
 void wcx_client_feed_step(wcx_client_feed_t *feed, uint64_t now_ns)

@@ -1,6 +1,6 @@
 /* The incremental feed at its receiver: lines A and B arbitrated, gaps asked for again, messages in order. No sockets: bytes in, bytes out.
 
-   Session strings are "M" shard(3) YYMMDD. A day roll changes the string and numbers start again at 1.
+   Session strings are "M" shard(3) YYMMDD. A day roll changes the string and numbers start again at 1; the end of a session tells what of it is missing.
 
    Owner:      one thread.
    Memory:     allocated by init, freed by free. Messages given to on_message live until it returns.
@@ -20,6 +20,14 @@ enum wcx_client_line
   WCX_CLIENT_LINE_REREQUEST = 2,
 };
 
+/* How what comes next follows what came before. */
+enum wcx_client_start
+{
+  WCX_CLIENT_START_JOIN = 1, /* it is the first */
+  WCX_CLIENT_START_ROLL = 2, /* the next day; the end of the last was heard and nothing of it was missed */
+  WCX_CLIENT_START_GAP = 3,  /* something between was lost for good, or may have been: books must be joined anew */
+};
+
 typedef struct wcx_client_feed_config
 {
   uint16_t shard;
@@ -27,6 +35,8 @@ typedef struct wcx_client_feed_config
   void *ctx;
   void (*send)(void *ctx, const void *datagram, size_t sz); /* to the re-request port */
   void (*on_message)(void *ctx, uint64_t number, const void *message, size_t sz);
+  /* The next message is `number` of this session. May be NULL. */
+  void (*on_start)(void *ctx, const char session[10], uint64_t number, enum wcx_client_start start);
 } wcx_client_feed_config_t;
 
 typedef struct wcx_client_feed
@@ -35,7 +45,8 @@ typedef struct wcx_client_feed
   wcx_client_stream_t stream;
   char session[10];
   bool joined;
-  bool incomplete; /* the past could not be had: books start without it */
+  bool incomplete;     /* the past could not be had: books start without it */
+  uint64_t end_number; /* the session is over: nothing has this number; 0: it is not */
   uint64_t last_rx_ns;
   uint64_t first_cnt[3]; /* messages by the line whose copy came first */
   uint64_t heartbeat_cnt;

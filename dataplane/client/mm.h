@@ -8,11 +8,15 @@
 
 #include "dataplane/client/book.h"
 #include "dataplane/client/feed.h"
+#include "dataplane/client/join.h"
 #include "dataplane/client/session.h"
+#include "dataplane/client/snapshot.h"
 #include "dataplane/client/transport.h"
+#include "dataplane/client/wire.h"
 #include "engine/base/hist.h"
 
 #define WCX_MM_SESSIONS_MAX 8u
+#define WCX_MM_TCP_PORT 7001u
 #define WCX_MM_ORDER_PORT 7002u
 #define WCX_MM_REREQUEST_PORT 7003u
 #define WCX_MM_NO_QUOTE UINT32_MAX
@@ -21,15 +25,17 @@ typedef struct wcx_mm_options
 {
   const char *server;
   const char *interface;
-  double timeout_s; /* of the probe */
-  double seconds;   /* 0: until interrupted */
-  double rate;      /* requests a second and session */
-  uint32_t window;  /* undecided requests a session */
+  uint8_t order_entry; /* WCX_CLIENT_UDP or WCX_CLIENT_TCP */
+  double timeout_s;    /* of the probe */
+  double seconds;      /* 0: until interrupted */
+  double rate;         /* requests a second and session */
+  uint32_t window;     /* undecided requests a session */
   uint32_t session_ids[WCX_MM_SESSIONS_MAX];
   uint32_t session_cnt;
   uint64_t seed;
   uint64_t random_orders; /* 0: make markets; else send so many random requests in all, then stop */
   bool cancel_on_disconnect;
+  bool late; /* books from snapshot and feed, without asking for the feed's past */
   int board; /* 1 ncurses, 0 plain lines, -1 by what stdout is */
   const char *wcxctl;
   const char *state_dir;
@@ -74,7 +80,7 @@ typedef struct wcx_maker
 {
   wcx_mm_t *mm;
   wcx_client_session_t session;
-  uint32_t socket_idx;
+  wcx_client_wire_t wire;
   wcx_mm_quote_t *quotes;
   uint32_t quote_max;
   uint32_t *free_quotes; /* stack */
@@ -94,8 +100,11 @@ struct wcx_mm
   wcx_client_transport_t transport;
   wcx_maker_t makers[WCX_MM_SESSIONS_MAX];
   wcx_client_feed_t feed;
+  wcx_client_snapshot_t snapshot;
+  wcx_client_join_t join;
   wcx_client_books_t books;
   uint32_t feed_sockets[3]; /* A, B, re-requests */
+  uint32_t snapshot_sockets[2];
   uint64_t random;
   int64_t mids[64]; /* by instrument index */
   uint64_t start_ns, now_ns;
@@ -129,7 +138,7 @@ static inline uint64_t wcx_mm_roll(wcx_mm_t *mm, uint64_t below)
 }
 
 /* The development access key of a session (DEMO-MM-n, demo-secret-n), as the development configuration has it. */
-void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session_id, bool cancel_on_disconnect);
+void wcx_mm_session_config(wcx_client_session_config_t *config, uint32_t session_id, const wcx_mm_options_t *options);
 
 /* Sign on, end in order. Exit status: 0 when Establish was acked. */
 int wcx_mm_probe(const wcx_mm_options_t *options);

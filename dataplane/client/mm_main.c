@@ -14,6 +14,7 @@ static const char usage[] = "usage: wcx-mm [options]\n"
                             "  --window N            undecided requests a session (64)\n"
                             "  --server ADDRESS      the appliance (10.77.0.2)\n"
                             "  --interface NAME      where the clients' address is (wcx-mm0); \"\" = as the kernel routes\n"
+                            "  --transport udp|tcp   of order entry (udp)\n"
                             "  --sessions A[,B]      sessions to use (1,2)\n"
                             "  --board | --plain     a screen, or a line a second (by what stdout is)\n"
                             "  --wcxctl PATH         at the end, compare with `PATH journal dump -o json`\n"
@@ -23,6 +24,7 @@ static const char usage[] = "usage: wcx-mm [options]\n"
                             "  --seed S              of the random choices\n"
                             "  --random-orders N     send N random requests at any price instead, then end\n"
                             "  --dump-books FILE     write the books built from the feed, before the sessions end\n"
+                            "  --late                do not ask for the feed's past: books from the snapshot channel\n"
                             "  --no-cod              without cancel-on-disconnect\n"
                             "  --probe               sign on with the first session, end it in order, exit 0 when that was answered\n"
                             "  --timeout SECONDS     how long --probe tries (10)\n";
@@ -70,7 +72,9 @@ enum
   OPT_SEED,
   OPT_RANDOM_ORDERS,
   OPT_DUMP_BOOKS,
+  OPT_LATE,
   OPT_NO_COD,
+  OPT_TRANSPORT,
 };
 
 static const struct option longopts[] = {
@@ -91,7 +95,9 @@ static const struct option longopts[] = {
     {"seed", required_argument, NULL, OPT_SEED},
     {"random-orders", required_argument, NULL, OPT_RANDOM_ORDERS},
     {"dump-books", required_argument, NULL, OPT_DUMP_BOOKS},
+    {"late", no_argument, NULL, OPT_LATE},
     {"no-cod", no_argument, NULL, OPT_NO_COD},
+    {"transport", required_argument, NULL, OPT_TRANSPORT},
     {NULL, 0, NULL, 0},
 };
 
@@ -149,6 +155,14 @@ static void set_option(wcx_mm_options_t *options, int opt)
   case OPT_DUMP_BOOKS:
     options->dump_books = optarg;
     break;
+  case OPT_TRANSPORT:
+    if (strcmp(optarg, "udp") != 0 && strcmp(optarg, "tcp") != 0)
+      WCX_DIE("--transport '%s': udp or tcp", optarg);
+    options->order_entry = strcmp(optarg, "tcp") == 0 ? WCX_CLIENT_TCP : WCX_CLIENT_UDP;
+    break;
+  case OPT_LATE:
+    options->late = true;
+    break;
   default:
     options->cancel_on_disconnect = false;
     break;
@@ -159,6 +173,7 @@ int main(int argc, char **argv)
 {
   wcx_mm_options_t options = {.server = "10.77.0.2",
                               .interface = "wcx-mm0",
+                              .order_entry = WCX_CLIENT_UDP,
                               .timeout_s = 10,
                               .rate = 3000,
                               .window = 64,

@@ -73,12 +73,6 @@ static void witness_packet(wcx_mm_t *mm, wcx_mm_numbers_t *numbers, const char *
 
 /* --- callbacks of the client library ---------------------------------------------------------------- */
 
-static void session_send(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz)
-{
-  wcx_maker_t *maker = ctx;
-  wcx_client_transport_send(&maker->mm->transport, maker->socket_idx, port == WCX_CLIENT_PORT_ORDER ? WCX_MM_ORDER_PORT : WCX_MM_REREQUEST_PORT, datagram, sz);
-}
-
 static void session_message(void *ctx, uint64_t number, const void *message, size_t sz)
 {
   wcx_maker_t *maker = ctx;
@@ -99,11 +93,12 @@ static void session_decided(void *ctx, const wcx_client_request_t *request, cons
   wcx_maker_decided(maker, request, message, sz);
 }
 
-static void session_take(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+static bool session_pass(void *ctx, bool outgoing, const void *datagram, size_t sz)
 {
   wcx_maker_t *maker = ctx;
-  witness_packet(maker->mm, &maker->witness, maker->session.ack.mold_session, datagram, sz);
-  wcx_client_session_datagram(&maker->session, now_ns, datagram, sz);
+  if (!outgoing)
+    witness_packet(maker->mm, &maker->witness, maker->session.ack.mold_session, datagram, sz);
+  return true;
 }
 
 static void feed_send(void *ctx, const void *datagram, size_t sz)
@@ -115,9 +110,26 @@ static void feed_send(void *ctx, const void *datagram, size_t sz)
 static void feed_message(void *ctx, uint64_t number, const void *message, size_t sz)
 {
   wcx_mm_t *mm = ctx;
-  (void)number;
   mm->md_cnt++;
-  wcx_client_books_apply(&mm->books, message, sz);
+  (void)wcx_client_join_message(&mm->join, number, message, sz); /* contradictions are counted in the books */
+}
+
+static void feed_start(void *ctx, const char session[10], uint64_t number, enum wcx_client_start start)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_join_start(&mm->join, session, number, start);
+}
+
+static void snapshot_book(void *ctx, const char feed_session[10], const wcx_snapshot_start_t *start, const wcx_snapshot_order_t *orders)
+{
+  wcx_mm_t *mm = ctx;
+  (void)wcx_client_join_book(&mm->join, feed_session, start, orders);
+}
+
+static void snapshot_cycle(void *ctx, const char feed_session[10], bool whole)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_join_cycle(&mm->join, feed_session, whole);
 }
 
 static void feed_take(wcx_mm_t *mm, enum wcx_client_line line, uint64_t now_ns, const void *datagram, size_t sz)
@@ -147,7 +159,34 @@ static void feed_take_rerequest(void *ctx, uint64_t now_ns, const void *datagram
   feed_take(ctx, WCX_CLIENT_LINE_REREQUEST, now_ns, datagram, sz);
 }
 
+static void snapshot_take_a(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_snapshot_datagram(&mm->snapshot, now_ns, WCX_CLIENT_LINE_A, datagram, sz);
+}
+
+static void snapshot_take_b(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  wcx_mm_t *mm = ctx;
+  wcx_client_snapshot_datagram(&mm->snapshot, now_ns, WCX_CLIENT_LINE_B, datagram, sz);
+}
+
 /* --- set-up ----------------------------------------------------------------------------------------- */
+
+static void open_feed(wcx_mm_t *mm)
+{
+  mm->feed_sockets[WCX_CLIENT_LINE_A] = wcx_client_transport_add_group(&mm->transport, "239.77.0.1", 7101);
+  mm->feed_sockets[WCX_CLIENT_LINE_B] = wcx_client_transport_add_group(&mm->transport, "239.77.0.2", 7102);
+  mm->feed_sockets[WCX_CLIENT_LINE_REREQUEST] = wcx_client_transport_add_unicast(&mm->transport);
+  mm->snapshot_sockets[WCX_CLIENT_LINE_A] = wcx_client_transport_add_group(&mm->transport, "239.77.0.3", 7103);
+  mm->snapshot_sockets[WCX_CLIENT_LINE_B] = wcx_client_transport_add_group(&mm->transport, "239.77.0.4", 7104);
+  wcx_client_feed_config_t feed = {.shard = 1, .from_start = !mm->options->late, .ctx = mm, .send = feed_send, .on_message = feed_message, .on_start = feed_start};
+  wcx_client_feed_init(&mm->feed, &feed);
+  wcx_client_snapshot_config_t snapshot = {.shard = 1, .ctx = mm, .on_book = snapshot_book, .on_cycle = snapshot_cycle};
+  wcx_client_snapshot_init(&mm->snapshot, &snapshot);
+  wcx_client_books_init(&mm->books);
+  wcx_client_join_init(&mm->join, &mm->books);
+}
 
 static wcx_mm_t *mm_new(const wcx_mm_options_t *options)
 {
@@ -160,24 +199,19 @@ static wcx_mm_t *mm_new(const wcx_mm_options_t *options)
   mm->now_ns = wcx_env_mono_ns();
   mm->start_ns = mm->now_ns;
   wcx_client_transport_init(&mm->transport, options->interface, options->server, WCX_MM_ORDER_PORT, WCX_MM_REREQUEST_PORT);
-  mm->feed_sockets[WCX_CLIENT_LINE_A] = wcx_client_transport_add_group(&mm->transport, "239.77.0.1", 7101);
-  mm->feed_sockets[WCX_CLIENT_LINE_B] = wcx_client_transport_add_group(&mm->transport, "239.77.0.2", 7102);
-  mm->feed_sockets[WCX_CLIENT_LINE_REREQUEST] = wcx_client_transport_add_unicast(&mm->transport);
-  wcx_client_feed_config_t feed = {.shard = 1, .from_start = true, .ctx = mm, .send = feed_send, .on_message = feed_message};
-  wcx_client_feed_init(&mm->feed, &feed);
-  wcx_client_books_init(&mm->books);
+  open_feed(mm);
   for (uint32_t i = 0; i < options->session_cnt; i++)
   {
     wcx_maker_t *maker = &mm->makers[i];
     wcx_maker_init(maker, mm, options->random_orders != 0 ? 20000 : 96);
-    maker->socket_idx = wcx_client_transport_add_unicast(&mm->transport);
     wcx_client_session_config_t config;
-    wcx_mm_session_config(&config, options->session_ids[i], options->cancel_on_disconnect);
+    wcx_mm_session_config(&config, options->session_ids[i], options);
     config.ctx = maker;
-    config.send = session_send;
     config.on_message = session_message;
     config.on_decided = session_decided;
-    wcx_client_session_init(&maker->session, &config);
+    wcx_client_wire_open(&maker->wire, &mm->transport, &maker->session, &config);
+    maker->wire.pass = session_pass;
+    maker->wire.ctx = maker;
     wcx_client_session_open(&maker->session, mm->now_ns);
   }
   return mm;
@@ -196,7 +230,9 @@ static void mm_free(wcx_mm_t *mm)
     free(maker->fates.values);
     free(maker->witness.values);
   }
+  wcx_client_snapshot_free(&mm->snapshot);
   wcx_client_feed_free(&mm->feed);
+  wcx_client_join_free(&mm->join);
   wcx_client_books_free(&mm->books);
   wcx_client_transport_close(&mm->transport);
   free(mm->trade_ids.values);
@@ -219,11 +255,14 @@ static void turn(wcx_mm_t *mm)
   uint64_t before_ns = mm->now_ns;
   mm->now_ns = wcx_env_mono_ns();
   for (uint32_t i = 0; i < mm->options->session_cnt; i++)
-    take_all(mm, mm->makers[i].socket_idx, session_take, &mm->makers[i]);
+    wcx_client_wire_take(&mm->makers[i].wire, mm->now_ns);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_A], feed_take_a, mm);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_B], feed_take_b, mm);
   take_all(mm, mm->feed_sockets[WCX_CLIENT_LINE_REREQUEST], feed_take_rerequest, mm);
+  take_all(mm, mm->snapshot_sockets[WCX_CLIENT_LINE_A], snapshot_take_a, mm); /* behind the feed: what they are valid at has been heard by then */
+  take_all(mm, mm->snapshot_sockets[WCX_CLIENT_LINE_B], snapshot_take_b, mm);
   wcx_client_feed_step(&mm->feed, mm->now_ns);
+  wcx_client_snapshot_step(&mm->snapshot, mm->now_ns);
   for (uint32_t i = 0; i < mm->options->session_cnt; i++)
   {
     wcx_maker_step(&mm->makers[i], mm->now_ns - before_ns);
@@ -257,12 +296,21 @@ static bool finished(wcx_mm_t *mm)
   return mm->options->random_orders != 0 && mm->pending_random == 0;
 }
 
+/* The feed names instruments when they are defined, and never again: whoever joined later knows only that they exist. */
+static bool instruments_defined(const wcx_mm_t *mm)
+{
+  for (uint32_t i = 0; i < mm->books.instrument_cnt; i++)
+    if (!mm->books.instruments[i].defined)
+      return false;
+  return mm->books.instrument_cnt != 0;
+}
+
 static void show_every_second(wcx_mm_t *mm, uint64_t *next_ns)
 {
   if (mm->now_ns < *next_ns)
     return;
   *next_ns = mm->now_ns + SECOND_NS;
-  if (mm->books.instrument_cnt == 0 && mm->feed.joined && mm->now_ns - mm->start_ns > LEARN_NS)
+  if (!instruments_defined(mm) && mm->feed.joined && mm->now_ns - mm->start_ns > LEARN_NS)
     wcx_mm_learn(mm);
   wcx_mm_status(mm);
   wcx_mm_board_show(mm);
@@ -331,7 +379,7 @@ static int summary(wcx_mm_t *mm, uint64_t trading_ns)
     sent += session->sent_cnt;
     if (session->established_cnt == 0)
     {
-      fprintf(stderr, "wcx-mm: session %u never signed on to %s:%u (EstablishReject code %u)\n", mm->options->session_ids[i], mm->options->server, WCX_MM_ORDER_PORT,
+      fprintf(stderr, "wcx-mm: session %u never signed on to %s:%u (EstablishReject code %u)\n", mm->options->session_ids[i], mm->options->server, session->config.server_port,
               session->reject_code);
       signed_on = false;
     }
@@ -351,14 +399,16 @@ static int summary(wcx_mm_t *mm, uint64_t trading_ns)
   fprintf(file,
           "{\"orders\":%llu,\"acks\":%llu,\"trades\":%llu,\"md_messages\":%llu,\"gaps\":%llu,\"gaps_recovered\":%llu,\"lost\":%llu,\"journal_records\":%llu,\"release_seq\":%llu,"
           "\"rtt_p50_us\":%.1f,\"rtt_p99_us\":%.1f,\"seconds\":%.3f,\"rejects\":%llu,\"refused\":%llu,\"not_applied\":%llu,\"rebinds\":%llu,\"undecided\":%u,\"missing\":%llu,"
-          "\"duplicates\":%llu,\"conflicts\":%llu,\"wrong_fates\":%llu,\"contradictions\":%llu,\"feed_number\":%llu,\"audited\":%s}\n",
+          "\"duplicates\":%llu,\"conflicts\":%llu,\"wrong_fates\":%llu,\"contradictions\":%llu,\"books_joined\":%s,\"snapshots_taken\":%llu,\"snapshots_bad\":%llu,\"feed_number\":"
+          "%llu,\"audited\":%s}\n",
           (unsigned long long)sent, (unsigned long long)mm->ack_cnt, (unsigned long long)mm->trade_cnt, (unsigned long long)mm->md_cnt, (unsigned long long)gaps,
           (unsigned long long)recovered, (unsigned long long)lost, (unsigned long long)mm->journal_records,
           (unsigned long long)(mm->status_known ? mm->release_seq : mm->journal_last_seq), (double)wcx_hist_percentile(&mm->rtt, 500000) / 1000,
           (double)wcx_hist_percentile(&mm->rtt, 990000) / 1000, (double)trading_ns / 1e9, (unsigned long long)mm->reject_cnt, (unsigned long long)refused,
           (unsigned long long)not_applied, (unsigned long long)rebinds, undecided(mm), (unsigned long long)mm->missing_cnt, (unsigned long long)mm->duplicate_cnt,
-          (unsigned long long)mm->conflict_cnt, (unsigned long long)wrong_fates, (unsigned long long)mm->books.contradiction_cnt, (unsigned long long)(mm->feed.stream.next - 1),
-          mm->audited ? "true" : "false");
+          (unsigned long long)mm->conflict_cnt, (unsigned long long)wrong_fates, (unsigned long long)mm->books.contradiction_cnt,
+          wcx_client_join_done(&mm->join) ? "true" : "false", (unsigned long long)mm->join.taken_cnt, (unsigned long long)mm->snapshot.bad_checksum_cnt,
+          (unsigned long long)(mm->feed.stream.next - 1), mm->audited ? "true" : "false");
   if (file == stdout ? fflush(file) != 0 : fclose(file) != 0)
     WCX_DIE("cannot write the summary");
   return fine ? 0 : 1;

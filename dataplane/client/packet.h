@@ -3,6 +3,8 @@
        0         10                 18         20
        | session | sequence (u64be) | count    | len (u16be) | SBE message | len | SBE message | ...
 
+   A session that agreed on tags (Establish.Flags bit 3) has 8 more bytes behind the last block: SipHash-2-4 over everything before, little-endian.
+
    count 0 is a heartbeat, 0xFFFF the end of the session; a request has the same 20 bytes and no blocks.
 
    Owner:     the caller; no state beyond the arguments.
@@ -12,6 +14,7 @@
 #ifndef WCX_CLIENT_PACKET_H
 #define WCX_CLIENT_PACKET_H
 
+#include "engine/base/siphash.h"
 #include "engine/sbe.h"
 
 #include <endian.h>
@@ -22,6 +25,8 @@
 #define WCX_CLIENT_PACKET_HDR_SZ 20u
 #define WCX_CLIENT_NO_SESSION "          " /* ten spaces: what is not part of a numbered flow */
 #define WCX_CLIENT_END_OF_SESSION 0xFFFFu
+#define WCX_CLIENT_TAG_SZ 8u
+#define WCX_CLIENT_FLAG_TAG 0x8u /* Establish.Flags: datagrams carry tags */
 
 typedef struct wcx_client_packet
 {
@@ -49,6 +54,24 @@ static inline size_t wcx_client_packet_append(uint8_t *datagram, size_t off, con
   memcpy(datagram + off, &len_be, 2);
   memcpy(datagram + off + 2, message, sz);
   return off + 2 + sz;
+}
+
+/* Append the tag of datagram[0, sz), which has room for it; returns the new end. */
+static inline size_t wcx_client_packet_tag(uint8_t *datagram, size_t sz, const uint8_t key[WCX_SIPHASH_KEY_SZ])
+{
+  uint64_t tag_le = htole64(wcx_siphash(key, datagram, sz));
+  memcpy(datagram + sz, &tag_le, WCX_CLIENT_TAG_SZ);
+  return sz + WCX_CLIENT_TAG_SZ;
+}
+
+/* Whether a received datagram ends with its tag; the bytes before it are the datagram. */
+static inline bool wcx_client_packet_tagged(const void *datagram, size_t sz, const uint8_t key[WCX_SIPHASH_KEY_SZ])
+{
+  uint64_t tag_le;
+  if (sz < WCX_CLIENT_PACKET_HDR_SZ + WCX_CLIENT_TAG_SZ)
+    return false;
+  memcpy(&tag_le, (const uint8_t *)datagram + sz - WCX_CLIENT_TAG_SZ, WCX_CLIENT_TAG_SZ);
+  return le64toh(tag_le) == wcx_siphash(key, datagram, sz - WCX_CLIENT_TAG_SZ);
 }
 
 /* Open a received datagram. False when its framing is wrong anywhere: then none of it may be used. */

@@ -1,6 +1,5 @@
 #include "dataplane/client/session.h"
 
-#include "dataplane/client/sign.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
@@ -10,6 +9,7 @@
 #define MS_NS UINT64_C(1000000)
 #define ESTABLISH_REPEAT_NS (200 * MS_NS) /* the same bytes again */
 #define ESTABLISH_RENEW_NS (2000 * MS_NS) /* a new UUID and timestamp: the old ones age */
+#define ESTABLISH_WAIT_NS (5000 * MS_NS)  /* TCP: so long an Establish may stay unanswered */
 #define REJECT_PAUSE_NS (250 * MS_NS)
 #define NUDGE_NS (100 * MS_NS)  /* undecided for so long: a heartbeat shows the server what it missed */
 #define STATUS_NS (500 * MS_NS) /* and for so long: ask for its state */
@@ -28,9 +28,32 @@ static void set_state(wcx_client_session_t *session, enum wcx_client_state state
     session->config.on_state(session->config.ctx, state, code);
 }
 
+static bool has_tags(const wcx_client_session_t *session)
+{
+  return (session->config.flags & WCX_CLIENT_FLAG_TAG) != 0;
+}
+
+/* Room for blocks in a datagram. */
+static size_t datagram_max(const wcx_client_session_t *session)
+{
+  return WCX_CLIENT_DATAGRAM_MAX - (has_tags(session) ? WCX_CLIENT_TAG_SZ : 0);
+}
+
+static bool over_tcp(const wcx_client_session_t *session)
+{
+  return session->link != NULL;
+}
+
 static void send_datagram(wcx_client_session_t *session, uint64_t now_ns, enum wcx_client_port port, const void *datagram, size_t sz)
 {
-  session->config.send(session->config.ctx, port, datagram, sz);
+  uint8_t tagged[WCX_CLIENT_DATAGRAM_MAX];
+  if (has_tags(session) && memcmp(datagram, WCX_CLIENT_NO_SESSION, 10) != 0) /* an Establish has a signature instead */
+  {
+    memcpy(tagged, datagram, sz);
+    sz = wcx_client_packet_tag(tagged, sz, session->tag_key);
+    datagram = tagged;
+  }
+  session->config.send(session->config.wire, port, datagram, sz);
   if (port == WCX_CLIENT_PORT_ORDER)
     session->last_tx_ns = now_ns;
 }
@@ -43,6 +66,17 @@ void wcx_client_session_init(wcx_client_session_t *session, const wcx_client_ses
   session->cl_ord_id_of = calloc(WCX_CLIENT_REQUEST_MAX, sizeof(*session->cl_ord_id_of));
   if (session->requests == NULL || session->cl_ord_id_of == NULL)
     WCX_DIE("no memory for the requests of session %u", config->session_id);
+  if (config->wire == NULL)
+    session->config.wire = config->ctx;
+  if (config->transport == 0)
+    session->config.transport = WCX_CLIENT_UDP;
+  if (config->transport == WCX_CLIENT_TCP)
+  {
+    session->link = malloc(sizeof(*session->link));
+    if (session->link == NULL)
+      WCX_DIE("no memory for the link of session %u", config->session_id);
+    wcx_client_link_init(session->link, config->session_id, config->user, config->password);
+  }
   if (config->recover_from != 0)
   {
     wcx_client_stream_start(&session->inbound, config->recover_from, false);
@@ -55,6 +89,8 @@ void wcx_client_session_free(wcx_client_session_t *session)
   wcx_client_stream_free(&session->inbound);
   free(session->requests);
   free(session->cl_ord_id_of);
+  free(session->link);
+  session->link = NULL;
   session->requests = NULL;
   session->cl_ord_id_of = NULL;
 }
@@ -90,18 +126,36 @@ static void make_establish(wcx_client_session_t *session, uint64_t now_ns)
   };
   memset(session->establish.access_key_id, ' ', sizeof(session->establish.access_key_id));
   memcpy(session->establish.access_key_id, session->config.access_key_id, strnlen(session->config.access_key_id, sizeof(session->establish.access_key_id)));
-  wcx_client_sign(&session->establish, session->config.secret, WCX_CLIENT_UDP, session->config.server_port);
+  wcx_client_sign(&session->establish, session->config.secret, session->config.transport, session->config.server_port);
+  if (has_tags(session))
+    wcx_client_tag_key(session->tag_key, session->config.secret, session->establish.uuid);
   session->establish_made_ns = now_ns;
+}
+
+static void dial(wcx_client_session_t *session, uint64_t now_ns)
+{
+  wcx_client_link_dial(session->link, now_ns, session->inbound_started ? session->inbound.next : 0);
+  session->config.dial(session->config.wire);
+}
+
+static void sign_on(wcx_client_session_t *session, uint64_t now_ns, uint8_t code)
+{
+  session->out_sz = 0;
+  session->statement.active = false;
+  if (over_tcp(session))
+  {
+    set_state(session, WCX_CLIENT_ESTABLISHING, code);
+    return; /* step() dials */
+  }
+  make_establish(session, now_ns);
+  set_state(session, WCX_CLIENT_ESTABLISHING, code);
+  send_establish(session, now_ns);
 }
 
 void wcx_client_session_open(wcx_client_session_t *session, uint64_t now_ns)
 {
-  session->out_sz = 0;
   session->retry_not_before = 0;
-  session->statement.active = false;
-  make_establish(session, now_ns);
-  set_state(session, WCX_CLIENT_ESTABLISHING, 0);
-  send_establish(session, now_ns);
+  sign_on(session, now_ns, 0);
 }
 
 static void decide(wcx_client_session_t *session, uint64_t cl_ord_id, enum wcx_client_fate fate, const void *message, size_t sz, uint64_t now_ns)
@@ -141,8 +195,9 @@ static void on_establish_ack(wcx_client_session_t *session, uint64_t now_ns, con
   {
     wcx_client_stream_start(&session->inbound, ack.next_server_seq_no - 1, false);
     session->inbound_started = true;
-    session->oldest_undecided = session->last_cl_ord_id + 1;
   }
+  if (session->established_cnt == 1)
+    session->oldest_undecided = session->last_cl_ord_id + 1;
   session->out_sz = 0;
   session->status_sent_ns = now_ns;
   wcx_client_stream_put(&session->inbound, ack.next_server_seq_no - 1, message, len);
@@ -239,21 +294,26 @@ static void on_status(wcx_client_session_t *session, const void *message, uint16
       (wcx_client_statement_t){.active = true, .server_next = status.next_server_seq_no, .client_next = status.next_client_seq_no, .cl_ord_id_max = session->last_cl_ord_id};
 }
 
+static void hang_up(wcx_client_session_t *session, uint64_t now_ns)
+{
+  wcx_client_link_down(session->link, now_ns);
+  session->config.hang_up(session->config.wire);
+}
+
 static void binding_ended(wcx_client_session_t *session, uint64_t now_ns, uint8_t code)
 {
-  if (session->state == WCX_CLIENT_TERMINATING)
+  bool ended = session->state == WCX_CLIENT_TERMINATING;
+  if (!ended && session->state != WCX_CLIENT_READY && session->state != WCX_CLIENT_RECOVERING)
+    return;
+  if (over_tcp(session))
+    hang_up(session, now_ns);
+  if (ended)
   {
     set_state(session, WCX_CLIENT_CLOSED, code);
     return;
   }
-  if (session->state != WCX_CLIENT_READY && session->state != WCX_CLIENT_RECOVERING)
-    return;
   session->lost_cnt++;
-  session->out_sz = 0;
-  session->statement.active = false;
-  make_establish(session, now_ns);
-  set_state(session, WCX_CLIENT_ESTABLISHING, code);
-  send_establish(session, now_ns);
+  sign_on(session, now_ns, code);
 }
 
 static void on_terminate(wcx_client_session_t *session, uint64_t now_ns, const void *message, uint16_t len)
@@ -267,7 +327,10 @@ static void on_terminate(wcx_client_session_t *session, uint64_t now_ns, const v
 static void on_sequenced(wcx_client_session_t *session, uint64_t now_ns, uint64_t number, const void *message, uint16_t len)
 {
   uint16_t template_id = wcx_client_message_template(message, len);
-  decide(session, answered_id(template_id, message, len), WCX_CLIENT_ANSWERED, message, len, now_ns);
+  uint64_t cl_ord_id = answered_id(template_id, message, len);
+  decide(session, cl_ord_id, WCX_CLIENT_ANSWERED, message, len, now_ns);
+  if (cl_ord_id > session->last_cl_ord_id && cl_ord_id != WCX_U64_NULL)
+    session->last_cl_ord_id = cl_ord_id; /* it was asked over another binding: ClOrdIDs are the session's */
   if (template_id == WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT)
     on_business_reject(session, now_ns, message, len);
   if (session->config.on_message != NULL)
@@ -348,9 +411,32 @@ static void on_unsequenced(wcx_client_session_t *session, uint64_t now_ns, const
   }
 }
 
+/* Where tags are agreed, what has none could be from anybody. Only a refusal to sign on comes without: nothing was agreed. */
+static bool believable(const wcx_client_session_t *session, const void *datagram, size_t *sz)
+{
+  if (!has_tags(session))
+    return true;
+  if (wcx_client_packet_tagged(datagram, *sz, session->tag_key))
+  {
+    *sz -= WCX_CLIENT_TAG_SZ;
+    return true;
+  }
+  wcx_client_packet_t packet;
+  if (session->state != WCX_CLIENT_ESTABLISHING || !wcx_client_packet_open(&packet, datagram, *sz) || packet.count != 1 || memcmp(packet.session, WCX_CLIENT_NO_SESSION, 10) != 0)
+    return false;
+  uint16_t len;
+  const uint8_t *message = wcx_client_packet_next(&packet, &len);
+  return wcx_client_message_template(message, len) == WCX_TEMPLATE_ESTABLISH_REJECT;
+}
+
 void wcx_client_session_datagram(wcx_client_session_t *session, uint64_t now_ns, const void *datagram, size_t sz)
 {
   wcx_client_packet_t packet;
+  if (!believable(session, datagram, &sz))
+  {
+    session->bad_tag_cnt++;
+    return;
+  }
   if (!wcx_client_packet_open(&packet, datagram, sz))
   {
     session->bad_datagram_cnt++;
@@ -382,10 +468,151 @@ void wcx_client_session_datagram(wcx_client_session_t *session, uint64_t now_ns,
   drain(session, now_ns);
 }
 
+void wcx_client_session_message(wcx_client_session_t *session, uint64_t now_ns, uint64_t number, const void *message, size_t sz)
+{
+  if (!session->inbound_started || sz > WCX_CLIENT_DATAGRAM_MAX)
+    return;
+  wcx_client_stream_put(&session->inbound, number, message, (uint16_t)sz);
+  drain(session, now_ns);
+}
+
+/* --- over TCP --------------------------------------------------------------------------------------- */
+
+static void write_link(wcx_client_session_t *session, uint64_t now_ns)
+{
+  size_t sz;
+  const uint8_t *bytes = wcx_client_link_out(session->link, &sz);
+  if (sz == 0)
+    return;
+  size_t written = session->config.write(session->config.wire, bytes, sz);
+  wcx_client_link_written(session->link, now_ns, written);
+  if (written != 0)
+    session->last_tx_ns = now_ns;
+}
+
+/* The link is of no use any more. */
+static void link_lost(wcx_client_session_t *session, uint64_t now_ns, bool bad)
+{
+  session->bad_datagram_cnt += bad;
+  if (session->state == WCX_CLIENT_ESTABLISHING)
+  {
+    hang_up(session, now_ns);
+    if (session->retry_not_before <= now_ns)
+      session->retry_not_before = now_ns + REJECT_PAUSE_NS;
+  }
+  else
+    binding_ended(session, now_ns, WCX_TERMINATE_CODE_UNSPECIFIED);
+}
+
+/* Login Accepted: what was asked for comes from here on. */
+static void on_login(wcx_client_session_t *session, uint64_t now_ns)
+{
+  uint64_t number = session->link->number;
+  if (!session->inbound_started)
+  {
+    wcx_client_stream_start(&session->inbound, number, false);
+    session->inbound_started = true;
+  }
+  if (number > session->inbound.next)
+  {
+    session->inbound.hole_lost_cnt++; /* the server does not reach back so far */
+    session->inbound.message_lost_cnt += number - session->inbound.next;
+    session->inbound.next = number;
+  }
+  uint8_t message[sizeof(wcx_message_header_t) + sizeof(wcx_establish_t)];
+  make_establish(session, now_ns);
+  size_t sz = wcx_client_message_write(message, WCX_TEMPLATE_ESTABLISH, &session->establish, sizeof(session->establish));
+  (void)wcx_client_link_send(session->link, message, sz); /* the first packet finds room */
+}
+
+/* A sequenced packet. False when the link is to be dropped: what ended it, or a number that is not what the server says it is. */
+static bool on_link_message(wcx_client_session_t *session, uint64_t now_ns, const uint8_t *message, size_t sz)
+{
+  uint16_t template_id = wcx_client_message_template(message, sz);
+  session->bad_datagram_cnt += template_id == 0;
+  if (template_id == 0)
+    return false;
+  bool signing_on = session->state == WCX_CLIENT_ESTABLISHING;
+  if (template_id == WCX_TEMPLATE_ESTABLISH_REJECT)
+  {
+    on_establish_reject(session, now_ns, message, (uint16_t)sz);
+    return false;
+  }
+  if (template_id == WCX_TEMPLATE_TERMINATE)
+  {
+    wcx_terminate_t terminate;
+    wcx_client_message_block(&terminate, sizeof(terminate), message, sz);
+    if (terminate.uuid == (signing_on ? session->establish.uuid : session->ack.uuid))
+    {
+      binding_ended(session, now_ns, terminate.code);
+      return !signing_on;
+    }
+  }
+  uint64_t number = session->link->number++;
+  wcx_establish_ack_t ack = {0};
+  if (template_id == WCX_TEMPLATE_ESTABLISH_ACK)
+    wcx_client_message_block(&ack, sizeof(ack), message, sz);
+  if (signing_on && ack.uuid == session->establish.uuid)
+  {
+    session->bad_datagram_cnt += ack.next_server_seq_no != number + 1;
+    if (ack.next_server_seq_no != number + 1)
+      return false;
+    on_establish_ack(session, now_ns, message, (uint16_t)sz);
+  }
+  else
+    wcx_client_stream_put(&session->inbound, number, message, (uint16_t)sz);
+  drain(session, now_ns);
+  return true;
+}
+
+void wcx_client_session_link_up(wcx_client_session_t *session, uint64_t now_ns)
+{
+  if (session->link->state != WCX_CLIENT_LINK_CONNECTING)
+    return;
+  wcx_client_link_up(session->link, now_ns);
+  write_link(session, now_ns);
+}
+
+void wcx_client_session_link_down(wcx_client_session_t *session, uint64_t now_ns)
+{
+  if (session->link->state != WCX_CLIENT_LINK_DOWN)
+    link_lost(session, now_ns, false);
+}
+
+void wcx_client_session_link_bytes(wcx_client_session_t *session, uint64_t now_ns, const void *bytes, size_t sz)
+{
+  const uint8_t *at = bytes;
+  const uint8_t *end = at + sz;
+  const uint8_t *message;
+  size_t message_sz;
+  for (;;)
+    switch (wcx_client_link_take(session->link, now_ns, &at, end, &message, &message_sz))
+    {
+    case WCX_CLIENT_LINK_NOTHING:
+      return;
+    case WCX_CLIENT_LINK_ACCEPTED:
+      on_login(session, now_ns);
+      write_link(session, now_ns);
+      break;
+    case WCX_CLIENT_LINK_MESSAGE:
+      if (!on_link_message(session, now_ns, message, message_sz))
+      {
+        link_lost(session, now_ns, false);
+        return;
+      }
+      break;
+    case WCX_CLIENT_LINK_BROKEN:
+      link_lost(session, now_ns, true);
+      return;
+    }
+}
+
 /* --- the client flow -------------------------------------------------------------------------------- */
 
 void wcx_client_session_flush(wcx_client_session_t *session, uint64_t now_ns)
 {
+  if (over_tcp(session))
+    write_link(session, now_ns);
   if (session->out_sz == 0)
     return;
   wcx_client_packet_header(session->out, session->ack.mold_session, session->out_seq, session->out_cnt);
@@ -397,7 +624,7 @@ void wcx_client_session_flush(wcx_client_session_t *session, uint64_t now_ns)
 /* Put a block into the datagram being filled; returns its client sequence. */
 static uint64_t add_block(wcx_client_session_t *session, uint64_t now_ns, const void *message, size_t sz)
 {
-  if (session->out_sz != 0 && session->out_sz + 2 + sz > WCX_CLIENT_DATAGRAM_MAX)
+  if (session->out_sz != 0 && session->out_sz + 2 + sz > datagram_max(session))
     wcx_client_session_flush(session, now_ns);
   if (session->out_sz == 0)
   {
@@ -413,15 +640,17 @@ static uint64_t add_block(wcx_client_session_t *session, uint64_t now_ns, const 
 
 bool wcx_client_session_request(wcx_client_session_t *session, uint64_t now_ns, const void *message, size_t sz, uint32_t tag)
 {
-  WCX_CHECK(sz >= 16 && sz <= WCX_CLIENT_DATAGRAM_MAX - WCX_CLIENT_PACKET_HDR_SZ - 2, "request of %zu bytes", sz);
+  WCX_CHECK(sz >= 16 && sz <= datagram_max(session) - WCX_CLIENT_PACKET_HDR_SZ - 2, "request of %zu bytes", sz);
   uint64_t cl_ord_id;
   memcpy(&cl_ord_id, (const uint8_t *)message + sizeof(wcx_message_header_t), sizeof(cl_ord_id));
   WCX_CHECK(cl_ord_id > session->last_cl_ord_id, "ClOrdID %llu after %llu", (unsigned long long)cl_ord_id, (unsigned long long)session->last_cl_ord_id);
   if (session->state != WCX_CLIENT_READY || (session->undecided_cnt != 0 && cl_ord_id - session->oldest_undecided >= WCX_CLIENT_REQUEST_MAX / 2))
     return false;
+  if (over_tcp(session) && !wcx_client_link_send(session->link, message, sz))
+    return false;
   if (session->undecided_cnt == 0)
     session->progress_ns = now_ns;
-  uint64_t client_seq = add_block(session, now_ns, message, sz);
+  uint64_t client_seq = over_tcp(session) ? session->next_client_seq++ : add_block(session, now_ns, message, sz);
   session->cl_ord_id_of[slot_of(client_seq)] = cl_ord_id;
   session->requests[slot_of(cl_ord_id)] = (wcx_client_request_t){
       .cl_ord_id = cl_ord_id, .client_seq = client_seq, .sent_ns = now_ns, .tag = tag, .template_id = wcx_client_message_template(message, sz), .fate = WCX_CLIENT_UNDECIDED};
@@ -441,6 +670,8 @@ void wcx_client_session_terminate(wcx_client_session_t *session, uint64_t now_ns
 {
   if (session->state != WCX_CLIENT_READY && session->state != WCX_CLIENT_RECOVERING)
   {
+    if (over_tcp(session))
+      hang_up(session, now_ns);
     set_state(session, WCX_CLIENT_CLOSED, 0);
     return;
   }
@@ -448,9 +679,18 @@ void wcx_client_session_terminate(wcx_client_session_t *session, uint64_t now_ns
   uint8_t message[sizeof(wcx_message_header_t) + sizeof(wcx_terminate_t)];
   wcx_terminate_t terminate = {.uuid = session->ack.uuid, .code = WCX_TERMINATE_CODE_FINISHED};
   size_t sz = wcx_client_message_write(message, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate));
+  session->goodbye_cnt = 1;
+  if (over_tcp(session))
+  {
+    session->next_client_seq++;
+    session->goodbye_ns = now_ns;
+    set_state(session, WCX_CLIENT_TERMINATING, 0);
+    if (wcx_client_link_send(session->link, message, sz))
+      write_link(session, now_ns);
+    return;
+  }
   wcx_client_packet_header(session->goodbye, session->ack.mold_session, session->next_client_seq++, 1);
   session->goodbye_sz = wcx_client_packet_append(session->goodbye, WCX_CLIENT_PACKET_HDR_SZ, message, sz);
-  session->goodbye_cnt = 1;
   set_state(session, WCX_CLIENT_TERMINATING, 0);
   send_datagram(session, now_ns, WCX_CLIENT_PORT_ORDER, session->goodbye, session->goodbye_sz);
 }
@@ -513,9 +753,32 @@ static void step_bound(wcx_client_session_t *session, uint64_t now_ns)
   drain(session, now_ns);
 }
 
+static void step_link(wcx_client_session_t *session, uint64_t now_ns)
+{
+  if (session->state == WCX_CLIENT_CLOSED)
+    return;
+  if (session->link->state == WCX_CLIENT_LINK_DOWN)
+  {
+    if (session->state == WCX_CLIENT_ESTABLISHING && now_ns >= session->retry_not_before)
+      dial(session, now_ns);
+    return;
+  }
+  bool gave_up = session->state == WCX_CLIENT_TERMINATING && now_ns - session->goodbye_ns > GOODBYE_NS * GOODBYE_MAX;
+  bool unanswered = session->state == WCX_CLIENT_ESTABLISHING && session->link->state == WCX_CLIENT_LINK_OPEN && now_ns - session->link->since_ns > ESTABLISH_WAIT_NS;
+  if (gave_up || unanswered || !wcx_client_link_step(session->link, now_ns))
+    link_lost(session, now_ns, false);
+  else
+    write_link(session, now_ns);
+}
+
 uint32_t wcx_client_session_step(wcx_client_session_t *session, uint64_t now_ns)
 {
   uint64_t before = session->last_tx_ns;
+  if (over_tcp(session))
+  {
+    step_link(session, now_ns);
+    return session->last_tx_ns != before;
+  }
   switch (session->state)
   {
   case WCX_CLIENT_ESTABLISHING:

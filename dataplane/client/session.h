@@ -1,4 +1,4 @@
-/* A market maker's session over UDP: sign-on, both numbered flows, recovery, and the fate of every request. No sockets: bytes in, bytes out.
+/* A market maker's session over UDP or TCP: sign-on, both numbered flows, recovery, and the fate of every request. No sockets: bytes in, bytes out.
 
         CLOSED --open--> ESTABLISHING --EstablishAck--> RECOVERING --missed messages are here--> READY --terminate--> TERMINATING --> CLOSED
                               ^                              |                                     |
@@ -10,20 +10,32 @@
        behind it and all messages before that statement are here (WCX_CLIENT_NOT_APPLIED).
    So nothing depends on an unsequenced answer arriving.
 
+   Over TCP the same holds with less: every message comes in its turn, missed ones before the EstablishAck. A lost link is dialled again and asks for the
+   first number that is not here. A Terminate that ends the link is not counted, because the server may not count it: if it does, it comes again, in its turn.
+   Server numbers and ClOrdIDs are those of the session, whatever carries them: what UDP cannot have again, a second session object gets over TCP (recover_from) and hands
+   over with wcx_client_session_message.
+
    Owner:      one thread per session.
    Memory:     allocated by init (1.5 MB for reordering), freed by free. Messages given to the callbacks live until the callback returns.
    Units:      now_ns is monotonic; UTC for Establish comes from env.h.
-   Result:     callbacks run inside datagram() and step(). They may call request(), never open(), terminate() or free().
+   Result:     callbacks run inside datagram(), link_*() and step(). They may call request(), never open(), terminate() or free(). dial() and hang_up() only
+               note what is wanted: they call nothing of the session.
    Bounds:     WCX_CLIENT_REQUEST_MAX undecided requests.
    Invariants: server numbers reach on_message in order, once each, over restarts of either side; ClOrdIDs only rise.
-   Pinned by:  tests/unit/test_client_session.c. */
+   Pinned by:  tests/unit/test_client_session.c, tests/unit/test_client_link.c (TCP). */
 #ifndef WCX_CLIENT_SESSION_H
 #define WCX_CLIENT_SESSION_H
 
+#include "dataplane/client/link.h"
 #include "dataplane/client/packet.h"
+#include "dataplane/client/sign.h"
 #include "dataplane/client/stream.h"
 
 #define WCX_CLIENT_REQUEST_MAX 65536u /* a power of two: also how far back a ClOrdID can be looked up */
+
+/* Bits of Establish.Flags. */
+#define WCX_CLIENT_FLAG_CANCEL_ON_DISCONNECT 0x0001u
+#define WCX_CLIENT_FLAG_TAKE_OVER 0x0004u
 
 enum wcx_client_state
 {
@@ -66,14 +78,23 @@ typedef struct wcx_client_session_config
   uint32_t session_id;
   char access_key_id[21];
   char secret[65];
+  char user[7];         /* TCP: of the SoupBinTCP login */
+  char password[11];    /* TCP: of the SoupBinTCP login */
+  uint8_t transport;    /* WCX_CLIENT_UDP (also 0) or WCX_CLIENT_TCP */
   uint16_t server_port; /* of order entry: it is signed */
-  uint16_t flags;       /* of Establish */
+  uint16_t flags;       /* of Establish; with WCX_CLIENT_FLAG_TAG datagrams carry tags both ways, and what has none is not believed */
   uint32_t keep_alive_ms;
   uint32_t cod_window_ms; /* 0: the server's default */
   uint64_t recover_from;  /* first server number wanted; 0: from now */
 
   void *ctx;
+  void *wire; /* what send, dial, hang_up and write get instead of ctx; NULL: ctx */
+  /* UDP only. */
   void (*send)(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz);
+  /* TCP only. Make a connection, then call link_up or link_down; end it (link_down need not be called). Take bytes: returns how many, 0 when none fit. */
+  void (*dial)(void *ctx);
+  void (*hang_up)(void *ctx);
+  size_t (*write)(void *ctx, const void *bytes, size_t sz);
   /* A message of the server flow, in order. Runs after on_decided of the request it answers. May be NULL. */
   void (*on_message)(void *ctx, uint64_t number, const void *message, size_t sz);
   /* A request was decided. `message` is the answer, NULL when it never arrived. May be NULL. */
@@ -97,11 +118,13 @@ struct wcx_client_session
   enum wcx_client_state state;
   wcx_client_stream_t inbound;
   bool inbound_started;
+  wcx_client_link_t *link; /* TCP only */
 
   wcx_establish_t establish; /* what is out */
   uint64_t establish_made_ns;
   uint64_t establish_sent_ns;
   uint64_t last_uuid;
+  uint8_t tag_key[WCX_SIPHASH_KEY_SZ]; /* of this Establish, when tags were asked for */
   uint64_t retry_not_before;
   uint8_t reject_code; /* of the last EstablishReject, 0 none */
   wcx_establish_ack_t ack;
@@ -124,6 +147,7 @@ struct wcx_client_session
   uint8_t goodbye[64]; /* the Terminate datagram, sent again until answered */
   size_t goodbye_sz;
   uint32_t goodbye_cnt;
+  uint64_t goodbye_ns; /* over TCP: when it was sent */
 
   uint64_t last_rx_ns;
   uint64_t last_tx_ns;
@@ -131,8 +155,9 @@ struct wcx_client_session
   /* totals */
   uint64_t sent_cnt, answered_cnt, refused_cnt, not_applied_cnt;
   uint64_t established_cnt, lost_cnt; /* bindings opened; bindings ended without our wish */
-  uint64_t bad_datagram_cnt;
-  uint64_t sequence_conflict_cnt; /* an answer to a request that was decided as never applied: must stay 0 */
+  uint64_t bad_datagram_cnt;          /* over TCP: links dropped because of what came over them */
+  uint64_t bad_tag_cnt;               /* datagrams that had no right tag, ignored */
+  uint64_t sequence_conflict_cnt;     /* an answer to a request that was decided as never applied: must stay 0 */
 };
 
 void wcx_client_session_init(wcx_client_session_t *session, const wcx_client_session_config_t *config);
@@ -144,6 +169,14 @@ void wcx_client_session_open(wcx_client_session_t *session, uint64_t now_ns);
 /* A datagram came to this session's socket, from any port of the server. */
 void wcx_client_session_datagram(wcx_client_session_t *session, uint64_t now_ns, const void *datagram, size_t sz);
 
+/* TCP: the connection that dial() asked for stands; it is gone, or could not be made; bytes came over it. */
+void wcx_client_session_link_up(wcx_client_session_t *session, uint64_t now_ns);
+void wcx_client_session_link_down(wcx_client_session_t *session, uint64_t now_ns);
+void wcx_client_session_link_bytes(wcx_client_session_t *session, uint64_t now_ns, const void *bytes, size_t sz);
+
+/* A message of this session's server flow that was had over another binding of it. */
+void wcx_client_session_message(wcx_client_session_t *session, uint64_t now_ns, uint64_t number, const void *message, size_t sz);
+
 /* Timers: sign-on, heartbeats, re-requests, silence. Also sends what request() left in the datagram being filled. Returns the datagrams sent. */
 uint32_t wcx_client_session_step(wcx_client_session_t *session, uint64_t now_ns);
 
@@ -153,11 +186,11 @@ static inline uint64_t wcx_client_session_next_id(const wcx_client_session_t *se
   return session->last_cl_ord_id + 1;
 }
 
-/* Send a request (any client message whose first field is its ClOrdID, higher than all before). Leaves with the next step() or when the datagram is
-   full. False when the session is not READY or too many requests are undecided. */
+/* Send a request (any client message whose first field is its ClOrdID, higher than all before). Leaves with the next step(), over UDP
+   also when the datagram is full. False when the session is not READY, too many requests are undecided, or the server has stopped reading. */
 bool wcx_client_session_request(wcx_client_session_t *session, uint64_t now_ns, const void *message, size_t sz, uint32_t tag);
 
-/* Send what is in the datagram being filled. */
+/* Send what waits: the datagram being filled, or what the link has not taken yet. */
 void wcx_client_session_flush(wcx_client_session_t *session, uint64_t now_ns);
 
 /* End the session in order: Terminate, repeated until answered or given up after 2 s; then CLOSED. */

@@ -30,6 +30,8 @@ void wcx_client_stream_start(wcx_client_stream_t *stream, uint64_t next, bool jo
   stream->next = next;
   stream->end = next;
   stream->hole_at = 0;
+  stream->ripe_end = 0;
+  stream->mark_end = 0;
   stream->asked_end = 0;
   stream->ask_not_before = 0;
   stream->open_end = 0;
@@ -76,6 +78,7 @@ static void close_hole(wcx_client_stream_t *stream)
     stream->hole_recovered_cnt++;
   stream->open_end = 0;
   stream->open_join = false;
+  stream->ask_not_before = 0; /* what was asked for has come: the next hole need not wait for it */
 }
 
 const uint8_t *wcx_client_stream_take(wcx_client_stream_t *stream, uint64_t *number, uint16_t *len)
@@ -102,8 +105,20 @@ static uint64_t hole_cnt(const wcx_client_stream_t *stream)
   return number - stream->next;
 }
 
+/* Since when a hole at `next` counts: it may be older than the moment at which it came to be the first. */
+static uint64_t hole_age(const wcx_client_stream_t *stream, uint64_t now_ns)
+{
+  return stream->next < stream->ripe_end ? now_ns - stream->grace_ns : now_ns;
+}
+
 bool wcx_client_stream_due(wcx_client_stream_t *stream, uint64_t now_ns, uint64_t *from, uint16_t *cnt)
 {
+  if (now_ns - stream->mark_ns >= stream->grace_ns)
+  {
+    stream->ripe_end = stream->mark_end;
+    stream->mark_end = stream->end;
+    stream->mark_ns = now_ns;
+  }
   if (stream->next >= stream->end)
   {
     stream->hole_at = 0;
@@ -112,7 +127,7 @@ bool wcx_client_stream_due(wcx_client_stream_t *stream, uint64_t now_ns, uint64_
   if (stream->hole_at == 0)
   {
     stream->hole_at = stream->next;
-    stream->hole_since = now_ns;
+    stream->hole_since = hole_age(stream, now_ns);
   }
   else if (stream->hole_at != stream->next)
   {
@@ -121,7 +136,7 @@ bool wcx_client_stream_due(wcx_client_stream_t *stream, uint64_t now_ns, uint64_
     if (stream->next < stream->asked_end)
       stream->ask_not_before = now_ns + stream->retry_ns;
     else if (stream->open_end == 0)
-      stream->hole_since = now_ns;
+      stream->hole_since = hole_age(stream, now_ns);
     else if (stream->ask_not_before > now_ns && stream->asked_end != 0)
       stream->ask_not_before = now_ns;
   }

@@ -33,7 +33,10 @@ typedef struct wcx_client_stream
   uint32_t ask_max;    /* messages asked for at once */
   uint64_t hole_at;    /* first number of the hole being watched, 0 = none */
   uint64_t hole_since; /* when it was seen */
-  uint64_t asked_end;  /* numbers below were asked for */
+  uint64_t ripe_end;   /* numbers below have been known to exist for the grace time: a hole among them is one at once */
+  uint64_t mark_end;   /* numbers below were known at mark_ns */
+  uint64_t mark_ns;
+  uint64_t asked_end; /* numbers below were asked for */
   uint64_t ask_not_before;
 
   /* a hole that was asked for: open until next reaches open_end */

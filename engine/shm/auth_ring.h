@@ -7,8 +7,9 @@
    Verdicts older than WCX_AUTH_VERDICT_NS_MAX are dropped. Worker gone or slow: the request ring fills, further Establish are dropped and
    counted, live sessions are unaffected.
 
-   Owner:      `head` and slots by the producer, `tail` by the consumer, one line each.
+   Owner:      `head` and slots by the producer, `tail` by the consumer, one line each; the consumer wipes a key in the slot it takes.
    Ordering:   head is stored with release after the slot is written and read with acquire before it is read; tail likewise before a slot is reused.
+   Secrets:    the key of a session's datagram tags (dataplane/tag.h) is in a verdict from push to pop; the consumer wipes it before it gives the slot back.
    Restart:    a consumer that starts takes over from `tail` as it finds it; a producer from `head`. Stale requests are answered and then dropped by nonce.
    Pinned by:  tests/unit/test_shm.c. */
 #ifndef WCX_SHM_AUTH_RING_H
@@ -39,9 +40,11 @@ typedef struct wcx_auth_slot
   uint8_t verdict;           /* enum wcx_auth_verdict; 0 in a request */
   uint8_t key_slot;          /* 0 or 1: which key of the session signed */
   char mold_session[10];     /* random base-62, from the worker, when VALID */
-  uint8_t pad[37];
+  uint8_t tag_key[16];       /* of the datagram tags, when VALID and Establish.Flags asks for them; else 0 */
+  uint8_t pad[21];
 } wcx_auth_slot_t;
 static_assert(sizeof(wcx_auth_slot_t) == 184, "auth slot");
+static_assert(offsetof(wcx_auth_slot_t, tag_key) == 147, "auth slot");
 
 typedef struct wcx_auth_half
 {
@@ -79,6 +82,7 @@ static inline bool wcx_auth_pop(wcx_auth_half_t *half, wcx_auth_slot_t *slot)
   if (head == tail)
     return false;
   *slot = half->slots[tail & (WCX_AUTH_RING_MAX - 1)];
+  memset(half->slots[tail & (WCX_AUTH_RING_MAX - 1)].tag_key, 0, sizeof(slot->tag_key));
   atomic_store_explicit(&half->tail, tail + 1, memory_order_release);
   return true;
 }

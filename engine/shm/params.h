@@ -20,6 +20,14 @@
 #define WCX_PARAMS_ACCOUNTS_MAX 4096u
 #define WCX_SHARDS_MAX 8u
 
+/* Whose execution reports a drop copy holds (engine/drop_scope.h). */
+enum wcx_drop_scope_kind
+{
+  WCX_DROP_SESSION = 1,
+  WCX_DROP_ACCOUNT = 2,
+  WCX_DROP_FIRM = 3,
+};
+
 enum wcx_port_kind
 {
   WCX_PORT_AF_XDP = 1,
@@ -32,13 +40,15 @@ typedef struct wcx_params_session
   uint32_t session_id;
   uint32_t account;
   uint16_t shard;
-  uint8_t key_cnt; /* 1 or 2 */
-  uint8_t pad;
+  uint8_t key_cnt;           /* 1 or 2 */
+  uint8_t drop_copy;         /* enum wcx_drop_scope_kind */
   char access_key_id[2][20]; /* padded with spaces; slot = index */
-  uint32_t throttle_per_s;
+  uint32_t throttle_per_s;   /* requests but cancels */
   uint32_t throttle_burst;
+  uint32_t cancel_per_s; /* cancels have a bucket of their own */
+  uint32_t cancel_burst;
 } wcx_params_session_t;
-static_assert(sizeof(wcx_params_session_t) == 60, "params session");
+static_assert(sizeof(wcx_params_session_t) == 68, "params session");
 
 typedef struct wcx_params_shard
 {
@@ -56,7 +66,9 @@ typedef struct wcx_params_shard
   uint32_t retain_feed_msgs;           /* the same for the feed */
   uint32_t group_a_ip, group_b_ip;     /* incremental feed, host order */
   uint16_t group_a_port, group_b_port; /* host order */
-  uint32_t pad2;
+  uint32_t snapshot_group_a_ip, snapshot_group_b_ip;
+  uint16_t snapshot_group_a_port, snapshot_group_b_port;
+  uint32_t snapshot_orders_max; /* displayed orders of one book that a cycle can carry */
 } wcx_params_shard_t;
 
 typedef struct wcx_params
@@ -71,10 +83,11 @@ typedef struct wcx_params
   char port_device[64]; /* interface name, or memif socket path */
   uint32_t ip;          /* ours, host order */
   uint16_t order_udp_port, rerequest_udp_port;
-  uint16_t order_tcp_port;
-  uint16_t purge_tcp_port, drop_copy_tcp_port, replay_tcp_port; /* not served yet */
+  uint16_t order_tcp_port, purge_tcp_port, drop_copy_tcp_port, replay_tcp_port;
   uint32_t tcp_connections_max;
   uint32_t feed_heartbeat_ms;
+  uint32_t snapshot_cycle_ms;      /* a cycle begins this often; 0: no snapshot channel */
+  uint32_t snapshot_packets_per_s; /* on each side */
   uint32_t establish_per_source_per_s;
   uint32_t rerequest_per_source_per_s; /* messages */
   uint32_t cod_timeout_keepalives;     /* what CODTimeoutWindow 0 means, in keep-alive intervals (3) */

@@ -22,7 +22,7 @@
 #include "engine/shm/stats.h"
 
 #define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
-#define WCX_REGION_LAYOUT 1
+#define WCX_REGION_LAYOUT 2
 #define WCX_REGION_ALIGN (UINT64_C(2) << 20)
 
 enum wcx_region_lock /* byte of the file */
@@ -84,7 +84,8 @@ typedef struct wcx_region_dataplane_state
   _Atomic uint64_t live_bindings;
   _Atomic uint64_t orders_live;
   _Atomic uint64_t started_ns; /* UTC */
-  uint64_t pad[2];
+  _Atomic uint64_t pressure;   /* 1 clear, 2 no new risk, 3 cancels only, 4 full: dataplane/pressure.h */
+  uint64_t pad;
 } wcx_region_dataplane_state_t;
 
 enum wcx_dataplane_phase

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wcx-bench scale, kill and memory on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
+"""wcx-bench scale, kill, memory and snapshot on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
 import json
 import os
 import subprocess
@@ -50,6 +50,13 @@ def memory():
     return told.get("wide_bytes", 1 << 40) <= 2 << 30 and told["instrument_bytes"] <= 512
 
 
+def snapshot():
+    """A small book is copied (the program checks that it is whole and in order), and wrong command lines are refused."""
+    done = run("snapshot", "--orders", "3000", "--prices", "40", "--repeats", "3", "--json")
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    return told.get("orders") == 3000 and told["prices"] == 40 and all(told[key] > 0 for key in ("copy_us", "cold_us", "flat_us")) and run("snapshot", "--orders", "0").returncode == 2
+
+
 def credit():
     """Accounts with balances that cover everything trade as those that need none do."""
     unlimited = run("engine", "--profile", "a", "--ops", "2000", "--pass", "throughput", "--credit", "unlimited", "--json")
@@ -67,7 +74,7 @@ def wrong():
 
 
 def main():
-    tests = [scale, kill, memory, credit, wrong]
+    tests = [scale, kill, memory, snapshot, credit, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):

@@ -128,6 +128,9 @@ class SoupSession:
             self.rejected = payload.decode()
         elif kind == "S":
             name, fields = SCHEMA.decode(payload)
+            if self.port != TCP_PORT and name in ("EstablishAck", "EstablishReject", "Terminate"):
+                self.messages.append((None, name, fields))  # beside order entry these are not counted
+                return
             self.raw.append((self.next, payload))
             self.messages.append((self.next, name, fields))
             self.next += 1

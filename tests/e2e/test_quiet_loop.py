@@ -26,7 +26,7 @@ QUIET_CALLS = {"futex"}
 def write_config(folder):
     """The development configuration without a throttle: a million orders must not take ten seconds for that reason alone."""
     text = (ROOT / "configs/wcx.yaml").read_text()
-    text, changed = re.subn(r"throttle_per_s: \d+, throttle_burst: \d+", "throttle_per_s: 10000000, throttle_burst: 1000000", text)
+    text, changed = re.subn(r"(throttle|cancel)_per_s: \d+, (throttle|cancel)_burst: \d+", r"\1_per_s: 10000000, \2_burst: 1000000", text)
     assert changed > 0
     path = folder / "wcx.yaml"
     path.write_text(text)

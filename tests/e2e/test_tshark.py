@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""tshark as it comes from Debian decodes order entry, re-requests and feed as MoldUDP64, without a malformed packet."""
+"""tshark as it comes from Debian decodes order entry, re-requests and feed as MoldUDP64, without a malformed packet; with the dissector every message has its name."""
+import collections
 import os
 import signal
 import subprocess
 import time
 
-from wcxlib import Appliance, Feed, Session, Tap, require, summary_of
+from wcxlib import ROOT, Appliance, Feed, Session, Tap, require, summary_of
 
+DISSECTOR = ["-X", f"lua_script:{ROOT / 'dataplane' / 'dissector' / 'wcx.lua'}"]
 DECODE = [arg for port in (7002, 7003, 7101, 7102) for arg in ("-d", f"udp.port=={port},moldudp64")]
 
 
-def fields(path, query, *names):
-    command = ["tshark", "-n", "-r", str(path), *DECODE, "-Y", query, "-T", "fields"] + [arg for name in names for arg in ("-e", name)]
+def fields(path, query, *names, decode=()):
+    command = ["tshark", "-n", "-r", str(path), *(decode or DECODE), "-Y", query, "-T", "fields"] + [arg for name in names for arg in ("-e", name)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.decode())
@@ -53,6 +55,11 @@ def main():
         sessions = set(fields(path, "udp.dstport == 7101", "moldudp64.session"))
         tap.ok(heartbeats >= 1 and len(sessions) == 1 and next(iter(sessions)).startswith("M001"), "heartbeats and the day's session string are read", (heartbeats, sessions))
         tap.ok(trades > 10, f"{trades} trades are in the capture")
+        every = len(fields(path, "udp.port in {7002, 7003, 7101, 7102}", "frame.number"))
+        named = len(fields(path, "wcx_mold && !wcx.unknown_template && !wcx.unknown_schema && !wcx.short && !wcx.trailing", "frame.number", decode=DISSECTOR))
+        tap.ok(named == every, f"the dissector reads all {every} datagrams without a complaint", f"{named} of {every}")
+        counts = collections.Counter(name for line in fields(path, "wcx.message", "wcx.message", decode=DISSECTOR) for name in line.split(","))
+        tap.ok(all(counts[name] for name in ("Establish", "EstablishAck", "NewOrderSingle", "ExecutionReport_New", "AddOrder", "OrderExecuted", "Terminate")), "messages have their names", counts)
     tap.done()
 
 

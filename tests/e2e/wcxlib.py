@@ -40,6 +40,40 @@ class Message:
     def __init__(self, name, template, block_length):
         self.name, self.template, self.block_length = name, template, block_length
         self.fields = {}  # name -> (offset, struct format or None, size, enum or None, null or None)
+        self.group = None  # the repeating group behind the block, itself a Message (without a template)
+
+    def pack(self, values):
+        """The block of these values; what is not given is null, or zero where there is no null."""
+        block = bytearray(self.block_length)
+        for field, (offset, fmt, size, enum, null) in self.fields.items():
+            value = values.pop(field, None)
+            if value is None:
+                value = null
+            if value is None:
+                continue
+            if fmt is None:
+                block[offset:offset + size] = bytes(value).ljust(size, b"\0")[:size]
+            else:
+                struct.pack_into("<" + fmt, block, offset, enum[value] if isinstance(value, str) else value)
+        if values:
+            raise KeyError(f"{self.name} has no {list(values)}")
+        return bytes(block)
+
+    def unpack(self, data, at, block_length):
+        out = {}
+        for field, (offset, fmt, size, enum, null) in self.fields.items():
+            if field.startswith("Pad") or field == "Reserved" or offset + size > block_length:
+                continue
+            if fmt is None:
+                out[field] = bytes(data[at + offset:at + offset + size])
+                continue
+            value = struct.unpack_from("<" + fmt, data, at + offset)[0]
+            if null is not None and value == null:
+                value = None
+            elif enum is not None:
+                value = next((name for name, number in enum.items() if number == value), value)
+            out[field] = value
+        return out
 
 
 class Schema:
@@ -71,46 +105,36 @@ class Schema:
         self.by_name, self.by_template = {}, {}
         for node in root.findall("{http://fixprotocol.io/2016/sbe}message"):
             message = Message(node.get("name"), int(node.get("id")), int(node.get("blockLength")))
-            for field in node.findall("field"):
-                fmt, size, enum, null = types[field.get("type")]
-                message.fields[field.get("name")] = (int(field.get("offset")), fmt, size, enum, null)
+            self._fields(message, node, types)
+            for inner in node.findall("group"):
+                message.group = Message(inner.get("name"), None, int(inner.get("blockLength")))
+                self._fields(message.group, inner, types)
             self.by_name[message.name] = self.by_template[message.template] = message
 
+    @staticmethod
+    def _fields(message, node, types):
+        for field in node.findall("field"):
+            fmt, size, enum, null = types[field.get("type")]
+            message.fields[field.get("name")] = (int(field.get("offset")), fmt, size, enum, null)
+
     def encode(self, name, template=None, block_length=None, schema=1, version=0, **values):
+        """A group is given by its name as a list of dicts."""
         message = self.by_name[name]
-        block = bytearray(message.block_length)
-        for field, (offset, fmt, size, enum, null) in message.fields.items():
-            value = values.pop(field, None)
-            if value is None:
-                value = null
-            if value is None:
-                continue
-            if fmt is None:
-                block[offset:offset + size] = bytes(value).ljust(size, b"\0")[:size]
-            else:
-                struct.pack_into("<" + fmt, block, offset, enum[value] if isinstance(value, str) else value)
-        if values:
-            raise KeyError(f"{name} has no {list(values)}")
-        return struct.pack("<HHHH", message.block_length if block_length is None else block_length,
-                           message.template if template is None else template, schema, version) + bytes(block)
+        entries = values.pop(message.group.name, []) if message.group else []
+        header = struct.pack("<HHHH", message.block_length if block_length is None else block_length, message.template if template is None else template, schema, version)
+        out = header + message.pack(values)
+        if message.group:
+            out += struct.pack("<HH", message.group.block_length, len(entries)) + b"".join(message.group.pack(dict(entry)) for entry in entries)
+        return out
 
     def decode(self, data):
-        """(name, {field: value}); enums by name where the value has one."""
+        """(name, {field: value}); enums by name where the value has one, a group as a list of dicts."""
         block_length, template, _, _ = struct.unpack_from("<HHHH", data)
         message = self.by_template[template]
-        out = {}
-        for field, (offset, fmt, size, enum, null) in message.fields.items():
-            if field.startswith("Pad") or field == "Reserved" or offset + size > block_length:
-                continue
-            if fmt is None:
-                out[field] = bytes(data[8 + offset:8 + offset + size])
-                continue
-            value = struct.unpack_from("<" + fmt, data, 8 + offset)[0]
-            if null is not None and value == null:
-                value = None
-            elif enum is not None:
-                value = next((name for name, number in enum.items() if number == value), value)
-            out[field] = value
+        out = message.unpack(data, 8, block_length)
+        if message.group:
+            entry_length, count = struct.unpack_from("<HH", data, 8 + block_length)
+            out[message.group.name] = [message.group.unpack(data, 12 + block_length + i * entry_length, entry_length) for i in range(count)]
         return message.name, out
 
 
@@ -516,7 +540,7 @@ class Appliance:
         return ["nsenter", f"--net=/run/netns/{self.client_netns}", *map(str, args)]
 
     def spawn(self, *args, **kwargs):
-        child = subprocess.Popen(self.command(*args), stdin=subprocess.DEVNULL, **kwargs)
+        child = subprocess.Popen(self.command(*args), **dict(dict(stdin=subprocess.DEVNULL), **kwargs))
         self.children.append(child)
         return child
 

@@ -19,6 +19,7 @@ ALLOWED = {
     "wcx-controld": {"libcyaml"},
     "wcxctl": {"libjansson"},
     "wcx-mm": {"libcrypto", "libjansson", "libncurses", "libncursesw", "libtinfo"},
+    "wcx-conform": {"libcrypto"},
     "wcx-sim": {"libcrypto"},
     "wcx-rtt": {"libcrypto"},
     "wcx-bench": set(),

@@ -46,8 +46,9 @@ def apply(place, patch, *flags):
 
 
 def make(place, program):
-    """Of what is compiled anew nobody asks for speed."""
-    return subprocess.run(["make", f"build/bin/{program}", "OPT=-O1"], cwd=place, capture_output=True, text=True, check=False)
+    """A program below build/, or by its bare name one of build/bin. Of what is compiled anew nobody asks for speed."""
+    target = program if "/" in program else f"bin/{program}"
+    return subprocess.run(["make", f"build/{target}", "OPT=-O1"], cwd=place, capture_output=True, text=True, check=False)
 
 
 def header(patch):

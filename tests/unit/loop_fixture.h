@@ -26,6 +26,10 @@
 #define WORLD_IP 0x0a4d0002u
 #define CLIENT_IP 0x0a4d0001u
 
+/* What a test may watch: each record as it becomes durable; each Establish on its way to a verdict (the stand-in's: all are valid). */
+typedef void world_record_t(void *ctx, const wcx_record_hdr_t *hdr, const uint8_t *body);
+typedef void world_judge_t(void *ctx, wcx_auth_slot_t *slot);
+
 typedef struct world
 {
   wcx_region_t *region;
@@ -53,6 +57,12 @@ typedef struct world
   /* auth stand-in */
   bool auth_silent;
   uint32_t mold_cnt;
+
+  bool tags; /* datagrams may end with a tag: world_next takes it off unread */
+
+  void *ctx; /* of these, which may be NULL */
+  world_record_t *on_record;
+  world_judge_t *judge;
 } world_t;
 
 /* A datagram the loop sent. */

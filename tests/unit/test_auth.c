@@ -19,6 +19,10 @@
 #define GOLDEN_1 "3295aef87610e040e6bc4e1090bcc386789d6069c72994e2ddd778bcc10168a3" /* DEMO-MM-1, session 1, UDP 7002, uuid 1700000000000000001 */
 #define GOLDEN_2 "ed75c75e444bdc96390743cc7a906eb98feed0a6afb8d8331e19e88b18b31a2b" /* NEW-KEY-OF-2, session 2, TCP 7001, uuid 1700000000000000003 */
 
+/* The first with Flags 9, and hmac.new(secret, b'wcx-tag' + struct.pack('<Q', uuid), hashlib.sha256).hexdigest()[:32]. */
+#define GOLDEN_3 "8b572af16e20e241bb19800219a585fc2a74d0ed2a025a0776d60497f56f3d39"
+#define GOLDEN_TAG_KEY "fe755b03aab758587da0f9c6a1db6bdd"
+
 typedef struct fixture
 {
   wcx_region_t *region;
@@ -87,7 +91,7 @@ static int tear_down(void **state)
 
 static void from_hex(uint8_t *to, const char *hex)
 {
-  for (size_t i = 0; i < 32; i++)
+  for (size_t i = 0; i < strlen(hex) / 2; i++)
   {
     unsigned byte;
     assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
@@ -218,6 +222,44 @@ static void serves_every_shard(void **state)
   }
 }
 
+static wcx_auth_slot_t good_3(void)
+{
+  wcx_auth_slot_t slot = request("DEMO-MM-1", 1, 1700000000000000001u, 1700000000000000002u, 2, 7002, GOLDEN_3);
+  slot.establish.flags = 9;
+  return slot;
+}
+
+/* Only who asks for tags and is who he says gets a key, and it is in the ring for as long as the verdict. */
+static void derives_tag_keys(void **state)
+{
+  fixture_t *fixture = *state;
+  static const uint8_t none[16];
+  uint8_t golden[16];
+  from_hex(golden, GOLDEN_TAG_KEY);
+  wcx_auth_slot_t slot = good_3();
+  wcx_auth_judge(fixture->auth, &slot);
+  assert_int_equal(slot.verdict, WCX_AUTH_VALID);
+  assert_memory_equal(slot.tag_key, golden, 16);
+  slot = good_1();
+  wcx_auth_judge(fixture->auth, &slot);
+  assert_memory_equal(slot.tag_key, none, 16);
+  slot = good_3();
+  slot.establish.uuid++;
+  memset(slot.tag_key, 0x77, sizeof(slot.tag_key));
+  wcx_auth_judge(fixture->auth, &slot);
+  assert_int_equal(slot.verdict, WCX_AUTH_BAD_CREDENTIALS);
+  assert_memory_equal(slot.tag_key, none, 16);
+
+  wcx_auth_ring_t *ring = &wcx_region_shard(fixture->region, 0)->auth;
+  slot = good_3();
+  assert_true(wcx_auth_push(&ring->dataplane_auth, &slot));
+  assert_int_equal(wcx_auth_step(fixture->auth, 2000), 1);
+  assert_non_null(memmem(fixture->region, (size_t)((uint8_t *)(ring + 1) - (uint8_t *)fixture->region), golden, sizeof(golden)));
+  assert_true(wcx_auth_pop(&ring->auth_dataplane, &slot));
+  assert_memory_equal(slot.tag_key, golden, 16);
+  assert_null(memmem(fixture->region, (size_t)((uint8_t *)(ring + 1) - (uint8_t *)fixture->region), golden, sizeof(golden)));
+}
+
 static void drops_what_is_too_old(void **state)
 {
   fixture_t *fixture = *state;
@@ -293,6 +335,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(refuses_what_was_not_signed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refuses_keys_of_others, set_up, tear_down),
       cmocka_unit_test_setup_teardown(serves_every_shard, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(derives_tag_keys, set_up, tear_down),
       cmocka_unit_test_setup_teardown(drops_what_is_too_old, set_up, tear_down),
       cmocka_unit_test_setup_teardown(waits_for_room, set_up, tear_down),
       cmocka_unit_test(refuses_bad_secret_files),

@@ -91,6 +91,13 @@ static void loads_the_development_defaults(void **state)
   assert_int_equal(params->shards[0].group_a_port, 7101);
   assert_int_equal(params->shards[0].group_b_ip, 0xef4d0002);
   assert_int_equal(params->shards[0].group_b_port, 7102);
+  assert_int_equal(params->snapshot_cycle_ms, 1000);
+  assert_int_equal(params->snapshot_packets_per_s, 10000);
+  assert_int_equal(params->shards[0].snapshot_orders_max, 131072);
+  assert_int_equal(params->shards[0].snapshot_group_a_ip, 0xef4d0003);
+  assert_int_equal(params->shards[0].snapshot_group_a_port, 7103);
+  assert_int_equal(params->shards[0].snapshot_group_b_ip, 0xef4d0004);
+  assert_int_equal(params->shards[0].snapshot_group_b_port, 7104);
   assert_int_equal(params->instrument_cnt, 3);
   static const char *symbols[] = {"BTC-USDT                ", "ETH-USDT                ", "SOL-USDT                "};
   for (uint32_t i = 0; i < 3; i++)
@@ -121,6 +128,8 @@ static void loads_the_development_defaults(void **state)
     assert_memory_equal(params->sessions[i].access_key_id[0], key, 20);
     assert_int_equal(params->sessions[i].throttle_per_s, 100000);
     assert_int_equal(params->sessions[i].throttle_burst, 10000);
+    assert_int_equal(params->sessions[i].cancel_per_s, 100000);
+    assert_int_equal(params->sessions[i].cancel_burst, 10000);
   }
   assert_string_equal(config->http_ip, "127.0.0.1");
   assert_int_equal(config->http_tcp_port, 8080);
@@ -151,11 +160,19 @@ static void refuses_what_is_wrong(void **state)
       {"level: D1", "level: D2", "not built yet", false},
       {"ip: 10.77.0.2", "ip: 10.77.0.256", "'10.77.0.256'", false},
       {"group_a: 239.77.0.1:7101", "group_a: 10.77.0.1:7101", "multicast", false},
+      {"snapshot_group_b: 239.77.0.4:7104", "snapshot_group_b: 239.77.0.4", "shards[0].snapshot_group_b is '239.77.0.4'", false},
+      {"snapshot_group_b: 239.77.0.4:7104", "snapshot_group_b: 239.77.0.1:7101", "shards[0].snapshot_group_b and shards[0].group_a are both 239.77.0.1:7101", false},
+      {"snapshot_cycle_ms: 1000", "snapshot_cycle_ms: 60001", "network.snapshot_cycle_ms is 60001: set it to a value in 0..60000", false},
+      {"snapshot_packets_per_s: 10000", "snapshot_packets_per_s: 0", "network.snapshot_packets_per_s is 0: set it to a value in 100..1000000", false},
+      {"snapshot_orders_max: 131072", "snapshot_orders_max: 0", "shards[0].snapshot_orders_max is 0", false},
       {"security_id: 2", "security_id: 1", "instruments[1].security_id 1 stands there twice", false},
       {"price_exponent: -2", "price_exponent: -19", "is -19", false},
       {"{account: 2,", "{account: 1,", "accounts[1].account 1 stands there twice", false},
       {"{session: 2,", "{session: 1,", "sessions[1].session 1 stands there twice", false},
       {"{session: 2, account: 2", "{session: 2, account: 99", "sessions[1].account 99 is not among the accounts", false},
+      {"cancel_per_s: 100000", "cancel_per_s: 0", "sessions[0].cancel_per_s is 0: set it to a value in 1..10000000", false},
+      {"cancel_burst: 10000", "cancel_burst: 1000001", "sessions[0].cancel_burst is 1000001", false},
+      {", cancel_burst: 10000", "", "cancel_burst", false},
       {"[DEMO-MM-2]", "[DEMO-MM-1]", "'DEMO-MM-1' is in use already", false},
       {"[DEMO-MM-2]", "[KEY-A, KEY-A]", "'KEY-A' is in use already", false},
       {"sessions_max: 256", "sessions_max: 7", "sessions_max is 7 but the shard has 8 sessions", false},

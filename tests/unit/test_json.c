@@ -39,7 +39,7 @@ static void writes_enums_by_name_and_foreign_ones_as_integers(void **state)
   wcx_account_definition_t account = {.account = 3, .credit = WCX_CREDIT_UNLIMITED, .status = 77};
   char buf[256];
   assert_true(wcx_json_member(buf, sizeof(buf), WCX_TEMPLATE_ACCOUNT_DEFINITION, &account, sizeof(account)) > 0);
-  assert_string_equal(buf, "\"AccountDefinition\":{\"Account\":3,\"SelfMatchPreventionID\":0,\"Credit\":\"Unlimited\",\"Status\":77,\"KycTier\":0,\"FeeTier\":0}");
+  assert_string_equal(buf, "\"AccountDefinition\":{\"Account\":3,\"SelfMatchPreventionID\":0,\"Credit\":\"Unlimited\",\"Status\":77,\"KycTier\":0,\"FeeTier\":0,\"Firm\":0}");
 }
 
 static void writes_sets_chars_bytes_and_negative_numbers(void **state)

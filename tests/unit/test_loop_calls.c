@@ -1,4 +1,4 @@
-/* A million orders through the loop: no allocation, no system call but the doorbell's, and that at most once for each sleep of the worker. */
+/* A million orders through the loop, snapshot cycles beside them: no allocation, no system call but the doorbell's, and that at most once for each sleep of the worker. */
 #include "tests/unit/loop_fixture.h"
 
 #include <linux/filter.h>
@@ -78,12 +78,18 @@ enum outcome
   WOKE_TOO_OFTEN = 4,
   NOT_ALL_SEQUENCED = 5,
   NEVER_WOKE = 6,
+  NO_CYCLES = 7,
 };
+
+static void cycling(wcx_params_t *params)
+{
+  params->snapshot_cycle_ms = 10;
+}
 
 static int run_orders(void)
 {
   static world_t w;
-  world_new(&w, NULL);
+  world_new(&w, cycling);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
   w.forget = true;
@@ -119,6 +125,8 @@ static int run_orders(void)
     return WOKE_TOO_OFTEN;
   if (woken == 0)
     return NEVER_WOKE;
+  if (atomic_load(&w.shm->stats.snapshot_cycles) < 100)
+    return NO_CYCLES;
   return atomic_load(&w.shm->stats.requests_sequenced) - sequenced_before == ORDERS ? FINE : NOT_ALL_SEQUENCED;
 }
 

@@ -1,4 +1,5 @@
 /* The feed and re-requests: two equal sides, heartbeats, the day roll, a book rebuilt from what was sent, and what may be asked for again. */
+#include "dataplane/ending.h"
 #include "tests/unit/loop_fixture.h"
 
 typedef struct level
@@ -239,6 +240,29 @@ static void test_book_from_feed_is_the_book(void **state)
   world_close(&w);
 }
 
+/* It serves before its first day is released: nothing is said in the name of a day that never was. */
+static void test_nothing_before_the_first_day(void **state)
+{
+  (void)state;
+  world_t w;
+  world_open(&w, world_region(1, NULL), 0);
+  world_turns(&w, 3);
+  w.hold = true;
+  for (uint32_t i = 0; i < 1000 && !wcx_loop_serving(w.loop); i++)
+    world_turn(&w);
+  assert_true(wcx_loop_serving(w.loop));
+  world_pass(&w, 2500000000);
+  sent_t sent;
+  assert_false(world_next(&w, &sent));
+  w.hold = false;
+  world_pass(&w, 2500000000);
+  uint32_t heard = 0;
+  for (; world_next(&w, &sent); heard++)
+    assert_memory_equal(sent.mold.session, "M001260921", 10);
+  assert_true(heard > 0);
+  world_close(&w);
+}
+
 static void test_heartbeats_and_day_roll(void **state)
 {
   (void)state;
@@ -265,10 +289,20 @@ static void test_heartbeats_and_day_roll(void **state)
   while (world_next(&w, &sent))
     assert_memory_equal(sent.mold.session, "M001260921", 10);
   w.hold = false;
-  world_pass(&w, 1500000000);
-  assert_true(world_next(&w, &sent));
-  assert_memory_equal(sent.mold.session, "M001260922", 10);
-  assert_int_equal(sent.mold.sequence, 1);
+  world_pass(&w, 7500000000);
+  uint32_t ends = 0;
+  heartbeats = 0;
+  while (world_next(&w, &sent))
+  {
+    bool end = sent.mold.count == WCX_MOLD_END_OF_SESSION;
+    assert_memory_equal(sent.mold.session, end ? "M001260921" : "M001260922", 10);
+    assert_int_equal(sent.mold.sequence, end ? 3 : 1);
+    assert_true(end || ends > 0); /* nothing of the new day before the old one was ended */
+    ends += end;
+    heartbeats += !end;
+  }
+  assert_int_equal(ends, 2 * WCX_ENDING_TIMES);
+  assert_in_range(heartbeats, 12, 16);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
   wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
@@ -302,7 +336,65 @@ static void ask(world_t *w, uint32_t ip, uint16_t port, const char *session, uin
 static uint8_t refused_with(world_t *w, const client_t *client)
 {
   wcx_retransmit_reject_t reject;
-  return world_expect(w, client, WCX_TEMPLATE_RETRANSMIT_REJECT, &reject, sizeof(reject)) ? reject.code : 0;
+  if (!world_expect(w, client, WCX_TEMPLATE_RETRANSMIT_REJECT, &reject, sizeof(reject)))
+    return 0;
+  assert_true(reject.retry_delay_nanos > 0 || reject.code == WCX_RETRANSMIT_REJECT_CODE_BAD_SESSION); /* a refusal says when to ask again, if ever */
+  return reject.code;
+}
+
+/* A roll that itself says something (a Day order expires), held back and released in one go with what came before and after it. */
+static void test_day_ends_before_the_next_begins(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  w.utc_ns = (w.utc_ns / UINT64_C(86400000000000) + 1) * UINT64_C(86400000000000) - 50000;
+  world_turns(&w, 2);
+  world_drain(&w);
+  w.hold = true;
+  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_DAY);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  world_turns(&w, 8);
+  order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_DAY);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  world_turns(&w, 4);
+  w.hold = false;
+  world_turns(&w, 4);
+  sent_t sent;
+  uint64_t next[2][2] = {{3, 3}, {1, 1}}; /* by day and side */
+  uint32_t ends = 0;
+  while (world_next(&w, &sent))
+  {
+    if (sent.to_ip == client.ip)
+      continue;
+    uint32_t side = sent.to_ip == 0xef4d0002u;
+    uint32_t day = memcmp(sent.mold.session, "M001260922", 10) == 0;
+    assert_int_equal(sent.mold.sequence, next[day][side]);
+    assert_int_equal(day, ends == 2); /* both sides at once */
+    if (sent.mold.count == WCX_MOLD_END_OF_SESSION)
+      ends++;
+    else
+      next[day][side] += sent.mold.count;
+  }
+  assert_int_equal(ends, 2);
+  for (uint32_t side = 0; side < 2; side++)
+  {
+    assert_int_equal(next[0][side], 4); /* AddOrder */
+    assert_int_equal(next[1][side], 3); /* DeleteOrder of the expired one, AddOrder */
+  }
+  /* the old day is still served, and known to be over */
+  client_t stranger = {.ip = CLIENT_IP + 7, .port = 1234};
+  ask(&w, stranger.ip, stranger.port, "M001260921", 3, 1);
+  world_turns(&w, 2);
+  assert_true(world_next_to(&w, &stranger, &sent));
+  assert_memory_equal(sent.mold.session, "M001260921", 10);
+  assert_int_equal(sent.mold.sequence, 3);
+  ask(&w, stranger.ip, stranger.port, "M001260921", 4, 1);
+  world_turns(&w, 2);
+  assert_int_equal(refused_with(&w, &stranger), WCX_RETRANSMIT_REJECT_CODE_TOO_HIGH);
+  world_close(&w);
 }
 
 static void test_rerequest_of_a_session(void **state)
@@ -452,10 +544,8 @@ static void test_rerequest_of_the_feed(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_book_from_feed_is_the_book),
-      cmocka_unit_test(test_heartbeats_and_day_roll),
-      cmocka_unit_test(test_rerequest_of_a_session),
-      cmocka_unit_test(test_rerequest_of_the_feed),
+      cmocka_unit_test(test_book_from_feed_is_the_book),      cmocka_unit_test(test_nothing_before_the_first_day), cmocka_unit_test(test_heartbeats_and_day_roll),
+      cmocka_unit_test(test_day_ends_before_the_next_begins), cmocka_unit_test(test_rerequest_of_a_session),       cmocka_unit_test(test_rerequest_of_the_feed),
   };
   return cmocka_run_group_tests_name("loop_feed", tests, NULL, NULL);
 }

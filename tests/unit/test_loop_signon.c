@@ -76,19 +76,24 @@ static void test_codes(void **state)
   establish.schema_version = 1;
   assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_SCHEMA_VERSION);
   establish = client_establish(&w, &client);
-  establish.flags = 1u << 3;
+  establish.flags = 1u << 1;
   assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED);
-  /* every valid signature has moved the key's UUID on */
+  /* every valid signature has moved the key's UUID on; a UUID that is not new is no input */
+  history = wcx_engine_applied_seq(wcx_loop_engine(w.loop));
   establish = client_establish(&w, &client);
   establish.uuid = --client.uuid;
   assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_STALE_UUID);
+  establish.request_timestamp = w.utc_ns - 5100000000u;
+  assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_REQUEST_TIMESTAMP);
+  assert_int_equal(wcx_engine_applied_seq(wcx_loop_engine(w.loop)), history);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_replayed), 2);
   client_sign_on(&w, &client);
   client_t other = client;
   other.port = 50000;
   establish = client_establish(&w, &other);
   assert_int_equal(reject_code(&w, &other, &establish), WCX_ESTABLISH_REJECT_CODE_ALREADY_ESTABLISHED);
   assert_int_equal(atomic_load(&w.shm->stats.establish_credentials), 2);
-  assert_int_equal(atomic_load(&w.shm->stats.establish_refused), 8);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_refused), 7);
   world_close(&w);
 }
 

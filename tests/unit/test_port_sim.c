@@ -90,8 +90,59 @@ static void test_faults(void **state)
   assert_in_range(misplaced, 200, 600);
 }
 
+static uint32_t bits_of(const uint8_t *bytes, uint32_t sz)
+{
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < sz; i++)
+    bits += (uint32_t)__builtin_popcount(bytes[i]);
+  return bits;
+}
+
+/* Every frame is zeros; what comes has one bit set or none, and over time every bit of the frame is hit. */
+static void test_corruption(void **state)
+{
+  (void)state;
+  wcx_wire_t *wire = wcx_wire_get("c");
+  wcx_port_t *port = wcx_port_open(1, "c", 0, false);
+  wcx_wire_set_faults(wire, &(wcx_wire_faults_t){.seed = 4, .to_port_corrupt = 32768, .from_port_corrupt = 65536});
+  uint8_t seen[20] = {0};
+  uint32_t turned = 0;
+  uint8_t zeros[20] = {0};
+  uint8_t back[WCX_FRAME_SZ_MAX];
+  for (uint32_t i = 0; i < 4000; i++)
+  {
+    wcx_frame_t got;
+    assert_true(wcx_wire_send(wire, zeros, sizeof(zeros)));
+    assert_int_equal(wcx_port_rx(port, &got, 1), 1);
+    uint32_t bits = bits_of(got.data, sizeof(zeros));
+    assert_in_range(bits, 0, 1);
+    turned += bits;
+    for (uint32_t n = 0; n < sizeof(seen); n++)
+      seen[n] |= got.data[n];
+    memset(got.data, 0, sizeof(zeros));
+    assert_int_equal(wcx_port_tx(port, &got, 1), 1);
+    assert_int_equal(wcx_wire_recv(wire, back), sizeof(zeros));
+    assert_int_equal(bits_of(back, sizeof(zeros)), 1);
+  }
+  assert_in_range(turned, 1800, 2200);
+  assert_int_equal(bits_of(seen, sizeof(seen)), 160);
+  assert_int_equal(wcx_wire_counts(wire).corrupted, turned + 4000);
+  wcx_port_close(port);
+  wcx_wire_drop(wire);
+}
+
+static void test_late_frames_come_once(void **state)
+{
+  (void)state;
+  uint32_t misplaced;
+  uint32_t cnt = through(&(wcx_wire_faults_t){.seed = 5, .to_port_late = 3277}, 4000, &misplaced);
+  assert_in_range(cnt, 4000 - 64, 3999); /* some are still kept back */
+  assert_in_range(misplaced, 50, 400);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_ways_in_order), cmocka_unit_test(test_faults)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_ways_in_order), cmocka_unit_test(test_faults), cmocka_unit_test(test_corruption),
+                                     cmocka_unit_test(test_late_frames_come_once)};
   return cmocka_run_group_tests_name("port_sim", tests, NULL, NULL);
 }

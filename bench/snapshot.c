@@ -1,0 +1,198 @@
+#include "bench/snapshot.h"
+
+#include "bench/cli.h"
+#include "bench/rig.h"
+#include "engine/base/env.h"
+
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define REPEATS_MAX 101u
+#define COLD_SZ (UINT64_C(128) << 20)
+#define LOG_SZ (UINT64_C(1) << 24)
+#define MID 100000000
+
+typedef struct options
+{
+  uint32_t orders, prices, repeats;
+  int cpu;
+  bool json;
+} options_t;
+
+enum pass
+{
+  PASS_COPY = 0,
+  PASS_COLD = 1,
+  PASS_FLAT = 2,
+  PASSES = 3,
+};
+
+typedef struct world
+{
+  wcx_rig_t rig;
+  uint32_t orders;
+  wcx_snapshot_order_t *blocks, *flat;
+  uint8_t *cold;
+} world_t;
+
+static const char help[] = "wcx-bench snapshot: copying one book for a snapshot cycle (bench/snapshot.h)\n"
+                           "  --orders N         in the book, 1..4000000 (100000)\n"
+                           "  --prices N         a side, 1..1000000 (1000)\n"
+                           "  --repeats N        1..101; the median counts (21)\n"
+                           "  --cpu N            run on this CPU\n"
+                           "  --json             one line of JSON\n";
+
+static int parse(options_t *options, int argc, char **argv)
+{
+  static const struct option known[] = {
+      {"orders", required_argument, NULL, 'n'},
+      {"prices", required_argument, NULL, 'p'},
+      {"repeats", required_argument, NULL, 'r'},
+      {"cpu", required_argument, NULL, 'c'},
+      {"json", no_argument, NULL, 'j'},
+      {"help", no_argument, NULL, 'h'},
+      {0},
+  };
+  *options = (options_t){.orders = 100000, .prices = 1000, .repeats = 21, .cpu = -1};
+  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
+  {
+    uint64_t value = 0;
+    if (c == 'h')
+    {
+      fputs(help, stdout);
+      exit(0);
+    }
+    if (c == 'n' && !wcx_cli_number(optarg, 1, 4000000, &value))
+      return wcx_cli_wrong("snapshot", "orders", optarg, "outside 1..4000000");
+    if (c == 'p' && !wcx_cli_number(optarg, 1, 1000000, &value))
+      return wcx_cli_wrong("snapshot", "prices", optarg, "outside 1..1000000");
+    if (c == 'r' && !wcx_cli_number(optarg, 1, REPEATS_MAX, &value))
+      return wcx_cli_wrong("snapshot", "repeats", optarg, "outside 1..101");
+    if (c == 'c' && !wcx_cli_number(optarg, 0, CPU_SETSIZE - 1, &value))
+      return wcx_cli_wrong("snapshot", "cpu", optarg, "not a CPU");
+    options->orders = c == 'n' ? (uint32_t)value : options->orders;
+    options->prices = c == 'p' ? (uint32_t)value : options->prices;
+    options->repeats = c == 'r' ? (uint32_t)value : options->repeats;
+    options->cpu = c == 'c' ? (int)value : options->cpu;
+    options->json = options->json || c == 'j';
+    if (c == '?')
+      return 2;
+  }
+  if (optind == argc)
+    return 0;
+  fputs("wcx-bench snapshot: nothing beside options\n", stderr);
+  return 2;
+}
+
+static void set_up(world_t *world, const options_t *options)
+{
+  wcx_engine_limits_t limits = {.orders_max = options->orders, .levels_max = 2 * options->prices, .instruments_max = 1, .accounts_max = 1, .sessions_max = 1};
+  wcx_rig_init(&world->rig, &limits, LOG_SZ);
+  wcx_rig_restart(&world->rig);
+  wcx_rig_instrument(&world->rig, 1);
+  wcx_rig_account(&world->rig, 1, WCX_CREDIT_UNLIMITED);
+  wcx_rig_session(&world->rig, 1, 1);
+  uint64_t random = 1;
+  for (uint32_t i = 0; i < options->orders; i++)
+  {
+    _Alignas(64) uint8_t record[WCX_RECORD_SZ_MAX];
+    uint8_t side = (uint8_t)(WCX_SIDE_BUY + wcx_rig_draw(&random, 2));
+    int64_t away = 1 + wcx_rig_draw(&random, options->prices);
+    wcx_new_order_single_t request = {.cl_ord_id = i + 1,
+                                      .price = side == WCX_SIDE_BUY ? MID - away : MID + away,
+                                      .order_qty = 100,
+                                      .display_qty = WCX_I64_NULL,
+                                      .min_qty = WCX_I64_NULL,
+                                      .stop_px = WCX_I64_NULL,
+                                      .expire_time = WCX_U64_NULL,
+                                      .security_id = 1,
+                                      .account = 1,
+                                      .side = side,
+                                      .ord_type = WCX_ORD_TYPE_LIMIT,
+                                      .time_in_force = WCX_TIME_IN_FORCE_GTC,
+                                      .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+    wcx_engine_input_t input = wcx_rig_encode(&world->rig, record, WCX_TEMPLATE_NEW_ORDER_SINGLE, 1, i + 1, &request, sizeof(request));
+    wcx_engine_apply(world->rig.engine, input.hdr, input.body, &world->rig.log);
+    wcx_rig_clear_log(&world->rig);
+  }
+  world->orders = options->orders;
+  world->blocks = wcx_rig_map((uint64_t)options->orders * sizeof(*world->blocks));
+  world->flat = wcx_rig_map((uint64_t)options->orders * sizeof(*world->flat));
+  world->cold = wcx_rig_map(COLD_SZ);
+  memset(world->blocks, 1, (size_t)options->orders * sizeof(*world->blocks));
+  memset(world->flat, 2, (size_t)options->orders * sizeof(*world->flat));
+}
+
+static void free_world(world_t *world)
+{
+  munmap(world->blocks, (size_t)world->orders * sizeof(*world->blocks));
+  munmap(world->flat, (size_t)world->orders * sizeof(*world->flat));
+  munmap(world->cold, COLD_SZ);
+  wcx_rig_free(&world->rig);
+}
+
+static void check(const world_t *world, uint32_t cnt)
+{
+  WCX_CHECK(cnt == world->orders, "%u orders copied of %u", cnt, world->orders);
+  for (uint32_t i = 1; i < cnt; i++)
+  {
+    const wcx_snapshot_order_t *before = &world->blocks[i - 1], *at = &world->blocks[i];
+    bool better = before->side == WCX_SIDE_BUY ? before->price > at->price : before->price < at->price;
+    WCX_CHECK(before->side < at->side || (before->side == at->side && (better || (before->price == at->price && before->priority_time < at->priority_time))),
+              "order %u stands before order %u", i - 1, i);
+  }
+}
+
+static double measure(world_t *world, enum pass pass, uint32_t repeats)
+{
+  double us[REPEATS_MAX];
+  for (uint32_t i = 0; i < repeats; i++)
+  {
+    wcx_snapshot_start_t start = {.tot_num_orders = world->orders};
+    if (pass == PASS_COLD)
+      memset(world->cold, (int)i, COLD_SZ);
+    uint64_t from_ns = wcx_env_mono_ns();
+    if (pass == PASS_FLAT)
+      memcpy(world->blocks, world->flat, world->orders * sizeof(*world->blocks));
+    else
+      (void)wcx_engine_snapshot_at(world->rig.engine, 0, &start, world->blocks, world->orders);
+    us[i] = (double)(wcx_env_mono_ns() - from_ns) / 1e3;
+    if (pass != PASS_FLAT)
+      check(world, start.tot_num_orders);
+  }
+  return wcx_cli_median(us, repeats);
+}
+
+int wcx_snapshot_bench(int argc, char **argv)
+{
+  options_t options;
+  int status = parse(&options, argc, argv);
+  if (status != 0)
+    return status;
+  if (options.cpu >= 0)
+    wcx_cli_pin(options.cpu);
+  world_t world;
+  memset(&world, 0, sizeof(world));
+  set_up(&world, &options);
+  double us[PASSES];
+  for (uint32_t pass = 0; pass < PASSES; pass++)
+    us[pass] = measure(&world, pass, options.repeats);
+  free_world(&world);
+  char host[256];
+  wcx_cli_host(host, sizeof(host));
+  if (options.json)
+  {
+    printf("{\"host\":\"%s\",\"orders\":%u,\"prices\":%u,\"repeats\":%u,\"copy_us\":%.1f,\"cold_us\":%.1f,\"flat_us\":%.1f}\n", host, options.orders, options.prices,
+           options.repeats, us[PASS_COPY], us[PASS_COLD], us[PASS_FLAT]);
+    return 0;
+  }
+  printf("%s\none book of %u orders at %u prices a side; median of %u\n", host, options.orders, options.prices, options.repeats);
+  static const char *const names[PASSES] = {"copied", "copied, cold", "as many blocks of an array"};
+  for (uint32_t pass = 0; pass < PASSES; pass++)
+    printf("%-28s %9.1f us   %6.1f ns an order\n", names[pass], us[pass], us[pass] * 1e3 / options.orders);
+  return 0;
+}

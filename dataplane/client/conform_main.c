@@ -1,0 +1,204 @@
+/* wcx-conform: what a new member runs before going live. Acts as a member, prints which rules of PROTOCOL.md held. */
+#include "dataplane/client/conform.h"
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FEED_NS UINT64_C(5000000000)
+
+static const char usage[] = "usage: wcx-conform [options]\n"
+                            "  --sessions A,B      your session and the one you trade with (4,5), with development keys\n"
+                            "  --credentials FILE  instead: two lines 'SESSION ACCOUNT ACCESS-KEY-ID SECRET SOUP-USER'\n"
+                            "  --server ADDRESS    the appliance (10.77.0.2)\n"
+                            "  --interface NAME    where the clients' address is (\"\": as the kernel routes)\n"
+                            "  --security N        an instrument whose book is empty (3)\n"
+                            "  --price P --qty Q   around which to trade, and how much, as integers of the instrument (20000, 1000)\n"
+                            "  --seed S            of the packets that are lost on purpose\n"
+                            "  --only WORD         the rules whose name contains it, and the sign-on\n";
+
+static const struct
+{
+  const char *name;
+  wcx_conform_rule_t *rule;
+  const char *text;
+} rules[] = {
+    {"sign-on", wcx_conform_sign_on, "a signed Establish opens the session over UDP"},
+    {"credentials", wcx_conform_credentials, "a wrong secret gets EstablishReject(Credentials) and disturbs nobody"},
+    {"limit", wcx_conform_limit_order, "a limit order is acknowledged as sent and shown by the feed"},
+    {"cancel", wcx_conform_cancel, "a cancel is answered; what is gone cannot be canceled"},
+    {"replace", wcx_conform_replace, "price and quantity change, OrderID stays"},
+    {"trade", wcx_conform_trade, "both sides are told, at the maker's price, with one TrdMatchID"},
+    {"ioc", wcx_conform_ioc, "immediate or cancel: what is left is canceled"},
+    {"fok", wcx_conform_fok, "fill or kill: all or nothing"},
+    {"gtd", wcx_conform_gtd, "good till date expires; a date that has passed is rejected"},
+    {"day", wcx_conform_day, "a day order rests"},
+    {"market", wcx_conform_market, "a market order trades and never rests"},
+    {"market-to-limit", wcx_conform_market_to_limit, "what is left of it rests at the price of its last fill"},
+    {"post-only", wcx_conform_post_only, "an order that may not take is rejected when it would"},
+    {"iceberg", wcx_conform_iceberg, "only DisplayQty is shown; a refresh is a new public order"},
+    {"hidden", wcx_conform_hidden, "a hidden order is not shown, and trades first of all the same"},
+    {"min-qty", wcx_conform_min_qty, "less than MinQty: nothing"},
+    {"stop", wcx_conform_stop, "a stop waits unseen and goes to market when a trade reaches it"},
+    {"stop-limit", wcx_conform_stop_limit, "or becomes a limit order"},
+    {"self-match", wcx_conform_self_match, "you do not trade with yourself if you say so"},
+    {"quotes", wcx_conform_quotes, "a MassQuote puts, moves and takes back both sides"},
+    {"mass-cancel", wcx_conform_mass_cancel, "every order is canceled and counted"},
+    {"rejects", wcx_conform_rejects, "wrong requests get the reason PROTOCOL.md names"},
+    {"loses-received", wcx_conform_loses_received, "30 % of what comes is lost: every answer is had again"},
+    {"loses-sent", wcx_conform_loses_sent, "30 % of what is sent is lost, 20 % doubled, 10 % late: each order is applied once or not at all, and you know which"},
+    {"silence", wcx_conform_silence, "after a silence the session is opened again and nothing is in doubt"},
+    {"tcp-sign-on", wcx_conform_tcp_sign_on, "the same session opens over TCP, from its first number on"},
+    {"tcp-same", wcx_conform_tcp_same, "what UDP carried comes again over TCP, under the same numbers, byte for byte"},
+    {"tcp-trade", wcx_conform_tcp_trade, "an order over TCP trades, and is told over both transports"},
+    {"tcp-cut", wcx_conform_tcp_cut, "the link is cut 20 times with orders under way: each applied once or not at all, and you know which"},
+    {"book", wcx_conform_book, "the book from the feed, with a tenth of each line lost, is exactly your orders and theirs"},
+    {"sign-off", wcx_conform_sign_off, "Terminate is answered on every binding"},
+};
+
+#define RULE_CNT (sizeof(rules) / sizeof(rules[0]))
+
+static void development_keys(wcx_conform_key_t keys[2], const char *text)
+{
+  char rest;
+  if (sscanf(text, "%u,%u%c", &keys[0].session_id, &keys[1].session_id, &rest) != 2 || keys[0].session_id == keys[1].session_id || keys[0].session_id == 0 ||
+      keys[1].session_id == 0)
+    WCX_DIE("--sessions '%s': two different session numbers with a comma between them", text);
+  for (uint32_t i = 0; i < 2; i++)
+  {
+    keys[i].account = keys[i].session_id;
+    snprintf(keys[i].access_key_id, sizeof(keys[i].access_key_id), "DEMO-MM-%u", keys[i].session_id);
+    snprintf(keys[i].secret, sizeof(keys[i].secret), "demo-secret-%u", keys[i].session_id);
+    snprintf(keys[i].user, sizeof(keys[i].user), "mm%u", keys[i].session_id % 10000);
+  }
+}
+
+static void file_keys(wcx_conform_key_t keys[2], const char *path)
+{
+  FILE *file = fopen(path, "r");
+  if (file == NULL)
+    WCX_DIE("--credentials '%s': %s", path, strerror(errno));
+  for (uint32_t i = 0; i < 2; i++)
+    if (fscanf(file, "%u %u %20s %64s %6s", &keys[i].session_id, &keys[i].account, keys[i].access_key_id, keys[i].secret, keys[i].user) != 5)
+      WCX_DIE("--credentials '%s': line %u is not 'SESSION ACCOUNT ACCESS-KEY-ID SECRET SOUP-USER'", path, i + 1);
+  fclose(file);
+}
+
+static uint64_t number(const char *name, const char *text)
+{
+  char *end;
+  errno = 0;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (end == text || *end != 0 || errno != 0 || value == 0 || value > INT64_MAX / 8)
+    WCX_DIE("%s '%s': a whole number above 0 is needed", name, text);
+  return value;
+}
+
+/* The instrument must be known and its book empty, or the answers depend on others. */
+static bool book_is_ours(wcx_conform_t *rig)
+{
+  const wcx_client_instrument_t *instrument = NULL;
+  uint64_t start_ns = wcx_env_mono_ns();
+  while ((instrument == NULL || wcx_client_stream_missing(&rig->feed.stream) != 0) && wcx_conform_turn(rig) - start_ns < FEED_NS) /* a quiet feed speaks once a second */
+    instrument = wcx_client_books_find(&rig->books, rig->security_id);
+  if (instrument != NULL && instrument->sides[0].cnt == 0 && instrument->sides[1].cnt == 0)
+    return true;
+  fprintf(stderr, "wcx-conform: instrument %u %s: give --security one whose book is empty\n", rig->security_id,
+          instrument == NULL ? "is not in the feed (is multicast received?)" : "has orders of others");
+  return false;
+}
+
+static int run(wcx_conform_t *rig, const char *only)
+{
+  uint32_t passed = 0;
+  uint32_t failed = 0;
+  for (uint32_t i = 0; i < RULE_CNT; i++)
+  {
+    if (i != 0 && only != NULL && strstr(rules[i].name, only) == NULL)
+      continue;
+    rig->why[0] = 0;
+    uint64_t start_ns = wcx_env_mono_ns();
+    bool held = rules[i].rule(rig);
+    if (held && rules[i].rule != wcx_conform_sign_off)
+      held = wcx_conform_clean(rig);
+    else if (rules[i].rule != wcx_conform_sign_off && rig->member.session.state == WCX_CLIENT_READY)
+      (void)wcx_conform_clean(rig);
+    passed += held;
+    failed += !held;
+    printf("%s  %-16s %6.2f s  %s%s%s\n", held ? "pass" : "FAIL", rules[i].name, (double)(wcx_env_mono_ns() - start_ns) / 1e9, rules[i].text, held ? "" : ": ",
+           held ? "" : rig->why);
+    fflush(stdout);
+    if (i == 0 && (!held || !book_is_ours(rig)))
+    {
+      printf("the other rules were not run\n");
+      return 1;
+    }
+  }
+  printf("%u passed, %u failed\n", passed, failed);
+  return failed == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+  static const struct option longopts[] = {{"sessions", required_argument, NULL, 's'}, {"credentials", required_argument, NULL, 'c'},
+                                           {"server", required_argument, NULL, 'a'},   {"interface", required_argument, NULL, 'i'},
+                                           {"security", required_argument, NULL, 'n'}, {"price", required_argument, NULL, 'p'},
+                                           {"qty", required_argument, NULL, 'q'},      {"seed", required_argument, NULL, 'e'},
+                                           {"only", required_argument, NULL, 'o'},     {NULL, 0, NULL, 0}};
+  static wcx_conform_t rig;
+  wcx_conform_key_t keys[2] = {0};
+  const char *server = "10.77.0.2";
+  const char *interface = "";
+  const char *only = NULL;
+  rig.security_id = 3;
+  rig.price = 20000;
+  rig.qty = 1000;
+  rig.random = 1;
+  development_keys(keys, "4,5");
+  for (int opt; (opt = getopt_long(argc, argv, "", longopts, NULL)) != -1;)
+    switch (opt)
+    {
+    case 's':
+      development_keys(keys, optarg);
+      break;
+    case 'c':
+      file_keys(keys, optarg);
+      break;
+    case 'a':
+      server = optarg;
+      break;
+    case 'i':
+      interface = optarg;
+      break;
+    case 'n':
+      rig.security_id = (uint32_t)number("--security", optarg);
+      break;
+    case 'p':
+      rig.price = (int64_t)number("--price", optarg);
+      break;
+    case 'q':
+      rig.qty = (int64_t)number("--qty", optarg);
+      break;
+    case 'e':
+      rig.random = number("--seed", optarg) * 2 + 1;
+      break;
+    case 'o':
+      only = optarg;
+      break;
+    default:
+      fputs(usage, stderr);
+      return 2;
+    }
+  if (optind != argc)
+  {
+    fputs(usage, stderr);
+    return 2;
+  }
+  wcx_conform_open(&rig, server, interface, keys);
+  int status = run(&rig, only);
+  wcx_conform_close(&rig);
+  return status;
+}

@@ -1,0 +1,303 @@
+/* The rig of wcx-conform: two members' sessions on sockets that lose packets when told to, a feed, a book, and waiting. */
+#include "dataplane/client/conform.h"
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TURN_US 300u
+#define SETTLE_NS (10 * UINT64_C(1000000000))
+
+bool wcx_conform_says(wcx_conform_t *rig, bool condition, const char *format, ...)
+{
+  if (!condition && rig->why[0] == 0)
+  {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(rig->why, sizeof(rig->why), format, arguments);
+    va_end(arguments);
+  }
+  return condition;
+}
+
+uint64_t wcx_conform_roll(wcx_conform_t *rig, uint64_t below)
+{
+  rig->random ^= rig->random << 13;
+  rig->random ^= rig->random >> 7;
+  rig->random ^= rig->random << 17;
+  return (rig->random >> 11) % below;
+}
+
+/* --- sessions --------------------------------------------------------------------------------------- */
+
+static void on_message(void *ctx, uint64_t number, const void *message, size_t sz)
+{
+  wcx_conform_party_t *party = ctx;
+  if (party->said_cnt == party->said_max)
+  {
+    party->said_max = party->said_max == 0 ? 1024 : party->said_max * 2;
+    party->said = realloc(party->said, party->said_max * sizeof(*party->said));
+    if (party->said == NULL)
+      WCX_DIE("no memory for %u messages", party->said_max);
+  }
+  if (party->said_cnt != 0 && party->said[party->said_cnt - 1].number + 1 != number)
+    party->misnumbered_cnt++;
+  wcx_conform_said_t *said = &party->said[party->said_cnt++];
+  said->number = number;
+  said->sz = (uint16_t)(sz < WCX_CONFORM_MESSAGE_MAX ? sz : WCX_CONFORM_MESSAGE_MAX);
+  memcpy(said->bytes, message, said->sz);
+}
+
+static void send_now(wcx_conform_party_t *party, const void *datagram, size_t sz)
+{
+  wcx_client_transport_send(&party->rig->transport, party->wire.socket_idx, party->session.config.server_port, datagram, sz);
+}
+
+static bool pass(void *ctx, bool outgoing, const void *datagram, size_t sz)
+{
+  wcx_conform_party_t *party = ctx;
+  uint32_t dice = (uint32_t)wcx_conform_roll(party->rig, 100);
+  if (!outgoing)
+    return dice >= party->lose_received_pct;
+  if (dice < party->lose_sent_pct)
+    return false;
+  bool request = sz > WCX_CLIENT_PACKET_HDR_SZ; /* heartbeats and re-requests only get lost */
+  dice = (uint32_t)wcx_conform_roll(party->rig, 100);
+  if (request && dice < party->late_pct && party->late_sz == 0)
+  {
+    memcpy(party->late, datagram, sz);
+    party->late_sz = sz;
+    return false;
+  }
+  if (request && dice >= 100 - party->twice_pct)
+    send_now(party, datagram, sz);
+  if (request && party->late_sz != 0)
+  {
+    send_now(party, datagram, sz);
+    send_now(party, party->late, party->late_sz);
+    party->late_sz = 0;
+    return false;
+  }
+  return true;
+}
+
+void wcx_conform_party_open(wcx_conform_t *rig, wcx_conform_party_t *party, uint8_t transport, uint64_t recover_from)
+{
+  party->rig = rig;
+  wcx_client_session_config_t config = {.session_id = party->key.session_id,
+                                        .transport = transport,
+                                        .server_port = transport == WCX_CLIENT_TCP ? WCX_CONFORM_TCP_PORT : WCX_CONFORM_UDP_PORT,
+                                        .flags = WCX_CLIENT_FLAG_TAKE_OVER,
+                                        .keep_alive_ms = 200,
+                                        .cod_window_ms = 10000,
+                                        .recover_from = recover_from,
+                                        .password = "any",
+                                        .ctx = party,
+                                        .on_message = on_message};
+  memcpy(config.access_key_id, party->key.access_key_id, sizeof(config.access_key_id));
+  memcpy(config.secret, party->key.secret, sizeof(config.secret));
+  memcpy(config.user, party->key.user, sizeof(config.user));
+  wcx_client_wire_open(&party->wire, &rig->transport, &party->session, &config);
+  party->wire.pass = pass;
+  party->wire.ctx = party;
+  wcx_client_session_open(&party->session, wcx_env_mono_ns());
+}
+
+/* --- feed ------------------------------------------------------------------------------------------- */
+
+static void feed_send(void *ctx, const void *datagram, size_t sz)
+{
+  wcx_conform_t *rig = ctx;
+  wcx_client_transport_send(&rig->transport, rig->feed_sockets[WCX_CLIENT_LINE_REREQUEST], WCX_CONFORM_REREQUEST_PORT, datagram, sz);
+}
+
+static void feed_message(void *ctx, uint64_t number, const void *message, size_t sz)
+{
+  (void)number;
+  wcx_client_books_apply(&((wcx_conform_t *)ctx)->books, message, sz);
+}
+
+static void take_a(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  if (wcx_conform_roll(ctx, 10) != 0) /* each line loses a tenth on purpose: the other one and the re-request port make up for it */
+    wcx_client_feed_datagram(&((wcx_conform_t *)ctx)->feed, now_ns, WCX_CLIENT_LINE_A, datagram, sz);
+}
+
+static void take_b(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  if (wcx_conform_roll(ctx, 10) != 0)
+    wcx_client_feed_datagram(&((wcx_conform_t *)ctx)->feed, now_ns, WCX_CLIENT_LINE_B, datagram, sz);
+}
+
+static void take_again(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
+{
+  wcx_client_feed_datagram(&((wcx_conform_t *)ctx)->feed, now_ns, WCX_CLIENT_LINE_REREQUEST, datagram, sz);
+}
+
+/* --- the rig ---------------------------------------------------------------------------------------- */
+
+void wcx_conform_open(wcx_conform_t *rig, const char *server, const char *interface, const wcx_conform_key_t keys[2])
+{
+  wcx_client_transport_init(&rig->transport, interface, server, WCX_CONFORM_UDP_PORT, WCX_CONFORM_REREQUEST_PORT);
+  rig->feed_sockets[WCX_CLIENT_LINE_A] = wcx_client_transport_add_group(&rig->transport, "239.77.0.1", 7101);
+  rig->feed_sockets[WCX_CLIENT_LINE_B] = wcx_client_transport_add_group(&rig->transport, "239.77.0.2", 7102);
+  rig->feed_sockets[WCX_CLIENT_LINE_REREQUEST] = wcx_client_transport_add_unicast(&rig->transport);
+  wcx_client_feed_config_t feed = {.shard = 1, .from_start = true, .ctx = rig, .send = feed_send, .on_message = feed_message};
+  wcx_client_feed_init(&rig->feed, &feed);
+  wcx_client_books_init(&rig->books);
+  rig->member.key = rig->tcp.key = keys[0];
+  rig->other.key = keys[1];
+  wcx_conform_party_open(rig, &rig->member, WCX_CLIENT_UDP, 0);
+  wcx_conform_party_open(rig, &rig->other, WCX_CLIENT_UDP, 0);
+}
+
+static void party_close(wcx_conform_party_t *party)
+{
+  if (party->rig != NULL)
+    wcx_client_session_free(&party->session);
+  free(party->said);
+}
+
+void wcx_conform_close(wcx_conform_t *rig)
+{
+  party_close(&rig->member);
+  party_close(&rig->other);
+  party_close(&rig->tcp);
+  wcx_client_feed_free(&rig->feed);
+  wcx_client_books_free(&rig->books);
+  wcx_client_transport_close(&rig->transport);
+}
+
+uint64_t wcx_conform_turn(wcx_conform_t *rig)
+{
+  wcx_client_transport_wait(&rig->transport, TURN_US);
+  uint64_t now_ns = wcx_env_mono_ns();
+  wcx_conform_party_t *parties[] = {&rig->member, &rig->other, &rig->tcp};
+  for (uint32_t i = 0; i < 3; i++)
+    if (parties[i]->rig != NULL)
+      wcx_client_wire_turn(&parties[i]->wire, now_ns);
+  wcx_client_transport_take(&rig->transport, rig->feed_sockets[WCX_CLIENT_LINE_A], now_ns, take_a, rig);
+  wcx_client_transport_take(&rig->transport, rig->feed_sockets[WCX_CLIENT_LINE_B], now_ns, take_b, rig);
+  wcx_client_transport_take(&rig->transport, rig->feed_sockets[WCX_CLIENT_LINE_REREQUEST], now_ns, take_again, rig);
+  wcx_client_feed_step(&rig->feed, now_ns);
+  return now_ns;
+}
+
+void wcx_conform_run(wcx_conform_t *rig, uint64_t ns)
+{
+  uint64_t start_ns = wcx_env_mono_ns();
+  while (wcx_conform_turn(rig) - start_ns < ns)
+    ;
+}
+
+bool wcx_conform_settled(wcx_conform_t *rig, wcx_conform_party_t *party)
+{
+  uint64_t start_ns = wcx_env_mono_ns();
+  while (wcx_conform_turn(rig) - start_ns < SETTLE_NS)
+    if (party->session.state == WCX_CLIENT_READY && party->session.undecided_cnt == 0 && wcx_client_stream_missing(&party->session.inbound) == 0)
+      return true;
+  return wcx_conform_says(rig, false, "session %u: state %d, %u requests undecided, %llu messages missing after 10 s", party->key.session_id, (int)party->session.state,
+                          party->session.undecided_cnt, (unsigned long long)wcx_client_stream_missing(&party->session.inbound));
+}
+
+/* --- orders and answers ----------------------------------------------------------------------------- */
+
+wcx_new_order_single_t wcx_conform_limit(const wcx_conform_t *rig, const wcx_conform_party_t *party, uint8_t side, int64_t price, int64_t qty, uint8_t time_in_force)
+{
+  return wcx_client_limit_order(0, party->key.account, rig->security_id, side, price, qty, time_in_force);
+}
+
+bool wcx_conform_send_bytes(wcx_conform_party_t *party, const uint8_t *message, size_t sz)
+{
+  uint64_t now_ns = wcx_env_mono_ns();
+  bool sent = wcx_client_session_request(&party->session, now_ns, message, sz, 0);
+  if (sent)
+    wcx_client_session_flush(&party->session, now_ns);
+  return wcx_conform_says(party->rig, sent, "session %u takes no request: state %d", party->key.session_id, (int)party->session.state);
+}
+
+uint64_t wcx_conform_send(wcx_conform_party_t *party, wcx_new_order_single_t order)
+{
+  uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
+  order.cl_ord_id = wcx_client_session_next_id(&party->session);
+  return wcx_conform_send_bytes(party, message, wcx_client_put_new(message, &order)) ? order.cl_ord_id : 0;
+}
+
+/* Where a message of the server flow has the ClOrdID it is about. */
+static size_t cl_ord_id_off(uint16_t template_id)
+{
+  if (template_id == WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT || template_id == WCX_TEMPLATE_MASS_QUOTE_ACK)
+    return offsetof(wcx_order_mass_cancel_report_t, cl_ord_id);
+  return offsetof(wcx_execution_report_new_t, cl_ord_id);
+}
+
+static const wcx_conform_said_t *find(const wcx_conform_party_t *party, uint32_t from, uint16_t template_id, uint64_t cl_ord_id)
+{
+  for (uint32_t i = from; i < party->said_cnt; i++)
+  {
+    const wcx_conform_said_t *said = &party->said[i];
+    uint64_t id;
+    size_t at = sizeof(wcx_message_header_t) + cl_ord_id_off(template_id);
+    if (wcx_client_message_template(said->bytes, said->sz) != template_id || said->sz < at + sizeof(id))
+      continue;
+    memcpy(&id, said->bytes + at, sizeof(id));
+    if (id == cl_ord_id)
+      return said;
+  }
+  return NULL;
+}
+
+bool wcx_conform_expect(wcx_conform_party_t *party, uint16_t template_id, uint64_t cl_ord_id, void *block, size_t block_sz)
+{
+  uint64_t start_ns = wcx_env_mono_ns();
+  const wcx_conform_said_t *said;
+  if (cl_ord_id == 0)
+    return false; /* it was not sent; the reason is noted */
+  while ((said = find(party, 0, template_id, cl_ord_id)) == NULL)
+    if (wcx_conform_turn(party->rig) - start_ns > WCX_CONFORM_PATIENCE_NS)
+      return wcx_conform_says(party->rig, false, "no message %u about ClOrdID %llu of session %u within 3 s", template_id, (unsigned long long)cl_ord_id, party->key.session_id);
+  wcx_client_message_block(block, block_sz, said->bytes, said->sz);
+  return true;
+}
+
+uint32_t wcx_conform_count(const wcx_conform_party_t *party, uint16_t template_id, uint64_t cl_ord_id)
+{
+  uint32_t cnt = 0;
+  for (const wcx_conform_said_t *said = party->said; (said = find(party, (uint32_t)(said - party->said), template_id, cl_ord_id)) != NULL; said++)
+    cnt++;
+  return cnt;
+}
+
+static bool shown(const wcx_conform_t *rig, uint64_t order_id, int64_t price, int64_t qty)
+{
+  for (uint32_t i = 0; i < rig->books.order_cnt; i++)
+    if (rig->books.orders[i].order_id == order_id)
+      return rig->books.orders[i].price == price && rig->books.orders[i].qty == qty;
+  return qty == 0;
+}
+
+bool wcx_conform_shows(wcx_conform_t *rig, uint64_t order_id, int64_t price, int64_t qty)
+{
+  uint64_t start_ns = wcx_env_mono_ns();
+  while (!shown(rig, order_id, price, qty) || wcx_client_stream_missing(&rig->feed.stream) != 0)
+    if (wcx_conform_turn(rig) - start_ns > WCX_CONFORM_PATIENCE_NS)
+      return wcx_conform_says(rig, false, "the feed does not show %lld of OrderID %llu at %lld", (long long)qty, (unsigned long long)order_id, (long long)price);
+  return true;
+}
+
+bool wcx_conform_clean(wcx_conform_t *rig)
+{
+  wcx_conform_party_t *parties[] = {&rig->member, &rig->other};
+  bool fine = true;
+  for (uint32_t i = 0; i < 2; i++)
+  {
+    uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
+    wcx_order_mass_cancel_report_t report;
+    uint64_t id = wcx_client_session_next_id(&parties[i]->session);
+    size_t sz = wcx_client_put_mass_cancel(message, id, parties[i]->key.account);
+    fine = wcx_conform_send_bytes(parties[i], message, sz) && wcx_conform_expect(parties[i], WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT, id, &report, sizeof(report)) && fine;
+  }
+  return fine;
+}
