@@ -12,7 +12,7 @@
 #include "dataplane/tcp.h"
 #include "dataplane/tcp_memory.h"
 #include "engine/base/check.h"
-#include "engine/base/digest.h"
+#include "engine/base/siphash.h"
 
 #include <lwip/init.h>
 #include <lwip/ip.h>
@@ -82,21 +82,16 @@ static struct wcx_tcp the_tcp;
 
 /* --- first sequence numbers: RFC 6528 ------------------------------------------------------------------------------------------------------- */
 
-/* lwIP's own counts up from a constant; the dynamic linker prefers ours. */
+/* lwIP's own counts up from a constant; the dynamic linker prefers ours. The hash must not be guessed by a peer that sees many numbers of its own. */
 u32_t tcp_next_iss(struct tcp_pcb *pcb)
 {
-  struct
-  {
-    uint64_t key[2];
-    uint32_t remote_ip;
-    uint32_t pad;
-    uint16_t remote_port, local_port;
-    uint32_t pad2;
-  } tuple = {.key = {the_tcp.config.key[0], the_tcp.config.key[1]}, .remote_ip = ip_2_ip4(&pcb->remote_ip)->addr, .remote_port = pcb->remote_port, .local_port = pcb->local_port};
-  wcx_digest_t digest = wcx_digest_of(the_tcp.config.key[1], &tuple, sizeof(tuple));
-  uint32_t offset;
-  memcpy(&offset, &digest, sizeof(offset));
-  return (u32_t)(the_tcp.mono_ns / 4000) + offset; /* a clock of 4 us */
+  uint8_t key[WCX_SIPHASH_KEY_SZ];
+  uint16_t ports[2] = {pcb->remote_port, pcb->local_port};
+  uint8_t ends[8];
+  memcpy(key, the_tcp.config.key, sizeof(key));
+  memcpy(ends, &ip_2_ip4(&pcb->remote_ip)->addr, 4);
+  memcpy(ends + 4, ports, 4);
+  return (u32_t)(the_tcp.mono_ns / 4000) + (u32_t)wcx_siphash(key, ends, sizeof(ends)); /* a clock of 4 us */
 }
 
 /* --- tables ----------------------------------------------------------------------------------------------------------------------------------- */
