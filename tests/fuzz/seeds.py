@@ -65,6 +65,12 @@ def net():
     yield "mended", b"\x01" + udp + mold(OWN, 1, [order()])
     yield "mended-vlan", b"\x05" + udp[:12] + bytes.fromhex("81000064") + udp[12:] + b"payload"
     yield "mended-empty", b"\x01" + udp
+    lengths = bytearray(udp)
+    struct.pack_into(">H", lengths, 16, 28)
+    struct.pack_into(">H", lengths, 38, 8)
+    yield "own-lengths", b"\x09" + bytes(lengths)
+    yield "own-lengths-padded", b"\x09" + bytes(lengths) + bytes(18)
+    yield "own-lengths-follow", b"\x19" + bytes(lengths) + bytes(4)
     yield "raw", b"\x00" + udp + b"payload"
     yield "arp", b"\x00" + arp
     yield "arp-padded", b"\x00" + arp + bytes(18)

@@ -301,6 +301,8 @@ static void operate(uint8_t kind, const uint8_t *data, uint32_t len)
   switch (kind % OPERATION_CNT)
   {
   case OPERATION_FRAME:
+    if (len == 0)
+      break; /* no port gives such a frame */
     memcpy(frame, data, len);
     put_in(frame, len, true); /* may be anything, so nothing is claimed; the targets net and mold know frames */
     break;

@@ -1,7 +1,8 @@
-/* Frames: whatever comes, the verdict stands, and what is called a datagram lies inside its frame.
+/* Frames: whatever comes, the verdict stands, and what is called a datagram lies inside its frame and is one by this file's own reading.
 
-   Input: one byte of choice, then the frame. Choice bit 0: the lengths and checksums of IP and UDP are made right first, so that more than one frame in 2^32
-   is a datagram. Choice bit 1: the bytes are a payload instead, and the frame that wcx_net_finish_udp makes of it must be read as that payload. */
+   Input: one byte of choice, then the frame. Bit 0: addresses, lengths and checksums of IP and UDP are made right first, so that more than one frame in 2^32
+   is a datagram; bit 3: but not the lengths; bit 4: but the length of UDP follows IP's, right or wrong. Bit 2: with a VLAN tag. Bit 1: the bytes are a payload instead, and the frame that wcx_net_finish_udp makes of
+   them must be read as that payload. */
 #include "dataplane/net.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -11,6 +12,8 @@
 #define CHOICE_MEND 1u
 #define CHOICE_PAYLOAD 2u
 #define CHOICE_VLAN 4u
+#define CHOICE_LENGTHS 8u
+#define CHOICE_FOLLOW 16u
 
 static const wcx_net_t here = {.ip = 0x0a4d0002u, .mac = {0x02, 0x77, 0x63, 0x78, 0x00, 0x01}};
 
@@ -35,8 +38,9 @@ static uint32_t folded(uint32_t sum)
 }
 
 /* Makes an IPv4 UDP frame to us of whatever it is, where it is long enough. The ports, the flags and what follows stay. */
-static void mend(uint8_t *frame, uint32_t len, uint32_t ip_off)
+static void mend(uint8_t *frame, uint32_t len, uint32_t ip_off, uint8_t choice)
 {
+  bool lengths = (choice & CHOICE_LENGTHS) == 0;
   if (len < ip_off + 28 || len - ip_off > 0xffff)
     return;
   memcpy(frame, here.mac, 6);
@@ -46,17 +50,35 @@ static void mend(uint8_t *frame, uint32_t len, uint32_t ip_off)
   uint8_t *ip = frame + ip_off;
   uint8_t *udp = ip + 20;
   ip[0] = 0x45;
-  put_be(ip + 2, len - ip_off);
+  if (lengths)
+    put_be(ip + 2, len - ip_off);
   ip[9] = 17;
   put_be(ip + 16, here.ip >> 16);
   put_be(ip + 18, here.ip & 0xffff);
   put_be(ip + 10, 0);
   put_be(ip + 10, folded(sum_of(ip, 20, 0)));
   uint32_t udp_sz = len - ip_off - 20;
+  put_be(udp + 6, 0); /* none was computed */
+  if ((choice & CHOICE_FOLLOW) != 0)
+    put_be(udp + 4, ((uint32_t)ip[2] << 8 | ip[3]) - 20);
+  if (!lengths)
+    return;
   put_be(udp + 4, udp_sz);
-  put_be(udp + 6, 0);
   uint32_t sum = folded(sum_of(udp, udp_sz, sum_of(ip + 12, 8, 17 + udp_sz)));
   put_be(udp + 6, sum == 0 ? 0xffff : sum);
+}
+
+static uint32_t get_be(const uint8_t *at)
+{
+  return (uint32_t)at[0] << 8 | at[1];
+}
+
+/* IPv4 without options or fragments to us, UDP, and both lengths say what the datagram is given as. */
+static bool is_datagram(const wcx_datagram_t *datagram)
+{
+  const uint8_t *ip = datagram->payload - 28;
+  return ip[0] == 0x45 && (get_be(ip + 6) & 0xbfff) == 0 && ip[9] == 17 && (get_be(ip + 16) << 16 | get_be(ip + 18)) == here.ip && get_be(ip + 2) == datagram->len + 28u &&
+         get_be(ip + 24) == datagram->len + 8u && get_be(ip + 20) == datagram->from.port && get_be(ip + 22) == datagram->to_port;
 }
 
 static void check_verdict(const uint8_t *frame, uint32_t len)
@@ -69,6 +91,7 @@ static void check_verdict(const uint8_t *frame, uint32_t len)
   {
     WCX_CHECK(datagram.payload >= frame + 42 && datagram.payload + datagram.len <= frame + len, "a payload of %u bytes at %ld of %u", datagram.len,
               (long)(datagram.payload - frame), len);
+    WCX_CHECK(is_datagram(&datagram), "%u bytes from port %u to port %u are called a datagram", datagram.len, datagram.from.port, datagram.to_port);
     WCX_CHECK(datagram.from.vlan < 4096, "vlan %u", datagram.from.vlan);
     uint8_t sum = 0;
     for (uint32_t i = 0; i < datagram.len; i++)
@@ -116,7 +139,7 @@ void wcx_fuzz_one(const uint8_t *data, size_t sz)
   uint8_t *frame = malloc(len > 0 ? len : 1);
   memcpy(frame, data + 1, len);
   if ((choice & CHOICE_MEND) != 0)
-    mend(frame, len, (choice & CHOICE_VLAN) != 0 ? 18 : 14);
+    mend(frame, len, (choice & CHOICE_VLAN) != 0 ? 18 : 14, choice);
   check_verdict(frame, len);
   free(frame);
 }
