@@ -141,7 +141,48 @@ def loop():
     yield "frame", operation(frame, bytes.fromhex("02776378000102000a4d000108004500") + bytes(40))
 
 
-TARGETS = {"net": net, "mold": mold_packets, "sbe": sbe, "establish": establish_slots, "loop": loop}
+def soup_packet(kind, payload=b""):
+    return struct.pack(">Hc", 1 + len(payload), kind) + payload
+
+
+def soup_login(user=b"mm1", number=1, session=b""):
+    return soup_packet(b"L", user.ljust(6) + b"any".ljust(10) + session.ljust(10) + b"%20d" % number)
+
+
+def soup():
+    yield "login", b"\0" + soup_login()
+    yield "login-parts", b"\7" + soup_login(b"mm12", 18446744073709551599, b"S000000001")
+    yield "login-number", b"\1" + soup_login().replace(b"1", b"x")
+    yield "session", b"\x10" + soup_login() + soup_packet(b"U", establish()) + soup_packet(b"R") + soup_packet(b"U", order()) + soup_packet(b"O")
+    yield "half", b"\0" + soup_packet(b"U", order())[:40]
+    yield "empty", b"\0" + b"\0\0" + soup_packet(b"R")
+    yield "long", b"\0" + struct.pack(">Hc", 1535, b"U") + bytes(1534)
+    yield "numbers", b"\0" + struct.pack("<IQ", 4294967295, 18446744073709551615) + bytes(8)
+
+
+def link():
+    send, login, sign_on, request, packet, time, cut, beat = range(0, 32, 4)
+    ready = operation(login, b"\0\1") + operation(sign_on, b"\0")
+    yield "order-entry", ready + b"".join(operation(request, b"\0" + order(ClOrdID=n)[8:]) for n in (1, 2))
+    for name, message in requests():
+        yield f"request-{name}", ready + operation(packet, message)
+    for port in (1, 2, 3):
+        yield f"port-{port}", operation(login + port, b"\0\1") + operation(sign_on + port, b"\0") + operation(packet + port, order()) + operation(
+            packet + port, SCHEMA.encode("OrderMassCancelRequest", ClOrdID=10, MassCancelRequestType="CancelForSession")) + operation(time + port, b"\xe8\x03")
+    yield "all-ports", b"".join(operation(login + p, b"\0\1") + operation(sign_on + p, b"\0") for p in range(4)) + operation(packet, order(Price=50)) + operation(beat, b"")
+    yield "again", ready + operation(cut, b"\1") + operation(time, b"\x10\0") + ready
+    yield "finish", ready + operation(cut, b"\0") + operation(packet, order())
+    yield "order-first", operation(login, b"\0\1") + operation(packet, order())
+    yield "establish-first", operation(sign_on, b"\0") + operation(login, b"\0\1")
+    yield "login-twice", operation(login, b"\0\1") + operation(login, b"\0\1")
+    yield "refused", operation(login, b"\0\1") + operation(sign_on, b"\0\xbb")
+    yield "other-session", operation(login, b"\0\1") + operation(sign_on, b"\1")
+    yield "raw", operation(send, soup_login()[:20]) + operation(send, soup_login()[20:]) + operation(send, soup_packet(b"U", establish(SessionID=1))) + operation(send, b"\0\0")
+    yield "silence", operation(login, b"\0\1") + operation(time, b"\xa0\x0f") * 2
+    yield "silence-later", ready + operation(time, b"\xa0\x0f") * 2 + operation(packet, order())
+
+
+TARGETS = {"net": net, "mold": mold_packets, "sbe": sbe, "establish": establish_slots, "loop": loop, "soup": soup, "link": link}
 
 
 def inputs(target):
