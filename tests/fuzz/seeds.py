@@ -182,7 +182,31 @@ def link():
     yield "silence-later", ready + operation(time, b"\xa0\x0f") * 2 + operation(packet, order())
 
 
-TARGETS = {"net": net, "mold": mold_packets, "sbe": sbe, "establish": establish_slots, "loop": loop, "soup": soup, "link": link}
+def tcp():
+    syn, ack, psh_ack, fin_ack, rst = 2, 16, 24, 17, 4
+
+    def segment(flags, seq=0, acked=0, quarter=0, client=0, options=b"", kind=0):
+        return operation(kind, struct.pack("<BBhhHBB", client, flags, seq, acked, 0xFFFF, quarter, len(options) // 4) + options)
+
+    mss = bytes.fromhex("020405b4")
+    hello = segment(syn, options=mss) + segment(ack)
+    yield "handshake", hello
+    yield "data", hello + segment(psh_ack, quarter=20) + segment(psh_ack, quarter=3) + operation(3, b"\0\5") + segment(ack)
+    yield "holes", hello + segment(psh_ack, seq=80, quarter=20) + segment(psh_ack, seq=-160, quarter=20) + segment(psh_ack, seq=-100, quarter=10)
+    yield "again", hello + segment(psh_ack, quarter=20) * 2 + segment(psh_ack, seq=-80, quarter=20) + segment(psh_ack, seq=-40, quarter=20)
+    yield "wrong", hello + segment(psh_ack, quarter=20, kind=1) + segment(syn, client=1, kind=1)
+    yield "finish", hello + segment(fin_ack) + operation(2, b"\4") + segment(ack)
+    yield "reset", hello + segment(rst) + hello + segment(rst, seq=9)
+    yield "end", hello + operation(3, b"\0\xff") + operation(4, b"\0") + segment(ack) + segment(fin_ack)
+    yield "end-at-once", hello + operation(3, b"\0\x20") + operation(4, b"\x80") + segment(ack)
+    yield "retransmit", hello + operation(3, b"\0\x40") + operation(2, b"\x3f") + segment(ack) + operation(2, b"\x3f")
+    yield "four", b"".join(segment(syn, client=n * 5) + segment(ack, client=n * 5) for n in range(4)) + operation(3, b"\3\4")
+    yield "options", segment(syn, options=bytes.fromhex("020405b4 0103030a 0402 080a0000000100000000 0101")) + segment(ack)
+    yield "options-bad", segment(syn, options=bytes.fromhex("02ff05b4")) + segment(syn, client=1, options=bytes.fromhex("00000000 03000000"))
+    yield "no-window", hello[:-2] + b"\0\0" + operation(3, b"\0\x40") + operation(2, b"\x20")
+
+
+TARGETS = {"net": net, "mold": mold_packets, "sbe": sbe, "establish": establish_slots, "loop": loop, "soup": soup, "link": link, "tcp": tcp}
 
 
 def inputs(target):
