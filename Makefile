@@ -121,7 +121,10 @@ SRC_unit/test_flow    := $(BENCH_SRC)
 LD_unit/test_journal  := -luring
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
-SRC_fuzz/test_loop      := tests/unit/loop_fixture.c
+SRC_fuzz/test_loop      := tests/unit/loop_fixture.c tests/fuzz/rewind.c
+SRC_fuzz/test_link      := tests/unit/loop_fixture.c tests/fuzz/rewind.c
+TCP_fuzz/test_tcp       := $(LWIP)
+LD_fuzz/test_tcp        := -llwip
 SRC_fuzz/test_establish := $(AUTH_SRC)
 FUZZ_MAIN := $(if $(FUZZ),tests/fuzz/libfuzzer.c,tests/fuzz/replay.c)
 $(foreach t,$(wildcard tests/fuzz/test_*.c),$(eval SRC_$(t:tests/%.c=%) += $(FUZZ_MAIN)))

@@ -141,7 +141,72 @@ def loop():
     yield "frame", operation(frame, bytes.fromhex("02776378000102000a4d000108004500") + bytes(40))
 
 
-TARGETS = {"net": net, "mold": mold_packets, "sbe": sbe, "establish": establish_slots, "loop": loop}
+def soup_packet(kind, payload=b""):
+    return struct.pack(">Hc", 1 + len(payload), kind) + payload
+
+
+def soup_login(user=b"mm1", number=1, session=b""):
+    return soup_packet(b"L", user.ljust(6) + b"any".ljust(10) + session.ljust(10) + b"%20d" % number)
+
+
+def soup():
+    yield "login", b"\0" + soup_login()
+    yield "login-parts", b"\7" + soup_login(b"mm12", 18446744073709551599, b"S000000001")
+    yield "login-number", b"\1" + soup_login().replace(b"1", b"x")
+    yield "session", b"\x10" + soup_login() + soup_packet(b"U", establish()) + soup_packet(b"R") + soup_packet(b"U", order()) + soup_packet(b"O")
+    yield "half", b"\0" + soup_packet(b"U", order())[:40]
+    yield "empty", b"\0" + b"\0\0" + soup_packet(b"R")
+    yield "long", b"\0" + struct.pack(">Hc", 1535, b"U") + bytes(1534)
+    yield "numbers", b"\0" + struct.pack("<IQ", 4294967295, 18446744073709551615) + bytes(8)
+
+
+def link():
+    send, login, sign_on, request, packet, time, cut, beat = range(0, 32, 4)
+    ready = operation(login, b"\0\1") + operation(sign_on, b"\0")
+    yield "order-entry", ready + b"".join(operation(request, b"\0" + order(ClOrdID=n)[8:]) for n in (1, 2))
+    for name, message in requests():
+        yield f"request-{name}", ready + operation(packet, message)
+    for port in (1, 2, 3):
+        yield f"port-{port}", operation(login + port, b"\0\1") + operation(sign_on + port, b"\0") + operation(packet + port, order()) + operation(
+            packet + port, SCHEMA.encode("OrderMassCancelRequest", ClOrdID=10, MassCancelRequestType="CancelForSession")) + operation(time + port, b"\xe8\x03")
+    yield "all-ports", b"".join(operation(login + p, b"\0\1") + operation(sign_on + p, b"\0") for p in range(4)) + operation(packet, order(Price=50)) + operation(beat, b"")
+    yield "again", ready + operation(cut, b"\1") + operation(time, b"\x10\0") + ready
+    yield "finish", ready + operation(cut, b"\0") + operation(packet, order())
+    yield "order-first", operation(login, b"\0\1") + operation(packet, order())
+    yield "establish-first", operation(sign_on, b"\0") + operation(login, b"\0\1")
+    yield "login-twice", operation(login, b"\0\1") + operation(login, b"\0\1")
+    yield "refused", operation(login, b"\0\1") + operation(sign_on, b"\0\xbb")
+    yield "other-session", operation(login, b"\0\1") + operation(sign_on, b"\1")
+    yield "raw", operation(send, soup_login()[:20]) + operation(send, soup_login()[20:]) + operation(send, soup_packet(b"U", establish(SessionID=1))) + operation(send, b"\0\0")
+    yield "silence", operation(login, b"\0\1") + operation(time, b"\xa0\x0f") * 2
+    yield "silence-later", ready + operation(time, b"\xa0\x0f") * 2 + operation(packet, order())
+
+
+def tcp():
+    syn, ack, psh_ack, fin_ack, rst = 2, 16, 24, 17, 4
+
+    def segment(flags, seq=0, acked=0, quarter=0, client=0, options=b"", kind=0):
+        return operation(kind, struct.pack("<BBhhHBB", client, flags, seq, acked, 0xFFFF, quarter, len(options) // 4) + options)
+
+    mss = bytes.fromhex("020405b4")
+    hello = segment(syn, options=mss) + segment(ack)
+    yield "handshake", hello
+    yield "data", hello + segment(psh_ack, quarter=20) + segment(psh_ack, quarter=3) + operation(3, b"\0\5") + segment(ack)
+    yield "holes", hello + segment(psh_ack, seq=80, quarter=20) + segment(psh_ack, seq=-160, quarter=20) + segment(psh_ack, seq=-100, quarter=10)
+    yield "again", hello + segment(psh_ack, quarter=20) * 2 + segment(psh_ack, seq=-80, quarter=20) + segment(psh_ack, seq=-40, quarter=20)
+    yield "wrong", hello + segment(psh_ack, quarter=20, kind=1) + segment(syn, client=1, kind=1)
+    yield "finish", hello + segment(fin_ack) + operation(2, b"\4") + segment(ack)
+    yield "reset", hello + segment(rst) + hello + segment(rst, seq=9)
+    yield "end", hello + operation(3, b"\0\xff") + operation(4, b"\0") + segment(ack) + segment(fin_ack)
+    yield "end-at-once", hello + operation(3, b"\0\x20") + operation(4, b"\x80") + segment(ack)
+    yield "retransmit", hello + operation(3, b"\0\x40") + operation(2, b"\x3f") + segment(ack) + operation(2, b"\x3f")
+    yield "four", b"".join(segment(syn, client=n * 5) + segment(ack, client=n * 5) for n in range(4)) + operation(3, b"\3\4")
+    yield "options", segment(syn, options=bytes.fromhex("020405b4 0103030a 0402 080a0000000100000000 0101")) + segment(ack)
+    yield "options-bad", segment(syn, options=bytes.fromhex("02ff05b4")) + segment(syn, client=1, options=bytes.fromhex("00000000 03000000"))
+    yield "no-window", hello[:-2] + b"\0\0" + operation(3, b"\0\x40") + operation(2, b"\x20")
+
+
+TARGETS = {"net": net, "mold": mold_packets, "sbe": sbe, "establish": establish_slots, "loop": loop, "soup": soup, "link": link, "tcp": tcp}
 
 
 def inputs(target):

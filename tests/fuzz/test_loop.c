@@ -8,19 +8,14 @@
        than it sent;
      - everything sent is a sound datagram (tests/unit/loop_fixture.c), and the running digest is the recomputed one.
 
-   Every input starts from the same bytes: loop, engine, region and fixture are put back. Time stands still but for OPERATION_TIME. */
+   Every input starts from the same bytes (rewind.h). */
 #include "engine/sbe_meta.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/loop_fixture.h"
-
-#include <errno.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/fuzz/rewind.h"
 
 #define OPERATIONS_MAX 24u
 #define TURNS 6u
 #define TURNS_MAX 200u
-#define PASS_STEPS 8u
 #define STRANGER_IP 0x0a4d0063u
 #define STRANGER_PORT 40099u
 #define GAP_MAX 65536u
@@ -38,62 +33,19 @@ enum operation
   OPERATION_CNT = 8,
 };
 
-typedef struct memory /* what is as it was before each input */
-{
-  uint8_t *live;
-  uint8_t *tail; /* a copy of what lies behind the last whole page */
-  size_t sz;     /* of the whole pages */
-  size_t tail_sz;
-} memory_t;
-
 static world_t w;
 static client_t clients[2];
-static world_t saved_world;
 static client_t saved_clients[2];
-static memory_t memories[2];
-static wcx_journal_chain_t saved_chain;
 static bool ready;
 static bool stranger_bound;
 static uint64_t stranger_in; /* bytes of payload the stranger sent to the order port, and what came back from it */
 static uint64_t stranger_out;
 
-/* The fixture's assertions, outside any test of cmocka's, would end the program without a word. */
-void _fail(const char *const file, const int line)
-{
-  wcx_check_failed(file, line, "fixture", "an assertion of the fixture failed");
-}
-
 /* --- one world, again and again ------------------------------------------------------------------------------------------------------------- */
-
-static void small(wcx_params_t *params)
-{
-  wcx_params_shard_t *shard = &params->shards[0];
-  shard->orders_max = 128;
-  shard->levels_max = 128;
-  shard->instruments_max = 2;
-  shard->accounts_max = 4;
-  shard->sessions_max = 4;
-  shard->outlog_sz = 2u << 20;
-  shard->retain_session_msgs = 64;
-  shard->retain_feed_msgs = 64;
-}
-
-/* The pages become private ones of a file that holds what they hold now: to forget what was written since costs those pages alone. */
-static void keep(memory_t *memory, void *live, size_t sz)
-{
-  size_t whole = sz & ~(size_t)4095;
-  *memory = (memory_t){.live = live, .tail = malloc(sz - whole + 1), .sz = whole, .tail_sz = sz - whole};
-  memcpy(memory->tail, memory->live + whole, memory->tail_sz);
-  int file = memfd_create("fuzz-loop", 0);
-  if (file < 0 || write(file, live, whole) != (ssize_t)whole || mmap(live, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, 0) != live)
-    WCX_DIE("no memory file of %zu bytes: %s", whole, strerror(errno));
-  close(file);
-}
 
 static void set_up(void)
 {
-  world_new(&w, small);
-  w.forget = true;
+  rewind_new(&w);
   for (uint32_t i = 0; i < 2; i++)
   {
     clients[i] = client_of(i + 1);
@@ -106,45 +58,17 @@ static void set_up(void)
   }
   world_turns(&w, 20);
   world_drain(&w);
-  keep(&memories[0], w.mem, wcx_loop_footprint(&w.region->params, 0));
-  keep(&memories[1], w.region, w.region->shard_off[0] + wcx_region_shard_footprint(w.region->params.shards[0].jring_slot_max));
-  saved_chain = *w.chain;
-  saved_world = w;
+  rewind_keep(&w);
   memcpy(saved_clients, clients, sizeof(clients));
   ready = true;
 }
 
 static void go_back(void)
 {
-  for (uint32_t i = 0; i < 2; i++)
-  {
-    if (madvise(memories[i].live, memories[i].sz, MADV_DONTNEED) != 0)
-      WCX_DIE("the pages of an input stay: %s", strerror(errno));
-    memcpy(memories[i].live + memories[i].sz, memories[i].tail, memories[i].tail_sz);
-  }
-  w = saved_world;
-  *w.chain = saved_chain;
+  rewind_back(&w);
   memcpy(clients, saved_clients, sizeof(clients));
   stranger_bound = false;
   stranger_in = stranger_out = 0;
-}
-
-/* A turn in which no time passes. */
-static void turn(void)
-{
-  w.mono_ns -= 10000;
-  w.utc_ns -= 10000;
-  world_turn(&w);
-}
-
-static void pass(uint32_t ms)
-{
-  for (uint32_t step = 0; step < PASS_STEPS; step++)
-  {
-    w.mono_ns += ms * UINT64_C(1000000) / PASS_STEPS;
-    w.utc_ns += ms * UINT64_C(1000000) / PASS_STEPS;
-    turn();
-  }
 }
 
 /* --- what a datagram may do, read from the protocol ------------------------------------------------------------------------------------------ */
@@ -248,8 +172,7 @@ static void put_in(const uint8_t *frame, uint32_t len, bool changes)
   wcx_digest_t before = wcx_engine_state_digest(engine);
   uint64_t inputs = w.durable_seq;
   (void)wcx_wire_send(w.wire, frame, len);
-  for (uint32_t i = 0; i < TURNS; i++)
-    turn();
+  rewind_turns(&w, TURNS);
   wcx_digest_t after = wcx_engine_state_digest(engine);
   WCX_CHECK(changes || (memcmp(&before, &after, sizeof(before)) == 0 && w.durable_seq == inputs), "a frame of %u bytes that is to be refused made %llu inputs", len,
             (unsigned long long)(w.durable_seq - inputs));
@@ -321,7 +244,7 @@ static void operate(uint8_t kind, const uint8_t *data, uint32_t len)
     send_establish(data, len);
     break;
   default:
-    pass(len < 2 ? 0 : le16(data) % 4000);
+    rewind_pass(&w, len < 2 ? 0 : le16(data) % 4000);
     check_sent();
   }
 }
@@ -342,7 +265,7 @@ void wcx_fuzz_one(const uint8_t *data, size_t sz)
   for (uint32_t i = 0; i < TURNS_MAX && (i < TURNS || before != w.durable_seq); i++)
   {
     before = w.durable_seq;
-    turn();
+    rewind_turns(&w, 1);
     check_sent();
   }
   wcx_digest_t running = wcx_engine_state_digest(wcx_loop_engine(w.loop));
