@@ -103,15 +103,14 @@ await_echo testpmd
 measure testpmd client echo --count "$count" --cpu "$main_cpu"
 end_echo
 # The kernel answers in the appliance's place: same interface, same address, its process where the poll loop was.
-appliance() { nsenter --net="/run/netns/$WCX_NETNS" "$@"; }
-appliance ip link set dev "$WCX_IF" xdp off
-appliance ip addr add 10.77.0.2/24 dev "$WCX_IF"
-appliance "$root/build/bin/wcx-rtt" tcp-echo-server --server 10.77.0.2 --cpu "$poll_cpu" >"$work/echo.log" 2>&1 &
+nsenter --net="/run/netns/$WCX_NETNS" ip link set dev "$WCX_IF" xdp off
+nsenter --net="/run/netns/$WCX_NETNS" ip addr add 10.77.0.2/24 dev "$WCX_IF"
+nsenter --net="/run/netns/$WCX_NETNS" "$root/build/bin/wcx-rtt" tcp-echo-server --server 10.77.0.2 --cpu "$poll_cpu" >"$work/echo.log" 2>&1 &
 echo_pid=$!
 await_echo "the kernel's TCP" tcp-echo
 measure tcp_echo client tcp-echo --count "$count" --cpu "$main_cpu"
 end_echo
-appliance ip addr del 10.77.0.2/24 dev "$WCX_IF"
+nsenter --net="/run/netns/$WCX_NETNS" ip addr del 10.77.0.2/24 dev "$WCX_IF"
 "$root/control/dev/down.sh" >/dev/null
 
 up D1
