@@ -85,7 +85,7 @@ LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
 SRC_wcx-diff      := $(wildcard tests/diff/*.c) $(PROD)
 LIBS_wcx-diff     := engine
-SRC_wcx-rtt       := bench/wire/rtt.c $(PROD)
+SRC_wcx-rtt       := bench/wire/rtt.c bench/wire/tcp_echo.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
@@ -236,6 +236,7 @@ tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/t
 DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
+DEPS_WIRE  := dpdk-dev python3
 DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
 # npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
@@ -260,6 +261,9 @@ deps-run:
 
 deps-test:
 	$(call install,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH) $(DEPS_TEST))
+
+deps-wire: deps-run
+	$(call install,$(DEPS_WIRE))
 
 deps-bench:
 	$(call install,$(DEPS_BUILD) $(DEPS_BENCH))
@@ -323,7 +327,7 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	$(submake) build tests
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do python3 $$test || status=1; done; exit $$status
 
-bench: deps-run ## round-trip times of the appliance beside the port's own echo and a bare durable write
+bench: deps-wire ## round-trip times of the appliance beside the port's own echo, the kernel's TCP and a bare durable write
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
 
@@ -342,4 +346,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-bench run up down test test-long coverage lint mutants bench bench-engine micro clean help
+.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-bench run up down test test-long coverage lint mutants bench bench-engine micro clean help

@@ -14,7 +14,7 @@ enum packet_result
 
 size_t wcx_links_footprint(uint32_t link_max)
 {
-  return (size_t)link_max * (sizeof(wcx_link_t) + 3 * sizeof(uint32_t)) + 64;
+  return (size_t)link_max * (sizeof(wcx_link_t) + 4 * sizeof(uint32_t)) + 64;
 }
 
 void wcx_links_init(wcx_links_t *links, void *mem, wcx_tcp_t *tcp, uint32_t link_max)
@@ -25,6 +25,7 @@ void wcx_links_init(wcx_links_t *links, void *mem, wcx_tcp_t *tcp, uint32_t link
   links->used = (uint32_t *)(void *)(links->links + link_max);
   links->dirty = links->used + link_max;
   links->waiting = links->dirty + link_max;
+  links->readers = links->waiting + link_max;
 }
 
 void wcx_link_wait(wcx_links_t *links, wcx_link_t *link)
@@ -41,13 +42,21 @@ static void enter(wcx_link_t *link, enum wcx_link_state state, uint64_t mono_ns)
   link->since_ns = mono_ns;
 }
 
+static void forget_reader(wcx_links_t *links, const wcx_link_t *link)
+{
+  uint32_t last = links->readers[--links->reader_cnt];
+  links->readers[link->reader_pos] = last;
+  links->links[last].reader_pos = link->reader_pos;
+}
+
 void wcx_link_release(wcx_links_t *links, wcx_link_t *link, bool at_once)
 {
   if (link->state == WCX_LINK_OPEN)
   {
     uint32_t *held = &links->sessions->sessions[link->session_idx].links[link->service];
     *held = *held == wcx_link_idx(links, link) + 1 ? 0 : *held;
-    links->reader_cnt -= link->service >= WCX_SERVICE_DROP_COPY;
+    if (link->service >= WCX_SERVICE_DROP_COPY)
+      forget_reader(links, link);
   }
   wcx_tcp_end(links->tcp, wcx_link_idx(links, link), at_once);
   uint32_t last = links->used[--links->used_cnt];
@@ -378,6 +387,12 @@ static void look_at(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
     wcx_links_touch(links, idx); /* its day is over */
     return;
   }
+  if (link->full && wcx_link_entry(links, link, link->cursor) == NULL)
+  {
+    link->slow = 1; /* what it would read next is gone */
+    wcx_link_wait(links, link);
+    return;
+  }
   uint8_t heartbeat[WCX_SOUP_HEADER_SZ];
   if (mono_ns - link->last_tx_ns < WCX_LINK_HEARTBEAT_NS || wcx_link_next(links, link) <= link->opened_number)
     return;
@@ -388,7 +403,8 @@ static void look_at(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
 
 static void look_at_some(wcx_links_t *links, uint64_t mono_ns)
 {
-  for (uint32_t i = 0; i < SCANNED_PER_TURN && links->used_cnt > 0; i++)
+  uint32_t cnt = links->used_cnt < SCANNED_PER_TURN ? links->used_cnt : SCANNED_PER_TURN; /* nobody twice */
+  for (uint32_t i = 0; i < cnt && links->used_cnt > 0; i++)
   {
     links->scan_idx = links->scan_idx + 1 < links->used_cnt ? links->scan_idx + 1 : 0;
     look_at(links, &links->links[links->used[links->scan_idx]], mono_ns);

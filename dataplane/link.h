@@ -50,11 +50,13 @@ typedef struct wcx_link
   uint8_t waiting; /* stands in the queue of links to read again */
   uint8_t slow;    /* its next message is gone: to be closed */
   uint8_t service; /* enum wcx_service */
-  uint8_t pad[3];
+  uint8_t full;    /* what it is owed found no room: it is written again when its peer has read, not before */
+  uint8_t pad[2];
   uint32_t drop_stream; /* DROP_COPY: which */
   uint32_t session_idx;
   uint32_t generation; /* of this place: a verdict for an earlier peer is not this one's */
   uint32_t used_pos;   /* place in the list of used links */
+  uint32_t reader_pos; /* OPEN of DROP_COPY or REPLAY: place in the list of readers */
   uint64_t since_ns;   /* of the state */
   uint64_t last_rx_ns;
   uint64_t last_tx_ns;
@@ -88,7 +90,7 @@ typedef struct wcx_links
   uint32_t used_cnt;
   uint32_t dirty_cnt;
   uint32_t scan_idx;
-  uint32_t reader_cnt;  /* open links of DROP_COPY and REPLAY */
+  uint32_t reader_cnt;
   uint32_t readers_due; /* something passed that they may want */
   uint32_t waiting_head;
   uint32_t waiting_cnt;
@@ -98,6 +100,7 @@ typedef struct wcx_links
   uint32_t *used;
   uint32_t *dirty;
   uint32_t *waiting; /* ring of max */
+  uint32_t *readers; /* open links of DROP_COPY and REPLAY */
 } wcx_links_t;
 
 size_t wcx_links_footprint(uint32_t link_max);

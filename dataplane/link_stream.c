@@ -81,13 +81,17 @@ static bool write_stream(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
   uint8_t batch[BATCH_SZ];
   uint64_t newest = 0;
   uint32_t cnt = 0;
+  link->full = 0;
   while (link->cursor < until && cnt < WCX_LINK_MESSAGES_MAX && !link->slow)
   {
     uint64_t cursor = link->cursor;
     uint32_t before = cnt;
     uint32_t sz = fill(links, link, until, wcx_tcp_room(links->tcp, idx), batch, &newest, &cnt);
     if (sz == 0)
+    {
+      link->full = !link->slow;
       break;
+    }
     if (!wcx_tcp_write(links->tcp, idx, batch, sz))
     {
       link->cursor = cursor;
@@ -124,9 +128,9 @@ static void end_day(wcx_links_t *links, wcx_link_t *link)
 static void touch_readers(wcx_links_t *links)
 {
   links->readers_due = 0;
-  for (uint32_t i = 0; i < links->used_cnt && links->reader_cnt > 0; i++)
-    if (links->links[links->used[i]].service >= WCX_SERVICE_DROP_COPY)
-      wcx_links_touch(links, links->used[i]);
+  for (uint32_t i = 0; i < links->reader_cnt; i++)
+    if (!links->links[links->readers[i]].full)
+      wcx_links_touch(links, links->readers[i]);
 }
 
 void wcx_links_write(wcx_links_t *links, uint64_t mono_ns)
@@ -212,7 +216,11 @@ void wcx_links_acked(wcx_links_t *links, wcx_link_t *link, const void *message, 
   link->state = WCX_LINK_OPEN;
   link->since_ns = link->last_rx_ns = link->last_tx_ns = mono_ns;
   session->links[link->service] = wcx_link_idx(links, link) + 1;
-  links->reader_cnt += link->service >= WCX_SERVICE_DROP_COPY;
+  if (link->service >= WCX_SERVICE_DROP_COPY)
+  {
+    link->reader_pos = links->reader_cnt;
+    links->readers[links->reader_cnt++] = wcx_link_idx(links, link);
+  }
   wcx_links_touch(links, wcx_link_idx(links, link));
   wcx_link_wait(links, link);
 }

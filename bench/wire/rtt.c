@@ -2,13 +2,16 @@
 
      wcx-rtt echo  --count N             datagrams of an order's size to a port that echoes
      wcx-rtt order --count N             limit orders to the appliance: sent -> ExecutionReport_New; each is canceled again, untimed
+     wcx-rtt tcp-echo --count N          bytes as many as an order's over TCP to tcp-echo-server, which answers as many as an ExecutionReport_New's
+     wcx-rtt tcp-echo-server             the kernel's TCP, polled without sleeping, until it is killed
      wcx-rtt write --count N --file F    4 KiB writes with O_DIRECT and RWF_DSYNC into a file that was written before
 
-   Options: --server A.B.C.D, --interface NAME, --port N, --session N, --cpu N (where this process polls), --sleep (block instead of polling).
+   Options: --transport udp|tcp (of order), --server A.B.C.D, --interface NAME, --port N (7002; over TCP 7001), --session N, --cpu N (where this process polls),
+   --sleep (block instead of polling).
    Prints one JSON line. Exit status 1 when a round trip was lost or refused. */
+#include "bench/wire/tcp_echo.h"
 #include "dataplane/client/orders.h"
-#include "dataplane/client/session.h"
-#include "dataplane/client/transport.h"
+#include "dataplane/client/wire.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
@@ -21,13 +24,13 @@
 #include <unistd.h>
 
 #define ORDER_SZ (WCX_CLIENT_PACKET_HDR_SZ + 2 + sizeof(wcx_message_header_t) + sizeof(wcx_new_order_single_t))
+#define TCP_ORDER_SZ (3 + sizeof(wcx_message_header_t) + sizeof(wcx_new_order_single_t))
+#define TCP_ACK_SZ (3 + sizeof(wcx_message_header_t) + sizeof(wcx_execution_report_new_t))
 #define WAIT_NS UINT64_C(1000000000)
 #define SIGN_ON_NS UINT64_C(10000000000)
 #define PERIOD_NS 30000u /* of an order and its cancel: below the development throttle of 100,000 requests a second */
 #define WRITE_SZ 4096u
 #define FILE_BLOCKS 4096u
-#define FLAG_COD 0x0001u
-#define FLAG_TAKE_OVER 0x0004u
 
 typedef struct run
 {
@@ -35,14 +38,18 @@ typedef struct run
   uint16_t port;
   uint32_t session_id;
   int cpu;
-  bool sleeps;
+  bool sleeps, tcp;
   uint32_t count, warm;
   uint64_t *rtt_ns; /* count + warm */
   uint32_t done_cnt, lost_cnt, refused_cnt;
   wcx_client_transport_t transport;
   wcx_client_session_t session;
-  uint64_t wanted_id; /* order mode: the ClOrdID that is waited for */
+  wcx_client_wire_t wire;
+  uint64_t wanted_id; /* the ClOrdID, or the number of the echo, that is waited for */
   uint32_t answer_cnt;
+  uint32_t stream_idx; /* tcp-echo: its socket, and the answer as far as it is here */
+  size_t answer_sz;
+  uint8_t answer[TCP_ACK_SZ];
 } run_t;
 
 static int compare(const void *a, const void *b)
@@ -105,13 +112,71 @@ static void run_echo(run_t *run)
   }
 }
 
-/* --- order --------------------------------------------------------------------------------------- */
+/* --- echo over TCP --------------------------------------------------------------------------------- */
 
-static void on_send(void *ctx, enum wcx_client_port port, const void *datagram, size_t sz)
+static void on_up(void *ctx, uint64_t now_ns)
 {
-  run_t *run = ctx;
-  wcx_client_transport_send(&run->transport, 0, port == WCX_CLIENT_PORT_ORDER ? run->port : (uint16_t)(run->port + 1), datagram, sz);
+  (void)ctx;
+  (void)now_ns;
 }
+
+static void on_down(void *ctx, uint64_t now_ns)
+{
+  (void)now_ns;
+  const run_t *run = ctx;
+  WCX_DIE("nothing echoes over TCP at %s:%u", run->server, run->port);
+}
+
+static void on_bytes(void *ctx, uint64_t now_ns, const void *bytes, size_t sz)
+{
+  (void)now_ns;
+  run_t *run = ctx;
+  if (sz > sizeof(run->answer) - run->answer_sz)
+    WCX_DIE("%s:%u answers more than was asked: is it wcx-rtt tcp-echo-server?", run->server, run->port);
+  memcpy(run->answer + run->answer_sz, bytes, sz);
+  run->answer_sz += sz;
+  if (run->answer_sz < sizeof(run->answer))
+    return;
+  uint64_t number;
+  memcpy(&number, run->answer, sizeof(number));
+  run->answer_sz = 0;
+  run->answer_cnt += number == run->wanted_id;
+}
+
+static void run_tcp_echo(run_t *run)
+{
+  uint8_t request[TCP_ORDER_SZ] = {0};
+  run->stream_idx = wcx_client_transport_add_stream(&run->transport);
+  wcx_client_transport_dial(&run->transport, run->stream_idx, run->port);
+  uint64_t from_ns = wcx_env_mono_ns();
+  while (run->transport.streams[run->stream_idx] != WCX_CLIENT_STREAM_UP)
+  {
+    wcx_client_transport_wait(&run->transport, 1000);
+    (void)wcx_client_transport_take_stream(&run->transport, run->stream_idx, wcx_env_mono_ns(), on_up, on_bytes, on_down, run);
+    if (wcx_env_mono_ns() - from_ns > SIGN_ON_NS)
+      WCX_DIE("%s:%u does not accept a TCP connection", run->server, run->port);
+  }
+  for (uint32_t i = 0; i < run->count + run->warm; i++)
+  {
+    run->wanted_id = i + UINT64_C(1);
+    run->answer_cnt = 0;
+    memcpy(request, &run->wanted_id, sizeof(run->wanted_id));
+    uint64_t sent_ns = wcx_env_mono_ns();
+    uint64_t now_ns = sent_ns;
+    if (wcx_client_transport_write(&run->transport, run->stream_idx, request, sizeof(request)) != sizeof(request))
+      WCX_DIE("%s:%u does not read", run->server, run->port);
+    for (; run->answer_cnt == 0; now_ns = wcx_env_mono_ns())
+    {
+      if (!wcx_client_transport_take_stream(&run->transport, run->stream_idx, now_ns, on_up, on_bytes, on_down, run))
+        rest(run);
+      if (now_ns - sent_ns > SIGN_ON_NS)
+        WCX_DIE("%s:%u does not echo any more", run->server, run->port);
+    }
+    run->rtt_ns[i] = now_ns - sent_ns;
+  }
+}
+
+/* --- order --------------------------------------------------------------------------------------- */
 
 static void on_decided(void *ctx, const wcx_client_request_t *request, const void *message, size_t sz, uint64_t now_ns)
 {
@@ -123,11 +188,6 @@ static void on_decided(void *ctx, const wcx_client_request_t *request, const voi
   run->answer_cnt += request->cl_ord_id == run->wanted_id;
 }
 
-static void on_datagram(void *ctx, uint64_t now_ns, const void *datagram, size_t sz)
-{
-  wcx_client_session_datagram(&((run_t *)ctx)->session, now_ns, datagram, sz);
-}
-
 /* Serve the session until `state` is reached. */
 static void await_state(run_t *run, enum wcx_client_state state)
 {
@@ -136,8 +196,7 @@ static void await_state(run_t *run, enum wcx_client_state state)
   {
     wcx_client_transport_wait(&run->transport, 1000);
     uint64_t now_ns = wcx_env_mono_ns();
-    wcx_client_transport_take(&run->transport, 0, now_ns, on_datagram, run);
-    wcx_client_session_step(&run->session, now_ns);
+    wcx_client_wire_turn(&run->wire, now_ns);
     if (now_ns - from_ns > SIGN_ON_NS)
       WCX_DIE("session %u at %s:%u does not sign on or off (state %d, reject code %u)", run->session_id, run->server, run->port, (int)run->session.state, run->session.reject_code);
   }
@@ -155,8 +214,8 @@ static uint64_t request(run_t *run, const uint8_t *message, size_t sz, uint64_t 
   wcx_client_session_flush(&run->session, now_ns);
   while (run->answer_cnt == 0 && now_ns - sent_ns < WAIT_NS)
   {
-    uint32_t got_cnt = wcx_client_transport_take(&run->transport, 0, now_ns, on_datagram, run);
-    if (got_cnt == 0)
+    wcx_client_wire_take(&run->wire, now_ns);
+    if (run->answer_cnt == 0)
     {
       wcx_client_session_step(&run->session, now_ns);
       rest(run);
@@ -171,13 +230,17 @@ static uint64_t request(run_t *run, const uint8_t *message, size_t sz, uint64_t 
 
 static void run_order(run_t *run)
 {
-  wcx_client_session_config_t config = {.session_id = run->session_id, .server_port = run->port, .flags = FLAG_COD | FLAG_TAKE_OVER, .keep_alive_ms = 1000, .ctx = run};
+  wcx_client_session_config_t config = {.session_id = run->session_id,
+                                        .transport = run->tcp ? WCX_CLIENT_TCP : WCX_CLIENT_UDP,
+                                        .server_port = run->port,
+                                        .flags = WCX_CLIENT_FLAG_CANCEL_ON_DISCONNECT | WCX_CLIENT_FLAG_TAKE_OVER,
+                                        .keep_alive_ms = 1000,
+                                        .ctx = run,
+                                        .on_decided = on_decided};
   snprintf(config.access_key_id, sizeof(config.access_key_id), "DEMO-MM-%u", run->session_id);
   snprintf(config.secret, sizeof(config.secret), "demo-secret-%u", run->session_id);
-  config.send = on_send;
-  config.on_decided = on_decided;
-  wcx_client_session_init(&run->session, &config);
-  wcx_client_transport_add_unicast(&run->transport);
+  snprintf(config.user, sizeof(config.user), "mm%u", run->session_id % 10000);
+  wcx_client_wire_open(&run->wire, &run->transport, &run->session, &config);
   wcx_client_session_open(&run->session, wcx_env_mono_ns());
   await_state(run, WCX_CLIENT_READY);
   uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
@@ -244,8 +307,8 @@ static uint32_t number_of(const char *name, const char *text, uint32_t max)
 
 static void parse(run_t *run, int argc, char **argv)
 {
-  static const struct option options[] = {{"server", 1, NULL, 's'}, {"interface", 1, NULL, 'i'}, {"port", 1, NULL, 'p'},  {"session", 1, NULL, 'S'}, {"cpu", 1, NULL, 'c'},
-                                          {"count", 1, NULL, 'n'},  {"file", 1, NULL, 'f'},      {"sleep", 0, NULL, 'w'}, {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"server", 1, NULL, 's'}, {"interface", 1, NULL, 'i'}, {"port", 1, NULL, 'p'},  {"session", 1, NULL, 'S'},   {"cpu", 1, NULL, 'c'},
+                                          {"count", 1, NULL, 'n'},  {"file", 1, NULL, 'f'},      {"sleep", 0, NULL, 'w'}, {"transport", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -274,34 +337,47 @@ static void parse(run_t *run, int argc, char **argv)
     case 'w':
       run->sleeps = true;
       break;
+    case 't':
+      run->tcp = strcmp(optarg, "tcp") == 0;
+      if (!run->tcp && strcmp(optarg, "udp") != 0)
+        WCX_DIE("--transport %s: udp or tcp", optarg);
+      break;
     default:
-      WCX_DIE("usage: wcx-rtt echo|order|write [--count N] [--server A.B.C.D] [--interface NAME] [--port N] [--session N] [--cpu N] [--file F] [--sleep]");
+      WCX_DIE("usage: wcx-rtt echo|order|tcp-echo|tcp-echo-server|write [--transport udp|tcp] [--count N] [--server A.B.C.D] [--interface NAME] [--port N] [--session N] [--cpu N] "
+              "[--file F] [--sleep]");
     }
   }
 }
 
 int main(int argc, char **argv)
 {
-  static run_t run = {.server = "10.77.0.2", .port = 7002, .session_id = 5, .cpu = -1, .count = 10000};
+  static run_t run = {.server = "10.77.0.2", .session_id = 5, .cpu = -1, .count = 10000};
   parse(&run, argc, argv);
   const char *mode = optind < argc ? argv[optind] : "";
   if (run.count == 0)
     WCX_DIE("--count 0: nothing to measure");
+  run.tcp = run.tcp || strncmp(mode, "tcp-", 4) == 0;
+  if (run.port == 0)
+    run.port = run.tcp ? 7001 : 7002;
   run.warm = run.count / 10;
   run.rtt_ns = calloc(run.count + run.warm, sizeof(uint64_t));
   WCX_CHECK(run.rtt_ns != NULL, "out of memory");
   pin(run.cpu);
+  if (strcmp(mode, "tcp-echo-server") == 0)
+    wcx_tcp_echo_serve(run.server, run.port, TCP_ORDER_SZ, TCP_ACK_SZ);
   bool is_wire = strcmp(mode, "write") != 0;
   if (is_wire)
     wcx_client_transport_init(&run.transport, run.interface, run.server, run.port, (uint16_t)(run.port + 1));
   if (strcmp(mode, "echo") == 0)
     run_echo(&run);
+  else if (strcmp(mode, "tcp-echo") == 0)
+    run_tcp_echo(&run);
   else if (strcmp(mode, "order") == 0)
     run_order(&run);
   else if (strcmp(mode, "write") == 0)
     run_write(&run);
   else
-    WCX_DIE("wcx-rtt '%s': echo, order or write", mode);
+    WCX_DIE("wcx-rtt '%s': echo, order, tcp-echo, tcp-echo-server or write", mode);
   if (is_wire)
     wcx_client_transport_close(&run.transport);
   uint64_t *timed = run.rtt_ns + run.warm;

@@ -2,9 +2,10 @@
 # Round-trip times, all in one run on one machine, as a table:
 #
 #   D0, over the same veth and driver (af_xdp):   testpmd 5tswap | our port's echo | the appliance, order in -> ack out
+#   D0, over the same veth, TCP:                  the kernel's TCP echoing, polled | the appliance, order in -> ack out
 #   D1:                                           a bare durable write of 4 KiB | the appliance, order in -> ack out
 #
-# The client polls a kernel UDP socket without sleeping in every row but the last two: at D1 it sleeps, so that the journal worker has its CPU.
+# The client polls a kernel socket without sleeping in every row but the last two: at D1 it sleeps, so that the journal worker has its CPU.
 #   COUNT=20000 ROUNDS=3   round trips per measurement and how often each is repeated (the round with the least p50 is shown)
 #   usage: rtt.sh [--json]  (root; takes about a minute; stops what it starts)
 set -euo pipefail
@@ -42,7 +43,7 @@ die() {
 for program in "$root/build/bin/wcx-rtt" "$root/build/tests/e2e/port_echo"; do
   [ -x "$program" ] || die "$program is missing: make build tests"
 done
-command -v dpdk-testpmd >/dev/null || die "dpdk-testpmd is missing: apt-get install dpdk"
+command -v dpdk-testpmd >/dev/null || die "dpdk-testpmd is missing: apt-get install dpdk-dev"
 
 # nsenter, not ip netns exec: the latter remounts /sys and cannot in a chroot
 client() { nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$root/build/bin/wcx-rtt" "$@"; }
@@ -58,7 +59,7 @@ measure() {
 await_echo() {
   local i
   for ((i = 0; i < 50; i++)); do
-    if client echo --count 1 2>/dev/null | grep -q '"lost":0'; then return 0; fi
+    if client "${2:-echo}" --count 1 2>/dev/null | grep -q '"lost":0'; then return 0; fi
     sleep 0.2
   done
   die "$1 does not echo: $(tail -n 5 "$work/echo.log")"
@@ -85,6 +86,7 @@ up D0
 poll_cpu=$(grep -o 'shards\.lcore=[0-9]*' "$WCX_RUN_DIR/environment" | tail -n 1 | cut -d= -f2)
 main_cpu=$((poll_cpu == 0 ? 1 : 0))
 measure order_d0 client order --count "$count" --cpu "$main_cpu"
+measure order_tcp client order --transport tcp --count "$count" --cpu "$main_cpu"
 end_dataplane
 nsenter --net="/run/netns/$WCX_NETNS" "$root/build/tests/e2e/port_echo" af_xdp "$WCX_IF" "$poll_cpu" >"$work/echo.log" 2>&1 &
 echo_pid=$!
@@ -100,6 +102,15 @@ echo_pid=$!
 await_echo testpmd
 measure testpmd client echo --count "$count" --cpu "$main_cpu"
 end_echo
+# The kernel answers in the appliance's place: same interface, same address, its process where the poll loop was.
+nsenter --net="/run/netns/$WCX_NETNS" ip link set dev "$WCX_IF" xdp off
+nsenter --net="/run/netns/$WCX_NETNS" ip addr add 10.77.0.2/24 dev "$WCX_IF"
+nsenter --net="/run/netns/$WCX_NETNS" "$root/build/bin/wcx-rtt" tcp-echo-server --server 10.77.0.2 --cpu "$poll_cpu" >"$work/echo.log" 2>&1 &
+echo_pid=$!
+await_echo "the kernel's TCP" tcp-echo
+measure tcp_echo client tcp-echo --count "$count" --cpu "$main_cpu"
+end_echo
+nsenter --net="/run/netns/$WCX_NETNS" ip addr del 10.77.0.2/24 dev "$WCX_IF"
 "$root/control/dev/down.sh" >/dev/null
 
 up D1
@@ -114,6 +125,7 @@ def best(name):
     with open(f"{folder}/{name}", encoding="ascii") as file:
         return min((json.loads(line) for line in file), key=lambda row: row["p50_us"])
 rows = (("testpmd", "testpmd 5tswap, af_xdp", "testpmd"), ("port_echo", "our port's echo, af_xdp", "testpmd"), ("order_d0", "appliance D0, order to ack", "testpmd"),
+        ("tcp_echo", "kernel TCP echo, busy poll", "tcp_echo"), ("order_tcp", "appliance D0 over TCP", "tcp_echo"),
         ("write_4k", "bare durable 4 KiB write", "write_4k"), ("order_d1", "appliance D1, order to ack", "write_4k"))
 found = {name: best(name) for name, _, _ in rows}
 if as_json:

@@ -232,6 +232,88 @@ static void test_slow_but_steady(void **state)
   world_close(&w);
 }
 
+#define FEED_RETAINED 4096u /* messages of the feed that loop_fixture's world keeps */
+
+static void tune_replay(wcx_params_t *params)
+{
+  tune_sources(params);
+  params->replay_tcp_port = 7006;
+}
+
+static void open_replay(world_t *w, peer_t *peer, uint64_t number)
+{
+  peer_forget(w, peer);
+  peer->client.port++;
+  wcx_peer_t from = {.ip = peer->client.ip, .port = peer->client.port, .mac = {2, 0, 0, 0, 0, 9}};
+  peer->conn = wcx_tcp_sim_connect(w->tcp, &from, 7006);
+  uint8_t login[64];
+  peer_write(w, peer, login, soup_put_login(login, "mm2", "", number));
+  world_turns(w, 2);
+  wcx_establish_t establish = client_establish(w, &peer->client);
+  establish.keep_alive_interval = 60000;
+  peer_establish(w, peer, &establish);
+  for (uint32_t i = 0; i < 64 && !peer_acked(peer); i++)
+  {
+    world_turns(w, 2);
+    peer_pump(w, peer);
+  }
+  assert_true(peer_acked(peer));
+}
+
+/* An order that rests and its cancel: two messages of the feed, four times. */
+static void rest_and_cancel(world_t *w, client_t *udp)
+{
+  for (uint32_t i = 0; i < 4; i++)
+  {
+    wcx_new_order_single_t order = client_order(udp, 1, WCX_SIDE_BUY, 1, 5, WCX_TIME_IN_FORCE_GTC);
+    client_send(w, udp, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    wcx_order_cancel_request_t cancel = {.cl_ord_id = ++udp->cl_ord_id, .orig_cl_ord_id = order.cl_ord_id, .order_id = UINT64_MAX, .security_id = 1};
+    client_send(w, udp, WCX_TEMPLATE_ORDER_CANCEL_REQUEST, &cancel, sizeof(cancel));
+  }
+  world_turns(w, 4);
+  world_drain(w);
+}
+
+/* A replay that does not read is left alone until it does, then has every message in its turn; one that never does is closed when its next message is kept no more. */
+static void test_slow_replay(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, tune_replay);
+  client_t udp = client_of(1);
+  udp.uuid = 1000;
+  client_sign_on(&w, &udp);
+  peer_t *reader = peer_new(2);
+  open_replay(&w, reader, 1);
+  uint64_t full = 0;
+  for (uint32_t i = 0; i < 200 && full == 0; i++)
+  {
+    uint64_t before = stat(&w.shm->stats.messages_tcp);
+    rest_and_cancel(&w, &udp);
+    full = stat(&w.shm->stats.messages_tcp) == before ? i : 0;
+  }
+  assert_int_not_equal(full, 0); /* its queue has no room */
+  uint64_t written = stat(&w.shm->stats.messages_tcp);
+  rest_and_cancel(&w, &udp);
+  assert_int_equal(stat(&w.shm->stats.messages_tcp), written);
+  for (uint32_t i = 0; i < 50; i++)
+  {
+    peer_pump(&w, reader);
+    world_turns(&w, 2);
+  }
+  uint32_t deleted = peer_cnt(reader, WCX_TEMPLATE_DELETE_ORDER);
+  assert_int_equal(deleted, 4 * (full + 2));
+  assert_int_equal(peer_cnt(reader, WCX_TEMPLATE_ADD_ORDER), deleted);
+  uint32_t sent = 0;
+  for (; sent < 3 * FEED_RETAINED && stat(&w.shm->stats.tcp_slow) == 0; sent += 8)
+    rest_and_cancel(&w, &udp);
+  assert_int_equal(stat(&w.shm->stats.tcp_slow), 1);
+  assert_true(sent >= FEED_RETAINED); /* a window behind what its queue took */
+  open_replay(&w, reader, 0);         /* and may come again */
+  free(reader);
+  world_close(&w);
+}
+
 /* Closed while it does not read: it has five seconds to read its last messages, and others go on. */
 static void test_drain_patience(void **state)
 {
@@ -675,21 +757,14 @@ static void test_split_at_every_byte(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_from_a_number),
-      cmocka_unit_test(test_behind_the_window),
-      cmocka_unit_test(test_stream_is_gated),
-      cmocka_unit_test(test_slow_consumer),
-      cmocka_unit_test(test_slow_but_steady),
-      cmocka_unit_test(test_drain_patience),
-      cmocka_unit_test(test_throttle),
-      cmocka_unit_test(test_throttled_until_the_end),
-      cmocka_unit_test(test_no_credit),
-      cmocka_unit_test(test_no_credit_for_the_end),
-      cmocka_unit_test(test_restart),
-      cmocka_unit_test(test_restart_and_gone),
-      cmocka_unit_test(test_cut_at_every_byte_written),
-      cmocka_unit_test(test_cut_at_every_byte_read),
-      cmocka_unit_test(test_split_at_every_byte),
+      cmocka_unit_test(test_from_a_number),           cmocka_unit_test(test_behind_the_window),
+      cmocka_unit_test(test_stream_is_gated),         cmocka_unit_test(test_slow_consumer),
+      cmocka_unit_test(test_slow_but_steady),         cmocka_unit_test(test_slow_replay),
+      cmocka_unit_test(test_drain_patience),          cmocka_unit_test(test_throttle),
+      cmocka_unit_test(test_throttled_until_the_end), cmocka_unit_test(test_no_credit),
+      cmocka_unit_test(test_no_credit_for_the_end),   cmocka_unit_test(test_restart),
+      cmocka_unit_test(test_restart_and_gone),        cmocka_unit_test(test_cut_at_every_byte_written),
+      cmocka_unit_test(test_cut_at_every_byte_read),  cmocka_unit_test(test_split_at_every_byte),
   };
   return cmocka_run_group_tests_name("link_stream", tests, NULL, NULL);
 }
