@@ -1,9 +1,11 @@
 /* The ClOrdID index: (session, ClOrdID) of every live order to its slot.
 
-   A table of 8-byte entries in which a key stands at its home or not at all, and beside it an open-addressing one for the keys whose home was taken. A key's
-   home is line(keyed hash of session and id >> 3) * 8 + (id & 7): ids that follow each other share a cache line, and nobody without the process's secret can aim
-   at one line. Nine of ten keys stand at home, so what nearly every request does is one comparison, without a loop whose length depends on chance.
-   An entry keeps the low 32 bits of its home, so that deletion from the second table can shift entries back (no tombstones) without touching the orders.
+   A table of 8-byte entries in which a key stands at its home or not at all, and beside it an open-addressing one for the keys whose home was taken. A session's
+   ids rise, so the 512 ids of a block stand one behind the other in one page of the table: entering orders walks along it, and the table may be large without every
+   request paying a miss for it. Which page, and where in it the block begins, is a keyed hash of session and block: nobody without the process's secret can aim
+   at a page or at a line. Nine of ten keys stand at home, so what nearly every request does is one comparison, without a loop whose length depends on chance.
+   An entry keeps the low 32 bits of its home, so that deletion from the second table can shift entries back (no tombstones) without touching the orders. The second
+   table scatters the homes: blocks that fell on the same page would make runs in it.
 
    Owner:      the engine's thread.
    Memory:     uint64_t[wcx_index_cap(max)] and uint64_t[wcx_index_spill_cap(max)], zeroed, 64-aligned; the second is at most half full, so every probe ends.
@@ -42,10 +44,20 @@ static inline uint64_t wcx_index_cap(uint32_t max)
   return wcx_index_spill_cap(max) * 2;
 }
 
+#define WCX_INDEX_BLOCK_LG 9
+#define WCX_INDEX_BLOCK (1u << WCX_INDEX_BLOCK_LG) /* ids, and entries of a page */
+
 static inline uint32_t wcx_index_home(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
 {
-  uint64_t hash = wcx_digest_fold((cl_ord_id >> 3) ^ index->hash_key, (index->hash_key << 32 | index->hash_key >> 32) ^ (session * WCX_DIGEST_K0 | 1));
-  return (uint32_t)hash << 3 | (uint32_t)(cl_ord_id & 7);
+  uint64_t hash = wcx_digest_fold((cl_ord_id >> WCX_INDEX_BLOCK_LG) ^ index->hash_key, (index->hash_key << 32 | index->hash_key >> 32) ^ (session * WCX_DIGEST_K0 | 1));
+  uint32_t first = (uint32_t)(hash >> 56) << 3; /* a line of the page */
+  return (uint32_t)hash << WCX_INDEX_BLOCK_LG | (((uint32_t)cl_ord_id + first) & (WCX_INDEX_BLOCK - 1));
+}
+
+/* Where a home stands in the second table. */
+static inline uint64_t wcx_index_spill_home(const wcx_index_t *index, uint32_t home)
+{
+  return (home * WCX_DIGEST_K1 >> 32) & index->spill_mask;
 }
 
 static inline void wcx_index_prefetch(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
@@ -60,7 +72,7 @@ static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t session
   uint64_t entry = index->entries[home & index->mask];
   if ((uint32_t)(entry >> 32) == home)
     return (uint32_t)entry;
-  for (uint64_t at = home & index->spill_mask; index->spill[at] != 0; at = (at + 1) & index->spill_mask)
+  for (uint64_t at = wcx_index_spill_home(index, home); index->spill[at] != 0; at = (at + 1) & index->spill_mask)
     if ((uint32_t)(index->spill[at] >> 32) == home)
       return (uint32_t)index->spill[at];
   return 0;
@@ -78,7 +90,7 @@ static inline uint32_t wcx_index_find(const wcx_index_t *index, const wcx_order_
   uint64_t entry = index->entries[home & index->mask];
   if (__builtin_expect((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id), 1))
     return (uint32_t)entry;
-  for (uint64_t at = home & index->spill_mask; (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
+  for (uint64_t at = wcx_index_spill_home(index, home); (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
     if ((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id))
       return (uint32_t)entry;
   return 0;
@@ -97,7 +109,7 @@ static inline uint32_t wcx_index_find_quote(const wcx_index_t *index, const wcx_
   uint64_t entry = index->entries[home & index->mask];
   if ((uint32_t)(entry >> 32) == home && wcx_index_is_quote(pool, (uint32_t)entry, session, side, key))
     return (uint32_t)entry;
-  for (uint64_t at = home & index->spill_mask; (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
+  for (uint64_t at = wcx_index_spill_home(index, home); (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
     if ((uint32_t)(entry >> 32) == home && wcx_index_is_quote(pool, (uint32_t)entry, session, side, key))
       return (uint32_t)entry;
   return 0;
