@@ -70,7 +70,7 @@ static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t session
 {
   uint32_t home = wcx_index_home(index, session, cl_ord_id);
   uint64_t entry = index->entries[home & index->mask];
-  if ((uint32_t)(entry >> 32) == home)
+  if (__builtin_expect((uint32_t)(entry >> 32) == home, 1))
     return (uint32_t)entry;
   for (uint64_t at = wcx_index_spill_home(index, home); index->spill[at] != 0; at = (at + 1) & index->spill_mask)
     if ((uint32_t)(index->spill[at] >> 32) == home)
@@ -83,17 +83,31 @@ static inline bool wcx_index_is(const wcx_order_t *order, uint32_t session, uint
   return order->cl_ord_id == cl_ord_id && order->session == session && (order->flags & WCX_ORDER_F_QUOTE) == 0;
 }
 
+/* Where the live order of a session with a ClOrdID was found; slot 0: nowhere. Good until the index changes. */
+typedef struct wcx_index_at
+{
+  uint64_t *entry; /* NULL: in the second table */
+  uint32_t home;
+  uint32_t slot;
+} wcx_index_at_t;
+
+static inline wcx_index_at_t wcx_index_locate(const wcx_index_t *index, const wcx_order_t *orders, uint32_t session, uint64_t cl_ord_id)
+{
+  uint32_t home = wcx_index_home(index, session, cl_ord_id);
+  uint64_t *first = &index->entries[home & index->mask];
+  uint64_t entry = *first;
+  if (__builtin_expect((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id), 1))
+    return (wcx_index_at_t){.entry = first, .home = home, .slot = (uint32_t)entry};
+  for (uint64_t at = wcx_index_spill_home(index, home); (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
+    if ((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id))
+      return (wcx_index_at_t){.home = home, .slot = (uint32_t)entry};
+  return (wcx_index_at_t){.home = home};
+}
+
 /* Slot of the live order of this session with this ClOrdID, or 0. */
 static inline uint32_t wcx_index_find(const wcx_index_t *index, const wcx_order_t *orders, uint32_t session, uint64_t cl_ord_id)
 {
-  uint32_t home = wcx_index_home(index, session, cl_ord_id);
-  uint64_t entry = index->entries[home & index->mask];
-  if (__builtin_expect((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id), 1))
-    return (uint32_t)entry;
-  for (uint64_t at = wcx_index_spill_home(index, home); (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
-    if ((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id))
-      return (uint32_t)entry;
-  return 0;
+  return wcx_index_locate(index, orders, session, cl_ord_id).slot;
 }
 
 /* Slot of the live quote of this session, side and key, or 0. */
@@ -139,6 +153,23 @@ static inline void wcx_index_remove(wcx_index_t *index, uint32_t session, uint64
     *entry = 0;
   else
     wcx_index_spill_remove(index, home, slot);
+}
+
+/* Where the key of a live order stands. */
+static inline wcx_index_at_t wcx_index_of(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id, uint32_t slot)
+{
+  uint32_t home = wcx_index_home(index, session, cl_ord_id);
+  uint64_t *entry = &index->entries[home & index->mask];
+  return (wcx_index_at_t){.entry = *entry == ((uint64_t)home << 32 | slot) ? entry : NULL, .home = home, .slot = slot};
+}
+
+/* Remove what was found. */
+static inline void wcx_index_take(wcx_index_t *index, wcx_index_at_t at)
+{
+  if (__builtin_expect(at.entry != NULL, 1))
+    *at.entry = 0;
+  else
+    wcx_index_spill_remove(index, at.home, at.slot);
 }
 
 /* Abort unless the table holds exactly the resting orders of the pool, each reachable. O(table). */
