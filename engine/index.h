@@ -65,10 +65,9 @@ static inline void wcx_index_prefetch(const wcx_index_t *index, uint32_t session
   __builtin_prefetch(&index->entries[wcx_index_home(index, session, cl_ord_id) & index->mask]);
 }
 
-/* Slot that probably has this key, or 0: told by the entries alone, without touching an order. */
-static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
+/* Slot that probably has a key of this home, or 0: told by the entries alone, without touching an order. */
+static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t home)
 {
-  uint32_t home = wcx_index_home(index, session, cl_ord_id);
   uint64_t entry = index->entries[home & index->mask];
   if (__builtin_expect((uint32_t)(entry >> 32) == home, 1))
     return (uint32_t)entry;
