@@ -136,7 +136,7 @@ void wcx_plain_cancel(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   session->last_cl_ord_id = cl_ord_id;
   wcx_order_t *order = &engine->pool.orders[found.slot];
   wcx_instrument_t *instrument = &engine->instruments[order->instrument];
-  uint8_t *md = wcx_say_canceled(engine, session, at, order, request->security_id, cl_ord_id);
+  uint8_t *md = wcx_say_canceled(engine, session, at, order, request->security_id, cl_ord_id, engine->receive_ns, WCX_CANCEL_REASON_USER_REQUESTED);
   wcx_say_deleted(engine, md, request->security_id, order->order_id, order->side);
   wcx_index_take(&engine->index, found);
   wcx_plain_remove(engine, session, instrument, order, found.slot);

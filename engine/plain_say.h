@@ -123,9 +123,10 @@ WCX_HOT uint8_t *wcx_say_added(wcx_engine_t *engine, uint8_t *at, const wcx_plai
 }
 static_assert(offsetof(wcx_add_order_t, side) == 36, "AddOrder: words of small fields");
 
-/* ER_Cancel that an order's own session asked for. */
+/* ER_Cancel to an order's own session. An unsolicited one has null for request_cl_ord_id and receive_ns. */
 #define ER_CANCEL(field) offsetof(wcx_execution_report_cancel_t, field)
-WCX_HOT uint8_t *wcx_say_canceled(wcx_engine_t *engine, wcx_session_t *session, uint8_t *at, const wcx_order_t *order, uint32_t security_id, uint64_t request_cl_ord_id)
+WCX_HOT uint8_t *wcx_say_canceled(wcx_engine_t *engine, wcx_session_t *session, uint8_t *at, const wcx_order_t *order, uint32_t security_id, uint64_t request_cl_ord_id,
+                                  uint64_t receive_ns, uint8_t reason)
 {
   uint8_t *er = wcx_plain_open(at, engine->seq, WCX_STREAM_SESSION, session->session_id, session->next_server_seq++, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL,
                                sizeof(wcx_execution_report_cancel_t));
@@ -134,12 +135,11 @@ WCX_HOT uint8_t *wcx_say_canceled(wcx_engine_t *engine, wcx_session_t *session, 
   wcx_plain_put(er, ER_CANCEL(order_id), order->order_id);
   wcx_plain_put(er, ER_CANCEL(cl_ord_id), order->cl_ord_id);
   wcx_plain_put(er, ER_CANCEL(security_id), security_id | (uint64_t)order->account << 32);
-  wcx_plain_put(er, ER_CANCEL(session_id),
-                session->session_id | (uint64_t)order->side << 32 | (uint64_t)WCX_ORD_STATUS_CANCELED << 40 | (uint64_t)WCX_CANCEL_REASON_USER_REQUESTED << 48);
+  wcx_plain_put(er, ER_CANCEL(session_id), session->session_id | (uint64_t)order->side << 32 | (uint64_t)WCX_ORD_STATUS_CANCELED << 40 | (uint64_t)reason << 48);
   wcx_plain_put(er, ER_CANCEL(request_cl_ord_id), request_cl_ord_id);
   wcx_plain_put(er, ER_CANCEL(canceled_qty), (uint64_t)order->leaves);
   wcx_plain_put(er, ER_CANCEL(cum_qty), (uint64_t)(order->order_qty - order->leaves));
-  wcx_plain_put(er, ER_CANCEL(receive_time), engine->receive_ns);
+  wcx_plain_put(er, ER_CANCEL(receive_time), receive_ns);
   return at + WCX_ENTRY_SZ(wcx_execution_report_cancel_t);
 }
 static_assert(ER_CANCEL(account) == 36 && ER_CANCEL(side) == 44 && ER_CANCEL(cancel_reason) == 46, "ER_Cancel: words of small fields");
