@@ -164,7 +164,7 @@ static enum packet_result lose(wcx_links_t *links, wcx_link_t *link, enum wcx_se
       return PACKET_WAIT;
     wcx_stat_add(&links->stats->tcp_lost, reason == WCX_SESSION_CLOSE_REASON_LINK_LOST);
   }
-  return end_link(links, link, true);
+  return end_link(links, link, reason == WCX_SESSION_CLOSE_REASON_LINK_LOST); /* who has logged out is closed in order */
 }
 
 /* The session string of a login, and the number it would go on with. False: that session may not read such a stream. */
@@ -262,6 +262,8 @@ static enum packet_result request(wcx_links_t *links, wcx_link_t *link, const wc
                            .body = packet->payload + sizeof(wcx_message_header_t),
                            .avail = (uint16_t)(packet->payload_sz - sizeof(wcx_message_header_t))};
   memcpy(&request.header, packet->payload, sizeof(request.header));
+  if (link->service == WCX_SERVICE_PURGE && request.header.template_id == WCX_TEMPLATE_TERMINATE)
+    return end_link(links, link, false); /* it binds nothing: there is nothing to say */
   switch (wcx_sequencer_request(links->sequencer, &request, mono_ns))
   {
   case WCX_REQUEST_WAIT:

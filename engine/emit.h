@@ -80,6 +80,19 @@ static inline void *wcx_note_feed(wcx_engine_t *engine, uint16_t template_id, ui
   return at + 40;
 }
 
+/* One note for many: the ER_Cancels of `cnt` orders lie in the log from position `from` on, `each` (1..255) an order; the feed is told that they are gone. */
+static inline void wcx_note_canceled(wcx_engine_t *engine, uint64_t from, uint64_t cnt, uint32_t each)
+{
+  const uint32_t sz = sizeof(wcx_out_entry_t);
+  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
+  wcx_emit_word(at, (uint64_t)WCX_NOTE_F << 56 | (uint64_t)WCX_STREAM_SKIP << 48 | sz); /* len 0 tells it from the others */
+  wcx_emit_word(at + 8, each);
+  wcx_emit_word(at + 16, from);
+  wcx_emit_word(at + 24, cnt);
+  if (engine->note_cnt++ == 0)
+    engine->notes_from = engine->out->write_pos - sz;
+}
+
 void wcx_notes_flush(wcx_engine_t *engine);
 
 #endif

@@ -78,6 +78,7 @@ static void lay_out(wcx_engine_t *engine, arena_t *arena, const wcx_engine_limit
   engine->sessions = take(arena, limits->sessions_max, sizeof(wcx_session_t));
   engine->accounts = take(arena, limits->accounts_max, sizeof(wcx_account_t));
   engine->entitlements = take(arena, limits->sessions_max, sizeof(wcx_entitlement_t));
+  engine->account_plain = take_derived(arena, limits->accounts_max, sizeof(uint8_t));
   lay_out_map(&engine->instrument_map, arena, limits->instruments_max);
   lay_out_map(&engine->session_map, arena, limits->sessions_max);
   lay_out_map(&engine->account_map, arena, limits->accounts_max);
@@ -305,30 +306,22 @@ static inline void digest_output(wcx_engine_t *engine, const wcx_outlog_t *out, 
     wcx_out_digest_input(&engine->output_digest, out, from, out->write_pos);
 }
 
-/* The short way (plain.h), for requests that may take it. */
-static inline bool apply_plain(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
+void wcx_engine_apply_long(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
 {
-  uint32_t idx = wcx_idmap_find(&engine->session_map, hdr->session_id);
-  if (__builtin_expect(idx == WCX_IDX_NONE || hdr->client_seq == 0, 0))
-    return false;
-  wcx_session_t *session = &engine->sessions[idx];
-  if (wcx_restricted(engine, session))
-    return false;
-  bool done = false;
-  if (hdr->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE && hdr->body_sz >= sizeof(wcx_new_order_single_t))
-    done = wcx_plain_new(engine, session, body);
-  else if (hdr->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST && hdr->body_sz >= sizeof(wcx_order_cancel_request_t))
-    done = wcx_plain_cancel(engine, session, body);
-  else if (hdr->template_id == WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST && hdr->body_sz >= sizeof(wcx_order_cancel_replace_request_t))
-    done = wcx_plain_replace(engine, session, body);
-  if (!done)
-    return false;
-  if ((hdr->flags & WCX_RECORD_F_TCP) == 0)
-    session->next_client_seq = hdr->client_seq + 1;
-  wcx_session_touch(engine, session);
-  return true;
+  const wcx_outlog_t *out = engine->out;
+  uint64_t from = out->write_pos;
+  engine->trigger_cnt = 0;
+  engine->refresh_cnt = 0;
+  if (hdr->stamp_ns >= next_deadline(engine))
+    catch_up(engine);
+  dispatch(engine, hdr, body);
+  finish(engine);
+  digest_output(engine, out, from);
+  if (engine->dirty_cnt >= WCX_DIRTY_MAX)
+    wcx_state_settle(engine);
 }
 
+/* Each way is the last thing done here: nothing is kept over a call. */
 void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_outlog_t *out)
 {
   check_record(engine, hdr);
@@ -337,17 +330,14 @@ void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   engine->receive_ns = hdr->receive_ns;
   engine->client_seq = hdr->client_seq;
   engine->out = out;
-  uint64_t from = out->write_pos;
-  if (__builtin_expect(hdr->stamp_ns >= next_deadline(engine) || engine->limits.long_way_only, 0) || !apply_plain(engine, hdr, body))
-  {
-    engine->trigger_cnt = 0;
-    engine->refresh_cnt = 0;
-    if (hdr->stamp_ns >= next_deadline(engine))
-      catch_up(engine);
-    dispatch(engine, hdr, body);
-    finish(engine);
-    digest_output(engine, out, from);
-  }
-  if (engine->dirty_cnt >= WCX_DIRTY_MAX)
-    wcx_state_settle(engine);
+  if (__builtin_expect(hdr->stamp_ns >= next_deadline(engine) || engine->limits.long_way_only, 0))
+    wcx_engine_apply_long(engine, hdr, body);
+  else if (hdr->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE && hdr->body_sz >= sizeof(wcx_new_order_single_t))
+    wcx_plain_new(engine, hdr, body);
+  else if (hdr->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST && hdr->body_sz >= sizeof(wcx_order_cancel_request_t))
+    wcx_plain_cancel(engine, hdr, body);
+  else if (hdr->template_id == WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST && hdr->body_sz >= sizeof(wcx_order_cancel_replace_request_t))
+    wcx_plain_replace(engine, hdr, body);
+  else
+    wcx_engine_apply_long(engine, hdr, body);
 }

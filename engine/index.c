@@ -4,7 +4,7 @@
 
 void wcx_index_spill_add(wcx_index_t *index, uint32_t home, uint32_t slot)
 {
-  uint64_t at = home & index->spill_mask;
+  uint64_t at = wcx_index_spill_home(index, home);
   while (index->spill[at] != 0)
     at = (at + 1) & index->spill_mask;
   index->spill[at] = (uint64_t)home << 32 | slot;
@@ -14,14 +14,14 @@ void wcx_index_spill_add(wcx_index_t *index, uint32_t home, uint32_t slot)
 void wcx_index_spill_remove(wcx_index_t *index, uint32_t home, uint32_t slot)
 {
   uint64_t wanted = (uint64_t)home << 32 | slot;
-  uint64_t hole = home & index->spill_mask;
+  uint64_t hole = wcx_index_spill_home(index, home);
   while (index->spill[hole] != wanted)
     hole = (hole + 1) & index->spill_mask;
   for (uint64_t at = (hole + 1) & index->spill_mask; index->spill[at] != 0; at = (at + 1) & index->spill_mask)
   {
     uint64_t entry = index->spill[at];
     /* it may fill the hole when its home does not lie behind the hole */
-    if (((at - (entry >> 32)) & index->spill_mask) >= ((at - hole) & index->spill_mask))
+    if (((at - wcx_index_spill_home(index, (uint32_t)(entry >> 32))) & index->spill_mask) >= ((at - hole) & index->spill_mask))
     {
       index->spill[hole] = entry;
       hole = at;

@@ -1,9 +1,11 @@
 /* The ClOrdID index: (session, ClOrdID) of every live order to its slot.
 
-   A table of 8-byte entries in which a key stands at its home or not at all, and beside it an open-addressing one for the keys whose home was taken. A key's
-   home is line(keyed hash of session and id >> 3) * 8 + (id & 7): ids that follow each other share a cache line, and nobody without the process's secret can aim
-   at one line. Nine of ten keys stand at home, so what nearly every request does is one comparison, without a loop whose length depends on chance.
-   An entry keeps the low 32 bits of its home, so that deletion from the second table can shift entries back (no tombstones) without touching the orders.
+   A table of 8-byte entries in which a key stands at its home or not at all, and beside it an open-addressing one for the keys whose home was taken. A session's
+   ids rise, so the 512 ids of a block stand one behind the other in one page of the table: entering orders walks along it, and the table may be large without every
+   request paying a miss for it. Which page, and where in it the block begins, is a keyed hash of session and block: nobody without the process's secret can aim
+   at a page or at a line. Nine of ten keys stand at home, so what nearly every request does is one comparison, without a loop whose length depends on chance.
+   An entry keeps the low 32 bits of its home, so that deletion from the second table can shift entries back (no tombstones) without touching the orders. The second
+   table scatters the homes: blocks that fell on the same page would make runs in it.
 
    Owner:      the engine's thread.
    Memory:     uint64_t[wcx_index_cap(max)] and uint64_t[wcx_index_spill_cap(max)], zeroed, 64-aligned; the second is at most half full, so every probe ends.
@@ -42,10 +44,20 @@ static inline uint64_t wcx_index_cap(uint32_t max)
   return wcx_index_spill_cap(max) * 2;
 }
 
+#define WCX_INDEX_BLOCK_LG 9
+#define WCX_INDEX_BLOCK (1u << WCX_INDEX_BLOCK_LG) /* ids, and entries of a page */
+
 static inline uint32_t wcx_index_home(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
 {
-  uint64_t hash = wcx_digest_fold((cl_ord_id >> 3) ^ index->hash_key, (index->hash_key << 32 | index->hash_key >> 32) ^ (session * WCX_DIGEST_K0 | 1));
-  return (uint32_t)hash << 3 | (uint32_t)(cl_ord_id & 7);
+  uint64_t hash = wcx_digest_fold((cl_ord_id >> WCX_INDEX_BLOCK_LG) ^ index->hash_key, (index->hash_key << 32 | index->hash_key >> 32) ^ (session * WCX_DIGEST_K0 | 1));
+  uint32_t first = (uint32_t)(hash >> 56) << 3; /* a line of the page */
+  return (uint32_t)hash << WCX_INDEX_BLOCK_LG | (((uint32_t)cl_ord_id + first) & (WCX_INDEX_BLOCK - 1));
+}
+
+/* Where a home stands in the second table. */
+static inline uint64_t wcx_index_spill_home(const wcx_index_t *index, uint32_t home)
+{
+  return (home * WCX_DIGEST_K1 >> 32) & index->spill_mask;
 }
 
 static inline void wcx_index_prefetch(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
@@ -53,14 +65,13 @@ static inline void wcx_index_prefetch(const wcx_index_t *index, uint32_t session
   __builtin_prefetch(&index->entries[wcx_index_home(index, session, cl_ord_id) & index->mask]);
 }
 
-/* Slot that probably has this key, or 0: told by the entries alone, without touching an order. */
-static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
+/* Slot that probably has a key of this home, or 0: told by the entries alone, without touching an order. */
+static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t home)
 {
-  uint32_t home = wcx_index_home(index, session, cl_ord_id);
   uint64_t entry = index->entries[home & index->mask];
-  if ((uint32_t)(entry >> 32) == home)
+  if (__builtin_expect((uint32_t)(entry >> 32) == home, 1))
     return (uint32_t)entry;
-  for (uint64_t at = home & index->spill_mask; index->spill[at] != 0; at = (at + 1) & index->spill_mask)
+  for (uint64_t at = wcx_index_spill_home(index, home); index->spill[at] != 0; at = (at + 1) & index->spill_mask)
     if ((uint32_t)(index->spill[at] >> 32) == home)
       return (uint32_t)index->spill[at];
   return 0;
@@ -71,17 +82,31 @@ static inline bool wcx_index_is(const wcx_order_t *order, uint32_t session, uint
   return order->cl_ord_id == cl_ord_id && order->session == session && (order->flags & WCX_ORDER_F_QUOTE) == 0;
 }
 
+/* Where the live order of a session with a ClOrdID was found; slot 0: nowhere. Good until the index changes. */
+typedef struct wcx_index_at
+{
+  uint64_t *entry; /* NULL: in the second table */
+  uint32_t home;
+  uint32_t slot;
+} wcx_index_at_t;
+
+static inline wcx_index_at_t wcx_index_locate(const wcx_index_t *index, const wcx_order_t *orders, uint32_t session, uint64_t cl_ord_id)
+{
+  uint32_t home = wcx_index_home(index, session, cl_ord_id);
+  uint64_t *first = &index->entries[home & index->mask];
+  uint64_t entry = *first;
+  if (__builtin_expect((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id), 1))
+    return (wcx_index_at_t){.entry = first, .home = home, .slot = (uint32_t)entry};
+  for (uint64_t at = wcx_index_spill_home(index, home); (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
+    if ((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id))
+      return (wcx_index_at_t){.home = home, .slot = (uint32_t)entry};
+  return (wcx_index_at_t){.home = home};
+}
+
 /* Slot of the live order of this session with this ClOrdID, or 0. */
 static inline uint32_t wcx_index_find(const wcx_index_t *index, const wcx_order_t *orders, uint32_t session, uint64_t cl_ord_id)
 {
-  uint32_t home = wcx_index_home(index, session, cl_ord_id);
-  uint64_t entry = index->entries[home & index->mask];
-  if (__builtin_expect((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id), 1))
-    return (uint32_t)entry;
-  for (uint64_t at = home & index->spill_mask; (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
-    if ((uint32_t)(entry >> 32) == home && wcx_index_is(&orders[(uint32_t)entry], session, cl_ord_id))
-      return (uint32_t)entry;
-  return 0;
+  return wcx_index_locate(index, orders, session, cl_ord_id).slot;
 }
 
 /* Slot of the live quote of this session, side and key, or 0. */
@@ -97,7 +122,7 @@ static inline uint32_t wcx_index_find_quote(const wcx_index_t *index, const wcx_
   uint64_t entry = index->entries[home & index->mask];
   if ((uint32_t)(entry >> 32) == home && wcx_index_is_quote(pool, (uint32_t)entry, session, side, key))
     return (uint32_t)entry;
-  for (uint64_t at = home & index->spill_mask; (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
+  for (uint64_t at = wcx_index_spill_home(index, home); (entry = index->spill[at]) != 0; at = (at + 1) & index->spill_mask)
     if ((uint32_t)(entry >> 32) == home && wcx_index_is_quote(pool, (uint32_t)entry, session, side, key))
       return (uint32_t)entry;
   return 0;
@@ -127,6 +152,23 @@ static inline void wcx_index_remove(wcx_index_t *index, uint32_t session, uint64
     *entry = 0;
   else
     wcx_index_spill_remove(index, home, slot);
+}
+
+/* Where the key of a live order stands. */
+static inline wcx_index_at_t wcx_index_of(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id, uint32_t slot)
+{
+  uint32_t home = wcx_index_home(index, session, cl_ord_id);
+  uint64_t *entry = &index->entries[home & index->mask];
+  return (wcx_index_at_t){.entry = *entry == ((uint64_t)home << 32 | slot) ? entry : NULL, .home = home, .slot = slot};
+}
+
+/* Remove what was found. */
+static inline void wcx_index_take(wcx_index_t *index, wcx_index_at_t at)
+{
+  if (__builtin_expect(at.entry != NULL, 1))
+    *at.entry = 0;
+  else
+    wcx_index_spill_remove(index, at.home, at.slot);
 }
 
 /* Abort unless the table holds exactly the resting orders of the pool, each reachable. O(table). */

@@ -77,33 +77,26 @@ typedef struct wcx_ladder
 } wcx_ladder_t;
 static_assert(sizeof(wcx_ladder_t) == 16, "an idle side costs 16 bytes");
 
-/* Level with this key, or 0. */
-static inline uint32_t wcx_ladder_find(const wcx_ladders_t *pools, const wcx_ladder_t *ladder, uint64_t key)
-{
-  uint32_t at = ladder->root;
-  while (at != 0 && (at & WCX_LADDER_LEVEL) == 0)
-  {
-    const wcx_ladder_node_t *node = &pools->nodes[at];
-    uint64_t rest = key >> node->shift;
-    if (rest >> 6 != node->prefix || (node->bitmap >> (rest & 63) & 1) == 0)
-      return 0;
-    at = node->child[rest & 63];
-  }
-  at &= ~WCX_LADDER_LEVEL;
-  return at != 0 && pools->levels[at].key == key ? at : 0;
-}
-
-/* Level that probably has this key, or 0: told by the nodes alone, without touching a level. */
+/* Level that probably has this key, or 0: told by the nodes' digits alone, without looking at prefixes or touching a level. */
 static inline uint32_t wcx_ladder_peek(const wcx_ladders_t *pools, const wcx_ladder_t *ladder, uint64_t key)
 {
   uint32_t at = ladder->root;
-  while (at != 0 && (at & WCX_LADDER_LEVEL) == 0)
+  while ((int32_t)at > 0) /* a node: neither 0 nor WCX_LADDER_LEVEL */
   {
     const wcx_ladder_node_t *node = &pools->nodes[at];
     uint64_t digit = key >> node->shift & 63;
-    at = (node->bitmap >> digit & 1) != 0 ? node->child[digit] : 0;
+    if ((node->bitmap >> digit & 1) == 0)
+      return 0;
+    at = node->child[digit];
   }
   return at & ~WCX_LADDER_LEVEL;
+}
+
+/* Level with this key, or 0. A key that is there is where its digits lead; what a wrong way leads to has another key. */
+static inline uint32_t wcx_ladder_find(const wcx_ladders_t *pools, const wcx_ladder_t *ladder, uint64_t key)
+{
+  uint32_t at = wcx_ladder_peek(pools, ladder, key);
+  return at != 0 && pools->levels[at].key == key ? at : 0;
 }
 
 /* Make an empty level for a key that is not there. levels_live < max. */

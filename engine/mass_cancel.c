@@ -1,6 +1,6 @@
 /* Mass cancel, and the locks that keep an account or a session from new orders: asked for by clients (104, 105) or by operations (411). */
-#include "engine/emit.h"
 #include "engine/mmp.h"
+#include "engine/plain_book.h"
 #include "engine/report.h"
 
 #define ANY UINT32_MAX /* of a filter: every session, account, instrument */
@@ -76,27 +76,99 @@ static inline void step_ahead(const wcx_engine_t *engine, ahead_t *ahead)
   }
 }
 
-/* Session by session in order of definition, each in order of acceptance. Returns how many went. */
-static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, uint8_t reason, uint64_t request_cl_ord_id, wcx_session_t *requester)
+/* Why orders go, and what is said of it. */
+typedef struct cause
+{
+  wcx_session_t *requester; /* NULL: nobody's request */
+  uint64_t request_cl_ord_id;
+  uint64_t receive_ns;
+  uint8_t reason;
+} cause_t;
+
+/* ER_Cancels of plain orders, one behind the other: the feed is told of all of them by one note. */
+typedef struct run
+{
+  uint64_t from; /* position of the first */
+  uint64_t cnt;  /* orders */
+  uint32_t each; /* ER_Cancels an order: to its session, and to another one that asked */
+} run_t;
+
+static void end_run(wcx_engine_t *engine, run_t *run)
+{
+  if (run->cnt != 0)
+    wcx_note_canceled(engine, run->from, run->cnt, run->each);
+  run->cnt = 0;
+}
+
+static bool is_plain(const wcx_engine_t *engine, const wcx_order_t *order)
+{
+  return (order->flags & ~WCX_ORDER_F_COD) == 0 && (engine->instruments[order->instrument].flags & WCX_INSTRUMENT_F_PLAIN) != 0;
+}
+
+/* What was just said at `from` is said to another session, under its own number. */
+static inline void repeat(wcx_engine_t *engine, wcx_session_t *to, const uint8_t *from)
+{
+  const uint32_t sz = WCX_ENTRY_SZ(wcx_execution_report_cancel_t);
+  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
+  memcpy(at, from, sz);
+  wcx_plain_put(at, offsetof(wcx_out_entry_t, stream_id), to->session_id);
+  wcx_plain_put(at, offsetof(wcx_out_entry_t, number), to->next_server_seq++);
+}
+
+static inline void cancel_plain(wcx_engine_t *engine, wcx_session_t *session, uint32_t slot, const cause_t *cause, run_t *run)
+{
+  wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_instrument_t *instrument = &engine->instruments[order->instrument];
+  wcx_session_t *also = cause->requester != session ? cause->requester : NULL;
+  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, WCX_ENTRY_SZ(wcx_execution_report_cancel_t));
+  if (run->cnt++ == 0)
+    *run = (run_t){.from = engine->out->write_pos - WCX_ENTRY_SZ(wcx_execution_report_cancel_t), .cnt = 1, .each = also != NULL ? 2 : 1};
+  wcx_say_canceled(engine, session, at, order, instrument->security_id, cause->request_cl_ord_id, cause->receive_ns, cause->reason);
+  if (also != NULL)
+    repeat(engine, also, at);
+  wcx_index_remove(&engine->index, order->session, order->cl_ord_id, slot);
+  wcx_plain_remove(engine, session, instrument, order, slot);
+}
+
+/* A session's orders in order of acceptance. Returns how many went. */
+static uint32_t cancel_of_session(wcx_engine_t *engine, wcx_session_t *session, const filter_t *filter, const cause_t *cause)
+{
+  run_t run = {0};
+  uint32_t cnt = 0;
+  uint32_t next;
+  ahead_t ahead = start_ahead(&engine->pool, session->order_head);
+  for (uint32_t slot = session->order_head; slot != 0; slot = next)
+  {
+    const wcx_order_t *order = &engine->pool.orders[slot];
+    next = engine->pool.links[slot].next;
+    step_ahead(engine, &ahead);
+    if ((filter->account != ANY && filter->account != order->account) || (filter->instrument != ANY && filter->instrument != order->instrument) ||
+        (filter->side != 0 && filter->side != order->side) || (filter->mmp_group != 0 && filter->mmp_group != group_of(engine, slot)))
+      continue;
+    if (is_plain(engine, order))
+      cancel_plain(engine, session, slot, cause, &run);
+    else
+    {
+      end_run(engine, &run);
+      wcx_cancel(engine, slot, cause->reason, cause->request_cl_ord_id, cause->requester);
+    }
+    cnt++;
+  }
+  end_run(engine, &run);
+  if (cnt != 0)
+    wcx_session_touch(engine, session);
+  return cnt;
+}
+
+/* Session by session in order of definition. Returns how many went. */
+static uint32_t cancel_matching(wcx_engine_t *engine, const filter_t *filter, const cause_t *cause)
 {
   uint32_t cnt = 0;
   for (uint32_t i = 0; i < engine->session_cnt; i++)
   {
     if ((filter->session != ANY && filter->session != i) || (filter->account != ANY && !wcx_session_entitled(&engine->sessions[i], filter->account)))
       continue;
-    uint32_t next;
-    ahead_t ahead = start_ahead(&engine->pool, engine->sessions[i].order_head);
-    for (uint32_t slot = engine->sessions[i].order_head; slot != 0; slot = next)
-    {
-      const wcx_order_t *order = &engine->pool.orders[slot];
-      next = engine->pool.links[slot].next;
-      step_ahead(engine, &ahead);
-      if ((filter->account != ANY && filter->account != order->account) || (filter->instrument != ANY && filter->instrument != order->instrument) ||
-          (filter->side != 0 && filter->side != order->side) || (filter->mmp_group != 0 && filter->mmp_group != group_of(engine, slot)))
-        continue;
-      wcx_cancel(engine, slot, reason, request_cl_ord_id, requester);
-      cnt++;
-    }
+    cnt += cancel_of_session(engine, &engine->sessions[i], filter, cause);
   }
   return cnt;
 }
@@ -179,7 +251,8 @@ void wcx_mass_cancel(wcx_engine_t *engine, wcx_session_t *session, const wcx_ord
   if (wcx_session_take_cl_ord_id(session, request->cl_ord_id))
     reason = judge(engine, session, request, &filter);
   bool accepted = reason == WCX_MASS_CANCEL_REJECT_REASON_NONE;
-  uint32_t cnt = accepted ? cancel_matching(engine, &filter, WCX_CANCEL_REASON_MASS_CANCEL, request->cl_ord_id, session) : 0;
+  const cause_t cause = {.requester = session, .request_cl_ord_id = request->cl_ord_id, .receive_ns = engine->receive_ns, .reason = WCX_CANCEL_REASON_MASS_CANCEL};
+  uint32_t cnt = accepted ? cancel_matching(engine, &filter, &cause) : 0;
   if (accepted && request->lock_trading == 1)
     lock(engine, session, request, &filter);
 
@@ -242,7 +315,8 @@ void wcx_kill_switch(wcx_engine_t *engine, const wcx_kill_switch_t *kill)
   if (kill->locked == 1)
   {
     filter_t filter = {.session = ANY, .account = kill->account, .instrument = ANY};
-    cancel_matching(engine, &filter, WCX_CANCEL_REASON_KILL_SWITCH, WCX_U64_NULL, NULL);
+    const cause_t cause = {.request_cl_ord_id = WCX_U64_NULL, .receive_ns = WCX_U64_NULL, .reason = WCX_CANCEL_REASON_KILL_SWITCH};
+    cancel_matching(engine, &filter, &cause);
   }
   lock_account(engine, kill->account, kill->locked == 1 ? WCX_LOCKED_BY_OPERATIONS : 0);
   for (uint32_t i = 0; i < engine->session_cnt; i++)

@@ -33,39 +33,41 @@ static inline void wcx_out_digest_absorb(wcx_out_digest_t *digest, const uint8_t
 {
   digest->block_cnt += sz / 16;
   const uint8_t *end = at + sz;
-  if (__builtin_expect((phase & 3) == 0, 1))
+  for (; __builtin_expect((phase & 3) != 0, 0) && at != end; at += 16, phase++)
+    digest->lane[phase & 3] = _mm_aesenc_si128(digest->lane[phase & 3], wcx_out_digest_load(at));
+  __m128i a = digest->lane[0];
+  __m128i b = digest->lane[1];
+  __m128i c = digest->lane[2];
+  __m128i d = digest->lane[3];
+  for (; end - at >= 64; at += 64)
   {
-    __m128i a = digest->lane[0];
-    __m128i b = digest->lane[1];
-    __m128i c = digest->lane[2];
-    __m128i d = digest->lane[3];
-    for (; end - at >= 64; at += 64)
-    {
-      a = _mm_aesenc_si128(a, wcx_out_digest_load(at));
-      b = _mm_aesenc_si128(b, wcx_out_digest_load(at + 16));
-      c = _mm_aesenc_si128(c, wcx_out_digest_load(at + 32));
-      d = _mm_aesenc_si128(d, wcx_out_digest_load(at + 48));
-    }
-    digest->lane[0] = a;
-    digest->lane[1] = b;
-    digest->lane[2] = c;
-    digest->lane[3] = d;
-    phase = 0;
+    a = _mm_aesenc_si128(a, wcx_out_digest_load(at));
+    b = _mm_aesenc_si128(b, wcx_out_digest_load(at + 16));
+    c = _mm_aesenc_si128(c, wcx_out_digest_load(at + 32));
+    d = _mm_aesenc_si128(d, wcx_out_digest_load(at + 48));
   }
-  for (; at != end; at += 16, phase++)
+  digest->lane[0] = a;
+  digest->lane[1] = b;
+  digest->lane[2] = c;
+  digest->lane[3] = d;
+  for (phase = 0; at != end; at += 16, phase++)
     digest->lane[phase & 3] = _mm_aesenc_si128(digest->lane[phase & 3], wcx_out_digest_load(at));
 }
 
-/* Every entry of log[from, to) but SKIPs: what one input said. */
+/* Every entry of log[from, to) but SKIPs: what one input said. What lies in a row is taken in at once. */
 static inline void wcx_out_digest_input(wcx_out_digest_t *digest, const wcx_outlog_t *log, uint64_t from, uint64_t to)
 {
   uint32_t phase = 0;
   while ((from = wcx_outlog_settle(log, from, to)) < to)
   {
-    const wcx_out_entry_t *entry = wcx_outlog_at(log, from);
-    wcx_out_digest_absorb(digest, (const uint8_t *)entry, entry->entry_sz, phase);
-    phase += entry->entry_sz / 16;
-    from += entry->entry_sz;
+    const uint8_t *at = (const uint8_t *)wcx_outlog_at(log, from);
+    uint64_t end = from;
+    do
+      end += wcx_outlog_at(log, end)->entry_sz;
+    while (end < to && (end & (log->cap - 1)) != 0 && wcx_outlog_at(log, end)->stream != WCX_STREAM_SKIP);
+    wcx_out_digest_absorb(digest, at, end - from, phase);
+    phase += (uint32_t)((end - from) / 16);
+    from = end;
   }
 }
 

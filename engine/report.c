@@ -1,7 +1,7 @@
 #include "engine/report.h"
 
 #include "engine/book.h"
-#include "engine/emit.h"
+#include "engine/plain_say.h"
 #include "engine/risk.h"
 
 void wcx_report_business_reject(wcx_engine_t *engine, wcx_session_t *session, uint64_t cl_ord_id, uint16_t template_id, uint8_t reason)
@@ -116,6 +116,27 @@ void wcx_cancel_silent(wcx_engine_t *engine, uint32_t slot)
   cancel(engine, slot, 0, WCX_U64_NULL, NULL, false);
 }
 
+/* DeleteOrder for each order whose ER_Cancels, `each` an order, lie in a row. */
+static void say_canceled_gone(wcx_engine_t *engine, uint64_t pos, uint64_t cnt, uint32_t each)
+{
+  for (; cnt != 0; cnt--)
+  {
+    pos = wcx_outlog_settle(engine->out, pos, engine->out->write_pos);
+    const wcx_out_entry_t *entry = wcx_outlog_at(engine->out, pos);
+    const uint8_t *er = (const uint8_t *)(entry + 1) + sizeof(wcx_message_header_t);
+    uint64_t security_account = wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, security_id));
+    uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, WCX_ENTRY_SZ(wcx_delete_order_t));
+    wcx_say_deleted(engine, at, (uint32_t)security_account, wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, order_id)),
+                    er[offsetof(wcx_execution_report_cancel_t, side)]);
+    pos += entry->entry_sz;
+    for (uint32_t i = 1; i < each; i++)
+    {
+      pos = wcx_outlog_settle(engine->out, pos, engine->out->write_pos);
+      pos += wcx_outlog_at(engine->out, pos)->entry_sz;
+    }
+  }
+}
+
 void wcx_notes_flush(wcx_engine_t *engine)
 {
   uint64_t pos = engine->notes_from;
@@ -127,9 +148,14 @@ void wcx_notes_flush(wcx_engine_t *engine)
     pos += note->entry_sz;
     if (note->stream != WCX_STREAM_SKIP || note->flags != WCX_NOTE_F)
       continue;
+    left--;
+    if (note->len == 0)
+    {
+      say_canceled_gone(engine, note->number, note->input_seq, note->stream_id);
+      continue;
+    }
     uint16_t block_length = (uint16_t)note->stream_id;
     void *block = wcx_emit_feed(engine, (uint16_t)(note->stream_id >> 16), block_length);
     memcpy(block, (const uint8_t *)note + 40, block_length);
-    left--;
   }
 }

@@ -72,6 +72,7 @@ const wcx_snapshot_field_t wcx_snapshot_fields[] = {
     DERIVED(sessions),
     DERIVED(accounts),
     DERIVED(entitlements),
+    DERIVED(account_plain),
     DERIVED(instrument_map),
     DERIVED(session_map),
     DERIVED(account_map),
@@ -222,7 +223,10 @@ void wcx_snapshot_rebuild_maps(wcx_engine_t *engine)
   for (uint32_t i = 0; i < engine->session_cnt; i++)
     wcx_idmap_add(&engine->session_map, engine->sessions[i].session_id, i);
   for (uint32_t i = 0; i < engine->account_cnt; i++)
+  {
     wcx_idmap_add(&engine->account_map, engine->accounts[i].definition.account, i);
+    engine->account_plain[i] = wcx_state_account_is_plain(&engine->accounts[i]);
+  }
   wcx_balance_rebuild_slots(engine);
   wcx_mmp_rebuild_map(engine);
 }

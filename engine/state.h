@@ -60,7 +60,7 @@ typedef struct wcx_instrument
   uint32_t special_cnt; /* live hidden orders and icebergs */
   uint32_t base_asset;  /* index */
   uint32_t quote_asset;
-  uint32_t plain_px_max; /* prices from 1 to here and quantities from 1 to there break no rule of the instrument but increment and lot; 0: look */
+  uint32_t plain_px_max; /* prices from 1 to here and quantities from 1 to there break no rule of the instrument; 0: look */
   uint32_t plain_qty_max;
   int8_t notional_scale; /* an amount is price x qty x 10^this */
   int8_t base_scale;     /* a base amount is qty x 10^this */
@@ -80,10 +80,10 @@ static_assert(sizeof(wcx_instrument_t) <= 464, "an idle instrument: with its tim
 typedef struct wcx_account
 {
   wcx_account_definition_t definition;
-  uint8_t used;             /* has had an order: Credit is final */
-  uint8_t lock;             /* enum wcx_locked_by; 0: open */
-  uint8_t risk;             /* WCX_ACCOUNT_R_*: 0 is the way of an account without balances and limits */
-  uint8_t plain;            /* may send any order, with nothing to look up for it: derived, not hashed */
+  uint8_t used; /* has had an order: Credit is final */
+  uint8_t lock; /* enum wcx_locked_by; 0: open */
+  uint8_t risk; /* WCX_ACCOUNT_R_*: 0 is the way of an account without balances and limits */
+  uint8_t pad;
   uint32_t open_orders;     /* kept for limited accounts only */
   uint32_t max_open_orders; /* UINT32_MAX: no limit */
   uint32_t pad2;
@@ -175,6 +175,7 @@ struct wcx_engine
   wcx_session_t *sessions;
   wcx_account_t *accounts;
   wcx_entitlement_t *entitlements; /* by session index */
+  uint8_t *account_plain; /* by account: may send any order, with nothing to look up for it; dense, so that it needs no line of the account */
   wcx_idmap_t instrument_map;
   wcx_idmap_t session_map;
   wcx_idmap_t account_map;
@@ -218,6 +219,9 @@ typedef struct wcx_table
 #define WCX_TABLES_MAX 64u
 uint32_t wcx_engine_tables(const wcx_engine_limits_t *limits, wcx_table_t tables[WCX_TABLES_MAX]);
 
+/* engine.c: a record that the short way does not take, everything of it noted in the engine. */
+void wcx_engine_apply_long(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body);
+
 /* state_digest.c */
 wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx);
 wcx_digest_t wcx_instrument_hash(const wcx_instrument_t *instrument, uint32_t idx);
@@ -226,6 +230,7 @@ void wcx_state_settle(wcx_engine_t *engine);
 wcx_digest_t wcx_state_settled_digest(const wcx_engine_t *engine); /* what record_digest is once it is settled */
 void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrument);
 void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account);
+bool wcx_state_account_is_plain(const wcx_account_t *account); /* what account_plain holds */
 
 /* The first order makes the definitions final. */
 static inline void wcx_state_mark_used(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_account_t *account)
@@ -303,7 +308,7 @@ static inline void wcx_state_set_plain_terms(wcx_instrument_t *instrument)
   wcx_u128_t product = instrument->product_max < instrument->product_overflow ? instrument->product_max : instrument->product_overflow;
   wcx_u128_t qty = product / most;
   uint64_t qty_most = instrument->definition.max_trade_vol != 0 ? (uint64_t)instrument->definition.max_trade_vol : most;
-  bool simple = instrument->px_low <= 1 && instrument->definition.min_trade_vol <= 1 && instrument->product_min <= 1;
+  bool simple = (instrument->flags & WCX_INSTRUMENT_F_UNIT) != 0 && instrument->px_low <= 1 && instrument->definition.min_trade_vol <= 1 && instrument->product_min <= 1;
   qty_most = qty_most < most ? qty_most : most;
   instrument->plain_px_max = (uint32_t)(!simple || instrument->px_high < 1 ? 0 : (uint64_t)instrument->px_high < most ? (uint64_t)instrument->px_high : most);
   instrument->plain_qty_max = (uint32_t)(qty < qty_most ? (uint64_t)qty : qty_most);

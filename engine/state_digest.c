@@ -145,9 +145,14 @@ void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrume
   wcx_digest_add(&engine->record_digest, instrument->hash);
 }
 
+bool wcx_state_account_is_plain(const wcx_account_t *account)
+{
+  return account->used && account->lock == 0 && account->risk == 0 && account->definition.status == WCX_ACCOUNT_STATUS_ACTIVE;
+}
+
 void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account)
 {
-  account->plain = account->used && account->lock == 0 && account->risk == 0 && account->definition.status == WCX_ACCOUNT_STATUS_ACTIVE;
+  engine->account_plain[account - engine->accounts] = wcx_state_account_is_plain(account);
   wcx_digest_sub(&engine->record_digest, account->hash);
   account->hash = wcx_account_hash(account, (uint32_t)(account - engine->accounts));
   wcx_digest_add(&engine->record_digest, account->hash);

@@ -206,8 +206,8 @@ void wcx_engine_verify(const wcx_engine_t *engine)
   for (uint32_t i = 0; i < engine->account_cnt; i++)
   {
     const wcx_account_t *account = &engine->accounts[i];
-    bool plain = account->used && account->lock == 0 && account->risk == 0 && account->definition.status == WCX_ACCOUNT_STATUS_ACTIVE;
-    WCX_CHECK(account->plain == plain, "account %u: plain %u, should be %u", account->definition.account, account->plain, plain);
+    bool plain = wcx_state_account_is_plain(account);
+    WCX_CHECK(engine->account_plain[i] == plain, "account %u: plain %u, should be %u", account->definition.account, engine->account_plain[i], plain);
   }
   uint32_t mmp_orders = 0;
   for (uint32_t slot = 1; slot <= engine->pool.bump; slot++)

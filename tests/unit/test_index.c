@@ -79,6 +79,46 @@ static void ids_in_a_row_share_a_line(void **state)
   assert_int_equal(wcx_index_home(&index_of, 5, 800) % 8, 0);
 }
 
+static void ids_of_a_block_share_a_page(void **state)
+{
+  (void)state;
+  uint32_t page = wcx_index_home(&index_of, 5, WCX_INDEX_BLOCK) / WCX_INDEX_BLOCK;
+  uint8_t taken[WCX_INDEX_BLOCK] = {0};
+  for (uint64_t id = WCX_INDEX_BLOCK; id < 2 * WCX_INDEX_BLOCK; id++)
+  {
+    uint32_t home = wcx_index_home(&index_of, 5, id);
+    assert_int_equal(home / WCX_INDEX_BLOCK, page);
+    assert_int_equal(taken[home % WCX_INDEX_BLOCK]++, 0);
+  }
+  uint32_t same = 0; /* ids as far from each other as blocks: neither the page nor the place in it follows from the last one */
+  for (uint64_t block = 2; block < 1000; block++)
+  {
+    same += wcx_index_home(&index_of, 5, block * WCX_INDEX_BLOCK) / WCX_INDEX_BLOCK == page;
+    taken[wcx_index_home(&index_of, 5, block * WCX_INDEX_BLOCK) % WCX_INDEX_BLOCK]++;
+  }
+  assert_true(same < 3);
+  for (uint32_t i = 0; i < WCX_INDEX_BLOCK; i++)
+    assert_true(taken[i] < 60);
+}
+
+/* Pages are few in this table: most blocks meet another one there, id by id. */
+static void blocks_on_one_page_make_no_runs(void **state)
+{
+  (void)state;
+  uint32_t run = 0, longest = 0;
+  for (uint32_t session = 1; session <= 5; session++)
+    for (uint64_t id = 0; id < 100; id++)
+      add(session, id);
+  for (uint64_t at = 0; at <= index_of.spill_mask; at++)
+  {
+    run = index_of.spill[at] != 0 ? run + 1 : 0;
+    longest = run > longest ? run : longest;
+  }
+  assert_true(index_of.spill_cnt > 50);
+  assert_true(longest < 25);
+  wcx_index_verify(&index_of, &pool);
+}
+
 static void removal_leaves_no_hole_in_a_full_table(void **state)
 {
   (void)state;
@@ -115,7 +155,7 @@ static void the_key_moves_the_lines(void **state)
   wcx_index_t other = index_of;
   other.hash_key = 0xabcdee;
   uint32_t same = 0;
-  for (uint64_t id = 0; id < 8000; id += 8)
+  for (uint64_t id = 0; id < 512000; id += 512)
     same += wcx_index_home(&index_of, 1, id) == wcx_index_home(&other, 1, id);
   assert_true(same < 3);
 }
@@ -142,8 +182,13 @@ static void a_map_finds_what_was_added(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      index_test(keys_of_sessions_are_apart), index_test(ids_in_a_row_share_a_line),  index_test(removal_leaves_no_hole_in_a_full_table),
-      index_test(the_key_moves_the_lines),    index_test(a_map_finds_what_was_added),
+      index_test(keys_of_sessions_are_apart),
+      index_test(ids_in_a_row_share_a_line),
+      index_test(ids_of_a_block_share_a_page),
+      index_test(blocks_on_one_page_make_no_runs),
+      index_test(removal_leaves_no_hole_in_a_full_table),
+      index_test(the_key_moves_the_lines),
+      index_test(a_map_finds_what_was_added),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

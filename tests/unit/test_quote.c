@@ -81,11 +81,12 @@ static void a_key_is_no_cl_ord_id(void **state)
   uint32_t home = wcx_index_home(&index, 0 | WCX_INDEX_QUOTE(BUY), key);
   wcx_order_t *orders = w->engine->pool.orders;
   uint32_t next = w->engine->pool.links[slot].next;
-  entries[home & 15] = (uint64_t)home << 32 | next;     /* the same home, another key */
-  spill[home & 15] = (uint64_t)(home + 8) << 32 | next; /* another home */
-  spill[(home + 1) & 15] = (uint64_t)home << 32 | next; /* the same home, another key */
+  entries[home & 15] = (uint64_t)home << 32 | next; /* the same home, another key */
+  uint64_t at = wcx_index_spill_home(&index, home);
+  spill[at] = (uint64_t)(home + 8) << 32 | next;      /* another home */
+  spill[(at + 1) & 15] = (uint64_t)home << 32 | next; /* the same home, another key */
   assert_int_equal(wcx_index_find_quote(&index, &w->engine->pool, 0, BUY, key), 0);
-  spill[(home + 2) & 15] = (uint64_t)home << 32 | slot;
+  spill[(at + 2) & 15] = (uint64_t)home << 32 | slot;
   assert_int_equal(wcx_index_find_quote(&index, &w->engine->pool, 0, BUY, key), slot);
   orders[slot].session = 1;
   assert_int_equal(wcx_index_find_quote(&index, &w->engine->pool, 0, BUY, key), 0);
