@@ -73,8 +73,26 @@ static enum wcx_service service_of(const wcx_links_t *links, uint16_t port)
   return WCX_SERVICE_ORDER;
 }
 
+/* When places run short, the stranger that has been here longest goes: whoever connects and says nothing keeps nobody out. */
+static void make_place(wcx_links_t *links)
+{
+  wcx_link_t *oldest = NULL;
+  for (uint32_t i = 0; i < links->used_cnt; i++)
+  {
+    wcx_link_t *link = &links->links[links->used[i]];
+    if (link->state < WCX_LINK_OPEN && (oldest == NULL || link->since_ns < oldest->since_ns))
+      oldest = link;
+  }
+  if (oldest == NULL)
+    return;
+  wcx_stat_add(&links->stats->tcp_strangers_dropped, 1);
+  wcx_link_release(links, oldest, true);
+}
+
 static void start(wcx_links_t *links, uint32_t idx, uint64_t mono_ns)
 {
+  if (links->used_cnt >= links->max - links->max / 4)
+    make_place(links);
   wcx_link_t *link = &links->links[idx];
   *link = (wcx_link_t){.state = WCX_LINK_LOGIN,
                        .dirty = link->dirty,

@@ -151,8 +151,8 @@ void wcx_links_write(wcx_links_t *links, uint64_t mono_ns)
       continue;
     }
     bool more = write_stream(links, link, mono_ns);
-    if (link->state == WCX_LINK_DRAIN && link->cursor >= link->end)
-      wcx_link_release(links, link, false);
+    if (link->state == WCX_LINK_DRAIN && (link->cursor >= link->end || link->slow))
+      wcx_link_release(links, link, link->slow);    /* what is kept no more is not waited for */
     else if (more || link->state == WCX_LINK_DRAIN) /* its session does not name it any more, so the gate does not touch it */
       wcx_links_touch(links, links->dirty[i]);      /* written over entry i or before, which are done with */
   }

@@ -15,9 +15,10 @@ static bool parse_number(const uint8_t *at, uint64_t *number)
   *number = 0;
   for (; i < end; i++)
   {
-    if (at[i] < '0' || at[i] > '9' || *number > (UINT64_MAX - 9) / 10)
+    uint64_t digit = (uint64_t)at[i] - '0'; /* anything else becomes a large number */
+    if (digit > 9 || *number > (UINT64_MAX - digit) / 10)
       return false;
-    *number = *number * 10 + (uint64_t)(at[i] - '0');
+    *number = *number * 10 + digit;
   }
   return true;
 }
