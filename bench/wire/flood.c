@@ -6,7 +6,8 @@
    to its answer, so what waits behind a stall counts. First alone, then beside `times` as many frames of strangers through the same interface, by a schedule
    of their own: datagrams of an order's size with random sessions, Establishes with random signatures, and first segments of TCP connections, in turn, each
    from another address. One thread does both, so that the machine's two CPUs are the poll loop's and ours: a frame of a stranger delays ours by its system call.
-   Needs CAP_NET_RAW. Prints one JSON line. Exit status 1 when an order was lost or refused. */
+   Needs CAP_NET_RAW. Prints one JSON line; `lost` are requests that were not answered, `not_applied` those of them that the session
+   knows never arrived. Exit status 1 when an order was lost or refused. */
 #include "bench/wire/stranger.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
@@ -26,7 +27,7 @@
 typedef struct figures
 {
   double p50_us, p99_us, p999_us;
-  uint32_t lost_cnt, refused_cnt;
+  uint32_t lost_cnt, not_applied_cnt, refused_cnt;
   uint64_t strangers_due, strangers_sent;
 } figures_t;
 
@@ -42,7 +43,7 @@ typedef struct flood
   uint64_t start_ns;
   uint32_t request_cnt;
   uint64_t *delay_ns; /* by request; 0: not answered */
-  uint32_t answered_cnt, refused_cnt;
+  uint32_t answered_cnt, not_applied_cnt, refused_cnt;
   uint64_t new_id;
 } flood_t;
 
@@ -63,7 +64,10 @@ static void on_decided(void *ctx, const wcx_client_request_t *request, const voi
   flood_t *flood = ctx;
   uint16_t template_id = message == NULL ? 0 : wcx_client_message_template(message, sz);
   if (message == NULL)
-    return; /* it never arrived: lost */
+  {
+    flood->not_applied_cnt++; /* lost, and we know it */
+    return;
+  }
   flood->refused_cnt += template_id != WCX_TEMPLATE_EXECUTION_REPORT_NEW && template_id != WCX_TEMPLATE_EXECUTION_REPORT_CANCEL;
   flood->delay_ns[request->tag] = now_ns - due_ns(flood, request->tag, flood->rate);
   flood->answered_cnt++;
@@ -103,12 +107,13 @@ static figures_t measure(flood_t *flood, uint64_t strangers_per_s)
 {
   uint32_t next = 0;
   uint64_t stranger = 0;
-  flood->answered_cnt = flood->refused_cnt = 0;
+  flood->answered_cnt = flood->not_applied_cnt = flood->refused_cnt = 0;
   memset(flood->delay_ns, 0, flood->request_cnt * sizeof(uint64_t));
   flood->start_ns = wcx_env_mono_ns() + 1000000;
   figures_t out = {.strangers_due = strangers_per_s * flood->seconds};
   uint64_t end_ns = due_ns(flood, flood->request_cnt, flood->rate);
-  for (uint64_t now_ns = wcx_env_mono_ns(); now_ns < end_ns || (flood->answered_cnt < flood->request_cnt && now_ns < end_ns + PATIENCE_NS); now_ns = wcx_env_mono_ns())
+  for (uint64_t now_ns = wcx_env_mono_ns(); now_ns < end_ns || (flood->answered_cnt + flood->not_applied_cnt < flood->request_cnt && now_ns < end_ns + PATIENCE_NS);
+       now_ns = wcx_env_mono_ns())
   {
     wcx_client_wire_turn(&flood->wire, now_ns);
     if (next < flood->request_cnt && now_ns >= due_ns(flood, next, flood->rate))
@@ -124,6 +129,7 @@ static figures_t measure(flood_t *flood, uint64_t strangers_per_s)
   const uint64_t *answered = flood->delay_ns + (flood->request_cnt - flood->answered_cnt);
   uint64_t cnt = flood->answered_cnt;
   out.lost_cnt = flood->request_cnt - flood->answered_cnt;
+  out.not_applied_cnt = flood->not_applied_cnt;
   out.refused_cnt = flood->refused_cnt;
   if (cnt == 0)
     WCX_DIE("no order was answered by %s", flood->server);
@@ -206,8 +212,9 @@ static void parse(flood_t *flood, int argc, char **argv)
 
 static void print_figures(const char *name, const figures_t *figures)
 {
-  printf("\"%s\":{\"p50_us\":%.2f,\"p99_us\":%.2f,\"p999_us\":%.2f,\"lost\":%u,\"refused\":%u,\"strangers_due\":%llu,\"strangers_sent\":%llu},", name, figures->p50_us,
-         figures->p99_us, figures->p999_us, figures->lost_cnt, figures->refused_cnt, (unsigned long long)figures->strangers_due, (unsigned long long)figures->strangers_sent);
+  printf("\"%s\":{\"p50_us\":%.2f,\"p99_us\":%.2f,\"p999_us\":%.2f,\"lost\":%u,\"not_applied\":%u,\"refused\":%u,\"strangers_due\":%llu,\"strangers_sent\":%llu},", name,
+         figures->p50_us, figures->p99_us, figures->p999_us, figures->lost_cnt, figures->not_applied_cnt, figures->refused_cnt, (unsigned long long)figures->strangers_due,
+         (unsigned long long)figures->strangers_sent);
 }
 
 int main(int argc, char **argv)
