@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-bench
+EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -88,6 +88,12 @@ LIBS_wcx-diff     := engine
 SRC_wcx-rtt       := bench/wire/rtt.c bench/wire/tcp_echo.c $(PROD)
 LIBS_wcx-rtt      := client engine
 LD_wcx-rtt        := -lcrypto
+SRC_wcx-crowd     := bench/wire/crowd.c $(PROD)
+LIBS_wcx-crowd    := client engine
+LD_wcx-crowd      := -lcrypto
+SRC_wcx-flood     := bench/wire/flood.c bench/wire/stranger.c $(PROD)
+LIBS_wcx-flood    := client engine
+LD_wcx-flood      := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
 SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c $(BENCH_SRC) $(PROD)
 LIBS_wcx-bench    := engine
@@ -331,6 +337,11 @@ bench: deps-wire ## round-trip times of the appliance beside the port's own echo
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec bench/wire/rtt.sh
 
+bench-wire: deps-wire ## 1,000 TCP connections with 100 slow readers; a flood of strangers (some minutes)
+	$(submake) build
+	@exec python3 bench/wire/crowd.py
+	@exec python3 bench/wire/flood.py
+
 bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts (some minutes; needs 6 GiB)
 	$(submake) build micro
 	@exec python3 bench/engine.py
@@ -346,4 +357,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-bench run up down test test-long coverage lint mutants bench bench-engine micro clean help
+.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-bench run up down test test-long coverage lint mutants bench bench-wire bench-engine micro clean help

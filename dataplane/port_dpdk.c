@@ -24,9 +24,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MBUF_CNT 16383u /* af_xdp alone parks 4,096 in its fill ring and up to 2,048 in each of its other two */
+#define MBUF_CNT 16383u /* af_xdp alone parks 4,096 in its fill and receive rings, as many in its transmit ring and 2,048 in the last */
 #define MBUF_CACHE_CNT 256u
 #define RING_DESC_CNT 1024u
+#define AF_XDP_RING_DESC_CNT 4096u /* as the fill ring: here frames wait while the poll loop is kept from its CPU */
 #define ORDINARY_MEMORY_MIB "96"
 #define HUGE_PAGES_NEEDED 32u /* of 2 MiB */
 #define MAIN_LCORE 0u
@@ -178,7 +179,7 @@ static void format_vdev(uint32_t kind, const char *device, char *name, size_t na
 static void start_device(wcx_port_t *port, uint32_t kind, const char *device)
 {
   struct rte_eth_conf conf = {0};
-  uint16_t rx_cnt = RING_DESC_CNT;
+  uint16_t rx_cnt = kind == WCX_PORT_AF_XDP ? AF_XDP_RING_DESC_CNT : RING_DESC_CNT;
   uint16_t tx_cnt = RING_DESC_CNT;
   int status = rte_eth_dev_configure(port->id, 1, 1, &conf);
   if (status == 0)

@@ -22,6 +22,8 @@ ALLOWED = {
     "wcx-conform": {"libcrypto"},
     "wcx-sim": {"libcrypto"},
     "wcx-rtt": {"libcrypto"},
+    "wcx-crowd": {"libcrypto"},
+    "wcx-flood": {"libcrypto"},
     "wcx-bench": set(),
     "wcx-diff": set(),
     "wcx-micro": {"libbenchmark", "libstdc++", "libgcc_s"},

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""bench/wire/crowd.py and flood.py on small worlds: they measure, their figures hang together, what cannot be measured is refused. No time is asserted."""
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+
+from wcxlib import ROOT, Tap, require
+
+sys.path.insert(0, str(ROOT / "bench" / "wire"))
+from stage import write_config  # noqa: E402  (its folder had to be named first)
+
+BIN = ROOT / "build" / "bin"
+
+
+def run(*command):
+    return subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+
+
+def script(name, *args):
+    done = run(sys.executable, ROOT / "bench" / "wire" / name, "--json", *args)
+    return done, json.loads(done.stdout) if done.returncode == 0 else [{}]
+
+
+def near(ratio, over, under):
+    return abs(ratio - over / under) < 0.01 + 0.01 * ratio
+
+
+def configuration(tap):
+    with tempfile.TemporaryDirectory() as folder:
+        config, keys = write_config(folder, 1000)
+        tap.ok(stat.S_IMODE(os.stat(keys).st_mode) == 0o600, "secrets of 1,000 sessions are made with mode 0600")
+        done = run(BIN / "wcx-controld", "--config", config, "--check")
+        tap.ok(done.returncode == 0, "and the configuration beside them is a sound one", done.stderr)
+
+
+def crowd(tap):
+    done, rounds = script("crowd.py", "--fast", 2, "--slow", 3, "--idle", 5, "--count", 200, "--rounds", 1)
+    told = rounds[0]
+    tap.ok(done.returncode == 0 and (told["fast"], told["slow"], told["idle"], told["count"]) == (2, 3, 5, 200), "a small crowd is measured", done.stderr)
+    if not told:
+        return
+    tap.ok(told["lost"] == told["refused"] == told["gone"] == told["slow_ended"] == 0, "every order was answered, and everybody was there to the end", told)
+    tap.ok(told["slow_unread_min"] > 1000, "what the slow ones were sent lies unread", told)
+    tap.ok(all(0 < told[key]["min_us"] <= told[key]["p50_us"] <= told[key]["p99_us"] for key in ("alone", "among")) and
+           near(told["p50_ratio"], told["among"]["p50_us"], told["alone"]["p50_us"]) and near(told["p99_ratio"], told["among"]["p99_us"], told["alone"]["p99_us"]), "figures rise and ratios follow from them", told)
+
+
+def flood(tap):
+    done, rounds = script("flood.py", "--rate", 300, "--times", 10, "--seconds", 1, "--rounds", 1)
+    told = rounds[0]
+    tap.ok(done.returncode == 0 and (told["rate"], told["times"], told["count"]) == (300, 10, 300), "a small flood is measured", done.stderr)
+    if not told:
+        return
+    alone, beside, counted = told["alone"], told["beside"], told["appliance"]
+    tap.ok(all(side["lost"] == side["refused"] == 0 for side in (alone, beside)), "no order was lost or refused", told)
+    tap.ok(alone["strangers_sent"] == alone["strangers_due"] == 0 and beside["strangers_due"] == 3000 and 0 < beside["strangers_sent"] <= 3000, "strangers came in the second part only", told)
+    tap.ok(counted["wcx_rx_frames_total"] >= 900 + beside["strangers_sent"], "and reached the appliance", told)
+    tap.ok(counted.get("wcx_establish_credentials_total", 0) > 0, "which judged their Establishes", counted)
+    tap.ok(all(0 < side["p50_us"] <= side["p99_us"] <= side["p999_us"] for side in (alone, beside)) and near(told["p999_ratio"], beside["p999_us"], alone["p999_us"]), "figures rise and ratios follow from them", told)
+
+
+def wrong(tap):
+    with tempfile.NamedTemporaryFile("w") as keys:
+        keys.write("BENCH-1: x\n")
+        keys.flush()
+        lines = ((("wcx-crowd",), "--secrets"), (("wcx-crowd", "--secrets", "/nowhere"), "/nowhere"), (("wcx-crowd", "--secrets", keys.name, "--fast", 2, "--slow", 0, "--idle", 0), "holds 1 of"),
+                 (("wcx-crowd", "--secrets", keys.name, "--fast", 0), "--fast 0"), (("wcx-flood",), "--secrets"),
+                 (("wcx-flood", "--secrets", keys.name, "--mac", "2:3", "--interface", "lo"), "aa:bb"), (("wcx-flood", "--secrets", keys.name, "--mac", "02:00:00:00:00:01", "--interface", "no0"), "no0"),
+                 (("wcx-flood", "--rate", "many"), "--rate many"))
+        for line, text in lines:
+            done = run(BIN / line[0], *line[1:])
+            tap.ok(done.returncode != 0 and text in done.stderr and not done.stdout, f"refused: {line[0]} {' '.join(str(part) for part in line[1:] if part != keys.name)}", done.stderr)
+
+
+def main():
+    require("ethtool")
+    tap = Tap()
+    configuration(tap)
+    crowd(tap)
+    flood(tap)
+    wrong(tap)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
