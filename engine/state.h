@@ -175,7 +175,7 @@ struct wcx_engine
   wcx_session_t *sessions;
   wcx_account_t *accounts;
   wcx_entitlement_t *entitlements; /* by session index */
-  uint8_t *account_plain; /* by account: may send any order, with nothing to look up for it; dense, so that it needs no line of the account */
+  uint8_t *account_plain;          /* by account: may send any order, with nothing to look up for it; dense, so that it needs no line of the account */
   wcx_idmap_t instrument_map;
   wcx_idmap_t session_map;
   wcx_idmap_t account_map;

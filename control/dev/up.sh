@@ -192,6 +192,7 @@ trap - ERR
 cat <<BANNER
 wcx is up: sign-on answered
   orders      UDP 10.77.0.2:7002, re-requests :7003, from namespace $WCX_CLIENT_NETNS ($WCX_CLIENT_IF 10.77.0.1)
+  orders      TCP 10.77.0.2:7001 (SoupBinTCP), purge :7004, drop copy :7005, feed replay :7006
   feed        239.77.0.1:7101 (A), 239.77.0.2:7102 (B)
   snapshots   239.77.0.3:7103 (A), 239.77.0.4:7104 (B)
   appliance   namespace $WCX_NETNS ($WCX_IF); polls on CPU $WCX_LCORE; memory: $memory
@@ -199,5 +200,5 @@ wcx is up: sign-on answered
   operators   $bin/wcxctl status | book show | journal verify
   metrics     http://127.0.0.1:$WCX_HTTP_PORT/metrics (/healthz /readyz)
   logs        $run/log
-  not built   TCP order entry, purge, drop copy, replay (7001, 7004-7006), snapshot channels, replica, sinks, HSM signer, several machines
+  not built   replica, sinks, HSM signer, several machines
 BANNER
