@@ -52,11 +52,8 @@ void wcx_drop_copy_init(wcx_drop_copy_t *drop, void *mem, const wcx_params_t *pa
   }
 }
 
-void wcx_drop_copy_roll(wcx_drop_copy_t *drop, uint64_t day_seq)
+void wcx_drop_copy_roll(wcx_drop_copy_t *drop)
 {
-  if (drop->day_seq == day_seq)
-    return;
-  drop->day_seq = day_seq;
   for (uint32_t i = 0; i < drop->stream_cnt; i++)
     drop->streams[i].next = 1;
 }
@@ -69,15 +66,12 @@ static void look_up(const wcx_drop_copy_t *drop, wcx_session_t *session)
   session->drop_known = 1;
 }
 
-bool wcx_drop_copy_enter(wcx_drop_copy_t *drop, wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos, uint64_t day_seq)
+bool wcx_drop_copy_enter(wcx_drop_copy_t *drop, wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos)
 {
-  wcx_message_header_t header;
-  memcpy(&header, entry + 1, sizeof(header));
-  if (!wcx_drop_copied(header.template_id))
+  if (!wcx_drop_copied((const uint8_t *)(entry + 1), entry->stream_id))
     return false;
   if (!session->drop_known)
     look_up(drop, session);
-  wcx_drop_copy_roll(drop, day_seq);
   bool entered = false;
   for (uint32_t i = 0; i < WCX_DROP_FIRM; i++)
   {

@@ -30,20 +30,17 @@ typedef struct wcx_drop_copy
   const wcx_outlog_t *log;
   uint32_t max;
   uint32_t stream_cnt;
-  uint32_t date; /* YYMMDD of the numbers */
-  uint32_t pad;
-  uint64_t day_seq; /* input that began the day of the numbers */
   wcx_drop_stream_t streams[WCX_DROP_SCOPES_MAX];
 } wcx_drop_copy_t;
 
 size_t wcx_drop_copy_footprint(const wcx_params_t *params, const wcx_params_shard_t *shard);
 void wcx_drop_copy_init(wcx_drop_copy_t *drop, void *mem, const wcx_params_t *params, const wcx_params_shard_t *shard, const wcx_engine_t *engine, const wcx_outlog_t *log);
 
-/* A message of a session's stream passes the gate, at `pos` in the log; its day began with input `day_seq`. True: some scope has it. */
-bool wcx_drop_copy_enter(wcx_drop_copy_t *drop, wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos, uint64_t day_seq);
+/* A message of a session's stream passes the gate, at `pos` in the log. True: some scope has it. */
+bool wcx_drop_copy_enter(wcx_drop_copy_t *drop, wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos);
 
-/* A day has begun: numbers start again. Nothing happens when it is the same. */
-void wcx_drop_copy_roll(wcx_drop_copy_t *drop, uint64_t day_seq);
+/* The gate has come to the first input of a day: numbers start again. */
+void wcx_drop_copy_roll(wcx_drop_copy_t *drop);
 
 /* The stream a session may read, or NONE. */
 uint32_t wcx_drop_copy_of(const wcx_drop_copy_t *drop, uint32_t session_id, uint8_t kind);

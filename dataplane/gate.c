@@ -24,6 +24,18 @@ static void flush_private(wcx_gate_t *gate, uint64_t mono_ns)
     wcx_links_write(gate->links, mono_ns);
 }
 
+/* The gate comes to input `seq`: when it begins a day, everything of the last one has passed. */
+static void come_to(wcx_gate_t *gate, uint64_t seq, uint64_t mono_ns)
+{
+  const wcx_feed_day_t *day = wcx_feed_day_of(gate->feed, seq);
+  if (day == NULL || day->from_seq == gate->links->day_seq)
+    return;
+  wcx_links_end_day(gate->links, mono_ns);
+  gate->links->day_seq = day->from_seq;
+  wcx_drop_copy_roll(gate->drop);
+  wcx_feed_pass(gate->feed, day->from_seq > gate->feed->passed_seq ? day->from_seq : gate->feed->passed_seq);
+}
+
 /* Release bookkeeping of a session's message, whether or not anybody is there to hear it. */
 static void enter_session(wcx_gate_t *gate, wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos)
 {
@@ -31,8 +43,7 @@ static void enter_session(wcx_gate_t *gate, wcx_session_t *session, const wcx_ou
             (unsigned long long)session->next_released - 1);
   session->next_released++;
   wcx_retain_put(&session->retain, entry->number, pos);
-  const wcx_feed_day_t *day = wcx_feed_day_of(gate->feed, entry->input_seq);
-  if (wcx_drop_copy_enter(gate->drop, session, entry, pos, day != NULL ? day->from_seq : 0))
+  if (wcx_drop_copy_enter(gate->drop, session, entry, pos))
     gate->links->readers_due = 1;
 }
 
@@ -191,6 +202,8 @@ uint32_t wcx_gate_run(wcx_gate_t *gate, uint64_t release_seq, uint64_t mono_ns)
       break;
     const wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
     bool ok = entry->input_seq <= release_seq && passed < WCX_GATE_MESSAGES_MAX;
+    if (ok)
+      come_to(gate, entry->input_seq, mono_ns);
     if (ok && entry->stream == WCX_STREAM_SESSION)
       ok = pass_session(gate, entry, pos, mono_ns);
     else if (ok && entry->stream == WCX_STREAM_FEED)
@@ -207,6 +220,7 @@ uint32_t wcx_gate_run(wcx_gate_t *gate, uint64_t release_seq, uint64_t mono_ns)
   }
   flush_private(gate, mono_ns);
   wcx_feed_flush(gate->feed, mono_ns);
+  come_to(gate, passed_seq, mono_ns);
   wcx_feed_pass(gate->feed, passed_seq);
   if (gate->sessions->closing_cnt > 0)
     wcx_sessions_reap(gate->sessions, passed_seq);
@@ -225,11 +239,13 @@ void wcx_gate_skip(wcx_gate_t *gate, uint64_t applied_seq)
     if (pos == log->write_pos)
       break;
     const wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
+    come_to(gate, entry->input_seq, 0);
     if (entry->stream == WCX_STREAM_SESSION)
       enter_session(gate, wcx_sessions_get(gate->sessions, entry->stream_id), entry, pos);
     else if (entry->stream == WCX_STREAM_FEED)
       enter_feed(gate, entry, pos);
     log->sent_pos = pos + entry->entry_sz;
   }
+  come_to(gate, applied_seq, 0);
   wcx_feed_pass(gate->feed, applied_seq);
 }

@@ -188,15 +188,14 @@ static enum packet_result lose(wcx_links_t *links, wcx_link_t *link, enum wcx_se
 /* The session string of a login, and the number it would go on with. False: that session may not read such a stream. */
 static bool stream_of(wcx_links_t *links, wcx_link_t *link, const wcx_session_t *session, char text[WCX_SOUP_SESSION_SZ], uint64_t *next)
 {
-  const wcx_feed_day_t *day = wcx_feed_day_of(links->feed, links->feed->passed_seq);
-  link->day_seq = day != NULL ? day->from_seq : 0;
+  const wcx_feed_day_t *day = wcx_feed_day_of(links->feed, links->day_seq);
+  link->day_seq = links->day_seq;
   switch (link->service)
   {
   case WCX_SERVICE_DROP_COPY:
     link->drop_stream = wcx_drop_copy_of(links->drop, session->session_id, session->drop_copy);
     if (link->drop_stream == WCX_DROP_NONE || day == NULL)
       return false;
-    wcx_drop_copy_roll(links->drop, link->day_seq);
     wcx_drop_copy_session(text, &links->drop->streams[link->drop_stream].scope, day->session);
     break;
   case WCX_SERVICE_REPLAY:
@@ -230,9 +229,10 @@ static enum packet_result log_in(wcx_links_t *links, wcx_link_t *link, const wcx
   if (!wcx_soup_login_parse(packet, &login))
     return end_link(links, link, true);
   uint32_t session_id = wcx_soup_user(login.user);
-  wcx_session_t *session = session_id != 0 ? wcx_sessions_find(links->sessions, session_id) : NULL;
-  if (session == NULL)
+  wcx_session_view_t view;
+  if (session_id == 0 || !wcx_engine_session(links->input->engine, session_id, &view))
     return reject_login(links, link, WCX_SOUP_NOT_AUTHORIZED);
+  wcx_session_t *session = wcx_sessions_get(links->sessions, session_id);
   link->session_idx = session->idx;
   char text[WCX_SOUP_SESSION_SZ];
   uint64_t next;
@@ -338,6 +338,13 @@ static void read_link(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
       wcx_link_release(links, link, true); /* what it is owed cannot be written any more */
     return;
   }
+  uint8_t conn_state = wcx_tcp_conn(links->tcp, wcx_link_idx(links, link))->state;
+  if (conn_state == WCX_TCP_GONE) /* what it sent and was not read is not entered any more: it could not be told */
+  {
+    if (lose(links, link, WCX_SESSION_CLOSE_REASON_LINK_LOST, mono_ns) == PACKET_WAIT)
+      wcx_link_wait(links, link);
+    return;
+  }
   if (link->slow)
   {
     if (close_for(links, link, WCX_SESSION_CLOSE_REASON_SLOW_CONSUMER, WCX_TERMINATE_CODE_SLOW_CONSUMER, mono_ns) == PACKET_WAIT)
@@ -367,21 +374,23 @@ static void read_link(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
       result = end_link(links, link, true);
     if (result == PACKET_END)
       return;
-    if (result == PACKET_WAIT)
+    if (result == PACKET_WAIT && (conn_state == WCX_TCP_OPEN || mono_ns - link->last_rx_ns <= link->timeout_ns))
     {
       wcx_link_wait(links, link);
       return;
     }
+    if (result == PACKET_WAIT)
+      break; /* it has left, and what it left behind has waited for as long as its orders may */
     link->in_off += sz;
-    if (i + 1 == WCX_LINK_PACKETS_MAX)
+    links->packets_left--;
+    if (i + 1 == WCX_LINK_PACKETS_MAX || links->packets_left == 0)
     {
       wcx_link_wait(links, link);
       return;
     }
   }
-  uint8_t state = wcx_tcp_conn(links->tcp, wcx_link_idx(links, link))->state;
-  bool heard = link->state != WCX_LINK_JUDGED || state == WCX_TCP_GONE;
-  if (state != WCX_TCP_OPEN && heard && lose(links, link, WCX_SESSION_CLOSE_REASON_LINK_LOST, mono_ns) == PACKET_WAIT)
+  bool heard = link->state != WCX_LINK_JUDGED;
+  if (conn_state != WCX_TCP_OPEN && heard && lose(links, link, WCX_SESSION_CLOSE_REASON_LINK_LOST, mono_ns) == PACKET_WAIT)
     wcx_link_wait(links, link);
 }
 
@@ -400,11 +409,6 @@ static void look_at(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
   {
     if (close_for(links, link, WCX_SESSION_CLOSE_REASON_KEEP_ALIVE_EXPIRED, WCX_TERMINATE_CODE_KEEP_ALIVE_EXPIRED, mono_ns) == PACKET_END)
       wcx_stat_add(&links->stats->keepalive_expired, 1);
-    return;
-  }
-  if (link->service >= WCX_SERVICE_DROP_COPY && link->day_seq != links->feed->passed_day_seq)
-  {
-    wcx_links_touch(links, idx); /* its day is over */
     return;
   }
   if (link->full && wcx_link_entry(links, link, link->cursor) == NULL)
@@ -437,7 +441,8 @@ uint32_t wcx_links_step(wcx_links_t *links, uint64_t mono_ns)
     return 0;
   uint32_t work = wcx_tcp_step(links->tcp, mono_ns);
   uint32_t again = links->waiting_cnt < WCX_LINKS_READY_MAX ? links->waiting_cnt : WCX_LINKS_READY_MAX;
-  for (uint32_t i = 0; i < again; i++)
+  links->packets_left = WCX_LINKS_PACKETS_MAX;
+  for (uint32_t i = 0; i < again && links->packets_left > 0; i++)
   {
     wcx_link_t *link = &links->links[links->waiting[links->waiting_head]];
     links->waiting_head = (links->waiting_head + 1) % links->max;
@@ -447,7 +452,7 @@ uint32_t wcx_links_step(wcx_links_t *links, uint64_t mono_ns)
       read_link(links, link, mono_ns);
   }
   uint32_t idx;
-  for (uint32_t i = 0; i < WCX_LINKS_READY_MAX && wcx_tcp_ready(links->tcp, &idx); i++, work++)
+  for (uint32_t i = 0; i < WCX_LINKS_READY_MAX && links->packets_left > 0 && wcx_tcp_ready(links->tcp, &idx); i++, work++)
   {
     wcx_link_t *link = &links->links[idx];
     if (link->state == WCX_LINK_FREE)

@@ -4,7 +4,7 @@
                            |             |                     |                        |                        |
                            '-- J --------+---- 5 s, other -----+--- EstablishReject     '---- slow consumer -----'-- 5 s, reset --> free
 
-   A port serves one of four streams: ORDER the session's, PURGE the answers to its own mass cancels, DROP_COPY the reports of a scope (drop_copy.h), REPLAY the
+   A port serves one of four streams: ORDER the session's, PURGE the reports of its mass cancels, DROP_COPY the reports of a scope (drop_copy.h), REPLAY the
    feed. The last three bind nothing: they have numbers of their own, their ack and their end are not counted, and nothing is canceled when they go.
 
    What a link is sent is not queued: it has a cursor into the retained messages of its stream and writes from there as far as they are released and the peer reads.
@@ -14,7 +14,7 @@
    Owner:      the loop.
    Memory:     the caller's: one link for each connection of the TCP stack, by the same number.
    Units:      monotonic ns.
-   Bounds:     a turn handles WCX_LINKS_READY_MAX connections, WCX_LINK_PACKETS_MAX packets each, and writes WCX_LINK_MESSAGES_MAX messages each.
+   Bounds:     a turn handles WCX_LINKS_READY_MAX connections, WCX_LINK_PACKETS_MAX packets each and WCX_LINKS_PACKETS_MAX in all, and writes WCX_LINK_MESSAGES_MAX messages each.
    Invariants: at most one OPEN link of a session and service; session->links names it.
    Pinned by:  tests/unit/test_link.c, tests/e2e/test_tcp.py. */
 #ifndef WCX_DATAPLANE_LINK_H
@@ -29,6 +29,7 @@
 
 #define WCX_LINKS_READY_MAX 64u
 #define WCX_LINK_PACKETS_MAX 32u
+#define WCX_LINKS_PACKETS_MAX 256u /* of all links in a turn */
 #define WCX_LINK_MESSAGES_MAX 64u
 #define WCX_LINK_PATIENCE_NS UINT64_C(5000000000) /* for a login, for an Establish, for a reader of its last messages */
 #define WCX_LINK_HEARTBEAT_NS UINT64_C(1000000000)
@@ -91,7 +92,9 @@ typedef struct wcx_links
   uint32_t dirty_cnt;
   uint32_t scan_idx;
   uint32_t reader_cnt;
-  uint32_t readers_due; /* something passed that they may want */
+  uint32_t readers_due;  /* something passed that they may want */
+  uint32_t packets_left; /* of this turn */
+  uint64_t day_seq;      /* input that began the day the gate is in: of the numbers of DROP_COPY and REPLAY */
   uint32_t waiting_head;
   uint32_t waiting_cnt;
   uint32_t heard; /* no frame is unread: who has said nothing is silent */
@@ -111,6 +114,9 @@ uint32_t wcx_links_step(wcx_links_t *links, uint64_t mono_ns);
 
 /* The stream of this link has a newly released message. */
 void wcx_links_touch(wcx_links_t *links, uint32_t link_idx);
+/* A day is over, and everything of it has passed the gate: what is still owed to DROP_COPY and REPLAY is written; who has it all is told the end of the session,
+   who reads too slowly for that, that it does. Numbers may start again then. */
+void wcx_links_end_day(wcx_links_t *links, uint64_t mono_ns);
 /* Write what is released to all that were touched. */
 void wcx_links_write(wcx_links_t *links, uint64_t mono_ns);
 

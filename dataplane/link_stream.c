@@ -37,7 +37,7 @@ const wcx_out_entry_t *wcx_link_entry(const wcx_links_t *links, const wcx_link_t
   if (entry == NULL) /* numbers start again each day */
     return NULL;
   const wcx_feed_day_t *day = wcx_feed_day_of(links->feed, entry->input_seq);
-  return day != NULL && day->from_seq == links->feed->passed_day_seq ? entry : NULL;
+  return day != NULL && day->from_seq == links->day_seq ? entry : NULL;
 }
 
 /* Fill `batch` with S packets from the cursor on. Returns its bytes; *newest: the newest input they depend on. */
@@ -110,19 +110,30 @@ static bool write_stream(wcx_links_t *links, wcx_link_t *link, uint64_t mono_ns)
   return link->cursor < until && cnt == WCX_LINK_MESSAGES_MAX;
 }
 
-/* A drop copy or a replay ends with its day. */
-static bool day_is_over(const wcx_links_t *links, const wcx_link_t *link)
+void wcx_links_end_day(wcx_links_t *links, uint64_t mono_ns)
 {
-  return link->service >= WCX_SERVICE_DROP_COPY && link->state == WCX_LINK_OPEN && link->day_seq != links->feed->passed_day_seq;
+  while (links->reader_cnt > 0)
+  {
+    wcx_link_t *link = &links->links[links->readers[0]];
+    uint32_t idx = wcx_link_idx(links, link);
+    while (write_stream(links, link, mono_ns)) /* as far as its peer reads */
+      ;
+    uint8_t packet[WCX_SOUP_HEADER_SZ];
+    bool complete = !link->slow && link->cursor >= wcx_link_next(links, link);
+    if (complete && wcx_tcp_write(links->tcp, idx, packet, wcx_soup_begin(packet, 'Z', 0)))
+    {
+      wcx_tcp_push(links->tcp, idx, 0);
+      wcx_link_release(links, link, false);
+    }
+    else
+      wcx_links_dismiss(links, link, WCX_TERMINATE_CODE_SLOW_CONSUMER);
+  }
 }
 
-static void end_day(wcx_links_t *links, wcx_link_t *link)
+/* It signed on when the day of its numbers was about to end. */
+static bool is_of_another_day(const wcx_links_t *links, const wcx_link_t *link)
 {
-  uint8_t packet[WCX_SOUP_HEADER_SZ];
-  uint32_t idx = wcx_link_idx(links, link);
-  if (wcx_tcp_write(links->tcp, idx, packet, wcx_soup_begin(packet, 'Z', 0)))
-    wcx_tcp_push(links->tcp, idx, links->feed->passed_seq);
-  wcx_link_release(links, link, false);
+  return link->service >= WCX_SERVICE_DROP_COPY && link->day_seq != links->day_seq;
 }
 
 static void touch_readers(wcx_links_t *links)
@@ -145,9 +156,9 @@ void wcx_links_write(wcx_links_t *links, uint64_t mono_ns)
     link->dirty = 0;
     if (link->state != WCX_LINK_OPEN && link->state != WCX_LINK_DRAIN)
       continue;
-    if (day_is_over(links, link))
+    if (is_of_another_day(links, link))
     {
-      end_day(links, link);
+      wcx_links_dismiss(links, link, WCX_TERMINATE_CODE_RE_REQUEST_OUT_OF_BOUNDS);
       continue;
     }
     bool more = write_stream(links, link, mono_ns);

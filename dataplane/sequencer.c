@@ -197,6 +197,18 @@ static uint16_t body_of(const wcx_request_t *request, const wcx_sbe_msg_t *msg)
   return fits && request->avail <= WCX_RECORD_BODY_SZ_MAX ? request->avail : 0;
 }
 
+/* It stands on no rung of the ladder: it takes risk away. It has the tokens of cancels. */
+static enum wcx_request_result purge(wcx_sequencer_t *seq, const wcx_request_t *request, uint16_t body_sz, uint64_t mono_ns)
+{
+  wcx_throttle_t *throttle = &request->session->throttle;
+  if (!wcx_throttle_allows(throttle, WCX_THROTTLE_CANCEL, mono_ns))
+    return WCX_REQUEST_WAIT;
+  enum wcx_request_result result = sequence(seq, request, body_sz);
+  if (result == WCX_REQUEST_DONE)
+    wcx_throttle_take(throttle, WCX_THROTTLE_CANCEL, mono_ns);
+  return result;
+}
+
 enum wcx_request_result wcx_sequencer_request(wcx_sequencer_t *seq, const wcx_request_t *request, uint64_t mono_ns)
 {
   wcx_session_t *session = request->session;
@@ -213,7 +225,7 @@ enum wcx_request_result wcx_sequencer_request(wcx_sequencer_t *seq, const wcx_re
   if (tag != 0)
     return refuse(seq, request, WCX_BUSINESS_REJECT_REASON_INVALID_FIELD, tag, &seq->stats->business_field, mono_ns);
   if (is_purge(request))
-    return sequence(seq, request, body_sz);          /* not throttled: it takes risk away */
+    return purge(seq, request, body_sz, mono_ns);
   if (header->template_id == WCX_TEMPLATE_TERMINATE) /* leaving is never throttled */
     return goodbye(seq, request, mono_ns);
   enum wcx_throttle_class class = wcx_throttle_class_of(header->template_id, request->body);

@@ -327,12 +327,25 @@ static uint32_t accept_beside(wcx_signon_t *signon, wcx_pending_t *pending, cons
   return 1;
 }
 
+/* Whether another link of the session waits at the gate for the ack of this service. */
+static bool opens_already(const wcx_signon_t *signon, const wcx_pending_t *pending)
+{
+  for (uint32_t i = 0; pending->service != WCX_SERVICE_ORDER && i < WCX_SIGNON_MAX; i++)
+  {
+    const wcx_pending_t *other = &signon->pending[i];
+    bool same = other->transport == WCX_TRANSPORT_TCP && other->service == pending->service && other->establish.session_id == pending->establish.session_id;
+    if (other != pending && other->state == WCX_PENDING_GATED && same && wcx_links_judged(signon->links, other->link, other->generation) != NULL)
+      return true;
+  }
+  return false;
+}
+
 static bool decide_link(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict, const wcx_session_view_t *view, uint64_t mono_ns)
 {
   wcx_link_t *link = wcx_links_judged(signon->links, pending->link, pending->generation);
   wcx_session_t *session = wcx_sessions_get(signon->sessions, view->session_id);
   pending->service = link->service;
-  uint8_t code = judge(signon, pending, view, verdict->key_slot, session->links[link->service] != 0);
+  uint8_t code = judge(signon, pending, view, verdict->key_slot, session->links[link->service] != 0 || opens_already(signon, pending));
   if (code == 0 && !stream_is_there(signon, link, view, &pending->establish))
     code = WCX_ESTABLISH_REJECT_CODE_SEQUENCE_OUT_OF_RANGE;
   if (code != 0 && pending->establish.uuid <= view->key_uuid[verdict->key_slot])
@@ -353,6 +366,17 @@ static bool logged_in(const wcx_signon_t *signon, const wcx_pending_t *pending)
   return signon->sessions->sessions[link->session_idx].session_id == pending->establish.session_id;
 }
 
+/* Nobody is left to be told. A valid signature has used up its UUID all the same: a recording of it must not be good for another connection. */
+static bool forget(wcx_signon_t *signon, wcx_pending_t *pending, const wcx_auth_slot_t *verdict)
+{
+  wcx_session_view_t view;
+  bool valid = verdict->verdict == WCX_AUTH_VALID && verdict->key_slot <= 1 && wcx_engine_session(signon->input->engine, pending->establish.session_id, &view);
+  if (valid && pending->establish.uuid > view.key_uuid[verdict->key_slot])
+    return refuse(signon, pending, verdict->key_slot, WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED) != 0;
+  pending->state = WCX_PENDING_FREE;
+  return true;
+}
+
 /* One verdict. False when it has to wait for credit. */
 static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_t mono_ns)
 {
@@ -366,10 +390,7 @@ static bool decide(wcx_signon_t *signon, const wcx_auth_slot_t *verdict, uint64_
     return true;
   }
   if (pending->transport == WCX_TRANSPORT_TCP && wcx_links_judged(signon->links, pending->link, pending->generation) == NULL)
-  {
-    pending->state = WCX_PENDING_FREE; /* nobody is left to be told */
-    return true;
-  }
+    return forget(signon, pending, verdict);
   uint32_t session_id = pending->establish.session_id;
   wcx_session_view_t view;
   bool known = wcx_engine_session(signon->input->engine, session_id, &view);

@@ -23,7 +23,9 @@
 
 #include <stdlib.h>
 
-#define TIMER_NS 10000000u /* lwIP's timers run 25 times as fast as it thinks: one lost frame costs tens of milliseconds */
+#define TIMER_NS 10000000u                /* lwIP's timers run 25 times as fast as it thinks: one lost frame costs tens of milliseconds */
+#define EGRESS_SPARE (WCX_EGRESS_MAX / 2) /* frames that streams leave to datagrams and the feed */
+#define END_NS UINT64_C(5000000000)       /* patience with a peer that does not close its side */
 #define NEIGHBOURS_MAX 1024u
 #define PENDING_PBUFS_MAX 64u /* small segments of a peer that are not read yet */
 #define AHEAD_MAX 48u         /* a full window of full segments */
@@ -39,6 +41,7 @@ typedef struct conn
   struct pbuf *rx; /* received, not read: from rx_off on */
   uint32_t rx_off;
   uint32_t rx_cnt; /* pbufs in rx */
+  uint64_t end_ns; /* given back and closed: until when the peer may take its time; 0: not */
   uint32_t hash_next;
   uint8_t owned;   /* the caller has it, or will be told of it */
   uint8_t queued;  /* stands in the queue of ready ones */
@@ -67,6 +70,8 @@ struct wcx_tcp
   uint32_t ready_cnt;
   uint32_t map_mask;
   uint32_t retry_cnt; /* connections with unsent or closing */
+  uint32_t retry_next;
+  uint32_t ending_cnt; /* connections with end_ns */
   uint32_t pad;
   wcx_rate_t strangers_rate;
   wcx_bucket_t strangers;
@@ -162,6 +167,7 @@ static void free_conn(wcx_tcp_t *tcp, conn_t *conn)
   drop_rx(conn);
   retried(tcp, &conn->unsent);
   retried(tcp, &conn->closing);
+  tcp->ending_cnt -= conn->end_ns != 0;
   uint8_t queued = conn->queued;
   *conn = (conn_t){.queued = queued}; /* wcx_tcp_ready passes over it */
   tcp->free_conns[tcp->free_cnt++] = number;
@@ -194,7 +200,7 @@ static err_t send_packet(struct netif *netif, struct pbuf *p, const ip4_addr_t *
   if (peer == NULL)
     return ERR_RTE;
   wcx_frame_t frame;
-  if (!wcx_egress_alloc(tcp->egress, &frame))
+  if (!wcx_egress_room(tcp->egress, EGRESS_SPARE + 1) || !wcx_egress_alloc(tcp->egress, &frame))
   {
     conn_t *conn = find_conn(tcp, peer->ip, port, our_port);
     if (conn != NULL)
@@ -210,6 +216,15 @@ static err_t send_packet(struct netif *netif, struct pbuf *p, const ip4_addr_t *
 
 /* --- what lwIP tells ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* It has ended on both sides: lwIP finishes alone. Its frames need the peer until then: the address stays among the neighbours. */
+static void let_go(wcx_tcp_t *tcp, conn_t *conn)
+{
+  tcp->neighbours[place_of(tcp, conn->seen.peer.ip, 0, 0) % NEIGHBOURS_MAX].peer = conn->seen.peer;
+  tcp_arg(conn->pcb, NULL);
+  tcp_err(conn->pcb, NULL);
+  free_conn(tcp, conn);
+}
+
 static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
   (void)err;
@@ -223,6 +238,8 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
       tcp_recved(pcb, p->tot_len);
       pbuf_free(p);
     }
+    else if (conn != NULL && conn->end_ns != 0)
+      let_go(tcp, conn);
     return ERR_OK;
   }
   if (p == NULL)
@@ -508,6 +525,22 @@ static void retry(wcx_tcp_t *tcp, conn_t *conn)
   }
 }
 
+/* Peers that never close their side. */
+static void end_late_ones(wcx_tcp_t *tcp)
+{
+  for (uint32_t i = 0; i < tcp->config.conn_max && tcp->ending_cnt > 0; i++)
+  {
+    conn_t *conn = &tcp->conns[i];
+    if (conn->end_ns == 0 || tcp->mono_ns < conn->end_ns)
+      continue;
+    struct tcp_pcb *pcb = conn->pcb;
+    tcp_arg(pcb, NULL);
+    tcp_err(pcb, NULL);
+    tcp_abort(pcb);
+    free_conn(tcp, conn);
+  }
+}
+
 uint32_t wcx_tcp_step(wcx_tcp_t *tcp, uint64_t mono_ns)
 {
   uint32_t work = 0;
@@ -516,18 +549,23 @@ uint32_t wcx_tcp_step(wcx_tcp_t *tcp, uint64_t mono_ns)
   {
     tcp->next_timer_ns = mono_ns + TIMER_NS;
     tcp_tmr();
+    if (tcp->ending_cnt > 0)
+      end_late_ones(tcp);
     work++;
   }
-  if (tcp->retry_cnt == 0 || !wcx_egress_room(tcp->egress, 1))
+  if (tcp->retry_cnt == 0 || !wcx_egress_room(tcp->egress, EGRESS_SPARE + 1))
     return work;
   for (uint32_t i = 0; i < tcp->config.conn_max && tcp->retry_cnt > 0; i++)
-    if (tcp->conns[i].unsent || tcp->conns[i].closing)
-    {
-      retry(tcp, &tcp->conns[i]);
-      work++;
-      if (!wcx_egress_room(tcp->egress, 1))
-        break;
-    }
+  {
+    tcp->retry_next = tcp->retry_next + 1 < tcp->config.conn_max ? tcp->retry_next + 1 : 0; /* who comes last today is first tomorrow */
+    conn_t *conn = &tcp->conns[tcp->retry_next];
+    if (!conn->unsent && !conn->closing)
+      continue;
+    retry(tcp, conn);
+    work++;
+    if (!wcx_egress_room(tcp->egress, EGRESS_SPARE + 1))
+      break;
+  }
   return work;
 }
 
@@ -631,9 +669,8 @@ void wcx_tcp_end(wcx_tcp_t *tcp, uint32_t number, bool at_once)
     retry_later(tcp, &conn->closing);
     return;
   }
-  /* lwIP finishes alone. Its frames need the peer until then: the address stays among the neighbours. */
-  tcp->neighbours[place_of(tcp, conn->seen.peer.ip, 0, 0) % NEIGHBOURS_MAX].peer = conn->seen.peer;
-  tcp_arg(pcb, NULL);
-  tcp_err(pcb, NULL);
-  free_conn(tcp, conn);
+  /* a closed one that hears more from its peer is reset by lwIP, and what was written last would go with it: keep listening, for a while */
+  tcp_clear_flags(pcb, TF_RXCLOSED);
+  conn->end_ns = tcp->mono_ns + END_NS;
+  tcp->ending_cnt++;
 }

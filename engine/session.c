@@ -43,7 +43,7 @@ static wcx_establish_ack_t ack_of(const wcx_session_t *session, const wcx_sessio
   return ack;
 }
 
-/* Purge and drop copy speak for a session without binding it: they have numbers of their own, so their ack is outside its stream. */
+/* Purge, drop copy and replay speak for a session without binding it: they have numbers of their own, so their ack is outside its stream. */
 static void open_beside(wcx_engine_t *engine, wcx_session_t *session, const wcx_session_opened_t *opened)
 {
   wcx_session_touch(engine, session);
@@ -61,10 +61,13 @@ void wcx_session_open(wcx_engine_t *engine, wcx_session_t *session, const wcx_se
     open_beside(engine, session, opened);
     return;
   }
+  bool beside = (session->open_mask & ~(1u << opened->transport)) != 0;
   session->uuid = opened->uuid;
   session->open_mask |= (uint8_t)(1u << opened->transport);
-  session->cod = (opened->flags & 1) != 0 ? WCX_COD_ON : WCX_COD_OFF;
-  session->cod_window_ms = opened->cod_timeout_window;
+  bool asks = (opened->flags & 1) != 0 || (beside && session->cod == WCX_COD_ON); /* a second binding takes away no protection the first asked for */
+  session->cod = asks ? WCX_COD_ON : WCX_COD_OFF;
+  if (!beside || opened->cod_timeout_window > session->cod_window_ms)
+    session->cod_window_ms = opened->cod_timeout_window;
   memcpy(session->mold_session, opened->mold_session, sizeof(session->mold_session));
   if (session->cod_deadline_ns != 0)
     set_deadline(engine, session, 0);

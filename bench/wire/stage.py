@@ -25,7 +25,7 @@ def write_config(folder, sessions, **values):
             sys.exit(f"configs/wcx.yaml: {found} keys {key}, wanted one: bench/wire/stage.py changes it")
     rates = "throttle_per_s: 1000000, throttle_burst: 10000, cancel_per_s: 1000000, cancel_burst: 10000"
     accounts = [f"  - {{account: {n}, credit: Unlimited, status: Active, self_match_prevention_id: 0, firm: {n}}}" for n in range(1, sessions + 1)]
-    lines = [f"  - {{session: {n}, account: {n}, shard: 1, access_key_ids: [BENCH-{n}], {rates}, drop_copy: session}}" for n in range(1, sessions + 1)]
+    lines = [f"  - {{session: {n}, account: {n}, shard: 1, access_key_ids: [BENCH-{n}], {rates}, drop_copy: session, ord_types: [], instrument_groups: []}}" for n in range(1, sessions + 1)]
     config, keys = Path(folder) / "wcx.yaml", Path(folder) / "secrets.yaml"
     config.write_text("\n".join([text, "accounts:", *accounts, "sessions:", *lines, ""]), encoding="utf-8")
     with open(os.open(keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:

@@ -57,9 +57,7 @@ static void print_input(const wcx_ctl_t *ctl, const wcx_ctl_replay_t *replay, ui
   {
     const wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
     pos += entry->entry_sz;
-    wcx_message_header_t header;
-    memcpy(&header, entry + 1, sizeof(header));
-    if (entry->stream != WCX_STREAM_SESSION || !wcx_drop_copied(header.template_id))
+    if (entry->stream != WCX_STREAM_SESSION || !wcx_drop_copied((const uint8_t *)(entry + 1), entry->stream_id))
       continue;
     if (wcx_drop_scope_of(replay->engine, entry->stream_id, ctl->scope_kind).id != ctl->scope_id)
       continue;

@@ -129,8 +129,15 @@ static void session_opened(ref_t *ref, const wcx_session_opened_t *opened)
 {
   ref_session_t *session = &ref->sessions[ref->session];
   session->uuid[opened->transport] = opened->uuid;
-  session->cod = (opened->flags & 1) != 0;
-  session->cod_window_ms = opened->cod_timeout_window;
+  bool other_binding = session->uuid[opened->transport == 1 ? 2 : 1] != 0;
+  if (!other_binding)
+  {
+    session->cod = false;
+    session->cod_window_ms = 0;
+  }
+  session->cod = session->cod || (opened->flags & 1) != 0;
+  if (session->cod_window_ms < opened->cod_timeout_window)
+    session->cod_window_ms = opened->cod_timeout_window;
   session->cod_ns = 0;
   wcx_establish_ack_t ack = {
       .uuid = opened->uuid,
