@@ -4,7 +4,7 @@
    report that passes into the scopes of its session; while a journal is replayed, too, so that a restart numbers them alike.
 
    Owner:      the loop.
-   Memory:     the caller's: `max` positions in the output log per scope, a power of two; older ones come from wcxctl.
+   Memory:     the caller's: `max` positions in the output log per session that asks, a power of two; older ones come from wcxctl.
    Invariants: numbers rise by 1 from 1 at each day's first; only released messages are in it.
    Pinned by:  tests/e2e/test_tcp_services.py. */
 #ifndef WCX_DATAPLANE_DROP_COPY_H
@@ -14,7 +14,7 @@
 #include "engine/drop_scope.h"
 #include "engine/outlog.h"
 
-#define WCX_DROP_SCOPES_MAX 64u
+#define WCX_DROP_SCOPES_MAX WCX_PARAMS_SESSIONS_MAX /* each session asks for one at most: every one that is asked for is kept */
 #define WCX_DROP_NONE UINT32_MAX
 
 typedef struct wcx_drop_stream

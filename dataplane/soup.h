@@ -74,7 +74,7 @@ uint32_t wcx_soup_login_accepted(uint8_t *to, const char session[WCX_SOUP_SESSIO
 /* The session string of a SessionID: S and nine digits. */
 void wcx_soup_session(char session[WCX_SOUP_SESSION_SZ], uint32_t session_id);
 
-/* The SessionID of a user name mm<n>, or 0. */
+/* The SessionID of a user name mm<n>, or 0. A user name has 6 characters, so a session above 9999 has none and signs on over UDP only. */
 uint32_t wcx_soup_user(const char user[6]);
 
 #endif

@@ -1,8 +1,6 @@
 #include "engine/entitle.h"
 #include "engine/say.h"
 
-#define ORD_TYPES_KNOWN 0x7eu /* bits 1..6 */
-
 enum
 {
   KEY_ENTITLEMENT = 31,
@@ -26,16 +24,11 @@ static wcx_digest_t group_hash(const wcx_instrument_t *instrument)
   return wcx_digest_of(KEY_GROUP, record, sizeof(record));
 }
 
-static bool restricts(const wcx_entitlement_t *may)
-{
-  return may->groups != 0 || may->ord_types != 0;
-}
-
 const char *wcx_entitlement_error(const wcx_engine_t *engine, const wcx_session_entitlement_t *entitlement)
 {
   if (wcx_idmap_find(&engine->session_map, entitlement->session_id) == WCX_IDX_NONE)
     return say("SessionID %u is unknown", entitlement->session_id);
-  if ((entitlement->ord_types & ~ORD_TYPES_KNOWN) != 0)
+  if ((entitlement->ord_types & ~WCX_ORD_TYPES_KNOWN) != 0)
     return say("SessionID %u: OrdTypes %u has bits beside 1..6", entitlement->session_id, entitlement->ord_types);
   return NULL;
 }
@@ -53,13 +46,13 @@ void wcx_entitlement_set(wcx_engine_t *engine, const wcx_session_entitlement_t *
 {
   uint32_t idx = wcx_idmap_find(&engine->session_map, entitlement->session_id);
   wcx_entitlement_t *may = &engine->entitlements[idx];
-  if (restricts(may))
+  if (wcx_entitlement_restricts(may))
   {
     wcx_digest_sub(&engine->record_digest, entitlement_hash(may, idx));
     engine->restricted_cnt--;
   }
   *may = (wcx_entitlement_t){.groups = entitlement->instrument_groups, .ord_types = entitlement->ord_types};
-  if (restricts(may))
+  if (wcx_entitlement_restricts(may))
   {
     wcx_digest_add(&engine->record_digest, entitlement_hash(may, idx));
     engine->restricted_cnt++;
@@ -76,11 +69,19 @@ void wcx_group_set(wcx_engine_t *engine, const wcx_instrument_group_t *group)
     wcx_digest_add(&engine->record_digest, group_hash(instrument));
 }
 
+uint32_t wcx_entitle_count(const wcx_engine_t *engine)
+{
+  uint32_t cnt = 0;
+  for (uint32_t i = 0; i < engine->session_cnt; i++)
+    cnt += wcx_entitlement_restricts(&engine->entitlements[i]);
+  return cnt;
+}
+
 wcx_digest_t wcx_entitle_digest_full(const wcx_engine_t *engine)
 {
   wcx_digest_t sum = {0};
   for (uint32_t i = 0; i < engine->session_cnt; i++)
-    if (restricts(&engine->entitlements[i]))
+    if (wcx_entitlement_restricts(&engine->entitlements[i]))
       wcx_digest_add(&sum, entitlement_hash(&engine->entitlements[i], i));
   for (uint32_t i = 0; i < engine->instrument_cnt; i++)
     if (engine->instruments[i].group != 0)

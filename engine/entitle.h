@@ -15,6 +15,12 @@
 #include "engine/state.h"
 
 #define WCX_INSTRUMENT_GROUPS_MAX 64u
+#define WCX_ORD_TYPES_KNOWN 0x7eu /* bits 1..6 */
+
+static inline bool wcx_entitlement_restricts(const wcx_entitlement_t *may)
+{
+  return may->groups != 0 || may->ord_types != 0;
+}
 
 /* Whether a session may trade an instrument with an order of a type; ord_type 0: whatever type. */
 static inline bool wcx_entitled(const wcx_engine_t *engine, const wcx_session_t *session, const wcx_instrument_t *instrument, uint8_t ord_type)
@@ -32,14 +38,16 @@ static inline bool wcx_restricted(const wcx_engine_t *engine, const wcx_session_
 {
   if (__builtin_expect(engine->restricted_cnt == 0, 1))
     return false;
-  const wcx_entitlement_t *may = &engine->entitlements[session - engine->sessions];
-  return may->groups != 0 || may->ord_types != 0;
+  return wcx_entitlement_restricts(&engine->entitlements[session - engine->sessions]);
 }
 
 const char *wcx_entitlement_error(const wcx_engine_t *engine, const wcx_session_entitlement_t *entitlement);
 const char *wcx_group_error(const wcx_engine_t *engine, const wcx_instrument_group_t *group);
 void wcx_entitlement_set(wcx_engine_t *engine, const wcx_session_entitlement_t *entitlement);
 void wcx_group_set(wcx_engine_t *engine, const wcx_instrument_group_t *group);
+
+/* How many of the sessions are restricted, counted anew. */
+uint32_t wcx_entitle_count(const wcx_engine_t *engine);
 
 /* What they add to the sum of the state's digest. */
 wcx_digest_t wcx_entitle_digest_full(const wcx_engine_t *engine);

@@ -4,6 +4,7 @@
    one before than are named behind. So links agree both ways, nobody has two predecessors, the head has none, and no cycle can be reached from it. A tree ends because
    each node knows its parent, the digits looked at become lower from node to node, and no more nodes are met than are in use. What the sums say is not asked here: wcx_engine_verify does. */
 #include "engine/book.h"
+#include "engine/entitle.h"
 #include "engine/mmp.h"
 #include "engine/snapshot_table.h"
 
@@ -336,8 +337,23 @@ static bool groups(const check_t *check)
   return true;
 }
 
+/* A group is a bit of 64 that is looked up, and a count of 0 means that nobody looks. */
+static bool entitlements(const check_t *check)
+{
+  const wcx_engine_t *engine = check->engine;
+  for (uint32_t i = 0; i < engine->instrument_cnt; i++)
+    if (engine->instruments[i].group >= WCX_INSTRUMENT_GROUPS_MAX)
+      return unsound(check, "instrument %u: group %u of %u", i, engine->instruments[i].group, WCX_INSTRUMENT_GROUPS_MAX);
+  for (uint32_t i = 0; i < engine->session_cnt; i++)
+    if ((engine->entitlements[i].ord_types & ~WCX_ORD_TYPES_KNOWN) != 0)
+      return unsound(check, "session %u: order types %x have bits beside 1..6", i, engine->entitlements[i].ord_types);
+  uint32_t restricted = wcx_entitle_count(engine);
+  return restricted == engine->restricted_cnt || unsound(check, "%u sessions are restricted, %u counted", restricted, engine->restricted_cnt);
+}
+
 bool wcx_snapshot_sound(const wcx_engine_t *engine, char *error, size_t error_sz)
 {
   check_t check = {.engine = engine, .error = error, .error_sz = error_sz};
-  return orders(&check) && free_orders(&check) && sessions(&check) && money(&check) && groups(&check) && ladders(&check) && free_levels(&check) && free_nodes(&check);
+  return orders(&check) && free_orders(&check) && sessions(&check) && money(&check) && groups(&check) && entitlements(&check) && ladders(&check) && free_levels(&check) &&
+         free_nodes(&check);
 }

@@ -1,6 +1,7 @@
 /* All invariants of the state, checked from scratch. */
 #include "engine/auction.h"
 #include "engine/book.h"
+#include "engine/entitle.h"
 #include "engine/mmp.h"
 #include "engine/risk.h"
 #include "engine/uncross.h"
@@ -213,6 +214,8 @@ void wcx_engine_verify(const wcx_engine_t *engine)
   for (uint32_t slot = 1; slot <= engine->pool.bump; slot++)
     mmp_orders += engine->pool.orders[slot].level != 0 && (engine->pool.orders[slot].flags & WCX_ORDER_F_MMP) != 0;
   WCX_CHECK(mmp_orders == engine->mmp_orders, "%u orders fall with a group, %u counted", mmp_orders, engine->mmp_orders);
+  uint32_t restricted = wcx_entitle_count(engine);
+  WCX_CHECK(restricted == engine->restricted_cnt, "%u sessions are restricted, %u counted", restricted, engine->restricted_cnt);
   wcx_mmp_verify(engine);
   wcx_timers_verify(engine);
   wcx_risk_verify(engine);

@@ -26,6 +26,17 @@ static char *read_good(void)
   return text;
 }
 
+/* A text with the first `from` replaced by `to`. */
+static char *replace_first(const char *text, const char *from, const char *to)
+{
+  const char *at = strstr(text, from);
+  if (at == NULL)
+    fail_msg("'%s' is not in " GOOD, from);
+  char *changed = NULL;
+  assert_true(asprintf(&changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) > 0);
+  return changed;
+}
+
 /* The good file with the first `from` replaced by `to`; *line and *column (from 1) tell where. */
 static char *change(const char *from, const char *to, unsigned *line, unsigned *column)
 {
@@ -40,8 +51,7 @@ static char *change(const char *from, const char *to, unsigned *line, unsigned *
     *column = *before == '\n' ? 1 : *column + 1;
     *line += *before == '\n';
   }
-  char *text = NULL;
-  assert_true(asprintf(&text, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from)) > 0);
+  char *text = replace_first(good, from, to);
   free(good);
   return text;
 }
@@ -177,6 +187,10 @@ static void refuses_what_is_wrong(void **state)
       {"[DEMO-MM-2]", "[KEY-A, KEY-A]", "'KEY-A' is in use already", false},
       {"sessions_max: 256", "sessions_max: 7", "sessions_max is 7 but the shard has 8 sessions", false},
       {"production: false", "production: true", "'DEMO-MM-1' is a development key", false},
+      {"group: 0 ", "group: 64 ", "instruments[0].group is 64: set it to a value in 0..63", false},
+      {"instrument_groups: []", "instrument_groups: [0, 64]", "sessions[0].instrument_groups holds 64: groups are 0..63", false},
+      {"ord_types: []", "ord_types: [Limit, Marked]", "Invalid ENUM value: Marked at 2: configs/wcx.yaml shows the form", false},
+      {"ord_types: []", "ord_types: [Limit, Market, Stop, StopLimit, MarketToLimit, Pegged, Limit]", "Excessive entries (6 max) in sequence", false},
       {"http:", "http: [", "", false},
   };
   wcx_config_t *config = wcx_config_new();
@@ -247,6 +261,39 @@ static void sets_override_the_file(void **state)
   wcx_config_free(config);
 }
 
+/* What a session may do beside its account, and the group of an instrument. */
+static void reads_entitlements(void **state)
+{
+  (void)state;
+  static const char *const changes[][2] = {
+      {"ord_types: [], instrument_groups: []", "ord_types: [Limit, Market], instrument_groups: [0, 63]"},
+      {"ord_types: [], instrument_groups: []", "ord_types: [Market, Limit, Stop, StopLimit, MarketToLimit, Pegged], instrument_groups: [1]"},
+      {"group: 0 ", "group: 63 "},
+  };
+  char *text = read_good();
+  for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+  {
+    char *changed = replace_first(text, changes[i][0], changes[i][1]);
+    free(text);
+    text = changed;
+  }
+  char err[1024] = "";
+  wcx_config_t *config = wcx_config_new();
+  if (!load_text(config, text, NULL, err, sizeof(err)))
+    fail_msg("%s", err);
+  free(text);
+  const wcx_params_t *params = &config->params;
+  assert_int_equal(params->sessions[0].ord_types, 1u << WCX_ORD_TYPE_LIMIT | 1u << WCX_ORD_TYPE_MARKET);
+  assert_int_equal(params->sessions[0].instrument_groups, UINT64_C(1) << 63 | 1);
+  assert_int_equal(params->sessions[1].ord_types, 0x7e);
+  assert_int_equal(params->sessions[1].instrument_groups, 2);
+  assert_int_equal(params->sessions[2].ord_types, 0);
+  assert_int_equal(params->sessions[2].instrument_groups, 0);
+  assert_int_equal(params->instrument_group[0], 63);
+  assert_int_equal(params->instrument_group[1], 0);
+  wcx_config_free(config);
+}
+
 static void names_a_missing_file(void **state)
 {
   (void)state;
@@ -261,7 +308,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(loads_the_development_defaults), cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(production_takes_real_keys),
-      cmocka_unit_test(sets_override_the_file),         cmocka_unit_test(names_a_missing_file),
+      cmocka_unit_test(sets_override_the_file),         cmocka_unit_test(names_a_missing_file),  cmocka_unit_test(reads_entitlements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,10 @@
 /* Entitlements: the digest has a term for each, quotes are judged side by side, a snapshot carries them, and the short way sees them. */
+#include "engine/entitle.h"
 #include "tests/unit/quote_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void grant(world_t *w, uint32_t session_id, uint64_t groups, uint16_t ord_types)
 {
@@ -44,6 +49,53 @@ static void the_digest_has_a_term_for_each(void **state)
   grant(w, 3, 1, 0);
   grant(w, 2, 0, 0);
   (void)digest(w);
+}
+
+/* The count says whether anybody looks: sessions that become restricted, stay so, and are free again. */
+static void restricted_sessions_are_counted(void **state)
+{
+  world_t *w = *state;
+  const struct
+  {
+    uint32_t session_id;
+    uint64_t groups;
+    uint16_t ord_types;
+    uint32_t restricted;
+  } steps[] = {{1, 1, 0, 1}, {1, 3, 0, 1}, {2, 0, 0x7e, 2}, {2, 0, 2, 2}, {3, 0, 0, 2}, {1, 0, 0, 1}, {1, 0, 0, 1}, {2, 0, 0, 0}};
+  for (uint32_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+  {
+    grant(w, steps[i].session_id, steps[i].groups, steps[i].ord_types);
+    assert_int_equal(w->engine->restricted_cnt, steps[i].restricted);
+    assert_int_equal(wcx_entitle_count(w->engine), steps[i].restricted);
+    wcx_engine_verify(w->engine);
+  }
+}
+
+/* How a check of the state ends when the count is `cnt`; the child dies alone. */
+static int verify_with_count(world_t *w, uint32_t cnt)
+{
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0)
+  {
+    signal(SIGABRT, SIG_DFL); /* cmocka's handler would take the abort for a failed test */
+    assert_non_null(freopen("/dev/null", "w", stderr));
+    w->engine->restricted_cnt = cnt;
+    wcx_engine_verify(w->engine);
+    _exit(0);
+  }
+  int status;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void a_wrong_count_is_found(void **state)
+{
+  world_t *w = *state;
+  grant(w, 2, 1, 0);
+  assert_int_equal(verify_with_count(w, 1), 0);
+  assert_int_equal(verify_with_count(w, 0), SIGABRT);
+  assert_int_equal(verify_with_count(w, 2), SIGABRT);
 }
 
 static void each_side_of_a_quote_is_judged(void **state)
@@ -111,6 +163,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(the_digest_has_a_term_for_each, world_setup, world_teardown),
+      cmocka_unit_test_setup_teardown(restricted_sessions_are_counted, world_setup, world_teardown),
+      cmocka_unit_test_setup_teardown(a_wrong_count_is_found, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(each_side_of_a_quote_is_judged, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(plain_requests_are_judged_too, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(a_snapshot_carries_them, world_setup, world_teardown),

@@ -186,6 +186,28 @@ static void a_reference_that_leads_elsewhere_is_named(void **state)
   free(snapshot);
 }
 
+/* A count of 0 beside a restricted session would let it do everything. */
+static void a_forged_entitlement_is_named(void **state)
+{
+  world_t *w = *state;
+  wcx_session_entitlement_t grant = {.session_id = 2, .instrument_groups = 1, .ord_types = 0x7e};
+  world_apply(w, WCX_TEMPLATE_SESSION_ENTITLEMENT, 0, 0, &grant, sizeof(grant));
+  wcx_instrument_group_t in = {.security_id = 1, .group = 63};
+  world_apply(w, WCX_TEMPLATE_INSTRUMENT_GROUP, 0, 0, &in, sizeof(in));
+  uint64_t sz;
+  uint8_t *snapshot = world_save(w, &sz);
+  FORGE(uint8_t, IN(element_of(snapshot, WCX_SNAPSHOT_INSTRUMENTS, 0), wcx_instrument_t, group), 64, "instrument 0: group 64 of 64");
+  FORGE(uint32_t, field_of(snapshot, "restricted_cnt"), 0, "1 sessions are restricted, 0 counted");
+  FORGE(uint32_t, field_of(snapshot, "restricted_cnt"), 2, "1 sessions are restricted, 2 counted");
+  FORGE(uint64_t, IN(element_of(snapshot, WCX_SNAPSHOT_ENTITLEMENTS, 0), wcx_entitlement_t, groups), 1, "2 sessions are restricted, 1 counted");
+  FORGE(uint16_t, IN(element_of(snapshot, WCX_SNAPSHOT_ENTITLEMENTS, 0), wcx_entitlement_t, ord_types), 2, "2 sessions are restricted, 1 counted");
+  FORGE(uint16_t, IN(element_of(snapshot, WCX_SNAPSHOT_ENTITLEMENTS, 1), wcx_entitlement_t, ord_types), 0x80, "session 1: order types 80 have bits beside 1..6");
+  FORGE(uint16_t, IN(element_of(snapshot, WCX_SNAPSHOT_ENTITLEMENTS, 1), wcx_entitlement_t, ord_types), 0x7f, "session 1: order types 7f have bits beside 1..6");
+  mend(snapshot);
+  world_load(w, &tight_limits, snapshot, sz);
+  free(snapshot);
+}
+
 /* What a load finds out by itself is taken from nobody. */
 static void what_is_derived_is_not_believed(void **state)
 {
@@ -277,7 +299,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       world_test(forged_bytes_do_no_harm),          world_test(forged_references_do_no_harm),    world_test(a_reference_that_leads_elsewhere_is_named),
-      world_test(a_head_without_fields_is_refused), world_test(what_is_derived_is_not_believed),
+      world_test(a_head_without_fields_is_refused), world_test(what_is_derived_is_not_believed), world_test(a_forged_entitlement_is_named),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
