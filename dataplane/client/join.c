@@ -27,7 +27,9 @@ static wcx_client_joining_t *joining_of(wcx_client_join_t *join, uint32_t securi
   uint32_t idx = wcx_client_books_idx(join->books, security_id);
   if (idx >= join->joining_max)
   {
-    uint32_t max = join->joining_max == 0 ? 64 : join->joining_max * 2;
+    uint32_t max = join->joining_max == 0 ? 64 : join->joining_max;
+    while (max <= idx) /* the books may have known many instruments before */
+      max *= 2;
     join->joinings = realloc(join->joinings, max * sizeof(*join->joinings));
     if (join->joinings == NULL)
       WCX_DIE("no memory for %u books", max);

@@ -42,6 +42,7 @@ void wcx_client_link_init(wcx_client_link_t *link, uint32_t session_id, const ch
   if (session_id != 0)
     snprintf(session, sizeof(session), "S%09u", session_id);
   memcpy(link->session, session, sizeof(link->session));
+  link->any_stream = session_id == 0;
 }
 
 static void become(wcx_client_link_t *link, uint64_t now_ns, enum wcx_client_link_state state)
@@ -106,6 +107,17 @@ static enum wcx_client_link_event broken(wcx_client_link_t *link, uint64_t now_n
   return WCX_CLIENT_LINK_BROKEN;
 }
 
+/* The server's stream is over; it has another one, or will have. */
+static enum wcx_client_link_event ended(wcx_client_link_t *link, uint64_t now_ns)
+{
+  bool named = memcmp(link->session, NO_SESSION, sizeof(link->session)) != 0;
+  if (!link->any_stream || !named)
+    return broken(link, now_ns);
+  memcpy(link->session, NO_SESSION, sizeof(link->session));
+  wcx_client_link_down(link, now_ns);
+  return WCX_CLIENT_LINK_ENDED;
+}
+
 /* A number of 20 characters, padded with spaces on the left. False when it is none, or 0. */
 static bool read_number(const uint8_t *field, uint64_t *number)
 {
@@ -150,8 +162,9 @@ static enum wcx_client_link_event on_packet(wcx_client_link_t *link, uint64_t no
     return WCX_CLIENT_LINK_MESSAGE;
   case LOGIN_REJECTED:
     link->reject_code = payload_sz != 0 ? (char)payload[0] : '?';
-    return broken(link, now_ns);
+    return link->reject_code == 'S' && link->state == WCX_CLIENT_LINK_LOGIN ? ended(link, now_ns) : broken(link, now_ns); /* it ended while nobody listened */
   case END_OF_SESSION:
+    return link->state == WCX_CLIENT_LINK_OPEN ? ended(link, now_ns) : broken(link, now_ns);
   default:
     return broken(link, now_ns);
   }

@@ -36,6 +36,7 @@ enum wcx_client_link_event
   WCX_CLIENT_LINK_ACCEPTED = 2,
   WCX_CLIENT_LINK_MESSAGE = 3,
   WCX_CLIENT_LINK_BROKEN = 4, /* the link is DOWN now: hang up */
+  WCX_CLIENT_LINK_ENDED = 5,  /* the same, in order: its stream is over, the next login asks for the one the port has then, from its beginning */
 };
 
 typedef struct wcx_client_link
@@ -44,6 +45,7 @@ typedef struct wcx_client_link
   char user[6]; /* padded with spaces */
   char password[10];
   char session[10];      /* asked for, and what Login Accepted must name; spaces: what it named */
+  bool any_stream;       /* the name is the server's; it is blank again when that stream is over */
   uint64_t number;       /* asked for; from Login Accepted on: of the next sequenced message */
   uint64_t heartbeat_ns; /* silence of ours after which we say something */
   uint64_t since_ns;     /* when the state began */
@@ -59,7 +61,7 @@ typedef struct wcx_client_link
   uint32_t out_begin, out_end; /* not written yet */
 } wcx_client_link_t;
 
-/* session_id 0: whichever stream the port has. user: up to 6 characters, password: up to 10. keep_alive_ms: how often the peer is promised to hear from us;
+/* session_id 0: whichever stream the port has; such a one ends with End of Session, or when it is known no more at a login. user: up to 6 characters, password: up to 10. keep_alive_ms: how often the peer is promised to hear from us;
    never less than once a second. */
 void wcx_client_link_init(wcx_client_link_t *link, uint32_t session_id, const char *user, const char *password, uint32_t keep_alive_ms);
 

@@ -508,6 +508,21 @@ static void link_lost(wcx_client_session_t *session, uint64_t now_ns, bool bad)
     binding_ended(session, now_ns, WCX_TERMINATE_CODE_UNSPECIFIED);
 }
 
+/* The stream of the port is over, with its day: the next one begins at 1. */
+static void stream_ended(wcx_client_session_t *session, uint64_t now_ns)
+{
+  wcx_client_stream_start(&session->inbound, 1, false);
+  session->inbound_started = true;
+  session->stream_end_cnt++;
+  if (session->state != WCX_CLIENT_ESTABLISHING)
+  {
+    binding_ended(session, now_ns, WCX_TERMINATE_CODE_FINISHED);
+    return;
+  }
+  link_lost(session, now_ns, false);
+  set_state(session, WCX_CLIENT_ESTABLISHING, WCX_TERMINATE_CODE_FINISHED);
+}
+
 /* Login Accepted: what was asked for comes from here on. */
 static void on_login(wcx_client_session_t *session, uint64_t now_ns)
 {
@@ -615,6 +630,9 @@ void wcx_client_session_link_bytes(wcx_client_session_t *session, uint64_t now_n
       break;
     case WCX_CLIENT_LINK_BROKEN:
       link_lost(session, now_ns, true);
+      return;
+    case WCX_CLIENT_LINK_ENDED:
+      stream_ended(session, now_ns);
       return;
     }
 }

@@ -13,6 +13,8 @@
    Over TCP the same holds with less: every message comes in its turn, missed ones before the EstablishAck. A lost link is dialled again and asks for the
    first number that is not here. A Terminate that ends the link is not counted, because the server may not count it: if it does, it comes again, in its turn.
    The ports for purge, drop copy and market-data replay have numbers of their own, and do not count their EstablishAck: that is seen from what it says.
+   The streams of drop copy and replay end with their day: on_state is told ESTABLISHING with code 0, and the next one is asked for, from number 1. What a day had left when
+   the link was down at its end is in the drop-copy file only.
    Server numbers and ClOrdIDs are those of the session, whatever carries them: what UDP cannot have again, a second session object gets over TCP (recover_from) and hands
    over with wcx_client_session_message.
 
@@ -87,7 +89,7 @@ typedef struct wcx_client_session_config
   uint16_t flags;       /* of Establish; with WCX_CLIENT_FLAG_TAG datagrams carry tags both ways, and what has none is not believed */
   uint32_t keep_alive_ms;
   uint32_t cod_window_ms; /* 0: the server's default */
-  bool any_stream;        /* TCP: not the session's own stream but the one its port has (drop copy, market-data replay); link->session names it */
+  bool any_stream;        /* TCP: not the session's own stream but the one its port has (drop copy, market-data replay); link->session names it, and is blank between two */
   uint64_t recover_from;  /* first server number wanted; 0: from now */
 
   void *ctx;
@@ -161,6 +163,7 @@ struct wcx_client_session
   uint64_t sent_cnt, answered_cnt, refused_cnt, not_applied_cnt;
   uint32_t fruitless_cnt;             /* over TCP: logins in a row that brought no message: what is asked for is out of the server's reach, or nobody judges Establish */
   uint64_t established_cnt, lost_cnt; /* bindings opened; bindings ended without our wish */
+  uint64_t stream_end_cnt;            /* with any_stream: days that ended */
   uint64_t bad_datagram_cnt;          /* over TCP: links dropped because of what came over them */
   uint64_t bad_tag_cnt;               /* datagrams that had no right tag, ignored */
   uint64_t sequence_conflict_cnt;     /* an answer to a request that was decided as never applied: must stay 0 */

@@ -360,11 +360,30 @@ static void test_snapshots_that_contradict(void **state)
   close_world(&world);
 }
 
+/* Books that were known before anybody joined them: the first message may be about a late one. */
+static void test_books_that_are_older_than_the_join(void **state)
+{
+  (void)state;
+  world_t world;
+  open_world(&world);
+  for (uint32_t id = 1; id <= 200; id++)
+    (void)wcx_client_books_idx(&world.books, id);
+  wcx_client_join_start(&world.join, "M001261126", 1, WCX_CLIENT_START_JOIN);
+  assert_true(feed_add(&world, 1, 200, 950, 1));
+  assert_int_equal(world.join.joining_cnt, 200);
+  assert_true(world.join.joining_max >= world.join.joining_cnt);
+  assert_int_equal(world.join.waiting_cnt, 200);
+  assert_true(take(&world, 200, 900, 5, 1));
+  assert_true(wcx_client_join_live(&world.join, 200));
+  assert_false(wcx_client_join_live(&world.join, 199));
+  close_world(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_only_whole_books), cmocka_unit_test(test_cycles_and_restarts),       cmocka_unit_test(test_joins_book_by_book),
-      cmocka_unit_test(test_begins_anew),      cmocka_unit_test(test_snapshots_that_contradict),
+      cmocka_unit_test(test_begins_anew),      cmocka_unit_test(test_snapshots_that_contradict), cmocka_unit_test(test_books_that_are_older_than_the_join),
   };
   return cmocka_run_group_tests_name("client_join", tests, NULL, NULL);
 }

@@ -46,6 +46,8 @@ typedef struct world
   bool count_terminate;
   bool own_numbers; /* a port whose EstablishAck is not counted */
   bool mute;        /* no stream is written */
+  char day[11];     /* name of the stream of a port that has one of its own each day; empty: the session's */
+  uint32_t refused; /* logins for another one */
   uint64_t uuid;
   uint64_t expected_client_seq;
   uint64_t last_cl_ord_id;
@@ -63,6 +65,7 @@ typedef struct world
   uint64_t next_number;
   uint64_t order_errors;
   uint8_t last_code;
+  uint32_t ends_told; /* sign-ons for a stream from its beginning, under whatever name */
 } world_t;
 
 static uint64_t roll(world_t *world, uint64_t below)
@@ -110,13 +113,24 @@ static uint64_t server_append(world_t *world, uint16_t template_id, const void *
 static void server_login(world_t *world, const uint8_t *payload, size_t sz)
 {
   assert_int_equal(sz, 46);
-  assert_memory_equal(payload, "mm3   secret    S000000003", 26);
+  assert_memory_equal(payload, "mm3   secret    ", 16);
+  const char *name = world->day[0] != 0 ? world->day : "S000000003";
+  bool any = world->day[0] != 0 && memcmp(payload + 16, "          ", 10) == 0;
+  if (world->day[0] != 0 && !any && memcmp(payload + 16, name, 10) != 0)
+  {
+    server_packet(world, 'J', "S", 1);
+    world->refused++;
+    world->closing = true;
+    return;
+  }
+  if (!any)
+    assert_memory_equal(payload + 16, name, 10);
   char text[21] = {0};
   memcpy(text, payload + 26, 20);
   uint64_t number = strtoull(text, NULL, 10);
   world->next_out = number == 0 ? world->message_cnt + 1 : number;
   char accepted[31];
-  snprintf(accepted, sizeof(accepted), "S000000003%20llu", (unsigned long long)world->next_out);
+  snprintf(accepted, sizeof(accepted), "%s%20llu", name, (unsigned long long)world->next_out);
   server_packet(world, 'A', accepted, 30);
   world->logged_in = true;
 }
@@ -265,9 +279,12 @@ static void on_decided(void *ctx, const wcx_client_request_t *request, const voi
 
 static void on_state(void *ctx, enum wcx_client_state state, uint8_t code)
 {
-  (void)state;
+  world_t *world = ctx;
+  bool blank = world->client.link != NULL && memcmp(world->client.link->session, "          ", 10) == 0;
   if (code != 0)
-    ((world_t *)ctx)->last_code = code;
+    world->last_code = code;
+  else if (state == WCX_CLIENT_ESTABLISHING && blank && world->client.inbound.next == 1)
+    world->ends_told++;
 }
 
 static world_t *world_new(uint64_t seed, uint32_t chunk_max)
@@ -606,6 +623,79 @@ static void test_a_port_with_numbers_of_its_own(void **state)
   world_free(world);
 }
 
+static void append_reports(world_t *world, uint32_t cnt)
+{
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    wcx_execution_report_new_t report = {.exec_id = i};
+    server_append(world, WCX_TEMPLATE_EXECUTION_REPORT_NEW, &report, sizeof(report));
+  }
+}
+
+/* The server's numbers start again, under another name. */
+static void begin_day(world_t *world, const char *name)
+{
+  memcpy(world->day, name, sizeof(world->day));
+  world->message_cnt = 0;
+  world->next_number = 1;
+  world->last_code = 0;
+}
+
+static void run_until_heard(world_t *world, uint64_t cnt)
+{
+  append_reports(world, (uint32_t)cnt);
+  for (uint32_t i = 0; i < 20000 && (world->client.state != WCX_CLIENT_READY || world->next_number != cnt + 1); i++)
+    world_step(world);
+  assert_int_equal(world->client.state, WCX_CLIENT_READY);
+  assert_int_equal(world->next_number, cnt + 1);
+  assert_memory_equal(world->client.link->session, world->day, 10);
+}
+
+/* Drop copy, replay: a stream for each day. It ends with a Z, or while nobody listens. */
+static void test_a_port_whose_stream_ends_each_day(void **state)
+{
+  (void)state;
+  world_t *world = world_new(11, 30);
+  wcx_client_session_config_t config = world->client.config;
+  config.any_stream = true;
+  wcx_client_session_free(&world->client);
+  wcx_client_session_init(&world->client, &config);
+  world->own_numbers = true;
+  begin_day(world, "s003261126");
+  wcx_client_session_open(&world->client, world->now_ns);
+  run_until(world, WCX_CLIENT_READY);
+  run_until_heard(world, 5);
+  assert_int_equal(world->client.stream_end_cnt, 0);
+
+  server_packet(world, 'Z', "", 0);
+  world->bound = false;
+  world->closing = true;
+  begin_day(world, "s003261127");
+  run_until_heard(world, 3);
+  assert_int_equal(world->ends_told, 2); /* the first was ours */
+  assert_int_equal(world->last_code, 0);
+  assert_int_equal(world->client.stream_end_cnt, 1);
+  assert_int_equal(world->refused, 0);
+
+  cut(world); /* a link that is lost within the day goes on where it was */
+  append_reports(world, 1);
+  for (uint32_t i = 0; i < 20000 && world->next_number != 5; i++)
+    world_step(world);
+  assert_int_equal(world->next_number, 5);
+  assert_int_equal(world->client.stream_end_cnt, 1);
+
+  cut(world);
+  begin_day(world, "s003261128");
+  run_until_heard(world, 2);
+  assert_int_equal(world->ends_told, 3);
+  assert_int_equal(world->client.stream_end_cnt, 2);
+  assert_int_equal(world->refused, 1);
+  assert_int_equal(world->order_errors, 0);
+  assert_int_equal(world->client.inbound.hole_lost_cnt, 0);
+  assert_int_equal(world->client.bad_datagram_cnt, 0);
+  world_free(world);
+}
+
 /* Numbers that the server keeps no more: it lets the client in and says nothing. The client says so, and calls less and less often. */
 static void test_logins_that_bring_nothing(void **state)
 {
@@ -725,6 +815,7 @@ int main(void)
       cmocka_unit_test(test_a_server_that_stops_reading_stops_the_client),
       cmocka_unit_test(test_a_refused_sign_on_is_not_counted_and_tried_again),
       cmocka_unit_test(test_a_port_with_numbers_of_its_own),
+      cmocka_unit_test(test_a_port_whose_stream_ends_each_day),
       cmocka_unit_test(test_logins_that_bring_nothing),
       cmocka_unit_test(test_a_silent_server_is_left),
       cmocka_unit_test(test_random_bytes),
