@@ -22,15 +22,23 @@ static inline bool wcx_entitlement_restricts(const wcx_entitlement_t *may)
   return may->groups != 0 || may->ord_types != 0;
 }
 
-/* Whether a session may trade an instrument with an order of a type; ord_type 0: whatever type. */
+/* Whether a session may trade an instrument at all. */
+static inline bool wcx_entitled_to(const wcx_engine_t *engine, const wcx_session_t *session, const wcx_instrument_t *instrument)
+{
+  if (__builtin_expect(engine->restricted_cnt == 0, 1))
+    return true;
+  const wcx_entitlement_t *may = &engine->entitlements[session - engine->sessions];
+  return may->groups == 0 || (may->groups >> instrument->group & 1) != 0;
+}
+
+/* The same with a new order of a type; a number that is no type is in no list of types. */
 static inline bool wcx_entitled(const wcx_engine_t *engine, const wcx_session_t *session, const wcx_instrument_t *instrument, uint8_t ord_type)
 {
   if (__builtin_expect(engine->restricted_cnt == 0, 1))
     return true;
   const wcx_entitlement_t *may = &engine->entitlements[session - engine->sessions];
-  bool group = may->groups == 0 || (may->groups >> instrument->group & 1) != 0;
-  bool type = may->ord_types == 0 || ord_type == 0 || (ord_type < 16 && (may->ord_types >> ord_type & 1) != 0);
-  return group && type;
+  bool type = may->ord_types == 0 || (ord_type < 16 && (may->ord_types >> ord_type & 1) != 0);
+  return type && wcx_entitled_to(engine, session, instrument);
 }
 
 /* Whether there is anything it may not do: such sessions take the long way. */

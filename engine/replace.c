@@ -98,7 +98,7 @@ static enum wcx_reject check(const wcx_engine_t *engine, const wcx_order_cancel_
 {
   const wcx_order_t *order = &engine->pool.orders[change->slot];
   const wcx_instrument_t *instrument = &engine->instruments[order->instrument];
-  if (!wcx_entitled(engine, &engine->sessions[order->session], instrument, 0))
+  if (!wcx_entitled_to(engine, &engine->sessions[order->session], instrument))
     return WCX_REJECT_NOT_GRANTED;
   bool plain = (order->flags & ~(WCX_ORDER_F_COD | WCX_ORDER_F_RISK)) == 0 && (request->exec_inst & ~WCX_EXEC_INST_CANCEL_ON_DISCONNECT) == 0 && request->stop_px == WCX_I64_NULL &&
                (request->display_qty == WCX_I64_NULL || request->display_qty == request->order_qty);

@@ -538,6 +538,7 @@ static make_t *some_kind(flow_t *flow)
       {w->tick, flow_make_tick},
       {w->day_roll, flow_make_day_roll},
       {w->redefine, flow_make_redefinition},
+      {w->entitle, flow_make_entitlement},
   };
   uint64_t sum = 0;
   for (uint32_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

@@ -24,7 +24,7 @@ typedef struct flow_weights
   uint16_t quote, mmp_config, mmp_reset;
   uint16_t status, band, rule;
   uint16_t account, limit, balance, fee_tier, kill, trade_break;
-  uint16_t session, tick, day_roll, redefine;
+  uint16_t session, tick, day_roll, redefine, entitle;
 } flow_weights_t;
 
 /* How often an order has a trait, in percent. */
@@ -56,7 +56,9 @@ typedef struct flow_profile
   uint32_t levels_max;  /* a Capacity that is met; 0: one that is not */
 } flow_profile_t;
 
+/* The first flow_turn_cnt of them take turns, seed by seed; those behind run when they are named, so that a new one changes no seed's flow. */
 extern const flow_profile_t flow_profiles[];
+extern const uint32_t flow_turn_cnt;
 extern const uint32_t flow_profile_cnt;
 
 typedef struct flow_trade

@@ -175,6 +175,36 @@ void flow_make_account(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   flow_body(hdr, body, &d, sizeof(d));
 }
 
+/* What a session may trade and enter, or the group of an instrument; few groups, so that they meet, the lowest and the highest among them. */
+void flow_make_entitlement(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
+{
+  static const uint8_t groups[] = {0, 1, 5, 63};
+  if (flow_one_in(flow, 4))
+  {
+    wcx_instrument_group_t r = {.security_id = 1 + (uint32_t)flow_below(flow, FLOW_INSTRUMENTS), .group = groups[flow_below(flow, sizeof(groups))]};
+    if (flow_one_in(flow, 20))
+      r.group = (uint8_t)(64 + flow_below(flow, 192));
+    if (flow_one_in(flow, 30))
+      r.security_id = 4 + (uint32_t)flow_below(flow, 3);
+    flow_internal(flow, hdr, WCX_TEMPLATE_INSTRUMENT_GROUP, 0, 0);
+    flow_body(hdr, body, &r, sizeof(r));
+    return;
+  }
+  wcx_session_entitlement_t r = {.session_id = 1 + (uint32_t)flow_below(flow, FLOW_SESSIONS)};
+  for (uint32_t i = 0; i < sizeof(groups) && !flow_one_in(flow, 4); i++)
+    r.instrument_groups |= flow_one_in(flow, 2) ? UINT64_C(1) << groups[i] : 0;
+  if (flow_one_in(flow, 2))
+    r.ord_types = (uint16_t)(flow_below(flow, 128) & 0x7e);
+  if (r.ord_types != 0 && !flow_one_in(flow, 4))
+    r.ord_types |= 1u << WCX_ORD_TYPE_LIMIT;
+  if (flow_one_in(flow, 20))
+    r.ord_types |= flow_one_in(flow, 2) ? 1u : (uint16_t)(1u << (7 + flow_below(flow, 9)));
+  if (flow_one_in(flow, 30))
+    r.session_id = FLOW_SESSIONS + 1 + (uint32_t)flow_below(flow, 3);
+  flow_internal(flow, hdr, WCX_TEMPLATE_SESSION_ENTITLEMENT, 0, 0);
+  flow_body(hdr, body, &r, sizeof(r));
+}
+
 /* --- status, bands, volatility --------------------------------------------------------------------------------------------------------- */
 
 static uint8_t some_status(flow_t *flow, uint8_t now)

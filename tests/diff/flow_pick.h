@@ -72,6 +72,7 @@ void flow_make_trade_break(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
 void flow_make_session(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
 void flow_make_tick(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
 void flow_make_day_roll(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
+void flow_make_entitlement(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
 void flow_make_redefinition(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body);
 
 #endif

@@ -333,9 +333,47 @@ const flow_profile_t flow_profiles[] = {
      .qty_max = 20,
      .live_target = 145,
      .cascades = true},
+    /* from here on: not in turn */
+    {.name = "entitled",
+     .what = "sessions that may trade some groups and enter some order types; by name only",
+     .weights = {.new_order = 500,
+                 .cancel = 100,
+                 .replace = 180,
+                 .mass_cancel = 4,
+                 .unlock = 8,
+                 .quote = 80,
+                 .mmp_config = 2,
+                 .mmp_reset = 4,
+                 .status = 2,
+                 .kill = 1,
+                 .session = 4,
+                 .tick = 4,
+                 .redefine = 2,
+                 .entitle = 60},
+     .traits = {.market = 8,
+                .to_limit = 8,
+                .stop = 8,
+                .stop_limit = 8,
+                .ioc = 8,
+                .fok = 4,
+                .post_only = 6,
+                .reprice = 3,
+                .hidden = 6,
+                .iceberg = 10,
+                .mmp = 10,
+                .prevention = 15,
+                .invalid = 5},
+     .center_px = 1000,
+     .half_range_px = 12,
+     .qty_max = 20,
+     .live_target = 80,
+     .limits = true},
 };
 
+#define BY_NAME_ONLY 1u
+
 const uint32_t flow_profile_cnt = sizeof(flow_profiles) / sizeof(flow_profiles[0]);
+const uint32_t flow_turn_cnt = sizeof(flow_profiles) / sizeof(flow_profiles[0]) - BY_NAME_ONLY;
 
 const flow_profile_t *flow_profile_find(const char *name)
 {

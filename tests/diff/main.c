@@ -174,6 +174,8 @@ static bool is_definition(uint16_t template_id)
   case WCX_TEMPLATE_CAPACITY:
   case WCX_TEMPLATE_FEE_TIER_DEFINITION:
   case WCX_TEMPLATE_VOLATILITY_RULE:
+  case WCX_TEMPLATE_SESSION_ENTITLEMENT:
+  case WCX_TEMPLATE_INSTRUMENT_GROUP:
     return true;
   default:
     return false;
@@ -193,7 +195,7 @@ static bool is_open_to_change(const run_t *run, uint16_t template_id)
   return !run->flow.set_up_done || (template_id != WCX_TEMPLATE_SECURITY_DEFINITION && template_id != WCX_TEMPLATE_SESSION_DEFINITION);
 }
 
-/* Both must agree on money and broken trades; for the rest the engine's word is enough. */
+/* Both must agree on money, broken trades and entitlements; for the rest the engine's word is enough. */
 static enum verdict judge_definition(run_t *run, slot_t *slot)
 {
   if (run->options->alone)
@@ -201,7 +203,8 @@ static enum verdict judge_definition(run_t *run, slot_t *slot)
   pair_translate(&run->pair, slot->hdr.template_id, slot->body, slot->hdr.body_sz, slot->translated + 1);
   const char *engine = wcx_engine_definition_error(run->pair.engine, &slot->hdr, slot->translated + 1);
   const char *reference = ref_definition_error(run->pair.ref, &slot->hdr, slot->body);
-  bool both = slot->hdr.template_id == WCX_TEMPLATE_BALANCE_ADJUSTMENT || slot->hdr.template_id == WCX_TEMPLATE_TRADE_BREAK_COMMAND;
+  uint16_t id = slot->hdr.template_id;
+  bool both = id == WCX_TEMPLATE_BALANCE_ADJUSTMENT || id == WCX_TEMPLATE_TRADE_BREAK_COMMAND || id == WCX_TEMPLATE_SESSION_ENTITLEMENT || id == WCX_TEMPLATE_INSTRUMENT_GROUP;
   if (both && (engine == NULL) != (reference == NULL))
   {
     snprintf(run->pair.why, sizeof(run->pair.why), "refused as an input? engine: %s; reference: %s", engine == NULL ? "no" : engine, reference == NULL ? "no" : reference);
@@ -273,7 +276,7 @@ static void add_seen(shared_t *shared, const seen_t *seen)
 
 static bool run_seed(const options_t *options, uint64_t seed, slot_t *slots, shared_t *shared)
 {
-  run_t run = {.options = options, .profile = options->profile != NULL ? options->profile : &flow_profiles[seed % flow_profile_cnt], .seed = seed, .slots = slots};
+  run_t run = {.options = options, .profile = options->profile != NULL ? options->profile : &flow_profiles[seed % flow_turn_cnt], .seed = seed, .slots = slots};
   pair_init(&run.pair);
   flow_init(&run.flow, run.profile, seed, run.pair.ref);
   in_run = 1;

@@ -111,6 +111,17 @@ static void define_session(ref_t *ref, const wcx_session_definition_t *def)
   ref->sessions[idx].account = def->account;
 }
 
+static void session_entitlement(ref_t *ref, const wcx_session_entitlement_t *command)
+{
+  ref_session_t *session = &ref->sessions[ref_session_find(ref, command->session_id)];
+  session->some_groups = command->instrument_groups != 0;
+  session->some_types = command->ord_types != 0;
+  for (uint32_t group = 0; group < REF_TRADING_GROUPS; group++)
+    session->in_group[group] = (command->instrument_groups & UINT64_C(1) << group) != 0;
+  for (uint32_t type = 0; type < REF_ORD_TYPES; type++)
+    session->of_type[type] = (command->ord_types & 1u << type) != 0;
+}
+
 static void price_band(ref_t *ref, const wcx_price_band_t *command)
 {
   ref_instrument_t *instrument = &ref->instruments[ref_instrument_find(ref, command->security_id)];
@@ -399,6 +410,18 @@ static void apply_input(ref_t *ref, const void *body)
   {
     READ(wcx_security_status_t, command);
     ref_status_command(ref, &command);
+    return;
+  }
+  case WCX_TEMPLATE_SESSION_ENTITLEMENT:
+  {
+    READ(wcx_session_entitlement_t, command);
+    session_entitlement(ref, &command);
+    return;
+  }
+  case WCX_TEMPLATE_INSTRUMENT_GROUP:
+  {
+    READ(wcx_instrument_group_t, command);
+    ref->instruments[ref_instrument_find(ref, command.security_id)].group = command.group;
     return;
   }
   case WCX_TEMPLATE_PRICE_BAND:

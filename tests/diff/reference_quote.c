@@ -274,6 +274,8 @@ static side_result_t enter(ref_t *ref, const wcx_mass_quote_t *root, const wcx_m
       .smp_inst = root->self_match_prevention_inst,
       .quote = true,
   };
+  if (!ref_granted_instrument(ref, ref->session, candidate.instrument) || !ref_granted_type(ref, ref->session, WCX_ORD_TYPE_LIMIT))
+    return (side_result_t){true, WCX_U64_NULL, WCX_ORD_REJ_REASON_SESSION_NOT_ENTITLED};
   ref_verdict_t verdict = ref_judge(ref, &candidate, NULL);
   if (verdict.reason != 0)
     return (side_result_t){true, WCX_U64_NULL, verdict.reason};

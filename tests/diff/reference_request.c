@@ -43,6 +43,18 @@ bool ref_entitled(const ref_t *ref, uint32_t session, uint32_t account_number)
   return own == WCX_U32_NULL || own == account_number;
 }
 
+bool ref_granted_instrument(const ref_t *ref, uint32_t session, uint32_t instrument)
+{
+  const ref_session_t *of = &ref->sessions[session];
+  return !of->some_groups || of->in_group[ref->instruments[instrument].group];
+}
+
+bool ref_granted_type(const ref_t *ref, uint32_t session, uint8_t ord_type)
+{
+  const ref_session_t *of = &ref->sessions[session];
+  return !of->some_types || (ord_type < REF_ORD_TYPES && of->of_type[ord_type]);
+}
+
 bool ref_locked(const ref_t *ref, uint32_t session, uint32_t account)
 {
   return ref->sessions[session].locked || ref->accounts[account].locked_by_client || ref->accounts[account].locked_by_operations;
@@ -314,7 +326,7 @@ static ref_verdict_t judge_new(ref_t *ref, const wcx_new_order_single_t *r, ref_
     return refuse(WCX_ORD_REJ_REASON_UNKNOWN_SYMBOL);
   if (account == REF_NOBODY)
     return refuse(WCX_ORD_REJ_REASON_UNKNOWN_ACCOUNT);
-  if (!ref_entitled(ref, ref->session, r->account))
+  if (!ref_entitled(ref, ref->session, r->account) || !ref_granted_instrument(ref, ref->session, instrument) || !ref_granted_type(ref, ref->session, r->ord_type))
     return refuse(WCX_ORD_REJ_REASON_SESSION_NOT_ENTITLED);
   TRY(judge_request(ref, r, instrument));
   *candidate = (ref_order_t){
@@ -618,7 +630,7 @@ void ref_replace_request(ref_t *ref, const wcx_order_cancel_replace_request_t *r
     ref_cancel(ref, order, (ref_cancel_t){WCX_CANCEL_REASON_USER_REQUESTED, r->cl_ord_id, ref->hdr->receive_ns, REF_NOBODY});
     return;
   }
-  uint8_t impossible = judge_wish(ref, order, r);
+  uint8_t impossible = ref_granted_instrument(ref, ref->session, order->instrument) ? judge_wish(ref, order, r) : WCX_CXL_REJ_REASON_NOT_ENTITLED;
   if (impossible != POSSIBLE)
   {
     say_cancel_reject(ref, impossible, order, r->cl_ord_id, r->orig_cl_ord_id, r->security_id);

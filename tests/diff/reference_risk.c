@@ -388,6 +388,18 @@ const char *ref_definition_error(const ref_t *ref, const wcx_record_hdr_t *hdr, 
     memcpy(&command, body, sizeof(command));
     return break_error(ref, &command);
   }
+  if (hdr->template_id == WCX_TEMPLATE_SESSION_ENTITLEMENT)
+  {
+    wcx_session_entitlement_t command;
+    memcpy(&command, body, sizeof(command));
+    return ref_session_find(ref, command.session_id) == REF_NOBODY ? "no such session" : (command.ord_types & 0xff81u) != 0 ? "an order type outside the schema" : NULL;
+  }
+  if (hdr->template_id == WCX_TEMPLATE_INSTRUMENT_GROUP)
+  {
+    wcx_instrument_group_t command;
+    memcpy(&command, body, sizeof(command));
+    return ref_instrument_find(ref, command.security_id) == REF_NOBODY ? "no such instrument" : command.group >= REF_TRADING_GROUPS ? "no such group" : NULL;
+  }
   return NULL;
 }
 

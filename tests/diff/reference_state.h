@@ -28,6 +28,8 @@
 #define REF_REFRESHES_PER_INPUT 1024u
 #define REF_MMP_ENTRIES 64u
 #define REF_BROKEN_MAX 1024u
+#define REF_TRADING_GROUPS 64u
+#define REF_ORD_TYPES 8u /* 1..6 are names */
 
 enum ref_place
 {
@@ -113,6 +115,7 @@ typedef struct ref_instrument
   wcx_volatility_rule_t rule;
   ref_indication_t told;
   bool told_any; /* since the auction began */
+  uint8_t group; /* of instruments, for what sessions may trade */
 } ref_instrument_t;
 
 typedef struct ref_asset
@@ -160,6 +163,10 @@ typedef struct ref_session
   uint32_t cod_window_ms;
   uint64_t cod_ns; /* 0: not armed */
   uint64_t cod_armed;
+  bool some_groups; /* it may trade those of in_group only */
+  bool in_group[REF_TRADING_GROUPS];
+  bool some_types; /* it may enter those of of_type only */
+  bool of_type[REF_ORD_TYPES];
 } ref_session_t;
 
 typedef struct ref_mmp_entry
@@ -391,6 +398,9 @@ uint32_t ref_instrument_find(const ref_t *ref, uint32_t security_id);
 uint32_t ref_account_find(const ref_t *ref, uint32_t account);
 uint32_t ref_session_find(const ref_t *ref, uint32_t session_id);
 bool ref_entitled(const ref_t *ref, uint32_t session, uint32_t account_number);
+/* What its SessionEntitlement lets it trade and enter. */
+bool ref_granted_instrument(const ref_t *ref, uint32_t session, uint32_t instrument);
+bool ref_granted_type(const ref_t *ref, uint32_t session, uint8_t ord_type);
 bool ref_locked(const ref_t *ref, uint32_t session, uint32_t account);
 /* Whether the number rises; it is consumed if so. */
 bool ref_cl_ord_id_rises(ref_t *ref, uint64_t cl_ord_id);

@@ -11,6 +11,7 @@ DIFF = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-diff"
 SANITIZED = ROOT / "build" / "address-undefined" / "bin" / "wcx-diff"
 SEEDS = "1..32"  # every profile twice
 OPS = "15000"
+BY_NAME = [("entitled", "1..8")]  # profiles that have no turn: a new one there would change every seed's flow
 # Names the schema has and no rule uses.
 NEVER_REJECTED = {"Other", "InvalidInvestorID", "RateLimit", "EngineOverload", "StaleRequest"}
 NEVER_CANCELED = {"TradingHalt", "Supervisory", "InstrumentInactive", "RiskLimit", "ReduceOnly"}
@@ -54,6 +55,14 @@ def main():
     saved, said = run(DIFF, "--seeds", SEEDS, "--ops", OPS, "--snapshot-every", "97")
     same = plain is not None and saved is not None and all(plain[key] == saved[key] for key in ("commands", "messages", "digest", "state_digest"))
     point(same, "an engine that is replaced by its snapshot every 97 commands leaves every output and state as it was", said)
+    for profile, seeds in BY_NAME:
+        args = ("--profile", profile, "--seeds", seeds, "--ops", OPS)
+        runs = [run(DIFF, *args, *more) for more in ((), ("--burst", "32"), ("--snapshot-every", "97"))]
+        same = all(result is not None and result["digest"] == runs[0][0]["digest"] and result["state_digest"] == runs[0][0]["state_digest"] for result, _ in runs)
+        point(same, f"profile {profile}, seeds {seeds}: no difference, in bursts and through snapshots neither", "\n".join(said for _, said in runs))
+        if same and profile == "entitled":
+            told = (runs[0][0]["rejected"]["SessionNotEntitled"], runs[0][0]["cancel_rejected"]["NotEntitled"])
+            point(told[0] > 5000 and told[1] > 200, f"{told[0]} orders and {told[1]} replaces were refused by an entitlement", runs[0][1])
     if SANITIZED.exists():
         clean, said = run(SANITIZED, "--seeds", "33..48", "--ops", "4000")
         point(clean is not None, "seeds 33..48 under AddressSanitizer and UndefinedBehaviorSanitizer", said)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 import mutants
 
 PATCHES = sorted((Path(__file__).resolve().parent / "mutants").glob("*.patch"))
-PROFILES = ["plain", "deep", "iceberg", "stops", "auctions", "volatility", "money", "mismatch", "limits", "quotes", "expiry", "sessions", "purge", "invalid", "everything", "cascade"]
+PROFILES = ["plain", "deep", "iceberg", "stops", "auctions", "volatility", "money", "mismatch", "limits", "quotes", "expiry", "sessions", "purge", "invalid", "everything", "cascade", "entitled"]
 RULES = ["Output order", "Market", "Replace", "Cancel/replace", "Public ids", "Self-match", "AllOrNone", "Stops", "Mass cancel", "Quotes", "Risk", "Time"]  # section 3
 CPU_MAX_S = 60
 WORKERS = 2

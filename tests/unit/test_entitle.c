@@ -130,6 +130,23 @@ static void plain_requests_are_judged_too(void **state)
   expect_said(w, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, WCX_TEMPLATE_DELETE_ORDER, 0);
 }
 
+/* What is no order type is none that was granted; without a list it is refused for what it is. */
+static void an_unknown_type_is_not_granted(void **state)
+{
+  world_t *w = *state;
+  const uint8_t unknown[] = {0, 7, 8, 15, 16, 255};
+  for (uint32_t i = 0; i < 2 * sizeof(unknown); i++)
+  {
+    bool restricted = i >= sizeof(unknown);
+    grant(w, 1, 0, restricted ? 0x7e : 0);
+    wcx_new_order_single_t request = an_order(w->cl_ord_id[1] + 1, 1, BUY, 90, 10);
+    request.ord_type = unknown[i % sizeof(unknown)];
+    send_order(w, 1, &request);
+    assert_int_equal(SAID(w, 0, wcx_execution_report_reject_t).ord_rej_reason,
+                     restricted ? WCX_ORD_REJ_REASON_SESSION_NOT_ENTITLED : WCX_ORD_REJ_REASON_UNSUPPORTED_ORDER_CHARACTERISTIC);
+  }
+}
+
 static void a_snapshot_carries_them(void **state)
 {
   world_t *w = *state;
@@ -167,6 +184,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_wrong_count_is_found, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(each_side_of_a_quote_is_judged, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(plain_requests_are_judged_too, world_setup, world_teardown),
+      cmocka_unit_test_setup_teardown(an_unknown_type_is_not_granted, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(a_snapshot_carries_them, world_setup, world_teardown),
       cmocka_unit_test_setup_teardown(what_cannot_be_is_told, world_setup, world_teardown),
   };
