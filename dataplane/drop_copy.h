@@ -6,7 +6,7 @@
    Owner:      the loop.
    Memory:     the caller's: `max` positions in the output log per session that asks, a power of two; older ones come from wcxctl.
    Invariants: numbers rise by 1 from 1 at each day's first; only released messages are in it.
-   Pinned by:  tests/e2e/test_tcp_services.py. */
+   Pinned by:  tests/unit/test_drop_copy.c, tests/e2e/test_tcp_services.py. */
 #ifndef WCX_DATAPLANE_DROP_COPY_H
 #define WCX_DATAPLANE_DROP_COPY_H
 
