@@ -198,7 +198,7 @@ void flow_make_entitlement(flow_t *flow, wcx_record_hdr_t *hdr, uint8_t *body)
   if (r.ord_types != 0 && !flow_one_in(flow, 4))
     r.ord_types |= 1u << WCX_ORD_TYPE_LIMIT;
   if (flow_one_in(flow, 20))
-    r.ord_types |= flow_one_in(flow, 2) ? 1u : (uint16_t)(1u << (7 + flow_below(flow, 9)));
+    r.ord_types = (uint16_t)(r.ord_types | (flow_one_in(flow, 2) ? 1u : 1u << (7 + flow_below(flow, 9))));
   if (flow_one_in(flow, 30))
     r.session_id = FLOW_SESSIONS + 1 + (uint32_t)flow_below(flow, 3);
   flow_internal(flow, hdr, WCX_TEMPLATE_SESSION_ENTITLEMENT, 0, 0);
