@@ -57,6 +57,8 @@ def some_values(owner, rng, turn):
             values[name] = rng.getrandbits(len(SETS[TYPE_OF[owner.name, name]]))
         elif null is not None and (turn + place) % 3 == 0:
             values[name] = None
+        elif name == "Flags" and turn == 0:
+            values[name] = RANGES[fmt][1]  # every bit, so that each is told
         else:
             values[name] = rng.choice((rng.randint(*RANGES[fmt]), *RANGES[fmt], 1))
     return values
