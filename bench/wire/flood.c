@@ -1,6 +1,6 @@
 /* wcx-flood: what strangers cost a client that signed on.
 
-     wcx-flood --secrets FILE --mac MAC [--rate 4000] [--times 10] [--seconds 5] [--server A.B.C.D] [--interface NAME] [--cpu N]
+     wcx-flood --secrets FILE --mac MAC [--rate 3000] [--times 10] [--seconds 5] [--server A.B.C.D] [--interface NAME] [--cpu N]
 
    Session 1 sends requests over UDP by a schedule made before: an order, its cancel, and so on, `rate` a second; the delay of each is from when it was due
    to its answer, so what waits behind a stall counts. First alone, then beside `times` as many frames of strangers through the same interface, by a schedule
@@ -219,7 +219,7 @@ static void print_figures(const char *name, const figures_t *figures)
 
 int main(int argc, char **argv)
 {
-  static flood_t flood = {.server = "10.77.0.2", .cpu = -1, .rate = 4000, .times = 10, .seconds = 5};
+  static flood_t flood = {.server = "10.77.0.2", .cpu = -1, .rate = 3000, .times = 10, .seconds = 5};
   parse(&flood, argc, argv);
   flood.request_cnt = flood.rate * flood.seconds & ~1u;
   flood.delay_ns = calloc(flood.request_cnt, sizeof(uint64_t));
