@@ -46,6 +46,7 @@ static uint64_t stranger_out;
 static void set_up(void)
 {
   rewind_new(&w);
+  w.tags = true; /* an Establish may ask for them */
   for (uint32_t i = 0; i < 2; i++)
   {
     clients[i] = client_of(i + 1);
