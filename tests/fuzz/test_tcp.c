@@ -43,10 +43,10 @@ enum operation
 
 typedef struct client
 {
-  uint32_t first;  /* sequence number of its SYN */
-  uint32_t next;   /* after the highest byte sent */
-  uint32_t theirs; /* first of the server's */
-  uint32_t seen;   /* what it would acknowledge */
+  uint32_t first;                     /* sequence number of its SYN */
+  uint32_t next;                      /* after the highest byte sent */
+  uint32_t theirs[WCX_TCP_PORTS_MAX]; /* first of the server's, by its port: each is a connection of its own; 0: none in this input */
+  uint32_t seen;                      /* what it would acknowledge */
 } client_t;
 
 typedef struct owned /* a connection that is ours */
@@ -117,6 +117,15 @@ static uint16_t tcp_sum(const uint8_t *ip, uint32_t tcp_sz)
 
 /* --- what comes out ----------------------------------------------------------------------------------------------------------------------------- */
 
+static uint32_t port_idx(uint32_t port)
+{
+  uint32_t idx = 0;
+  while (idx < WCX_TCP_PORTS_MAX && ports[idx] != port)
+    idx++;
+  WCX_CHECK(idx < WCX_TCP_PORTS_MAX, "a frame from port %u", port);
+  return idx;
+}
+
 static void check_frame(const uint8_t *frame, uint32_t len)
 {
   const uint8_t *ip = frame + 14;
@@ -129,13 +138,14 @@ static void check_frame(const uint8_t *frame, uint32_t len)
   uint32_t header_sz = (uint32_t)(segment[12] >> 4) * 4;
   WCX_CHECK(which < CLIENTS && header_sz >= 20 && header_sz <= total - 20, "client %u, a TCP header of %u bytes", which, header_sz);
   client_t *client = &clients[which];
+  uint32_t *theirs = &client->theirs[port_idx(get_be(segment, 2))];
   uint32_t seq = get_be(segment + 4, 4);
   uint32_t payload_sz = total - 20 - header_sz;
   if ((segment[13] & TCP_SYN) != 0)
-    client->theirs = client->seen = seq;
-  bool opened_here = client->theirs != 0; /* else lwIP is still finishing a connection of an earlier input */
+    *theirs = client->seen = seq;
+  bool opened_here = *theirs != 0; /* else lwIP is still finishing a connection of an earlier input */
   for (uint32_t i = 0; opened_here && i < payload_sz; i++)
-    WCX_CHECK(segment[header_sz + i] == byte_at(seq + i - client->theirs - 1), "byte %u of the server's stream", seq + i - client->theirs - 1);
+    WCX_CHECK(segment[header_sz + i] == byte_at(seq + i - *theirs - 1), "byte %u of the server's stream", seq + i - *theirs - 1);
   uint32_t end = seq + payload_sz + ((segment[13] & (TCP_SYN | TCP_FIN)) != 0);
   if ((int32_t)(end - client->seen) > 0 && (segment[13] & TCP_RST) == 0)
     client->seen = end;
