@@ -58,13 +58,25 @@ static uint16_t sum_fold(uint64_t sum)
   return (uint16_t)~sum;
 }
 
-/* Sum over pseudo header, UDP header and payload; `ip` is the IPv4 header. */
-static uint16_t udp_sum(const uint8_t *ip, const uint8_t *udp, uint16_t udp_sz)
+/* Sum over pseudo header and what follows it; `ip` is the IPv4 header. */
+static uint16_t pseudo_sum(const uint8_t *ip, uint8_t protocol, const uint8_t *at, uint16_t sz)
 {
-  uint8_t pseudo[4] = {0, PROTOCOL_UDP, (uint8_t)(udp_sz >> 8), (uint8_t)udp_sz};
+  uint8_t pseudo[4] = {0, protocol, (uint8_t)(sz >> 8), (uint8_t)sz};
   uint64_t sum = sum_bytes(0, ip + 12, 8);
   sum = sum_bytes(sum, pseudo, 4);
-  return sum_fold(sum_bytes(sum, udp, udp_sz));
+  return sum_fold(sum_bytes(sum, at, sz));
+}
+
+static uint16_t udp_sum(const uint8_t *ip, const uint8_t *udp, uint16_t udp_sz)
+{
+  return pseudo_sum(ip, PROTOCOL_UDP, udp, udp_sz);
+}
+
+void wcx_net_finish_tcp(uint8_t *ip, uint16_t total)
+{
+  put16(ip + 36, 0);
+  uint16_t sum = pseudo_sum(ip, PROTOCOL_TCP, ip + 20, (uint16_t)(total - 20));
+  memcpy(ip + 36, &sum, 2);
 }
 
 static enum wcx_net_verdict parse_tcp(const wcx_net_t *net, const uint8_t *ip, uint32_t total, wcx_datagram_t *datagram)

@@ -76,6 +76,9 @@ uint32_t wcx_net_ethernet(const wcx_net_t *net, uint8_t *frame, const wcx_peer_t
 /* Write the headers of a UDP datagram around a payload that stands at wcx_net_headers_sz; both checksums computed. Returns the frame's length. */
 uint32_t wcx_net_finish_udp(const wcx_net_t *net, uint8_t *frame, const wcx_peer_t *to, uint16_t from_port, uint16_t payload_sz);
 
+/* Write the checksum of the TCP segment in an IPv4 packet of `total` bytes without options. */
+void wcx_net_finish_tcp(uint8_t *ip, uint16_t total);
+
 /* The peer that is a multicast group. */
 wcx_peer_t wcx_net_group(uint32_t ip, uint16_t port);
 

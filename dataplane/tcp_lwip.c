@@ -210,6 +210,7 @@ static err_t send_packet(struct netif *netif, struct pbuf *p, const ip4_addr_t *
   uint32_t at = wcx_net_ethernet(&tcp->egress->net, frame.data, peer);
   WCX_CHECK(at + p->tot_len <= WCX_FRAME_SZ_MAX, "a packet of %u bytes", p->tot_len);
   frame.len = at + pbuf_copy_partial(p, frame.data + at, p->tot_len, 0);
+  wcx_net_finish_tcp(frame.data + at, p->tot_len); /* lwIP's is wrong for some segments that grew before they went out again, and stays wrong */
   wcx_egress_queue(tcp->egress, &frame, tcp->newest_seq);
   return ERR_OK;
 }
