@@ -22,7 +22,7 @@
 #include "engine/shm/stats.h"
 
 #define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
-#define WCX_REGION_LAYOUT 2
+#define WCX_REGION_LAYOUT 3
 #define WCX_REGION_ALIGN (UINT64_C(2) << 20)
 
 enum wcx_region_lock /* byte of the file */
@@ -32,6 +32,7 @@ enum wcx_region_lock /* byte of the file */
   WCX_REGION_LOCK_AUTH = 3,
   WCX_REGION_LOCK_API = 4,
   WCX_REGION_LOCK_JOURNAL = 16, /* + index of the shard */
+  WCX_REGION_LOCK_REPLICA = 32, /* + index of the shard */
 };
 
 /* How a data plane gets its epoch (one exchange per start of a data plane):
@@ -96,11 +97,28 @@ enum wcx_dataplane_phase
   WCX_DATAPLANE_SERVING = 4,
 };
 
+/* What the replica tells. Zero while there is none: then nothing of the journal may be deleted. */
+typedef struct wcx_region_replica
+{
+  _Alignas(64) _Atomic uint64_t applied_seq; /* last durable input it has applied */
+  _Atomic uint64_t digest_seq;               /* last seq at which its digests were equal to the live engine's */
+  _Atomic uint64_t snapshot_seq;             /* of the newest snapshot; 0: none */
+  _Atomic uint64_t keep_segment;             /* oldest segment that the older of the kept snapshots needs; 0: all are needed */
+  _Atomic uint64_t snapshots;                /* taken by this process */
+  _Atomic uint64_t snapshot_ns;              /* that the newest took */
+  _Atomic uint64_t halted;                   /* 1: digests differ, or an input could not be applied */
+  _Atomic uint64_t take_answered;            /* take_asked that the newest snapshot answers */
+  _Alignas(64) _Atomic uint64_t take_asked;  /* api: raised when an operator wants a snapshot now */
+  uint8_t pad[56];
+} wcx_region_replica_t;
+static_assert(sizeof(wcx_region_replica_t) == 128, "two lines");
+
 typedef struct wcx_region_shard
 {
   wcx_release_t release;
   wcx_region_handshake_t handshake;
   wcx_region_journal_stats_t journal;
+  wcx_region_replica_t replica;
   wcx_region_dataplane_state_t dataplane;
   _Alignas(64) wcx_stats_t stats;
   wcx_digest_marks_t marks;
