@@ -185,7 +185,7 @@ def finish_mm(tap, late, path):
 
 def faster_than_python(tap, app, seed):
     """As many requests a second as this machine makes; two late C clients."""
-    load = app.spawn(*app.mm("--late", "--random-orders", 3 * ORDERS, "--seed", seed + 1, "--no-cod", "--rate", 25000, "--window", 1024, audit=False), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    load = app.spawn(*app.mm("--late", "--random-orders", 3 * ORDERS, "--seed", seed + 1, "--no-cod", "--rate", 30000, "--window", 2048, audit=False), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     paths = [app.run / f"late-{session}.json" for session in (4, 5)]
     late = []
     for session, path in zip((4, 5), paths):
