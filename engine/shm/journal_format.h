@@ -4,6 +4,7 @@
       <state_dir>/journal/shard-<nnnnn>/      nnnnn = shard id, 5 digits
         lock          empty, never unlinked or replaced; flock'ed by the journal worker through the ring's fixed file
         superblock    4 copies of wcx_journal_super_t, 4 KiB each, equal but for `copy`; any valid copy serves; made last, so a directory without it is no journal
+                      (first_segment_no > 1: older segments were removed, and `start` is the chain at its first place; otherwise `start` is zero)
         seg-<16 hex digits of segment_no>.wcj   segment_no from 1, all of super.segment_sz bytes
 
    2. A segment is 4 KiB of wcx_journal_segment_t (and zeros) and then blocks, back to back, each a multiple of 4 KiB. A block never crosses the end of
@@ -18,7 +19,8 @@
 
    4. Blocks form one chain over all segments: block_no rises by 1 from 1, first_seq continues where the block before ended, prev_digest is the
       digest of the block before (over its header with prev_digest and body_digest filled in and crc32c = 0; the first block carries
-      the digest of the superblock's journal_id). Epochs never fall.
+      the digest of the superblock's journal_id). Epochs never fall. A journal whose older segments were removed starts its chain at `start` of the
+      superblock. An *anchor* (journal_walk.h) is the chain between two blocks: whoever holds one can walk from there without what lies before.
 
    5. Validity. A block is valid at its place when magic, version, shard and sizes are sound, crc32c matches (over the header with crc32c = 0, then
       the body), body_digest matches, the padding is zero byte for byte, the records are sound (format, shard, seq, sizes, reserved zeros)
@@ -77,6 +79,19 @@ enum wcx_journal_kind
   WCX_JOURNAL_RAFT_CONFIG = 4,
 };
 
+/* The chain at the first place of segment first_segment_no. */
+typedef struct wcx_journal_start
+{
+  uint64_t next_block_no;
+  uint64_t next_seq;
+  uint64_t epoch; /* of the block before */
+  wcx_digest_t digest;
+  uint64_t incarnation;    /* of the last RECOVERY block before; 0: none */
+  uint64_t last_stamp_ns;  /* of the last record before */
+  uint64_t committed_hint; /* highest before */
+} wcx_journal_start_t;
+static_assert(sizeof(wcx_journal_start_t) == 64, "start");
+
 typedef struct wcx_journal_super
 {
   uint64_t magic;
@@ -88,13 +103,14 @@ typedef struct wcx_journal_super
   uint32_t segment_sz;    /* bytes, a multiple of 4 KiB, at least 256 KiB */
   uint32_t in_flight_max;
   uint64_t first_segment_no; /* oldest segment kept */
-  uint64_t reserved[8];
+  wcx_journal_start_t start; /* zero when first_segment_no is 1 */
   uint32_t reserved32;
   uint32_t crc32c; /* over this struct with copy = 0 and crc32c = 0 */
 } wcx_journal_super_t;
 static_assert(sizeof(wcx_journal_super_t) == 128, "superblock");
 static_assert(offsetof(wcx_journal_super_t, journal_id) == 16, "superblock");
 static_assert(offsetof(wcx_journal_super_t, segment_sz) == 40, "superblock");
+static_assert(offsetof(wcx_journal_super_t, start) == 56, "superblock");
 static_assert(offsetof(wcx_journal_super_t, crc32c) == 124, "superblock");
 
 typedef struct wcx_journal_segment
