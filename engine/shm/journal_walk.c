@@ -63,18 +63,30 @@ static int read_super(wcx_journal_walk_t *walk, char *err, size_t err_sz)
   return WCX_JOURNAL_OPEN_BAD;
 }
 
+wcx_journal_start_t wcx_journal_start_of(const wcx_journal_anchor_t *anchor)
+{
+  return (wcx_journal_start_t){.next_block_no = anchor->chain.next_block_no,
+                               .next_seq = anchor->chain.next_seq,
+                               .epoch = anchor->chain.epoch,
+                               .digest = anchor->chain.digest,
+                               .incarnation = anchor->incarnation,
+                               .last_stamp_ns = anchor->last_stamp_ns,
+                               .committed_hint = anchor->committed_hint};
+}
+
+wcx_journal_anchor_t wcx_journal_anchor_at(uint32_t shard, uint64_t segment_no, uint64_t off, const wcx_journal_start_t *start)
+{
+  wcx_journal_chain_t chain = {.shard = shard, .next_block_no = start->next_block_no, .next_seq = start->next_seq, .epoch = start->epoch, .digest = start->digest};
+  return (wcx_journal_anchor_t){
+      .segment_no = segment_no, .off = off, .chain = chain, .incarnation = start->incarnation, .last_stamp_ns = start->last_stamp_ns, .committed_hint = start->committed_hint};
+}
+
 wcx_journal_anchor_t wcx_journal_first_anchor(const wcx_journal_super_t *super)
 {
-  wcx_journal_anchor_t anchor = {.segment_no = super->first_segment_no, .off = WCX_JOURNAL_ALIGN};
-  anchor.chain = (wcx_journal_chain_t){.shard = super->shard, .next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(super->journal_id)};
+  wcx_journal_start_t start = super->start;
   if (super->first_segment_no == 1)
-    return anchor;
-  const wcx_journal_start_t *start = &super->start;
-  anchor.chain = (wcx_journal_chain_t){.shard = super->shard, .next_block_no = start->next_block_no, .next_seq = start->next_seq, .epoch = start->epoch, .digest = start->digest};
-  anchor.incarnation = start->incarnation;
-  anchor.last_stamp_ns = start->last_stamp_ns;
-  anchor.committed_hint = start->committed_hint;
-  return anchor;
+    start = (wcx_journal_start_t){.next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(super->journal_id)};
+  return wcx_journal_anchor_at(super->shard, super->first_segment_no, WCX_JOURNAL_ALIGN, &start);
 }
 
 static int check_anchor(const wcx_journal_super_t *super, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)

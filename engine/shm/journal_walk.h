@@ -116,6 +116,9 @@ void wcx_journal_walk_close(wcx_journal_walk_t *walk);
 bool wcx_journal_walk_at_block_end(const wcx_journal_walk_t *walk);
 /* Where the walk stands; at a block's end only (checked). */
 void wcx_journal_walk_anchor(const wcx_journal_walk_t *walk, wcx_journal_anchor_t *anchor);
+/* The same anchor as files keep it, and back. */
+wcx_journal_start_t wcx_journal_start_of(const wcx_journal_anchor_t *anchor);
+wcx_journal_anchor_t wcx_journal_anchor_at(uint32_t shard, uint64_t segment_no, uint64_t off, const wcx_journal_start_t *start);
 /* The first place of a journal by its superblock. */
 wcx_journal_anchor_t wcx_journal_first_anchor(const wcx_journal_super_t *super);
 
