@@ -410,6 +410,7 @@ static int begin(wcx_journal_t *journal)
   journal->segment_no = recovered->segment_no;
   journal->off = recovered->off;
   journal->last_stamp_ns = recovered->last_stamp_ns;
+  journal->anchor_bytes = (recovered->segment_no - recovered->from_segment_no) * recovered->super.segment_sz + recovered->off - recovered->from_off; /* short lives add up */
   journal->consumer.ring = &journal->shared->jring;
   if (!check_region(journal))
     return -1;

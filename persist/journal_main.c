@@ -25,6 +25,7 @@
 #define STOP_NS 2000000000u /* at most, for what is committed when SIGTERM comes */
 
 static _Atomic int stop;
+static _Atomic int finished; /* the last block is durable: no more segments are needed */
 static wcx_journal_t journal;
 
 typedef struct args
@@ -129,7 +130,7 @@ static void *prepare(void *unused)
   (void)unused;
   bool failed = false;
   int anchors_error = 0;
-  while (!stopping())
+  while (atomic_load_explicit(&finished, memory_order_relaxed) == 0)
   {
     int result = wcx_journal_prepare_step(&journal);
     if (anchors_error == 0 && (anchors_error = atomic_load_explicit(&journal.anchors.error, memory_order_relaxed)) < 0)
@@ -247,6 +248,7 @@ int main(int argc, char **argv)
 
   if (turn() != 0)
     return 1; /* closes nothing in an orderly way: the successor recovers by reading */
+  atomic_store_explicit(&finished, 1, memory_order_relaxed);
   pthread_join(preparer, NULL);
   wcx_journal_close(&journal);
   return 0;

@@ -199,6 +199,7 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
     return -1;
   }
   uint64_t from_segment_no = walk.segment_no;
+  uint64_t from_off = walk.off;
   bool anchored = walk.chain.next_block_no != wcx_journal_first_anchor(&walk.super).chain.next_block_no;
   int result;
   uint64_t epoch;
@@ -222,6 +223,7 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
                                  .blocks = walk.blocks,
                                  .records = walk.records,
                                  .from_segment_no = from_segment_no,
+                                 .from_off = from_off,
                                  .anchored = anchored,
                                  .discarded = walk.end.discarded,
                                  .cut = walk.end.verdict == WCX_JOURNAL_CUT};
@@ -231,19 +233,15 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
 
 /* --- seal --------------------------------------------------------------------------------------- */
 
-static int zero_span(wcx_disk_t *disk, uint64_t segment_no, uint64_t off, uint64_t to, const uint8_t *zeros)
+static int zero_span(wcx_disk_t *disk, uint64_t segment_no, uint64_t off, uint64_t sz, const uint8_t *zeros)
 {
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, segment_no);
   int result = wcx_disk_file_open(disk, WCX_HANDLE_READ, name, false);
   if (result < 0)
     return result;
-  for (; off < to && result == 0; off += WCX_JOURNAL_BLOCK_SZ_MAX)
-  {
-    uint64_t sz = to - off < WCX_JOURNAL_BLOCK_SZ_MAX ? to - off : WCX_JOURNAL_BLOCK_SZ_MAX;
-    result = wcx_disk_write(disk, WCX_HANDLE_READ, off, zeros, sz);
-    wcx_env_crash_point("recover.zero");
-  }
+  result = wcx_disk_write(disk, WCX_HANDLE_READ, off, zeros, sz); /* one flush, not one a block: a restart waits for it */
+  wcx_env_crash_point("recover.zero");
   wcx_disk_file_close(disk, WCX_HANDLE_READ);
   return result;
 }
@@ -253,12 +251,13 @@ int wcx_recover_zero(const wcx_recovered_t *recovered, wcx_disk_t *disk, uint8_t
 {
   uint64_t left = (uint64_t)recovered->super.in_flight_max * WCX_JOURNAL_BLOCK_SZ_MAX;
   uint64_t off = recovered->off;
-  memset(buf, 0, WCX_JOURNAL_BLOCK_SZ_MAX);
+  static_assert(WCX_JOURNAL_IN_FLIGHT_MAX * WCX_JOURNAL_BLOCK_SZ_MAX <= WCX_JOURNAL_WALK_BUF_SZ, "one write zeroes all");
+  memset(buf, 0, left);
   for (uint64_t segment_no = recovered->segment_no; left > 0 && segment_no <= recovered->last_segment_no; segment_no++)
   {
     uint64_t room = recovered->super.segment_sz - off;
     uint64_t sz = room < left ? room : left;
-    int result = zero_span(disk, segment_no, off, off + sz, buf);
+    int result = zero_span(disk, segment_no, off, sz, buf);
     if (result < 0)
       return result;
     left -= sz;

@@ -22,9 +22,10 @@ typedef struct wcx_recovered
   uint64_t blocks; /* read: those behind the anchor */
   uint64_t records;
   uint64_t from_segment_no; /* where reading began */
-  uint64_t discarded;       /* whole blocks behind P */
-  bool anchored;            /* reading began at an anchor */
-  bool cut;                 /* something behind P is thrown away */
+  uint64_t from_off;
+  uint64_t discarded; /* whole blocks behind P */
+  bool anchored;      /* reading began at an anchor */
+  bool cut;           /* something behind P is thrown away */
 } wcx_recovered_t;
 
 /* Walk the journal of `shard` to its end (rules 7 and 10), made with `segment_sz` when there is none. Writes nothing into an existing journal. `buf`: WCX_JOURNAL_WALK_BUF_SZ, 4 KiB aligned. */
