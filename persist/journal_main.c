@@ -22,6 +22,7 @@
 #define PREPARE_PACE_NS 1000000u /* between two chunks while segments are in stock */
 #define PREPARE_RETRY_NS 1000000000u
 #define HOUSEKEEPING_NS 1000000000u
+#define DISK_STALL_NS 1000000000u
 #define STOP_NS 2000000000u /* at most, for what is committed when SIGTERM comes */
 
 static _Atomic int stop;
@@ -130,11 +131,14 @@ static void *prepare(void *unused)
   (void)unused;
   bool failed = false;
   int anchors_error = 0;
+  int retention_error = 0;
   while (atomic_load_explicit(&finished, memory_order_relaxed) == 0)
   {
     int result = wcx_journal_prepare_step(&journal);
     if (anchors_error == 0 && (anchors_error = atomic_load_explicit(&journal.anchors.error, memory_order_relaxed)) < 0)
       say("alarm: cannot keep anchors: %s; the next start reads more of the journal", strerrordesc_np(-anchors_error));
+    if (retention_error == 0 && (retention_error = atomic_load_explicit(&journal.retention.error, memory_order_relaxed)) < 0)
+      say("alarm: cannot remove old segments: %s; not tried again before the next start", strerrordesc_np(-retention_error));
     if (result < 0 && !failed)
       say("alarm: cannot prepare the next segment: %s; trying again every second", strerrordesc_np(-result));
     if (result < 0)
@@ -147,10 +151,7 @@ static void *prepare(void *unused)
     if (result < 0)
       pause_ns(PREPARE_RETRY_NS);
     else if (result == 0)
-    {
-      atomic_store_explicit(&journal.prep.disk_free, wcx_disk_free_bytes(journal.disk), memory_order_relaxed); /* somebody else may fill the disk, or make room */
       pause_ns(PREPARE_IDLE_NS);
-    }
     else if (stock)
       pause_ns(PREPARE_PACE_NS);
   }
@@ -179,9 +180,22 @@ static void watch_space(bool *low)
   atomic_store_explicit(&journal.shared->journal.segments_free, free_cnt, memory_order_relaxed); /* below 2 the data plane takes cancels only */
 }
 
+/* A slow disk is no error: acks wait, the ring fills, the data plane's ladder takes load off. Only people can do something about it. */
+static void watch_disk(bool *slow, uint64_t now_ns)
+{
+  uint64_t waiting_ns = wcx_journal_waiting_ns(&journal, now_ns);
+  if (waiting_ns > DISK_STALL_NS && !*slow)
+    say("alarm: a write to %s waits for %" PRIu64 " ms: the disk is slow or stuck; acks wait with it", journal.config.dir, waiting_ns / 1000000u);
+  if (waiting_ns <= DISK_STALL_NS && *slow)
+    say("the disk of %s answers again", journal.config.dir);
+  *slow = waiting_ns > DISK_STALL_NS;
+  atomic_store_explicit(&journal.shared->segments.waiting_ns, waiting_ns, memory_order_relaxed);
+}
+
 static int turn(void)
 {
   bool low = false;
+  bool slow = false;
   uint64_t housekeeping_ns = 0;
   uint64_t stop_ns = 0;
   while (!journal.halted)
@@ -198,6 +212,7 @@ static int turn(void)
     {
       housekeeping_ns = now_ns;
       watch_space(&low);
+      watch_disk(&slow, now_ns);
     }
     if (work == 0)
       wcx_journal_idle_wait(&journal);
