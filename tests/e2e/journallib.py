@@ -43,6 +43,7 @@ class Journal:
 
     def __init__(self, folder, *sets):
         self.run = Path(folder)
+        self.run.mkdir(exist_ok=True)
         self.state = self.run / "state"
         self.dir = self.state / "journal/shard-00001"
         self.region = self.run / "region"
