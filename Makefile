@@ -74,10 +74,10 @@ LIBS_wcx-api      := control persist engine
 LD_wcx-api        := -lmicrohttpd -ljansson
 SRC_wcx-controld  := control/controld_main.c $(CONFIG_SRC) $(PROD)
 LIBS_wcx-controld := control engine
-LD_wcx-controld   := -lcyaml
+LD_wcx-controld   := -lcyaml -lcrypto
 SRC_wcxctl        := $(wildcard control/ctl/*.c) $(PROD)
 LIBS_wcxctl       := control persist engine
-LD_wcxctl         := -ljansson
+LD_wcxctl         := -ljansson -lcrypto
 SRC_wcx-mm        := $(wildcard dataplane/client/mm_*.c) $(PROD)
 LIBS_wcx-mm       := client engine
 LD_wcx-mm         := -lcrypto -lncurses -ltinfo
@@ -150,6 +150,7 @@ LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 ENV_unit/test_anchors := $(SIM)
+ENV_unit/test_override := $(SIM)
 ENV_unit/test_retention := $(SIM)
 
 CFLAGS_bench/floor.c := -O3 -march=native

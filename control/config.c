@@ -384,7 +384,8 @@ static bool fill_paths(loading_t *load)
   bool fine = join(load, config->run_dir, here, raw->paths.run_dir, "paths.run_dir") && join(load, config->state_dir, config->run_dir, raw->paths.state_dir, "paths.state_dir") &&
               join(load, config->region, config->run_dir, raw->paths.region, "paths.region") &&
               join(load, config->control_dir, config->run_dir, raw->paths.control_dir, "paths.control_dir") &&
-              join(load, config->secrets_file, beside, raw->paths.secrets_file, "paths.secrets_file");
+              join(load, config->secrets_file, beside, raw->paths.secrets_file, "paths.secrets_file") &&
+              join(load, config->operators_file, beside, raw->paths.operators_file, "paths.operators_file");
   if (!fine)
     return false;
   memcpy(config->params.state_dir, config->state_dir, sizeof(config->params.state_dir));

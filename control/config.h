@@ -24,12 +24,13 @@ typedef struct wcx_config
 {
   wcx_params_t params; /* magic, version, sz and digest filled in */
   char path[WCX_CONFIG_PATH_MAX];
-  char run_dir[WCX_CONFIG_PATH_MAX];      /* absolute, as are all paths from here on */
-  char state_dir[WCX_CONFIG_PATH_MAX];    /* the same as params.state_dir */
-  char region[WCX_CONFIG_PATH_MAX];       /* file of the shared region */
-  char control_dir[WCX_CONFIG_PATH_MAX];  /* mode 0750: control.sock and appliance.json are in it */
-  char secrets_file[WCX_CONFIG_PATH_MAX]; /* for wcx-auth */
-  char archive_dir[WCX_CONFIG_PATH_MAX];  /* "": none; of archive.dir and the commands, at most one kind */
+  char run_dir[WCX_CONFIG_PATH_MAX];        /* absolute, as are all paths from here on */
+  char state_dir[WCX_CONFIG_PATH_MAX];      /* the same as params.state_dir */
+  char region[WCX_CONFIG_PATH_MAX];         /* file of the shared region */
+  char control_dir[WCX_CONFIG_PATH_MAX];    /* mode 0750: control.sock and appliance.json are in it */
+  char secrets_file[WCX_CONFIG_PATH_MAX];   /* for wcx-auth */
+  char operators_file[WCX_CONFIG_PATH_MAX]; /* names and public keys of who may sign */
+  char archive_dir[WCX_CONFIG_PATH_MAX];    /* "": none; of archive.dir and the commands, at most one kind */
   char archive_command[WCX_CONFIG_PATH_MAX];
   char archive_fetch_command[WCX_CONFIG_PATH_MAX];
   uint32_t scrub_mib_per_s;
@@ -48,7 +49,7 @@ wcx_config_t *wcx_config_new(void);
 void wcx_config_free(wcx_config_t *config);
 
 /* Read `path`, apply the overrides (may be NULL), check everything, fill `config`. Relative paths in the file count from run_dir, a relative run_dir
-   from the working directory, a relative secrets_file from the directory of `path`. */
+   from the working directory, a relative secrets_file or operators_file from the directory of `path`. */
 bool wcx_config_load(wcx_config_t *config, const char *path, const wcx_config_sets_t *sets, char *err, size_t err_sz) __attribute__((warn_unused_result));
 
 /* The keys that an override may name, ending with NULL. */

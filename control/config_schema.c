@@ -41,9 +41,13 @@ typedef __typeof__(((wcx_raw_t *)0)->memory) raw_memory_t;
 typedef __typeof__(((wcx_raw_t *)0)->durability) raw_durability_t;
 typedef __typeof__(((wcx_raw_t *)0)->archive) raw_archive_t;
 
-static const cyaml_schema_field_t path_fields[] = {TEXT(raw_paths_t, run_dir, WCX_CONFIG_PATH_MAX - 1),      TEXT(raw_paths_t, state_dir, WCX_CONFIG_PATH_MAX - 1),
-                                                   TEXT(raw_paths_t, region, WCX_CONFIG_PATH_MAX - 1),       TEXT(raw_paths_t, control_dir, WCX_CONFIG_PATH_MAX - 1),
-                                                   TEXT(raw_paths_t, secrets_file, WCX_CONFIG_PATH_MAX - 1), CYAML_FIELD_END};
+static const cyaml_schema_field_t path_fields[] = {TEXT(raw_paths_t, run_dir, WCX_CONFIG_PATH_MAX - 1),
+                                                   TEXT(raw_paths_t, state_dir, WCX_CONFIG_PATH_MAX - 1),
+                                                   TEXT(raw_paths_t, region, WCX_CONFIG_PATH_MAX - 1),
+                                                   TEXT(raw_paths_t, control_dir, WCX_CONFIG_PATH_MAX - 1),
+                                                   TEXT(raw_paths_t, secrets_file, WCX_CONFIG_PATH_MAX - 1),
+                                                   TEXT(raw_paths_t, operators_file, WCX_CONFIG_PATH_MAX - 1),
+                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t http_fields[] = {TEXT(raw_http_t, listen_ip, 15), NUMBER(raw_http_t, listen_tcp_port), CYAML_FIELD_END};
 static const cyaml_schema_field_t network_fields[] = {NAME(raw_network_t, port_kind, port_kinds),
                                                       TEXT(raw_network_t, device, 63),
@@ -199,6 +203,7 @@ static const wcx_config_settable_key_t settable[] = {
     {"paths.region", offsetof(wcx_raw_t, paths.region), WCX_CONFIG_SET_TEXT},
     {"paths.control_dir", offsetof(wcx_raw_t, paths.control_dir), WCX_CONFIG_SET_TEXT},
     {"paths.secrets_file", offsetof(wcx_raw_t, paths.secrets_file), WCX_CONFIG_SET_TEXT},
+    {"paths.operators_file", offsetof(wcx_raw_t, paths.operators_file), WCX_CONFIG_SET_TEXT},
     {"http.listen_ip", offsetof(wcx_raw_t, http.listen_ip), WCX_CONFIG_SET_TEXT},
     {"http.listen_tcp_port", offsetof(wcx_raw_t, http.listen_tcp_port), WCX_CONFIG_SET_NUMBER},
     {"network.port_kind", offsetof(wcx_raw_t, network.port_kind), WCX_CONFIG_SET_PORT_KIND},

@@ -49,7 +49,7 @@ typedef struct wcx_raw
   bool production;
   struct
   {
-    char *run_dir, *state_dir, *region, *control_dir, *secrets_file;
+    char *run_dir, *state_dir, *region, *control_dir, *secrets_file, *operators_file;
   } paths;
   struct
   {

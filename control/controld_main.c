@@ -1,6 +1,7 @@
 /* wcx-controld: configuration to region, and one worker executable per duty kept alive. The data plane is not its child. */
 #include "control/config.h"
 #include "control/log.h"
+#include "control/operators.h"
 #include "control/supervisor.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -17,6 +19,7 @@
 
 #define OPT_UNSAFE 1
 #define OPT_SET 2
+#define OVERRIDES_NS UINT64_C(1000000000)
 
 typedef struct options
 {
@@ -233,8 +236,29 @@ static void add_workers(wcx_supervisor_t *supervisor, const wcx_config_t *config
   wcx_supervisor_add(supervisor, "wcx-api", "wcx-api", WCX_REGION_LOCK_API, config->control_dir, api_args);
 }
 
-static void run(wcx_supervisor_t *supervisor)
+/* The data plane takes overrides only when their digest stands here. Looked at again and again: one may be made while we run. */
+static void check_overrides(const wcx_config_t *config, const wcx_operators_t *operators, const wcx_region_file_t *region)
 {
+  static char said[WCX_SHARDS_MAX][512];
+  for (uint32_t i = 0; i < config->params.shard_cnt; i++)
+  {
+    wcx_region_quarantine_t *words = &wcx_region_shard(region->region, i)->quarantine;
+    char dir[WCX_CONFIG_PATH_MAX + 64];
+    char err[512] = "the path is too long";
+    wcx_digest_t digest = {0};
+    bool good = wcx_journal_dir(dir, sizeof(dir), config->state_dir, config->params.shards[i].shard) && wcx_operators_check_journal(operators, dir, &digest, err, sizeof(err));
+    if (!good && strcmp(said[i], err) != 0)
+      wcx_log_alarm("overrides refused", "shard %u: %s", config->params.shards[i].shard, err);
+    snprintf(said[i], sizeof(said[i]), "%s", good ? "" : err);
+    atomic_store_explicit(&words->overrides_hi, digest.hi, memory_order_relaxed);
+    atomic_store_explicit(&words->overrides_lo, digest.lo, memory_order_release); /* pairs with the data plane's acquire */
+    atomic_fetch_add_explicit(&words->checks, 1, memory_order_release);
+  }
+}
+
+static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const wcx_operators_t *operators)
+{
+  uint64_t checked_ns = 0;
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGCHLD);
@@ -245,7 +269,13 @@ static void run(wcx_supervisor_t *supervisor)
   const struct timespec period = {.tv_nsec = (long)WCX_SUPERVISOR_PERIOD_NS};
   for (;;)
   {
-    wcx_supervisor_step(supervisor, wcx_env_mono_ns());
+    uint64_t now_ns = wcx_env_mono_ns();
+    wcx_supervisor_step(supervisor, now_ns);
+    if (now_ns - checked_ns > OVERRIDES_NS)
+    {
+      checked_ns = now_ns;
+      check_overrides(config, operators, supervisor->region);
+    }
     int got = sigtimedwait(&signals, NULL, &period);
     if (got == SIGTERM || got == SIGINT)
       break;
@@ -268,6 +298,9 @@ int main(int argc, char **argv)
     WCX_DIE("%s", err);
   if (config->params.durability == WCX_DURABILITY_LEVEL_D0_NONE && !options.unsafe)
     WCX_DIE("%s: durability.level D0 keeps no journal: everything is lost at a restart. Set D1, or say --unsafe for a benchmark", config->path);
+  wcx_operators_t operators;
+  if (!wcx_operators_load(&operators, config->operators_file, config->params.production != 0, err, sizeof(err)))
+    WCX_DIE("%s", err);
   if (options.check)
   {
     printf("%s: fine: %u shards, %u instruments, %u accounts, %u sessions\n", config->path, config->params.shard_cnt, config->params.instrument_cnt, config->params.account_cnt,
@@ -287,7 +320,7 @@ int main(int argc, char **argv)
   supervisor.region = &region;
   add_workers(&supervisor, config);
   wcx_log_info("started", "config %s, state %s, durability D%u", config->path, config->state_dir, config->params.durability);
-  run(&supervisor);
+  run(&supervisor, config, &operators);
   wcx_region_close(&region);
   wcx_config_free(config);
   wcx_log_info("stopped", "all workers are gone");

@@ -533,6 +533,7 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->signon.sources.hash_key = config->hash_key;
   loop->signon.next_nonce = config->hash_key; /* verdicts for an earlier process are not ours */
   loop->rerequest.sources.hash_key = config->hash_key;
+  loop->start.watch_faults = config->watch_faults;
   loop->start.walk_buf = mem + parts.walk_buf;
   loop->start.end_pos = (uint64_t *)(void *)(mem + parts.end_pos);
   atomic_store_explicit(&loop->shm->dataplane.phase, WCX_DATAPLANE_STARTING, memory_order_relaxed);

@@ -35,6 +35,7 @@ typedef struct wcx_loop_config
   void *mem;      /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
   size_t mem_sz;
   uint64_t hash_key; /* random: against chosen ids and addresses; has no effect on any output */
+  bool watch_faults; /* replayed inputs that end this process are counted (dataplane/poison.h): it is the only loop in it */
 } wcx_loop_config_t;
 
 /* Why a loop cannot run with these parameters (a text that names the key), or NULL. */

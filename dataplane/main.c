@@ -229,7 +229,8 @@ int main(int argc, char **argv)
   size_t sz = wcx_loop_footprint(params, options.shard_idx);
 
   wcx_port_t *port = wcx_port_open(params->port_kind, params->port_device, params->shards[options.shard_idx].lcore, params->hugepages != 0);
-  wcx_loop_config_t config = {.region = file.region, .shard_idx = options.shard_idx, .port = port, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz};
+  wcx_loop_config_t config = {
+      .region = file.region, .shard_idx = options.shard_idx, .port = port, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz, .watch_faults = true};
   wcx_env_random(&config.hash_key, sizeof(config.hash_key));
   wcx_tcp_config_t tcp_config = wcx_loop_tcp_config(params);
   wcx_env_random(tcp_config.key, sizeof(tcp_config.key));

@@ -259,6 +259,51 @@ static void say_refused(const wcx_start_t *start)
           start->resume.text);
 }
 
+/* An input that has ended this program twice is applied no more. One that was signed away comes as a Tick. */
+static void check_quarantine(wcx_start_t *start, const wcx_record_hdr_t *hdr, const uint8_t *body)
+{
+  if ((hdr->flags & WCX_RECORD_F_OVERRIDDEN) != 0 || !wcx_poison_quarantined(&start->poison, hdr->seq))
+    return;
+  wcx_digest_t hash = wcx_journal_record_hash(hdr, body);
+  wcx_region_quarantine_t *words = &start->input->shm->quarantine;
+  atomic_store_explicit(&words->hash_lo, hash.lo, memory_order_relaxed);
+  atomic_store_explicit(&words->hash_hi, hash.hi, memory_order_relaxed);
+  atomic_store_explicit(&words->seq, hdr->seq, memory_order_release); /* pairs with the api's acquire */
+  WCX_DIE(
+      "shard %u: quarantine: input seq %llu hash %016llx%016llx (template %u, session %u) has ended this program %u times while it was replayed. Start another build, or have two "
+      "operators sign it away (wcxctl quarantine sign, wcxctl quarantine override) and start again",
+      start->shard->shard, (unsigned long long)hdr->seq, (unsigned long long)hash.hi, (unsigned long long)hash.lo, hdr->template_id, hdr->session_id, WCX_POISON_TRIES);
+}
+
+/* Overrides count only when wcx-controld has found both signatures of each. */
+static void check_overrides(const wcx_start_t *start)
+{
+  const wcx_region_quarantine_t *words = &start->input->shm->quarantine;
+  uint64_t lo = atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)&words->overrides_lo, memory_order_acquire); /* pairs with wcx-controld's release */
+  uint64_t hi = atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)&words->overrides_hi, memory_order_relaxed);
+  const wcx_journal_overrides_t *overrides = &start->walk.overrides;
+  if (overrides->cnt != 0 && (overrides->digest.lo != lo || overrides->digest.hi != hi))
+    WCX_DIE("shard %u: %s/" WCX_JOURNAL_OVERRIDES_NAME " holds %u overrides whose signatures wcx-controld has not found good (see its log): start again when it has",
+            start->shard->shard, start->journal_dir, overrides->cnt);
+}
+
+static void watch_faults(wcx_start_t *start)
+{
+  char path[560];
+  char err[640];
+  snprintf(path, sizeof(path), "%s/poison", start->journal_dir);
+  if (!wcx_poison_open(&start->poison, path, err, sizeof(err)))
+    fprintf(stderr, "wcx-dataplane: alarm: shard %u: faults of replayed inputs are not counted: %s\n", start->shard->shard, err);
+}
+
+static void begin_replay(wcx_start_t *start)
+{
+  check_overrides(start);
+  if (start->watch_faults)
+    watch_faults(start);
+  start->phase = WCX_START_REPLAY;
+}
+
 static void use_snapshot(wcx_start_t *start)
 {
   wcx_input_t *input = start->input;
@@ -275,7 +320,7 @@ static void use_snapshot(wcx_start_t *start)
   input->last_stamp_ns = hdr->stamp_ns;
   start->genesis_seq = hdr->genesis_seq;
   wcx_resume_done(&start->resume);
-  start->phase = WCX_START_REPLAY;
+  begin_replay(start);
 }
 
 static uint32_t step_load(wcx_start_t *start)
@@ -292,7 +337,7 @@ static uint32_t step_load(wcx_start_t *start)
     if (!wcx_resume_first(&start->resume, &start->walk))
       WCX_DIE("shard %u: the journal in %s cannot be replayed although its worker has granted epoch %llu: %s", start->shard->shard, start->journal_dir,
               (unsigned long long)start->epoch, start->resume.text);
-    start->phase = WCX_START_REPLAY;
+    begin_replay(start);
     break;
   }
   return 1;
@@ -301,7 +346,10 @@ static uint32_t step_load(wcx_start_t *start)
 static void replay_one(wcx_start_t *start, const wcx_record_hdr_t *hdr, const uint8_t *body)
 {
   wcx_input_t *input = start->input;
+  check_quarantine(start, hdr, body);
+  wcx_poison_note(&start->poison, hdr->seq);
   wcx_engine_apply(input->engine, hdr, body, input->log);
+  wcx_poison_note(&start->poison, 0);
   input->applied_seq = hdr->seq;
   input->last_stamp_ns = hdr->stamp_ns;
   if (hdr->template_id == WCX_TEMPLATE_DAY_ROLL)
@@ -330,6 +378,8 @@ static uint32_t step_replay(wcx_start_t *start)
   }
   if (input->applied_seq < start->cut_seq)
     return REPLAY_PER_STEP;
+  wcx_poison_close(&start->poison);
+  atomic_store_explicit(&input->shm->quarantine.seq, 0, memory_order_relaxed);
   wcx_journal_walk_close(&start->walk);
   wcx_jring_producer_init(&input->ring, &input->shm->jring, start->end_pos, start->cut_seq);
   input->release_seq = start->cut_seq;

@@ -17,6 +17,7 @@
 #define WCX_DATAPLANE_START_H
 
 #include "dataplane/gate.h"
+#include "dataplane/poison.h"
 #include "engine/resume.h"
 
 enum wcx_start_phase
@@ -54,6 +55,8 @@ typedef struct wcx_start
   uint64_t snapshot_seq; /* of the snapshot it began with; 0: none */
   char journal_dir[512];
   char snapshot_dir[512];
+  wcx_poison_t poison;
+  bool watch_faults; /* set by the process: count the replayed inputs that end it */
   wcx_resume_t resume;
   wcx_journal_walk_t walk;
 } wcx_start_t;

@@ -334,8 +334,33 @@ int wcx_ship_step(wcx_ship_t *ship, uint64_t durable_block)
   return ship->walk.off == ship->walk.super.segment_sz && close_segment(ship) < 0 ? -1 : 1;
 }
 
+/* Whoever replays the copy must pass over what is passed over here. */
+static int ship_overrides(wcx_ship_t *ship)
+{
+  static _Thread_local uint8_t pages[WCX_JOURNAL_OVERRIDES_MAX * WCX_JOURNAL_ALIGN];
+  char path[512];
+  snprintf(path, sizeof(path), "%s/" WCX_JOURNAL_OVERRIDES_NAME, ship->from_dir);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return errno == ENOENT ? 0 : fail(ship, "cannot read for", WCX_JOURNAL_OVERRIDES_NAME, errno);
+  ssize_t got = read(fd, pages, sizeof(pages));
+  close(fd);
+  if (got < 0)
+    return fail(ship, "cannot read for", WCX_JOURNAL_OVERRIDES_NAME, errno);
+  wcx_digest_t digest = wcx_digest_of(WCX_JOURNAL_OVERRIDE_MAGIC, pages, (size_t)got);
+  if (got == 0 || (digest.lo == ship->overrides.lo && digest.hi == ship->overrides.hi))
+    return 0;
+  int result = put_file(ship->dir_fd, WCX_JOURNAL_OVERRIDES_NAME, pages, (size_t)got);
+  if (result < 0)
+    return fail(ship, "cannot write", WCX_JOURNAL_OVERRIDES_NAME, -result);
+  ship->overrides = digest;
+  return 0;
+}
+
 int wcx_ship_sync(wcx_ship_t *ship)
 {
+  if (ship_overrides(ship) < 0)
+    return -1;
   if (ship->shipped_seq == ship->copied_seq)
     return 0;
   if (ship->fd >= 0 && fdatasync(ship->fd) != 0)

@@ -31,6 +31,7 @@ typedef struct wcx_ship
   uint64_t shipped_seq;       /* last one copied and synced */
   uint64_t copied_seq;        /* last one copied */
   uint64_t blocks, bytes;     /* copied, or found equal */
+  wcx_digest_t overrides;     /* of the file that was copied last */
   bool made;                  /* the target has its superblock */
   char text[1024];
 } wcx_ship_t;
@@ -42,7 +43,7 @@ int wcx_ship_open(wcx_ship_t *ship, const char *from_dir, const char *to_dir, co
 /* Copy the next block, when its number is at most `durable_block` (UINT64_MAX: all that the source has); close the segment when it is full. */
 int wcx_ship_step(wcx_ship_t *ship, uint64_t durable_block) __attribute__((warn_unused_result));
 
-/* Make what was copied of the open segment durable: shipped_seq = copied_seq. */
+/* Make what was copied of the open segment durable: shipped_seq = copied_seq. Overrides (journal_override.h) that are new in the source go along. */
 int wcx_ship_sync(wcx_ship_t *ship) __attribute__((warn_unused_result));
 
 void wcx_ship_close(wcx_ship_t *ship);

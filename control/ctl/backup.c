@@ -240,6 +240,8 @@ static int copy_segments(const wcx_ctl_t *ctl, uint32_t shard, const char *to, w
     }
     free(names);
     if (status == WCX_CTL_OK)
+      status = wcx_ctl_copy_if_there(from, to, WCX_JOURNAL_OVERRIDES_NAME);
+    if (status == WCX_CTL_OK)
       status = copy_snapshots(ctl->from_dirs[idx], ctl->state_dir, shard, UINT64_MAX, &done->snapshots);
   }
   return status;

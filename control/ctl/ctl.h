@@ -49,6 +49,10 @@ typedef struct wcx_ctl
   bool incremental;            /* backup: to_dir holds one, what is new is added */
   uint32_t from_cnt;           /* restore: backups, the full one first */
   const char *from_dirs[WCX_CTL_FROM_MAX];
+  uint64_t seq; /* quarantine */
+  const char *hash, *reason, *operator_name, *key, *operators;
+  uint32_t approve_cnt;
+  const char *approvals[2];
   const char *archive_dir; /* verify integrity: compare with it; NULL: none */
 } wcx_ctl_t;
 
@@ -69,6 +73,9 @@ int wcx_ctl_journal_replay(const wcx_ctl_t *ctl);
 int wcx_ctl_backup(const wcx_ctl_t *ctl);
 int wcx_ctl_restore(const wcx_ctl_t *ctl);
 int wcx_ctl_verify_integrity(const wcx_ctl_t *ctl);
+int wcx_ctl_quarantine_list(const wcx_ctl_t *ctl);
+int wcx_ctl_quarantine_sign(const wcx_ctl_t *ctl);
+int wcx_ctl_quarantine_override(const wcx_ctl_t *ctl);
 
 /* Print "wcxctl: message" to stderr and return `status`. */
 int wcx_ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -143,6 +143,13 @@ int wcx_ctl_copy_file(const char *from_dir, const char *to_dir, const char *name
   return status == WCX_CTL_OK ? give_name(to_dir, temp, name) : status;
 }
 
+int wcx_ctl_copy_if_there(const char *from_dir, const char *to_dir, const char *name)
+{
+  char from[PATH_SZ];
+  snprintf(from, sizeof(from), "%s/%s", from_dir, name);
+  return access(from, F_OK) != 0 && errno == ENOENT ? WCX_CTL_OK : wcx_ctl_copy_file(from_dir, to_dir, name);
+}
+
 static int check_snapshot(const char *path)
 {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -194,7 +201,7 @@ int wcx_ctl_make_empty_dir(const char *dir)
     char path[PATH_SZ];
     const char *name = names[i]->d_name;
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    bool ours = wcx_segment_no_of(name, &segment_no) || strcmp(name, "superblock") == 0 || strcmp(name, "copying.tmp") == 0;
+    bool ours = wcx_segment_no_of(name, &segment_no) || strcmp(name, "superblock") == 0 || strcmp(name, WCX_JOURNAL_OVERRIDES_NAME) == 0 || strcmp(name, "copying.tmp") == 0;
     if (status == WCX_CTL_OK && ours && unlink(path) != 0) /* of a restore that was broken off */
       status = say("remove", path);
     free(names[i]);

@@ -18,6 +18,9 @@ int wcx_ctl_copy_file(const char *from_dir, const char *to_dir, const char *name
 /* The same for a snapshot, unless it is there already; checked by rule 4 of snapshot_file.h before it gets its name. */
 int wcx_ctl_copy_snapshot(const char *from_dir, const char *to_dir, const char *name);
 
+/* Copy a file that need not be there. */
+int wcx_ctl_copy_if_there(const char *from_dir, const char *to_dir, const char *name);
+
 int wcx_ctl_make_empty_dir(const char *dir);
 int wcx_ctl_put_super(const char *dir, const wcx_journal_super_t *super);
 

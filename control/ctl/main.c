@@ -22,6 +22,9 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
                             "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
                             "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
+                            "  quarantine list        inputs that two operators have signed away\n"
+                            "  quarantine sign        an operator's signature under signing away --seq, --hash for --reason\n"
+                            "  quarantine override    sign it away: two --approve, checked against --operators\n"
                             "All but status, backup and restore replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
                             "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
                             "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
@@ -41,6 +44,9 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "      --since DIR        backup: only what is not in the closed segments of the backup DIR\n"
                             "      --backup DIR       restore: where from (repeatable, in order)\n"
                             "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
+                            "      --seq N --hash H --reason TEXT   quarantine: the input, as the refused start has named it\n"
+                            "      --operator NAME --key FILE       quarantine sign: who, and the private key (PEM, Ed25519)\n"
+                            "      --approve NAME:SIGNATURE --operators FILE   quarantine override: twice; and the public keys\n"
                             "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
                             "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
 
@@ -167,6 +173,13 @@ enum
   OPT_SINCE,
   OPT_BACKUP,
   OPT_ARCHIVE,
+  OPT_SEQ,
+  OPT_HASH,
+  OPT_REASON,
+  OPT_OPERATOR,
+  OPT_KEY,
+  OPT_APPROVE,
+  OPT_OPERATORS,
   OPT_MARKS,
   OPT_SESSION,
   OPT_ACCOUNT,
@@ -191,6 +204,13 @@ static const struct option longopts[] = {{"output", required_argument, NULL, 'o'
                                          {"since", required_argument, NULL, OPT_SINCE},
                                          {"backup", required_argument, NULL, OPT_BACKUP},
                                          {"archive", required_argument, NULL, OPT_ARCHIVE},
+                                         {"seq", required_argument, NULL, OPT_SEQ},
+                                         {"hash", required_argument, NULL, OPT_HASH},
+                                         {"reason", required_argument, NULL, OPT_REASON},
+                                         {"operator", required_argument, NULL, OPT_OPERATOR},
+                                         {"key", required_argument, NULL, OPT_KEY},
+                                         {"approve", required_argument, NULL, OPT_APPROVE},
+                                         {"operators", required_argument, NULL, OPT_OPERATORS},
                                          {"marks", required_argument, NULL, OPT_MARKS},
                                          {"session", required_argument, NULL, OPT_SESSION},
                                          {"account", required_argument, NULL, OPT_ACCOUNT},
@@ -229,6 +249,22 @@ static bool add_at(wcx_ctl_t *ctl, uint64_t seq)
   for (; i > 0 && ctl->at[i - 1] > seq; i--)
     ctl->at[i] = ctl->at[i - 1];
   ctl->at[i] = seq;
+  return true;
+}
+
+static bool take_quarantine(wcx_ctl_t *ctl, int option, const char *arg)
+{
+  if (option == OPT_SEQ)
+    return number(arg, UINT64_MAX - 1, &ctl->seq);
+  if (option == OPT_APPROVE && ctl->approve_cnt == 2)
+    return wcx_ctl_fail(0, "more than two --approve") != 0;
+  const char **to = option == OPT_HASH       ? &ctl->hash
+                    : option == OPT_REASON   ? &ctl->reason
+                    : option == OPT_OPERATOR ? &ctl->operator_name
+                    : option == OPT_KEY      ? &ctl->key
+                    : option == OPT_APPROVE  ? &ctl->approvals[ctl->approve_cnt++]
+                                             : &ctl->operators;
+  *to = arg;
   return true;
 }
 
@@ -293,6 +329,14 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
   case OPT_ARCHIVE:
     ctl->archive_dir = arg;
     return true;
+  case OPT_SEQ:
+  case OPT_HASH:
+  case OPT_REASON:
+  case OPT_OPERATOR:
+  case OPT_KEY:
+  case OPT_APPROVE:
+  case OPT_OPERATORS:
+    return take_quarantine(ctl, option, arg);
   case OPT_MARKS:
     ctl->marks = arg;
     return true;
@@ -316,7 +360,10 @@ static const struct
                 {"journal", "replay", wcx_ctl_journal_replay},
                 {"backup", NULL, wcx_ctl_backup},
                 {"restore", NULL, wcx_ctl_restore},
-                {"verify", "integrity", wcx_ctl_verify_integrity}};
+                {"verify", "integrity", wcx_ctl_verify_integrity},
+                {"quarantine", "list", wcx_ctl_quarantine_list},
+                {"quarantine", "sign", wcx_ctl_quarantine_sign},
+                {"quarantine", "override", wcx_ctl_quarantine_override}};
 
 int main(int argc, char **argv)
 {

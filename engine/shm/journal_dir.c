@@ -82,6 +82,18 @@ static uint64_t dir_last_segment(void *ctx)
   return last;
 }
 
+static int dir_override_page(void *ctx, uint32_t page_no, uint8_t page[WCX_JOURNAL_ALIGN])
+{
+  dir_source_t *dir = ctx;
+  int fd = openat(dir->dir_fd, WCX_JOURNAL_OVERRIDES_NAME, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return errno == ENOENT ? 0 : -errno;
+  ssize_t got = pread(fd, page, WCX_JOURNAL_ALIGN, (off_t)page_no * WCX_JOURNAL_ALIGN);
+  int result = got < 0 ? -errno : got == 0 ? 0 : got == WCX_JOURNAL_ALIGN ? 1 : -EPIPE;
+  close(fd);
+  return result;
+}
+
 static void dir_close(void *ctx)
 {
   dir_source_t *dir = ctx;
@@ -108,6 +120,6 @@ int wcx_journal_source_open(wcx_journal_source_t *source, const char *path, char
     return WCX_JOURNAL_OPEN_BAD;
   }
   *dir = (dir_source_t){.dir_fd = fd, .fd = -1};
-  *source = (wcx_journal_source_t){.ctx = dir, .read = dir_read, .last_segment = dir_last_segment, .close = dir_close};
+  *source = (wcx_journal_source_t){.ctx = dir, .read = dir_read, .last_segment = dir_last_segment, .close = dir_close, .override_page = dir_override_page};
   return WCX_JOURNAL_OPEN_OK;
 }

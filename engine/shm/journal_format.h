@@ -6,6 +6,9 @@
         superblock    4 copies of wcx_journal_super_t, 4 KiB each, equal but for `copy`; any valid copy serves; made last, so a directory without it is no journal
                       (first_segment_no > 1: older segments were removed, and `start` is the chain at its first place; otherwise `start` is zero)
         anchors       pages of 4 KiB (rule 10); may be missing, damaged or old
+        overrides     inputs that two operators have signed away (journal_override.h); may be missing
+        poison        what the data plane remembers of replays that ended (dataplane/poison.h); of no consequence for the journal
+        shipped       in an archive or a backup: where the closed segments that were read back end (persist/ship.h)
         seg-<16 hex digits of segment_no>.wcj   segment_no from 1, all of super.segment_sz bytes
 
    2. A segment is 4 KiB of wcx_journal_segment_t (and zeros) and then blocks, back to back, each a multiple of 4 KiB. A block never crosses the end of

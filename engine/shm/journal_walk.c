@@ -107,6 +107,25 @@ static int check_anchor(const wcx_journal_super_t *super, const wcx_journal_anch
   return WCX_JOURNAL_OPEN_OK;
 }
 
+/* Applying what was signed away is worse than not to start: a page that does not serve refuses. */
+static int read_overrides(wcx_journal_walk_t *walk, char *err, size_t err_sz)
+{
+  if (walk->source.override_page == NULL)
+    return WCX_JOURNAL_OPEN_OK;
+  int result = 1;
+  for (uint32_t page_no = 0; result == 1; page_no++)
+  {
+    result = walk->source.override_page(walk->source.ctx, page_no, walk->buf);
+    if (result == 1 && !wcx_journal_overrides_take(&walk->overrides, walk->buf, &walk->super))
+      result = -EBADMSG;
+  }
+  if (result == 0)
+    return WCX_JOURNAL_OPEN_OK;
+  snprintf(err, err_sz, "the file `overrides` does not serve: %s: restore it from a backup or another member",
+           result == -EBADMSG ? "a page is damaged or of another journal" : ERROR_TEXT(-result));
+  return WCX_JOURNAL_OPEN_BAD;
+}
+
 /* anchor NULL: the first place. */
 static int start_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
 {
@@ -123,7 +142,8 @@ static int start_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *sour
   walk->incarnation = anchor->incarnation;
   walk->last_stamp_ns = anchor->last_stamp_ns;
   walk->committed_hint = anchor->committed_hint;
-  return check_anchor(&walk->super, anchor, err, err_sz);
+  result = check_anchor(&walk->super, anchor, err, err_sz);
+  return result == WCX_JOURNAL_OPEN_OK ? read_overrides(walk, err, err_sz) : result;
 }
 
 int wcx_journal_walk_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, char *err, size_t err_sz)
@@ -463,5 +483,7 @@ int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_
   }
   *epoch = walk->block.epoch;
   walk->last_stamp_ns = hdr->stamp_ns;
+  if (__builtin_expect(walk->overrides.cnt != 0, 0))
+    (void)wcx_journal_overrides_apply(&walk->overrides, hdr, body);
   return 1;
 }

@@ -16,6 +16,7 @@
 #define WCX_SHM_JOURNAL_WALK_H
 
 #include "engine/shm/journal_decide.h"
+#include "engine/shm/journal_override.h"
 #include "engine/shm/journal_reader.h"
 
 #include <stdio.h>
@@ -30,6 +31,7 @@ typedef struct wcx_journal_source
   int64_t (*read)(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz); /* bytes (short at the end of the file), -ENOENT, -errno */
   uint64_t (*last_segment)(void *ctx);                                                 /* highest segment_no that has its name now; 0: none */
   void (*close)(void *ctx);                                                            /* may be NULL */
+  int (*override_page)(void *ctx, uint32_t page_no, uint8_t page[WCX_JOURNAL_ALIGN]);  /* of the file `overrides`: 1, 0 behind its end, -errno; NULL: it has none */
 } wcx_journal_source_t;
 
 /* How the chain ends, as of the last 0 or -1. Blocks before it are valid whatever the verdict. */
@@ -72,7 +74,8 @@ typedef struct wcx_journal_walk
   uint64_t last_stamp_ns;  /* of the last record returned, or of the last block returned */
   uint64_t committed_hint; /* highest of those blocks */
   wcx_journal_end_t end;
-  char text[WCX_JOURNAL_TEXT_SZ]; /* after -1, or a verdict other than CLEAN */
+  wcx_journal_overrides_t overrides; /* wcx_journal_walk_next gives what stands for these inputs, wcx_journal_walk_next_block the blocks as they are */
+  char text[WCX_JOURNAL_TEXT_SZ];    /* after -1, or a verdict other than CLEAN */
 
   wcx_journal_block_t block; /* being walked by wcx_journal_walk_next */
   const uint8_t *body;

@@ -125,6 +125,19 @@ enum wcx_dataplane_phase
   WCX_DATAPLANE_SERVING = 4,
 };
 
+/* Inputs that end whoever applies them (engine/shm/journal_override.h). */
+typedef struct wcx_region_quarantine
+{
+  _Alignas(64) _Atomic uint64_t overrides_lo; /* controld: digest of the file `overrides` whose signatures hold; zero: there is none */
+  _Atomic uint64_t overrides_hi;
+  _Atomic uint64_t checks;  /* controld: times that it has looked */
+  _Atomic uint64_t seq;     /* data plane: the input at which it refuses to start; 0: none */
+  _Atomic uint64_t hash_lo; /* and its hash */
+  _Atomic uint64_t hash_hi;
+  uint8_t pad[16];
+} wcx_region_quarantine_t;
+static_assert(sizeof(wcx_region_quarantine_t) == 64, "one line");
+
 /* What the replica tells. Zero while there is none: then nothing of the journal may be deleted. */
 typedef struct wcx_region_replica
 {
@@ -148,6 +161,7 @@ typedef struct wcx_region_shard
   wcx_region_journal_stats_t journal;
   wcx_region_segments_t segments;
   wcx_region_keeper_t keeper;
+  wcx_region_quarantine_t quarantine;
   wcx_region_replica_t replica;
   wcx_region_dataplane_state_t dataplane;
   _Alignas(64) wcx_stats_t stats;

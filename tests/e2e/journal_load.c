@@ -1,9 +1,10 @@
 /* A data plane without a network: attaches to the region of a running wcx-controld, takes an epoch, and commits inputs that the engine understands.
 
-       journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT]]
+       journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT [SESSION]]]
 
    Prints {"Cut":seq,"Committed":seq,"Released":seq} when everything is released; 3 when the release stands still for 20 s. An empty journal gets a genesis of its own.
-   KEEP_SEGMENT: says in the place of the replica that no snapshot needs the segments below. */
+   KEEP_SEGMENT: says in the place of the replica that no snapshot needs the segments below; 0: says nothing.
+   SESSION: of all orders; one that is not defined ends every engine that applies them. */
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 #include "engine/sbe.h"
@@ -21,6 +22,7 @@
 static wcx_region_shard_t *shared;
 static wcx_jring_producer_t producer;
 static uint32_t shard;
+static uint32_t order_session = SESSION;
 
 static void pause_ns(long ns)
 {
@@ -122,7 +124,7 @@ static void order(void)
                                   .side = dice & 64 ? WCX_SIDE_BUY : WCX_SIDE_SELL,
                                   .ord_type = WCX_ORD_TYPE_LIMIT,
                                   .time_in_force = dice & 1 ? WCX_TIME_IN_FORCE_IOC : WCX_TIME_IN_FORCE_GTC};
-  commit(WCX_TEMPLATE_NEW_ORDER_SINGLE, 0, SESSION, n, &order, sizeof(order));
+  commit(WCX_TEMPLATE_NEW_ORDER_SINGLE, 0, order_session, n, &order, sizeof(order));
 }
 
 static uint64_t take_epoch(uint32_t slot_max)
@@ -139,8 +141,8 @@ static uint64_t take_epoch(uint32_t slot_max)
 
 int main(int argc, char **argv)
 {
-  if (argc < 3 || argc > 5)
-    WCX_DIE("usage: journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT]]");
+  if (argc < 3 || argc > 6)
+    WCX_DIE("usage: journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT [SESSION]]]");
   uint64_t records = strtoull(argv[2], NULL, 10);
   uint64_t rate = argc >= 4 ? strtoull(argv[3], NULL, 10) : 0;
   wcx_region_file_t file;
@@ -151,7 +153,9 @@ int main(int argc, char **argv)
     WCX_DIE("a data plane runs on %s", argv[1]);
   shared = wcx_region_shard(file.region, 0);
   shard = file.region->params.shards[0].shard;
-  if (argc == 5)
+  if (argc == 6)
+    order_session = (uint32_t)strtoul(argv[5], NULL, 10);
+  if (argc >= 5 && strcmp(argv[4], "0") != 0)
     atomic_store(&shared->replica.keep_segment, strtoull(argv[4], NULL, 10));
   uint64_t cut_seq = take_epoch(file.region->params.shards[0].jring_slot_max);
   if (cut_seq < GENESIS_CNT)

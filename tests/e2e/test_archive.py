@@ -3,6 +3,7 @@
 import filecmp
 import os
 import signal
+import sys
 import time
 
 from journallib import Journal, ctl, flip, run_points, wait_for
@@ -168,5 +169,5 @@ def a_damaged_copy_repairs_nothing(folder):
         assert not (journal.dir / "repair.tmp").exists()
 
 
-run_points([the_archive_is_the_journal, what_everybody_let_go_of_is_removed, deaths_leave_the_archive_equal, commands_store_and_give_back, a_command_that_fails_keeps_the_segment,
-            what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing])
+sys.exit(run_points([the_archive_is_the_journal, what_everybody_let_go_of_is_removed, deaths_leave_the_archive_equal, commands_store_and_give_back, a_command_that_fails_keeps_the_segment,
+            what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing]))

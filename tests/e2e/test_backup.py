@@ -3,6 +3,7 @@
 import filecmp
 import os
 import shutil
+import sys
 
 from journallib import BIN, Journal, ctl, flip, run_points
 
@@ -205,5 +206,5 @@ def snapshots_go_along_and_equal_the_replay(folder):
     assert status == 1 and path.name in err, err
 
 
-run_points([a_full_one_comes_back, a_restored_journal_is_written_whole, a_living_appliance_is_backed_up, increments_add_up, refuses_to_write_over, a_damaged_backup_is_not_restored,
-            a_cut_backup_is_not_restored, integrity_sees_damage_anywhere, snapshots_go_along_and_equal_the_replay])
+sys.exit(run_points([a_full_one_comes_back, a_restored_journal_is_written_whole, a_living_appliance_is_backed_up, increments_add_up, refuses_to_write_over, a_damaged_backup_is_not_restored,
+            a_cut_backup_is_not_restored, integrity_sees_damage_anywhere, snapshots_go_along_and_equal_the_replay]))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """wcxctl journal verify, dump and replay over the state directory of a journal that a real worker wrote: offline, and what they refuse."""
 import shutil
+import sys
 
 from journallib import Journal, ctl, flip, run_points
 
@@ -68,4 +69,4 @@ def names_what_is_missing(folder):
     assert status == 2 and "not a number" in err, err
 
 
-run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, names_what_is_damaged, names_what_is_missing])
+sys.exit(run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, names_what_is_damaged, names_what_is_missing]))

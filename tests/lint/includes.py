@@ -35,7 +35,7 @@ WAIST = {
     r"cyaml/.*": ("control/",),
     r"jansson\.h": ("control/", "dataplane/client/mm"),
     r"microhttpd\.h": ("control/",),
-    r"openssl/.*": ("control/auth", "dataplane/client/", "hsm/"),
+    r"openssl/.*": ("control/auth", "control/operators", "dataplane/client/", "hsm/"),
     r"(ncurses|curses)\.h": ("dataplane/client/", "control/"),
 }
 PROJECT = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

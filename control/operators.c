@@ -1,0 +1,159 @@
+#include "control/operators.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
+
+static bool read_hex(const char *text, uint8_t key[32])
+{
+  if (strspn(text, "0123456789abcdef") != 64 || text[64] != '\0')
+    return false;
+  for (uint32_t i = 0; i < 32; i++)
+  {
+    unsigned byte;
+    sscanf(text + 2 * (size_t)i, "%2x", &byte);
+    key[i] = (uint8_t)byte;
+  }
+  return true;
+}
+
+static uint32_t find(const wcx_operators_t *operators, const char *name)
+{
+  for (uint32_t i = 0; i < operators->cnt; i++)
+    if (strcmp(operators->names[i], name) == 0)
+      return i;
+  return UINT32_MAX;
+}
+
+/* NULL, or what is wrong with the line. */
+static const char *take_line(wcx_operators_t *operators, char *line, bool production)
+{
+  line[strcspn(line, "#\r\n")] = '\0';
+  line += strspn(line, " \t");
+  char name[64], key[80], rest[2];
+  int got = sscanf(line, "%63[^: \t]: %79s %1s", name, key, rest);
+  if (line[0] == '\0')
+    return NULL;
+  if (got != 2 || strlen(name) > 31 || strspn(name, NAME_CHARS) != strlen(name))
+    return "write it as name: 64 hex digits (name of up to 31 of a-z 0-9 . - _)";
+  if (operators->cnt == WCX_OPERATORS_MAX || find(operators, name) != UINT32_MAX)
+    return "this name stands there twice, or there are too many";
+  if (production && strncmp(name, "demo-", 5) == 0)
+    return "operators of development are refused when production is true";
+  uint8_t *to = operators->keys[operators->cnt];
+  if (!read_hex(key, to))
+    return "the public key must be 64 hex digits";
+  for (uint32_t i = 0; i < operators->cnt; i++)
+    if (memcmp(operators->keys[i], to, 32) == 0)
+      return "this key stands there twice: one person would be two";
+  snprintf(operators->names[operators->cnt++], sizeof(operators->names[0]), "%.31s", name);
+  return NULL;
+}
+
+bool wcx_operators_load(wcx_operators_t *operators, const char *path, bool production, char *err, size_t err_sz)
+{
+  *operators = (wcx_operators_t){0};
+  FILE *file = fopen(path, "re");
+  if (file == NULL)
+  {
+    snprintf(err, err_sz, "%s: %s: name the file in paths.operators_file", path, strerror(errno));
+    return false;
+  }
+  char line[256];
+  const char *wrong = NULL;
+  unsigned number = 0;
+  while (wrong == NULL && fgets(line, sizeof(line), file) != NULL)
+  {
+    number++;
+    wrong = take_line(operators, line, production);
+  }
+  fclose(file);
+  if (wrong != NULL)
+    snprintf(err, err_sz, "%s:%u: %s", path, number, wrong);
+  return wrong == NULL;
+}
+
+bool wcx_operators_signed(const wcx_operators_t *operators, const char *name, const void *bytes, size_t sz, const uint8_t signature[64])
+{
+  uint32_t i = find(operators, name);
+  EVP_PKEY *key = i == UINT32_MAX ? NULL : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, operators->keys[i], 32);
+  EVP_MD_CTX *ctx = key == NULL ? NULL : EVP_MD_CTX_new();
+  bool good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 && EVP_DigestVerify(ctx, signature, 64, bytes, sz) == 1;
+  EVP_MD_CTX_free(ctx);
+  EVP_PKEY_free(key);
+  return good;
+}
+
+bool wcx_operators_approved(const wcx_operators_t *operators, const wcx_journal_override_t *override, char *err, size_t err_sz)
+{
+  char text[WCX_JOURNAL_OVERRIDE_TEXT_SZ];
+  size_t len = wcx_journal_override_text(text, override);
+  const wcx_journal_approval_t *a = &override->approvals[0];
+  const wcx_journal_approval_t *b = &override->approvals[1];
+  if (strcmp(a->operator_name, b->operator_name) == 0)
+  {
+    snprintf(err, err_sz, "seq %llu: both signatures are of '%s': two persons must sign", (unsigned long long) override->seq, a->operator_name);
+    return false;
+  }
+  for (uint32_t i = 0; i < 2; i++)
+    if (!wcx_operators_signed(operators, override->approvals[i].operator_name, text, len, override->approvals[i].signature))
+    {
+      snprintf(err, err_sz, "seq %llu: the signature of '%s' does not hold, or nobody knows this operator", (unsigned long long) override->seq,
+               override->approvals[i].operator_name);
+      return false;
+    }
+  return true;
+}
+
+bool wcx_operators_check_journal(const wcx_operators_t *operators, const char *dir, wcx_digest_t *digest, char *err, size_t err_sz)
+{
+  *digest = (wcx_digest_t){0};
+  wcx_journal_walk_t walk;
+  int opened = wcx_journal_walk_open(&walk, dir, err, err_sz);
+  if (opened == WCX_JOURNAL_OPEN_MISSING)
+    return true;
+  if (opened != WCX_JOURNAL_OPEN_OK)
+    return false;
+  bool good = true;
+  for (uint32_t i = 0; good && i < walk.overrides.cnt; i++)
+  {
+    wcx_journal_override_t override;
+    good = walk.source.override_page(walk.source.ctx, i, walk.buf) == 1 && wcx_journal_override_read(walk.buf, &walk.super, &override);
+    if (!good)
+      snprintf(err, err_sz, "the file `overrides` has changed while it was read");
+    good = good && wcx_operators_approved(operators, &override, err, err_sz);
+  }
+  if (good)
+    *digest = walk.overrides.digest;
+  wcx_journal_walk_close(&walk);
+  return good;
+}
+
+bool wcx_operators_sign(const char *key_path, const void *bytes, size_t sz, uint8_t signature[64], char *err, size_t err_sz)
+{
+  struct stat st;
+  FILE *file = fopen(key_path, "re");
+  if (file == NULL || fstat(fileno(file), &st) != 0 || (st.st_mode & 077) != 0)
+  {
+    snprintf(err, err_sz, "%s: %s", key_path, file == NULL ? strerror(errno) : "others may read this private key: chmod 600");
+    if (file != NULL)
+      fclose(file);
+    return false;
+  }
+  EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+  fclose(file);
+  EVP_MD_CTX *ctx = key == NULL ? NULL : EVP_MD_CTX_new();
+  size_t len = 64;
+  bool done = ctx != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1 &&
+              EVP_DigestSign(ctx, signature, &len, bytes, sz) == 1 && len == 64;
+  if (!done)
+    snprintf(err, err_sz, "%s: not an Ed25519 private key in PEM (openssl genpkey -algorithm ed25519)", key_path);
+  EVP_MD_CTX_free(ctx);
+  EVP_PKEY_free(key);
+  return done;
+}
