@@ -140,6 +140,7 @@ TCP_unit/test_tcp_lwip_flood := $(LWIP)
 LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
+ENV_unit/test_anchors := $(SIM)
 
 CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip

@@ -48,6 +48,21 @@ static uint64_t released_seq(const wcx_journal_t *journal)
 
 /* --- completions ---------------------------------------------------------------------------------- */
 
+/* What a successor can start from, now that everything before it is durable. A full slot is no loss: a later block offers again. */
+static void offer_anchor(wcx_journal_t *journal, const wcx_journal_lane_t *lane)
+{
+  wcx_journal_anchor_t anchor = lane->after;
+  journal->anchor_bytes += lane->sz;
+  if (anchor.off == journal->config.segment_sz)
+  {
+    anchor.segment_no++;
+    anchor.off = WCX_JOURNAL_ALIGN;
+    wcx_anchors_offer(&journal->anchors, &anchor);
+  }
+  else if (journal->anchor_bytes >= journal->config.anchor_span && wcx_anchors_offer(&journal->anchors, &anchor))
+    journal->anchor_bytes = 0;
+}
+
 /* Completions come in any order; the prefix grows only over lanes that are done, in turn. */
 static uint32_t advance_prefix(wcx_journal_t *journal)
 {
@@ -60,6 +75,7 @@ static uint32_t advance_prefix(wcx_journal_t *journal)
       break;
     journal->done_block_no++;
     journal->flushed_seq = lane->last_seq;
+    offer_anchor(journal, lane);
     add(&journal->shared->journal.blocks, 1);
     add(&journal->shared->journal.records, lane->count);
     add(&journal->shared->journal.bytes, lane->sz);
@@ -173,11 +189,17 @@ static wcx_block_words_t words(const wcx_journal_t *journal, enum wcx_journal_ki
   return (wcx_block_words_t){.kind = kind, .epoch = epoch, .committed_hint = released_seq(journal), .written_ns = wcx_env_utc_ns(), .in_flight_max = WCX_JOURNAL_IN_FLIGHT_MAX};
 }
 
-static void submit(wcx_journal_t *journal, uint64_t block_no, uint32_t block_sz, uint32_t count)
+static void submit(wcx_journal_t *journal, uint64_t block_no, uint32_t block_sz, uint32_t count, uint64_t committed_hint)
 {
   uint32_t lane_idx = (uint32_t)(block_no % WCX_JOURNAL_LANES);
-  journal->lanes[lane_idx] =
-      (wcx_journal_lane_t){.busy = true, .sz = block_sz, .count = count, .block_no = block_no, .last_seq = journal->chain.next_seq - 1, .submit_ns = wcx_env_mono_ns()};
+  wcx_journal_lane_t *lane = &journal->lanes[lane_idx];
+  *lane = (wcx_journal_lane_t){.busy = true, .sz = block_sz, .count = count, .block_no = block_no, .last_seq = journal->chain.next_seq - 1, .submit_ns = wcx_env_mono_ns()};
+  lane->after = (wcx_journal_anchor_t){.segment_no = journal->segment_no,
+                                       .off = journal->off + block_sz,
+                                       .chain = journal->chain,
+                                       .incarnation = journal->incarnation,
+                                       .last_stamp_ns = journal->last_stamp_ns,
+                                       .committed_hint = committed_hint};
   wcx_env_crash_point("journal.submit");
   int result = wcx_disk_submit(journal->disk, wcx_segment_handle(journal->segment_no), journal->off, lane_idx, block_sz, block_no);
   if (result < 0)
@@ -211,7 +233,7 @@ static void submit_batch(wcx_journal_t *journal)
   wcx_block_words_t says = words(journal, WCX_JOURNAL_DATA, journal->epoch);
   uint32_t block_sz = wcx_block_seal(&journal->batch, &journal->chain, &says);
   journal->batching = false;
-  submit(journal, block_no, block_sz, count);
+  submit(journal, block_no, block_sz, count, says.committed_hint);
 }
 
 /* Fill free lanes from the ring. */
@@ -268,7 +290,7 @@ static uint32_t grant(wcx_journal_t *journal, uint64_t asked)
   uint64_t block_no = journal->chain.next_block_no;
   wcx_block_words_t says = words(journal, WCX_JOURNAL_RECOVERY, journal->chain.epoch + 1);
   uint32_t block_sz = wcx_block_recovery(wcx_disk_buffer(journal->disk, (uint32_t)(block_no % WCX_JOURNAL_LANES)), &journal->chain, &says, journal->incarnation);
-  submit(journal, block_no, block_sz, 0);
+  submit(journal, block_no, block_sz, 0, says.committed_hint);
   return 1;
 }
 
@@ -290,6 +312,12 @@ uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns)
   if (!journal->halted)
     work += grant(journal, asked);
   return work;
+}
+
+int wcx_journal_prepare_step(wcx_journal_t *journal)
+{
+  int result = wcx_anchors_step(&journal->anchors);
+  return result == 1 ? 1 : wcx_segment_prep_step(&journal->prep); /* a failed anchor stops nothing: anchors.error says so */
 }
 
 bool wcx_journal_idle(const wcx_journal_t *journal)
@@ -349,6 +377,7 @@ static int seal_end(wcx_journal_t *journal)
   if (result < 0)
     return result;
   wcx_segment_prep_init(&journal->prep, journal->disk, &journal->recovered.super, journal->recovered.last_segment_no);
+  wcx_anchors_init(&journal->anchors, journal->disk, &journal->recovered.super);
   result = wcx_segment_prep_until(&journal->prep, journal->segment_no);
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, journal->segment_no);
@@ -381,6 +410,7 @@ static int begin(wcx_journal_t *journal)
   journal->segment_no = recovered->segment_no;
   journal->off = recovered->off;
   journal->last_stamp_ns = recovered->last_stamp_ns;
+  journal->anchor_bytes = (recovered->segment_no - recovered->from_segment_no) * recovered->super.segment_sz + recovered->off - recovered->from_off; /* short lives add up */
   journal->consumer.ring = &journal->shared->jring;
   if (!check_region(journal))
     return -1;
@@ -401,6 +431,8 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   memset(journal, 0, sizeof(*journal));
   WCX_CHECK(config->eager_lanes >= 1 && config->eager_lanes <= WCX_JOURNAL_LANES, "eager_lanes %u", config->eager_lanes);
   journal->config = *config;
+  if (journal->config.anchor_span == 0)
+    journal->config.anchor_span = WCX_JOURNAL_ANCHOR_SPAN;
   journal->shared = shared;
   int result = wcx_disk_open(&journal->disk, config->dir, WCX_JOURNAL_LANES, WCX_JOURNAL_LANES, WCX_JOURNAL_BLOCK_SZ_MAX, config->lock_timeout_ns);
   if (result == -EWOULDBLOCK)

@@ -10,7 +10,7 @@
    After any write error, short write or contradiction in the ring the worker is halted: nothing is released any more, nothing is retried,
    journal.halted is set in the shared region, `text` says what happened. The process exits; its successor recovers by reading.
 
-   Owner:     one thread, except `prep` (segment.h), which a second thread may step.
+   Owner:     one thread; a second one, the preparing thread, may call wcx_journal_prepare_step (`prep`, `anchors`).
    Memory:    the struct is the caller's, 4 KiB aligned, about 0.5 MiB; block buffers belong to the disk.
    Units:     ns, monotonic (now_ns) and UTC (in blocks).
    Result:    0 or -1 with a text; wcx_journal_step the number of things done, 0 when there was nothing to do.
@@ -19,10 +19,12 @@
 #define WCX_PERSIST_JOURNAL_H
 
 #include "engine/shm/region.h"
+#include "persist/anchors.h"
 #include "persist/block.h"
 #include "persist/recover.h"
 
 #define WCX_JOURNAL_LANES WCX_JOURNAL_IN_FLIGHT_MAX
+#define WCX_JOURNAL_ANCHOR_SPAN (UINT64_C(4) << 20) /* bytes of blocks between two anchors: what a recovery reads is about twice this */
 
 typedef struct wcx_journal_config
 {
@@ -32,6 +34,7 @@ typedef struct wcx_journal_config
   uint32_t segments_ahead;  /* 1..: prepared segments to keep beyond the one being written */
   uint64_t lock_timeout_ns; /* to wait for a dead worker's writes to end */
   uint32_t eager_lanes;     /* 1..K: a block that is not full is submitted only while fewer are in flight; 1 gives the best latency on one disk */
+  uint64_t anchor_span;     /* bytes; 0: WCX_JOURNAL_ANCHOR_SPAN */
 } wcx_journal_config_t;
 
 typedef struct wcx_journal_lane
@@ -42,11 +45,13 @@ typedef struct wcx_journal_lane
   uint64_t block_no;
   uint64_t last_seq;
   uint64_t submit_ns;
+  wcx_journal_anchor_t after; /* the place behind this block */
 } wcx_journal_lane_t;
 
 typedef struct wcx_journal
 {
   wcx_segment_prep_t prep;
+  wcx_anchors_t anchors;
   _Alignas(4096) uint8_t scratch[WCX_JOURNAL_WALK_BUF_SZ]; /* recovery only */
   wcx_disk_t *disk;
   wcx_region_shard_t *shared;
@@ -70,6 +75,7 @@ typedef struct wcx_journal
   uint64_t done_block_no;                      /* last block of the contiguous durable prefix */
   uint64_t flushed_seq;
   uint32_t in_flight;
+  uint64_t anchor_bytes; /* made durable since the last anchor */
 
   bool granting; /* the RECOVERY block of a new epoch is in flight */
   uint64_t grant_asked;
@@ -83,6 +89,9 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
 
 /* One turn: completions, release, segments, drain, submit, handshake. Never blocks. */
 uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns);
+
+/* The preparing thread: one bounded, blocking piece of work off the commit path: an anchor, or a step of the next segment. As wcx_segment_prep_step. */
+int wcx_journal_prepare_step(wcx_journal_t *journal);
 
 /* Sleep until something may have happened: in io_uring while writes are in flight, else on the ring's doorbell. Bounded. */
 void wcx_journal_idle_wait(wcx_journal_t *journal);

@@ -25,6 +25,7 @@
 #define STOP_NS 2000000000u /* at most, for what is committed when SIGTERM comes */
 
 static _Atomic int stop;
+static _Atomic int finished; /* the last block is durable: no more segments are needed */
 static wcx_journal_t journal;
 
 typedef struct args
@@ -128,9 +129,12 @@ static void *prepare(void *unused)
 {
   (void)unused;
   bool failed = false;
-  while (!stopping())
+  int anchors_error = 0;
+  while (atomic_load_explicit(&finished, memory_order_relaxed) == 0)
   {
-    int result = wcx_segment_prep_step(&journal.prep);
+    int result = wcx_journal_prepare_step(&journal);
+    if (anchors_error == 0 && (anchors_error = atomic_load_explicit(&journal.anchors.error, memory_order_relaxed)) < 0)
+      say("alarm: cannot keep anchors: %s; the next start reads more of the journal", strerrordesc_np(-anchors_error));
     if (result < 0 && !failed)
       say("alarm: cannot prepare the next segment: %s; trying again every second", strerrordesc_np(-result));
     if (result < 0)
@@ -231,8 +235,8 @@ int main(int argc, char **argv)
                                  .eager_lanes = 1};
   if (wcx_journal_open(&journal, &config, wcx_region_shard(file.region, args.shard_idx)) < 0)
     WCX_DIE("%s: %s", dir, journal.text);
-  say("shard %u: %" PRIu64 " records in %" PRIu64 " blocks, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.recovered.records, journal.recovered.blocks,
-      journal.epoch, journal.incarnation, journal.recovered.cut ? ", torn end cut" : "");
+  say("shard %u: seq %" PRIu64 ", %" PRIu64 " blocks read from segment %" PRIu64 " on, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.flushed_seq,
+      journal.recovered.blocks, journal.recovered.from_segment_no, journal.epoch, journal.incarnation, journal.recovered.cut ? ", torn end cut" : "");
 
   pthread_t preparer;
   int error = pthread_create(&preparer, NULL, prepare, NULL);
@@ -244,6 +248,7 @@ int main(int argc, char **argv)
 
   if (turn() != 0)
     return 1; /* closes nothing in an orderly way: the successor recovers by reading */
+  atomic_store_explicit(&finished, 1, memory_order_relaxed);
   pthread_join(preparer, NULL);
   wcx_journal_close(&journal);
   return 0;

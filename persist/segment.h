@@ -21,6 +21,7 @@ enum wcx_journal_handle
   WCX_HANDLE_SUPER = 0,
   WCX_HANDLE_READ = 1,    /* recovery */
   WCX_HANDLE_PREPARE = 2, /* the segment being prepared */
+  WCX_HANDLE_ANCHORS = 3,
   WCX_HANDLE_SEGMENT = 4, /* + (segment_no & 3): K blocks never span more than three segments */
 };
 

@@ -170,7 +170,13 @@ static void dataplane_step(void)
 
 static void worker_start(void)
 {
-  wcx_journal_config_t config = {.dir = DIR, .shard = SHARD, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .lock_timeout_ns = 0, .eager_lanes = 1 + (uint32_t)wcx_sim_below(4)};
+  wcx_journal_config_t config = {.dir = DIR,
+                                 .shard = SHARD,
+                                 .segment_sz = SEGMENT_SZ,
+                                 .segments_ahead = 1,
+                                 .lock_timeout_ns = 0,
+                                 .eager_lanes = 1 + (uint32_t)wcx_sim_below(4),
+                                 .anchor_span = 4096u << wcx_sim_below(7)};
   if (wcx_journal_open(run.journal, &config, run.shared) < 0)
   {
     failure("the worker refuses to start: %s", run.journal->text);
@@ -179,6 +185,7 @@ static void worker_start(void)
   run.worker_lives = true;
   run.counts->cuts += run.journal->recovered.cut;
   run.counts->discarded += run.journal->recovered.discarded;
+  run.counts->anchored += run.journal->recovered.anchored;
 }
 
 static void worker_step(void)
@@ -186,7 +193,7 @@ static void worker_step(void)
   if (!run.worker_lives)
     worker_start();
   else if (wcx_sim_chance(30))
-    wcx_segment_prep_step(&run.journal->prep);
+    wcx_journal_prepare_step(run.journal);
   else
     wcx_journal_step(run.journal, wcx_env_mono_ns());
   if (run.worker_lives && run.journal->halted)
