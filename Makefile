@@ -141,6 +141,7 @@ LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 ENV_unit/test_anchors := $(SIM)
+ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c
 
 CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip

@@ -113,7 +113,7 @@ static uint64_t get_epoch(wcx_region_shard_t *shared, uint64_t *cut_seq)
 {
   wcx_region_handshake_t *handshake = &shared->handshake;
   uint64_t asked = atomic_load_explicit(&handshake->asked, memory_order_relaxed) + 1;
-  atomic_store_explicit(&handshake->asked, asked, memory_order_release); /* pairs with the worker's acquire */
+  atomic_store_explicit(&handshake->asked, asked, memory_order_release);            /* pairs with the worker's acquire */
   while (atomic_load_explicit(&handshake->answered, memory_order_acquire) != asked) /* pairs with the worker's release */
   {
     (void)wcx_doorbell_ring(&shared->jring.bell);
