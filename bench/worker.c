@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -97,6 +98,20 @@ void wcx_worker_check(const wcx_worker_t *worker)
 {
   if (waitpid(worker->pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->journal.halted, memory_order_relaxed) != 0)
     WCX_DIE("wcx-journal has ended; it said why");
+}
+
+wcx_worker_cpu_t wcx_worker_cpu(const wcx_worker_t *worker)
+{
+  char path[64];
+  snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)worker->pid, (int)worker->pid);
+  wcx_worker_cpu_t cpu = {0};
+  FILE *file = fopen(path, "re");
+  if (file == NULL)
+    return cpu;
+  if (fscanf(file, "%" SCNu64 " %" SCNu64, &cpu.on_ns, &cpu.waited_ns) != 2)
+    cpu = (wcx_worker_cpu_t){0};
+  fclose(file);
+  return cpu;
 }
 
 void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params)

@@ -31,6 +31,14 @@ void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params);
 /* What a data plane does when it starts (engine/shm/region.h) over an empty journal: ask for an epoch, and wait for it. */
 void wcx_worker_grant(wcx_worker_t *worker);
 
+/* ns that the worker's thread was on a CPU, and that it waited for one while others were; 0 where the kernel does not tell. */
+typedef struct wcx_worker_cpu
+{
+  uint64_t on_ns;
+  uint64_t waited_ns;
+} wcx_worker_cpu_t;
+wcx_worker_cpu_t wcx_worker_cpu(const wcx_worker_t *worker);
+
 /* Dies when the worker does not live, or has halted. */
 void wcx_worker_check(const wcx_worker_t *worker);
 
