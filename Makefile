@@ -97,8 +97,9 @@ SRC_wcx-flood     := bench/wire/flood.c bench/wire/stranger.c $(PROD)
 LIBS_wcx-flood    := client engine
 LD_wcx-flood      := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c $(BENCH_SRC) $(PROD)
-LIBS_wcx-bench    := engine
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/bare_write.c bench/paced.c bench/worker.c dataplane/port_sim.c dataplane/tcp_sim.c \
+                     $(BENCH_SRC) $(PROD)
+LIBS_wcx-bench    := dataplane persist engine
 LD_wcx-bench      := -lm
 
 ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
