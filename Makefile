@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-bench
+EXES += wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -62,6 +62,8 @@ LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma -lseccomp 
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
+SRC_wcx-keeper    := persist/keeper_main.c $(PROD)
+LIBS_wcx-keeper   := persist engine
 SRC_wcx-replica   := persist/replica_main.c persist/disk_plain.c $(PROD)
 LIBS_wcx-replica  := persist engine
 SRC_wcx-auth      := control/auth_main.c $(AUTH_SRC) $(PROD)
@@ -129,6 +131,8 @@ LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
 SRC_unit/test_journal := persist/disk_uring.c
+SRC_unit/test_ship := persist/disk_uring.c
+LD_unit/test_ship := -luring
 SRC_unit/test_flow    := $(BENCH_SRC)
 LD_unit/test_journal  := -luring
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
