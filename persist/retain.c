@@ -108,9 +108,14 @@ void wcx_retain_prepare(wcx_retained_t *retained, uint64_t bound)
     note_one(retained);
 }
 
-static wcx_retain_note_t *oldest_note(const wcx_retained_t *retained)
+static bool any_note(const wcx_retained_t *retained)
 {
-  return retained->note_tail != retained->note_head ? &retained->notes[retained->note_tail & (retained->note_max - 1)] : NULL;
+  return retained->note_tail != retained->note_head;
+}
+
+static const wcx_retain_note_t *oldest_note(const wcx_retained_t *retained)
+{
+  return &retained->notes[retained->note_tail & (retained->note_max - 1)];
 }
 
 /* One day too many: the window begins with the second day in it. */
@@ -119,10 +124,12 @@ static void forget_a_day(wcx_retained_t *retained)
   uint64_t seq = retained->rolls[0];
   for (;;)
   {
-    if (oldest_note(retained) == NULL && retained->scanned < retained->log->write_pos)
+    if (!any_note(retained) && retained->scanned < retained->log->write_pos)
       note_one(retained);
+    if (!any_note(retained))
+      break;
     const wcx_retain_note_t *note = oldest_note(retained);
-    if (note == NULL || (note->stream != WCX_STREAM_SKIP && note->input_seq >= seq))
+    if (note->stream != WCX_STREAM_SKIP && note->input_seq >= seq)
       break;
     forget(retained, note);
     retained->note_tail++;
@@ -134,10 +141,9 @@ void wcx_retain_applied(wcx_retained_t *retained)
 {
   const wcx_outlog_t *log = retained->log;
   uint64_t whole = log->write_pos > log->cap ? log->write_pos - log->cap : 0; /* as wcx_outlog_retained has it */
-  const wcx_retain_note_t *note;
-  for (; (note = oldest_note(retained)) != NULL && note->pos < whole; retained->note_tail++)
-    forget(retained, note);
-  retained->tail = note != NULL ? note->pos : retained->scanned;
+  for (; any_note(retained) && oldest_note(retained)->pos < whole; retained->note_tail++)
+    forget(retained, oldest_note(retained));
+  retained->tail = any_note(retained) ? oldest_note(retained)->pos : retained->scanned;
   WCX_CHECK(retained->tail >= whole, "the window begins at %llu, whole is what lies behind %llu", (unsigned long long)retained->tail, (unsigned long long)whole);
 }
 

@@ -17,6 +17,7 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
                             "  journal verify         chain, end and digests of the journal\n"
                             "  journal dump           every record\n"
+                            "  journal replay         apply everything up to --until and print the digests there\n"
                             "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
                             "  snapshot list          what lies in the state directory, newest first\n"
                             "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
@@ -33,6 +34,7 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
                             "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
                             "      --from SEQ --to SEQ   journal dump: these records only\n"
+                            "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
                             "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
                             "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
 
@@ -137,6 +139,7 @@ enum
   OPT_AT,
   OPT_FROM,
   OPT_TO,
+  OPT_UNTIL,
   OPT_MARKS,
   OPT_SESSION,
   OPT_ACCOUNT,
@@ -155,6 +158,7 @@ static const struct option longopts[] = {{"output", required_argument, NULL, 'o'
                                          {"at", required_argument, NULL, OPT_AT},
                                          {"from", required_argument, NULL, OPT_FROM},
                                          {"to", required_argument, NULL, OPT_TO},
+                                         {"until", required_argument, NULL, OPT_UNTIL},
                                          {"marks", required_argument, NULL, OPT_MARKS},
                                          {"session", required_argument, NULL, OPT_SESSION},
                                          {"account", required_argument, NULL, OPT_ACCOUNT},
@@ -225,6 +229,8 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
     return number(arg, UINT64_MAX, &ctl->from);
   case OPT_TO:
     return number(arg, UINT64_MAX, &ctl->to);
+  case OPT_UNTIL:
+    return number(arg, UINT64_MAX - 1, &ctl->until);
   case OPT_SESSION:
   case OPT_ACCOUNT:
   case OPT_FIRM:
@@ -258,13 +264,14 @@ static const struct
                 {"book", "show", wcx_ctl_book_show},
                 {"journal", "verify", wcx_ctl_journal_verify},
                 {"journal", "dump", wcx_ctl_journal_dump},
+                {"journal", "replay", wcx_ctl_journal_replay},
                 {"snapshot", "take", wcx_ctl_snapshot_take},
                 {"snapshot", "list", wcx_ctl_snapshot_list},
                 {"snapshot", "verify", wcx_ctl_snapshot_verify}};
 
 int main(int argc, char **argv)
 {
-  static wcx_ctl_t ctl = {.to = UINT64_MAX};
+  static wcx_ctl_t ctl = {.to = UINT64_MAX, .until = UINT64_MAX};
   char control_dir[WCX_CTL_PATH_MAX];
   default_control_dir(control_dir);
   for (int option = getopt_long(argc, argv, "o:h", longopts, NULL); option != -1; option = getopt_long(argc, argv, "o:h", longopts, NULL))

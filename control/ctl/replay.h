@@ -25,9 +25,6 @@ typedef struct wcx_ctl_replay
 /* Last seq whose outputs may have left, or UINT64_MAX when no living worker says so. */
 uint64_t wcx_ctl_limit_seq(const wcx_ctl_t *ctl, uint32_t shard);
 
-/* Room for what the journal's Capacity record says may exist. */
-int wcx_ctl_limits(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t *limits);
-
 /* Walk only: no engine. limit_seq is the caller's to set. */
 int wcx_ctl_walk_open(wcx_journal_walk_t *walk, const wcx_ctl_t *ctl, uint32_t shard);
 

@@ -95,23 +95,25 @@ static void print_listed(const wcx_ctl_t *ctl, uint32_t shard, uint64_t seq, int
     printf("%12" PRIu64 " %12" PRId64 " %s\n", seq, sz, err);
 }
 
-static int open_snapshots(const wcx_ctl_t *ctl, uint32_t shard, char *dir, size_t dir_sz, wcx_snapshot_source_t *source)
+static bool open_snapshots(const wcx_ctl_t *ctl, uint32_t shard, char *dir, size_t dir_sz, wcx_snapshot_source_t *source)
 {
   if (!wcx_snapshot_dir(dir, dir_sz, ctl->state_dir, shard))
-    return wcx_ctl_fail(WCX_CTL_FAILED, "the path of the state directory is too long");
+  {
+    wcx_ctl_fail(WCX_CTL_FAILED, "the path of the state directory is too long");
+    return false;
+  }
   int result = wcx_snapshot_source_open(source, dir);
   if (result < 0)
-    return wcx_ctl_fail(WCX_CTL_FAILED, "%s: %s", dir, result == -ENOENT ? "there are no snapshots yet" : strerrordesc_np(-result));
-  return WCX_CTL_OK;
+    wcx_ctl_fail(WCX_CTL_FAILED, "%s: %s", dir, result == -ENOENT ? "there are no snapshots yet" : strerrordesc_np(-result));
+  return result == 0;
 }
 
 static int list_of_shard(const wcx_ctl_t *ctl, uint32_t shard)
 {
   char dir[WCX_CTL_PATH_MAX + 64];
   wcx_snapshot_source_t source;
-  int status = open_snapshots(ctl, shard, dir, sizeof(dir), &source);
-  if (status != WCX_CTL_OK)
-    return status;
+  if (!open_snapshots(ctl, shard, dir, sizeof(dir), &source))
+    return WCX_CTL_FAILED;
   if (!ctl->json)
     printf("shard %u\n%12s %12s %20s %10s %8s\n", shard, "seq", "bytes", "taken", "orders", "segment");
   uint64_t seq = UINT64_MAX;
@@ -159,6 +161,37 @@ static int last_seq_of(const wcx_ctl_t *ctl, uint32_t shard, uint64_t *last_seq)
     status = wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: %s", shard, walk.text);
   wcx_journal_walk_close(&walk);
   return status;
+}
+
+static void grow(uint32_t *max, uint32_t to)
+{
+  *max = to > *max ? to : *max;
+}
+
+/* Sizes in which every snapshot whose header is sound fits. */
+static bool limits_of(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t *limits)
+{
+  char dir[WCX_CTL_PATH_MAX + 64];
+  wcx_snapshot_source_t source;
+  *limits = (wcx_engine_limits_t){.shard = shard, .orders_max = 1, .levels_max = 2, .instruments_max = 1, .accounts_max = 1, .sessions_max = 1, .hash_key = 1};
+  if (!open_snapshots(ctl, shard, dir, sizeof(dir), &source))
+    return false;
+  for (uint64_t seq = UINT64_MAX; source.older(source.ctx, seq, &seq) == 1; source.unmap(source.ctx))
+  {
+    const uint8_t *bytes;
+    char err[160];
+    wcx_snapshot_file_t hdr;
+    int64_t sz = source.map(source.ctx, seq, &bytes);
+    if (sz < (int64_t)WCX_SNAPSHOT_FILE_ALIGN || !wcx_snapshot_check_header(bytes, (uint64_t)sz, &hdr, err, sizeof(err)))
+      continue;
+    grow(&limits->orders_max, hdr.orders_max);
+    grow(&limits->levels_max, hdr.levels_max);
+    grow(&limits->instruments_max, hdr.instruments_max);
+    grow(&limits->accounts_max, hdr.accounts_max);
+    grow(&limits->sessions_max, hdr.sessions_max);
+  }
+  source.close(source.ctx);
+  return true;
 }
 
 static void print_verified(const wcx_ctl_t *ctl, const wcx_resume_t *resume, bool good)
@@ -209,12 +242,14 @@ static int verify_of_shard(const wcx_ctl_t *ctl, uint32_t shard)
     return wcx_ctl_fail(WCX_CTL_FAILED, "the path of the state directory is too long");
   wcx_engine_limits_t limits;
   wcx_resume_t resume = {.snapshot_dir = snapshot_dir, .journal_dir = journal_dir, .limits = &limits};
-  int status = wcx_ctl_limits(ctl, shard, &limits);
-  if (status == WCX_CTL_OK)
-    status = last_seq_of(ctl, shard, &resume.last_seq);
+  if (!limits_of(ctl, shard, &limits))
+    return WCX_CTL_FAILED;
+  int status = last_seq_of(ctl, shard, &resume.last_seq);
   if (status != WCX_CTL_OK)
     return status;
   resume.engine_sz = wcx_engine_footprint(&limits);
+  if (resume.engine_sz == 0)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: sizes in a snapshot's header are out of range", shard);
   size_t sz = wcx_snapshot_round(resume.engine_sz) + WCX_JOURNAL_WALK_BUF_SZ;
   uint8_t *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mem == MAP_FAILED)

@@ -5,6 +5,7 @@
         lock          empty, never unlinked or replaced; flock'ed by the journal worker through the ring's fixed file
         superblock    4 copies of wcx_journal_super_t, 4 KiB each, equal but for `copy`; any valid copy serves; made last, so a directory without it is no journal
                       (first_segment_no > 1: older segments were removed, and `start` is the chain at its first place; otherwise `start` is zero)
+        anchors       pages of 4 KiB (rule 10); may be missing, damaged or old
         seg-<16 hex digits of segment_no>.wcj   segment_no from 1, all of super.segment_sz bytes
 
    2. A segment is 4 KiB of wcx_journal_segment_t (and zeros) and then blocks, back to back, each a multiple of 4 KiB. A block never crosses the end of
@@ -49,6 +50,16 @@
 
    9. A block that holds acknowledged records is never written again: a batch that does not fill its block is padded, the next opens a new one.
 
+   10. The file `anchors` lets a successor start near the end. Page 0 and page 1 hold the two newest anchors, written in turn; page 2 + n % 1022 the
+      anchor of the first place of segment n. An anchor is written only when every block before it is in the contiguous durable prefix, so nothing
+      before it can ever be cut. A recovery takes the newer of pages 0 and 1 whose place holds a block that continues it, else the other, else it walks
+      the whole journal. What vouches for an anchor is that block: it names the digest of the chain before it, and no other history has that digest.
+      What of rule 7 is lost: nothing that decides where the journal ends. P, what is behind P, and H are found as before; hints of blocks before the
+      anchor are below its own seq, because a hint never exceeds what was durable when it was written. One thing is gained: an anchor is itself a
+      witness that everything before it was durable, so a journal that ends before one of its anchors is damaged, also where no later block says so.
+      What is put off: damage in segments before the anchor is found by scrub (persist/scrub.c), by the replica and by every replay and
+      `wcxctl journal verify`, no longer by each start of the worker; it is never cut away. Who shortens a journal by hand removes `anchors`.
+
    Byte order little-endian. Owner: the journal worker writes; readers (data plane at start, tools) open read-only and take no lock.
    Pinned by: the assertions below, tests/unit/test_journal_format.c, tests/unit/test_decide.c, tests/fault/test_journal_crash.c. */
 #ifndef WCX_SHM_JOURNAL_FORMAT_H
@@ -66,9 +77,12 @@
 #define WCX_JOURNAL_BLOCK_SZ_MAX 65536u /* bytes, inclusive */
 #define WCX_JOURNAL_IN_FLIGHT_MAX 4u    /* K */
 #define WCX_JOURNAL_SUPER_COPIES 4u
+#define WCX_JOURNAL_ANCHOR_RECENT 2u    /* pages */
+#define WCX_JOURNAL_ANCHOR_FIRSTS 1022u /* pages */
 
 #define WCX_JOURNAL_SUPER_MAGIC UINT64_C(0x7265707573786377)   /* "wcxsuper" */
 #define WCX_JOURNAL_SEGMENT_MAGIC UINT64_C(0x6d67657367786377) /* "wcxgsegm" */
+#define WCX_JOURNAL_ANCHOR_MAGIC UINT64_C(0x72686f6e61786377)  /* "wcxanhor" */
 #define WCX_JOURNAL_BLOCK_MAGIC UINT64_C(0x6b636f6c62786377)   /* "wcxblock" */
 
 enum wcx_journal_kind
@@ -79,7 +93,7 @@ enum wcx_journal_kind
   WCX_JOURNAL_RAFT_CONFIG = 4,
 };
 
-/* The chain at the first place of segment first_segment_no. */
+/* The chain at a place between two blocks, as the superblock and `anchors` keep it. */
 typedef struct wcx_journal_start
 {
   uint64_t next_block_no;
@@ -112,6 +126,25 @@ static_assert(offsetof(wcx_journal_super_t, journal_id) == 16, "superblock");
 static_assert(offsetof(wcx_journal_super_t, segment_sz) == 40, "superblock");
 static_assert(offsetof(wcx_journal_super_t, start) == 56, "superblock");
 static_assert(offsetof(wcx_journal_super_t, crc32c) == 124, "superblock");
+
+typedef struct wcx_journal_anchor_page
+{
+  uint64_t magic;
+  uint16_t version;
+  uint16_t reserved16;
+  uint32_t shard;
+  uint8_t journal_id[16];
+  uint64_t segment_no; /* place of the next block */
+  uint64_t off;
+  wcx_journal_start_t start;
+  uint64_t reserved;
+  uint32_t reserved32;
+  uint32_t crc32c; /* over this struct with crc32c = 0; the rest of the page is zero */
+} wcx_journal_anchor_page_t;
+static_assert(sizeof(wcx_journal_anchor_page_t) == 128, "anchor page");
+static_assert(offsetof(wcx_journal_anchor_page_t, segment_no) == 32, "anchor page");
+static_assert(offsetof(wcx_journal_anchor_page_t, start) == 48, "anchor page");
+static_assert(offsetof(wcx_journal_anchor_page_t, crc32c) == 124, "anchor page");
 
 typedef struct wcx_journal_segment
 {

@@ -63,18 +63,30 @@ static int read_super(wcx_journal_walk_t *walk, char *err, size_t err_sz)
   return WCX_JOURNAL_OPEN_BAD;
 }
 
+wcx_journal_start_t wcx_journal_start_of(const wcx_journal_anchor_t *anchor)
+{
+  return (wcx_journal_start_t){.next_block_no = anchor->chain.next_block_no,
+                               .next_seq = anchor->chain.next_seq,
+                               .epoch = anchor->chain.epoch,
+                               .digest = anchor->chain.digest,
+                               .incarnation = anchor->incarnation,
+                               .last_stamp_ns = anchor->last_stamp_ns,
+                               .committed_hint = anchor->committed_hint};
+}
+
+wcx_journal_anchor_t wcx_journal_anchor_at(uint32_t shard, uint64_t segment_no, uint64_t off, const wcx_journal_start_t *start)
+{
+  wcx_journal_chain_t chain = {.shard = shard, .next_block_no = start->next_block_no, .next_seq = start->next_seq, .epoch = start->epoch, .digest = start->digest};
+  return (wcx_journal_anchor_t){
+      .segment_no = segment_no, .off = off, .chain = chain, .incarnation = start->incarnation, .last_stamp_ns = start->last_stamp_ns, .committed_hint = start->committed_hint};
+}
+
 wcx_journal_anchor_t wcx_journal_first_anchor(const wcx_journal_super_t *super)
 {
-  wcx_journal_anchor_t anchor = {.segment_no = super->first_segment_no, .off = WCX_JOURNAL_ALIGN};
-  anchor.chain = (wcx_journal_chain_t){.shard = super->shard, .next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(super->journal_id)};
+  wcx_journal_start_t start = super->start;
   if (super->first_segment_no == 1)
-    return anchor;
-  const wcx_journal_start_t *start = &super->start;
-  anchor.chain = (wcx_journal_chain_t){.shard = super->shard, .next_block_no = start->next_block_no, .next_seq = start->next_seq, .epoch = start->epoch, .digest = start->digest};
-  anchor.incarnation = start->incarnation;
-  anchor.last_stamp_ns = start->last_stamp_ns;
-  anchor.committed_hint = start->committed_hint;
-  return anchor;
+    start = (wcx_journal_start_t){.next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(super->journal_id)};
+  return wcx_journal_anchor_at(super->shard, super->first_segment_no, WCX_JOURNAL_ALIGN, &start);
 }
 
 static int check_anchor(const wcx_journal_super_t *super, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
@@ -452,4 +464,28 @@ int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_
   *epoch = walk->block.epoch;
   walk->last_stamp_ns = hdr->stamp_ns;
   return 1;
+}
+
+int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_record_hdr_t **hdrs, uint32_t max)
+{
+  while (walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA || walk->record_off == walk->block.body_sz)
+  {
+    walk->body = NULL;
+    walk->record_off = 0;
+    const uint8_t *block_body;
+    int result = wcx_journal_walk_next_block(walk, &walk->block, &block_body);
+    if (result != 1)
+      return result;
+    walk->body = block_body;
+  }
+  uint32_t cnt = 0;
+  for (; cnt < max && walk->record_off < walk->block.body_sz; cnt++)
+  {
+    /* places and records are 8-aligned, and a valid block is records to its end */
+    hdrs[cnt] = (const wcx_record_hdr_t *)(const void *)(walk->body + walk->record_off);
+    walk->record_off += wcx_record_sz(hdrs[cnt]->body_sz);
+  }
+  *epoch = walk->block.epoch;
+  walk->last_stamp_ns = hdrs[cnt - 1]->stamp_ns;
+  return (int)cnt;
 }

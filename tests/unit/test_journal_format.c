@@ -531,13 +531,7 @@ static void first_segment_removed(void **state)
   wcx_journal_super_t super;
   memcpy(&super, super_file, sizeof(super));
   super.first_segment_no = 2;
-  super.start = (wcx_journal_start_t){.next_block_no = at->chain.next_block_no,
-                                      .next_seq = at->chain.next_seq,
-                                      .epoch = at->chain.epoch,
-                                      .digest = at->chain.digest,
-                                      .incarnation = at->incarnation,
-                                      .last_stamp_ns = at->last_stamp_ns,
-                                      .committed_hint = at->committed_hint};
+  super.start = wcx_journal_start_of(at);
   super.crc32c = 0;
   super.crc32c = wcx_crc32c(0, &super, sizeof(super));
   memcpy(super_file, &super, sizeof(super));
