@@ -36,9 +36,12 @@ typedef struct process_up
 {
   char name[24];
   bool up;
+  bool needed; /* to serve orders */
 } process_up_t;
 
-static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[4 + WCX_SHARDS_MAX])
+#define PROCESSES_MAX (4u + 2u * WCX_SHARDS_MAX)
+
+static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[PROCESSES_MAX])
 {
   static const struct
   {
@@ -50,8 +53,10 @@ static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[
   {
     snprintf(rows[cnt].name, sizeof(rows[cnt].name), "%s", fixed[cnt].name);
     rows[cnt].up = wcx_region_alive(file, fixed[cnt].role);
+    rows[cnt].needed = true;
   }
   snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-api");
+  rows[cnt].needed = true;
   rows[cnt++].up = true; /* it is us */
   if (file->region->params.durability == WCX_DURABILITY_LEVEL_D0_NONE)
     return cnt;
@@ -59,17 +64,24 @@ static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[
   {
     snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-journal-%u", i);
     rows[cnt].up = wcx_region_alive(file, WCX_REGION_LOCK_JOURNAL + i);
+    rows[cnt].needed = true;
+  }
+  for (uint32_t i = 0; i < file->region->shard_cnt; i++, cnt++)
+  {
+    snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-keeper-%u", i);
+    rows[cnt].up = wcx_region_alive(file, WCX_REGION_LOCK_KEEPER + i);
+    rows[cnt].needed = false;
   }
   return cnt;
 }
 
 const char *wcx_api_not_ready(const wcx_region_file_t *file)
 {
-  process_up_t rows[4 + WCX_SHARDS_MAX];
+  process_up_t rows[PROCESSES_MAX];
   static _Thread_local char text[64];
   uint32_t cnt = list_processes(file, rows);
   for (uint32_t i = 0; i < cnt; i++)
-    if (!rows[i].up)
+    if (rows[i].needed && !rows[i].up)
     {
       snprintf(text, sizeof(text), "%s is not running", rows[i].name);
       return text;
@@ -103,13 +115,28 @@ static json_t *status_of_shard(const wcx_region_t *region, uint32_t idx)
     const char *name;
     uint64_t value;
   } rows[] = {
-      {"AppliedSeq", load(&shard->dataplane.applied_seq)},  {"FlushedSeq", load(&shard->release.flushed_seq)},
-      {"ReleaseSeq", wcx_release_seq(release_word)},        {"Epoch", load(&shard->release.epoch)},
-      {"Incarnation", load(&shard->handshake.incarnation)}, {"LiveBindings", load(&shard->dataplane.live_bindings)},
-      {"OrdersLive", load(&shard->dataplane.orders_live)},  {"JournalBlocks", load(&shard->journal.blocks)},
-      {"JournalRecords", load(&shard->journal.records)},    {"JournalSegment", load(&shard->journal.segment)},
-      {"CommitNs", load(&shard->journal.commit_ns_last)},   {"JournalHalted", load(&shard->journal.halted)},
+      {"AppliedSeq", load(&shard->dataplane.applied_seq)},
+      {"FlushedSeq", load(&shard->release.flushed_seq)},
+      {"ReleaseSeq", wcx_release_seq(release_word)},
+      {"Epoch", load(&shard->release.epoch)},
+      {"Incarnation", load(&shard->handshake.incarnation)},
+      {"LiveBindings", load(&shard->dataplane.live_bindings)},
+      {"OrdersLive", load(&shard->dataplane.orders_live)},
+      {"JournalBlocks", load(&shard->journal.blocks)},
+      {"JournalRecords", load(&shard->journal.records)},
+      {"JournalSegment", load(&shard->journal.segment)},
+      {"CommitNs", load(&shard->journal.commit_ns_last)},
+      {"JournalHalted", load(&shard->journal.halted)},
       {"StartedNs", load(&shard->dataplane.started_ns)},
+      {"FirstSegment", load(&shard->segments.first_segment)},
+      {"ClosedSegment", load(&shard->segments.closed_segment)},
+      {"ArchivedSegment", load(&shard->keeper.archived_segment)},
+      {"ShippedSeq", load(&shard->keeper.shipped_seq)},
+      {"ArchiveFailing", load(&shard->keeper.failing)},
+      {"ScrubPasses", load(&shard->keeper.scrub_passes)},
+      {"SegmentsDamaged", load(&shard->keeper.damaged)},
+      {"SegmentsRepaired", load(&shard->keeper.repaired)},
+      {"SegmentsFree", load(&shard->journal.segments_free)},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
     json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
@@ -120,7 +147,7 @@ static json_t *status(const wcx_region_file_t *file)
 {
   const wcx_region_t *region = file->region;
   json_t *processes = json_object();
-  process_up_t rows[4 + WCX_SHARDS_MAX];
+  process_up_t rows[PROCESSES_MAX];
   uint32_t cnt = list_processes(file, rows);
   for (uint32_t i = 0; i < cnt; i++)
     json_object_set_new(processes, rows[i].name, json_string(rows[i].up ? "Up" : "Down"));
@@ -207,6 +234,17 @@ static void write_gauges(FILE *out, const wcx_region_t *region)
       {"wcx_journal_segments_ahead", "gauge", "Segments written in advance", offsetof(wcx_region_shard_t, journal.segments_ahead)},
       {"wcx_journal_commit_ns", "gauge", "Submit to completion of the last block", offsetof(wcx_region_shard_t, journal.commit_ns_last)},
       {"wcx_journal_halted", "gauge", "1: stopped releasing after an error", offsetof(wcx_region_shard_t, journal.halted)},
+      {"wcx_journal_segments_free", "gauge", "Segments that can still be written; below 2 only cancels are taken", offsetof(wcx_region_shard_t, journal.segments_free)},
+      {"wcx_journal_first_segment", "gauge", "Oldest segment kept", offsetof(wcx_region_shard_t, segments.first_segment)},
+      {"wcx_journal_closed_segment", "gauge", "Newest segment that is full and durable", offsetof(wcx_region_shard_t, segments.closed_segment)},
+      {"wcx_journal_slow_writes_total", "counter", "Writes of this worker that took longer than 250 ms", offsetof(wcx_region_shard_t, segments.slow_writes)},
+      {"wcx_journal_waiting_ns", "gauge", "Age of the oldest write in flight", offsetof(wcx_region_shard_t, segments.waiting_ns)},
+      {"wcx_archive_segment", "gauge", "Newest segment in the archive that was read back", offsetof(wcx_region_shard_t, keeper.archived_segment)},
+      {"wcx_archive_seq", "gauge", "Last input in the archive", offsetof(wcx_region_shard_t, keeper.shipped_seq)},
+      {"wcx_archive_failing", "gauge", "1: the last attempt to archive failed", offsetof(wcx_region_shard_t, keeper.failing)},
+      {"wcx_scrub_passes_total", "counter", "Times that this keeper has read all closed segments", offsetof(wcx_region_shard_t, keeper.scrub_passes)},
+      {"wcx_segments_damaged", "gauge", "Closed segments that are damaged and not repaired", offsetof(wcx_region_shard_t, keeper.damaged)},
+      {"wcx_segments_repaired_total", "counter", "Segments that this keeper has repaired from the archive", offsetof(wcx_region_shard_t, keeper.repaired)},
       {"wcx_journal_incarnation", "gauge", "Starts of the journal worker", offsetof(wcx_region_shard_t, handshake.incarnation)},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -236,7 +274,7 @@ char *wcx_api_metrics(const wcx_region_file_t *file)
   WCX_CHECK(out != NULL, "no memory for the metrics");
   write_counters(out, file->region);
   write_gauges(out, file->region);
-  process_up_t rows[4 + WCX_SHARDS_MAX];
+  process_up_t rows[PROCESSES_MAX];
   uint32_t cnt = list_processes(file, rows);
   head(out, "wcx_process_up", "gauge", "1: the process holds its lock in the region");
   for (uint32_t i = 0; i < cnt; i++)

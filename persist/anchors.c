@@ -1,10 +1,8 @@
 #include "persist/anchors.h"
 
-#include "engine/base/crc32c.h"
 #include "engine/base/env.h"
 #include "persist/segment.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define ANCHORS_NAME "anchors"
@@ -27,46 +25,18 @@ bool wcx_anchors_offer(wcx_anchors_t *anchors, const wcx_journal_anchor_t *ancho
 
 /* --- pages ---------------------------------------------------------------------------------------- */
 
-static void encode(uint8_t *page, const wcx_journal_super_t *super, const wcx_journal_anchor_t *anchor)
-{
-  wcx_journal_anchor_page_t words = {.magic = WCX_JOURNAL_ANCHOR_MAGIC,
-                                     .version = WCX_JOURNAL_VERSION,
-                                     .shard = super->shard,
-                                     .segment_no = anchor->segment_no,
-                                     .off = anchor->off,
-                                     .start = wcx_journal_start_of(anchor)};
-  memcpy(words.journal_id, super->journal_id, sizeof(words.journal_id));
-  words.crc32c = wcx_crc32c(0, &words, sizeof(words));
-  memset(page, 0, WCX_JOURNAL_ALIGN);
-  memcpy(page, &words, sizeof(words));
-}
-
-static bool decode(const uint8_t *page, const wcx_journal_super_t *super, wcx_journal_anchor_t *anchor)
-{
-  wcx_journal_anchor_page_t words;
-  memcpy(&words, page, sizeof(words));
-  uint32_t crc32c = words.crc32c;
-  words.crc32c = 0;
-  bool sound = words.magic == WCX_JOURNAL_ANCHOR_MAGIC && words.version == WCX_JOURNAL_VERSION && wcx_crc32c(0, &words, sizeof(words)) == crc32c;
-  sound = sound && words.shard == super->shard && memcmp(words.journal_id, super->journal_id, sizeof(words.journal_id)) == 0;
-  if (!sound || !wcx_journal_all_zero(page + sizeof(words), WCX_JOURNAL_ALIGN - sizeof(words)))
-    return false;
-  *anchor = wcx_journal_anchor_at(super->shard, words.segment_no, words.off, &words.start);
-  return true;
-}
-
-static bool read_page(wcx_disk_t *disk, uint8_t *page, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor)
+static bool read_page(wcx_disk_t *disk, uint8_t *page, uint32_t handle, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor)
 {
   uint64_t off = (uint64_t)page_no * WCX_JOURNAL_ALIGN;
-  return wcx_disk_read(disk, WCX_HANDLE_ANCHORS, off, page, WCX_JOURNAL_ALIGN) == WCX_JOURNAL_ALIGN && decode(page, super, anchor);
+  return wcx_disk_read(disk, handle, off, page, WCX_JOURNAL_ALIGN) == WCX_JOURNAL_ALIGN && wcx_page_read_anchor(page, super, anchor);
 }
 
-bool wcx_anchors_read(wcx_disk_t *disk, uint8_t *page, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor)
+bool wcx_anchors_read(wcx_disk_t *disk, uint8_t *page, uint32_t handle, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor)
 {
-  if (wcx_disk_file_open(disk, WCX_HANDLE_ANCHORS, ANCHORS_NAME, false) < 0)
+  if (wcx_disk_file_open(disk, handle, ANCHORS_NAME, false) < 0)
     return false;
-  bool got = read_page(disk, page, super, page_no, anchor);
-  wcx_disk_file_close(disk, WCX_HANDLE_ANCHORS);
+  bool got = read_page(disk, page, handle, super, page_no, anchor);
+  wcx_disk_file_close(disk, handle);
   return got;
 }
 
@@ -80,7 +50,7 @@ static int open_file(wcx_anchors_t *anchors)
     return result;
   wcx_journal_anchor_t recent[WCX_JOURNAL_ANCHOR_RECENT] = {0};
   for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
-    if (!read_page(anchors->disk, anchors->page, &anchors->super, i, &recent[i]))
+    if (!read_page(anchors->disk, anchors->page, WCX_HANDLE_ANCHORS, &anchors->super, i, &recent[i]))
       recent[i].chain.next_block_no = 0;
   anchors->next_page = recent[0].chain.next_block_no > recent[1].chain.next_block_no ? 1 : 0;
   anchors->open = true;
@@ -91,7 +61,7 @@ static int write_offered(wcx_anchors_t *anchors)
 {
   bool first = anchors->offered.off == WCX_JOURNAL_ALIGN;
   uint32_t page_no = first ? wcx_anchors_page_of(anchors->offered.segment_no) : anchors->next_page;
-  encode(anchors->page, &anchors->super, &anchors->offered);
+  wcx_page_of_anchor(anchors->page, &anchors->super, &anchors->offered);
   wcx_env_crash_point("anchors.write");
   int result = wcx_disk_write(anchors->disk, WCX_HANDLE_ANCHORS, (uint64_t)page_no * WCX_JOURNAL_ALIGN, anchors->page, WCX_JOURNAL_ALIGN);
   wcx_env_crash_point("anchors.written");

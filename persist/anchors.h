@@ -37,8 +37,8 @@ bool wcx_anchors_offer(wcx_anchors_t *anchors, const wcx_journal_anchor_t *ancho
 /* Write what was offered, durably. 1: did; 0: nothing to do; -errno. Blocks. */
 int wcx_anchors_step(wcx_anchors_t *anchors);
 
-/* Read one page of the file. False: no file, no such page, damaged, or of another journal. `page`: 4 KiB aligned. */
-bool wcx_anchors_read(wcx_disk_t *disk, uint8_t *page, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor);
+/* Read one page of the file through a handle that is closed before and after. False: no file, no such page, damaged, or of another journal. `page`: 4 KiB aligned. */
+bool wcx_anchors_read(wcx_disk_t *disk, uint8_t *page, uint32_t handle, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor);
 
 /* Where the anchor of a segment's first place stands. */
 static inline uint32_t wcx_anchors_page_of(uint64_t segment_no)

@@ -48,7 +48,8 @@ static uint64_t released_seq(const wcx_journal_t *journal)
 
 /* --- completions ---------------------------------------------------------------------------------- */
 
-/* What a successor can start from, now that everything before it is durable. A full slot is no loss: a later block offers again. */
+/* What a successor or a shortened journal can start from, now that everything before it is durable. Of the first, a later block offers another; the second
+   has one place in each segment and waits for the slot. */
 static void offer_anchor(wcx_journal_t *journal, const wcx_journal_lane_t *lane)
 {
   wcx_journal_anchor_t anchor = lane->after;
@@ -57,10 +58,13 @@ static void offer_anchor(wcx_journal_t *journal, const wcx_journal_lane_t *lane)
   {
     anchor.segment_no++;
     anchor.off = WCX_JOURNAL_ALIGN;
-    wcx_anchors_offer(&journal->anchors, &anchor);
+    journal->first = anchor;
+    journal->owes_first = true;
   }
   else if (journal->anchor_bytes >= journal->config.anchor_span && wcx_anchors_offer(&journal->anchors, &anchor))
     journal->anchor_bytes = 0;
+  if (journal->owes_first)
+    journal->owes_first = !wcx_anchors_offer(&journal->anchors, &journal->first);
 }
 
 /* Completions come in any order; the prefix grows only over lanes that are done, in turn. */
@@ -75,12 +79,16 @@ static uint32_t advance_prefix(wcx_journal_t *journal)
       break;
     journal->done_block_no++;
     journal->flushed_seq = lane->last_seq;
+    if (lane->after.off == journal->config.segment_sz)
+      atomic_store_explicit(&journal->shared->segments.closed_segment, lane->after.segment_no, memory_order_release);
     offer_anchor(journal, lane);
     add(&journal->shared->journal.blocks, 1);
     add(&journal->shared->journal.records, lane->count);
     add(&journal->shared->journal.bytes, lane->sz);
     blocks++;
   }
+  if (blocks > 0)
+    atomic_store_explicit(&journal->shared->segments.durable_block, journal->done_block_no, memory_order_release); /* pairs with the keeper's acquire */
   if (blocks > 0 && !journal->granting)
   {
     wcx_env_crash_point("journal.release");
@@ -117,6 +125,8 @@ static uint32_t reap(wcx_journal_t *journal, uint64_t wait_ns)
     lane->busy = false;
     journal->in_flight--;
     set(&journal->shared->journal.commit_ns_last, now_ns - lane->submit_ns);
+    if (now_ns - lane->submit_ns > WCX_JOURNAL_SLOW_NS)
+      add(&journal->shared->segments.slow_writes, 1);
   }
   return (uint32_t)cnt;
 }
@@ -161,7 +171,7 @@ static bool find_room(wcx_journal_t *journal)
     return true;
   }
   int error = atomic_load_explicit(&journal->prep.error, memory_order_relaxed);
-  if (error < 0)
+  if (error < 0 && !journal->halted)
   {
     snprintf(journal->text, sizeof(journal->text), "no segment is left to write to and none can be made: %s; make room in %s and start again", ERROR_TEXT(-error),
              journal->config.dir);
@@ -294,6 +304,16 @@ static uint32_t grant(wcx_journal_t *journal, uint64_t asked)
   return 1;
 }
 
+/* A name that may vanish with the power must not get a single block. */
+static void check_fatal(wcx_journal_t *journal)
+{
+  int fatal = atomic_load_explicit(&journal->prep.fatal, memory_order_relaxed);
+  if (fatal == 0 || journal->halted)
+    return;
+  snprintf(journal->text, sizeof(journal->text), "the journal directory could not be synced: %s; it is not tried again: check the disk, then start again", ERROR_TEXT(-fatal));
+  halt(journal);
+}
+
 /* --- the turn --------------------------------------------------------------------------------------- */
 
 uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns)
@@ -307,6 +327,7 @@ uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns)
     return 0;
   work += advance_prefix(journal);
   work += open_prepared(journal);
+  check_fatal(journal);
   if (!journal->granting && !journal->halted)
     work += drain(journal);
   if (!journal->halted)
@@ -316,8 +337,24 @@ uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns)
 
 int wcx_journal_prepare_step(wcx_journal_t *journal)
 {
-  int result = wcx_anchors_step(&journal->anchors);
-  return result == 1 ? 1 : wcx_segment_prep_step(&journal->prep); /* a failed anchor stops nothing: anchors.error says so */
+  if (wcx_anchors_step(&journal->anchors) == 1) /* a failed one stops nothing: anchors.error says so */
+    return 1;
+  int result = wcx_segment_prep_step(&journal->prep);
+  if (result == 1)
+    return 1;
+  bool removed = wcx_retention_step(&journal->retention, wcx_retention_keep(journal->shared)) == 1; /* as above; also while no segment can be made: it makes room */
+  set(&journal->shared->segments.first_segment, atomic_load_explicit(&journal->retention.first_segment, memory_order_relaxed));
+  set(&journal->shared->segments.removed, atomic_load_explicit(&journal->retention.removed, memory_order_relaxed));
+  return removed ? 1 : result;
+}
+
+uint64_t wcx_journal_waiting_ns(const wcx_journal_t *journal, uint64_t now_ns)
+{
+  uint64_t oldest_ns = now_ns;
+  for (uint32_t i = 0; i < WCX_JOURNAL_LANES; i++)
+    if (journal->lanes[i].busy && journal->lanes[i].submit_ns < oldest_ns)
+      oldest_ns = journal->lanes[i].submit_ns;
+  return now_ns - oldest_ns;
 }
 
 bool wcx_journal_idle(const wcx_journal_t *journal)
@@ -378,6 +415,7 @@ static int seal_end(wcx_journal_t *journal)
     return result;
   wcx_segment_prep_init(&journal->prep, journal->disk, &journal->recovered.super, journal->recovered.last_segment_no);
   wcx_anchors_init(&journal->anchors, journal->disk, &journal->recovered.super);
+  wcx_retention_init(&journal->retention, journal->disk, &journal->recovered.super);
   result = wcx_segment_prep_until(&journal->prep, journal->segment_no);
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, journal->segment_no);
@@ -461,6 +499,10 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   set(&stats->segment, journal->segment_no);
   set(&stats->segments_ahead, atomic_load_explicit(&journal->prep.prepared, memory_order_relaxed) - journal->segment_no);
   set(&stats->segments_free, wcx_journal_segments_free(journal));
+  set(&shared->segments.first_segment, journal->recovered.super.first_segment_no);
+  set(&shared->segments.slow_writes, 0);
+  atomic_store_explicit(&shared->segments.closed_segment, journal->off == config->segment_sz ? journal->segment_no : journal->segment_no - 1, memory_order_release);
+  atomic_store_explicit(&shared->segments.durable_block, journal->done_block_no, memory_order_release);
   set(&shared->handshake.incarnation, journal->incarnation);
   publish(journal);
   wcx_env_crash_point("journal.ready");

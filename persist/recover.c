@@ -13,6 +13,7 @@
 typedef struct disk_source
 {
   wcx_disk_t *disk;
+  uint32_t handle;
   uint64_t segment_no;
   bool open;
 } disk_source_t;
@@ -21,7 +22,7 @@ static void source_done(void *ctx)
 {
   disk_source_t *source = ctx;
   if (source->open)
-    wcx_disk_file_close(source->disk, WCX_HANDLE_READ);
+    wcx_disk_file_close(source->disk, source->handle);
   source->open = false;
 }
 
@@ -33,13 +34,13 @@ static int64_t source_read(void *ctx, uint64_t segment_no, uint64_t off, void *b
     char name[WCX_SEGMENT_NAME_SZ];
     wcx_segment_name(name, segment_no);
     source_done(source);
-    int result = wcx_disk_file_open(source->disk, WCX_HANDLE_READ, segment_no == 0 ? "superblock" : name, false);
+    int result = wcx_disk_file_open(source->disk, source->handle, segment_no == 0 ? "superblock" : name, false);
     if (result < 0)
       return result;
     source->open = true;
     source->segment_no = segment_no;
   }
-  return wcx_disk_read(source->disk, WCX_HANDLE_READ, off, buf, sz);
+  return wcx_disk_read(source->disk, source->handle, off, buf, sz);
 }
 
 static uint64_t source_last_segment(void *ctx)
@@ -57,7 +58,7 @@ static int remove_unused(wcx_disk_t *disk, uint64_t last, uint8_t *buf, char *er
 {
   for (uint64_t segment_no = last; segment_no > 0; segment_no--)
   {
-    disk_source_t source = {.disk = disk};
+    disk_source_t source = {.disk = disk, .handle = WCX_HANDLE_READ};
     int64_t got = source_read(&source, segment_no, WCX_JOURNAL_ALIGN, buf, WCX_JOURNAL_ALIGN);
     source_done(&source);
     if (got == -ENOENT)
@@ -104,7 +105,7 @@ static int make_journal(wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, u
     result = wcx_segment_prep_until(prep, 1);
   }
   if (result == 0)
-    result = wcx_super_write(disk, &super, buf);
+    result = wcx_super_write(disk, WCX_HANDLE_SUPER, &super, buf);
   if (result == 0)
     return 0;
   snprintf(err, err_sz, "cannot make the journal: %s%s", ERROR_TEXT(-result),
@@ -137,7 +138,7 @@ static uint32_t recent_anchors(wcx_disk_t *disk, uint8_t *buf, const wcx_journal
 {
   uint32_t cnt = 0;
   for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
-    cnt += wcx_anchors_read(disk, buf, super, i, &recent[cnt]);
+    cnt += wcx_anchors_read(disk, buf, WCX_HANDLE_ANCHORS, super, i, &recent[cnt]);
   if (cnt == 2 && recent[0].chain.next_block_no < recent[1].chain.next_block_no)
   {
     wcx_journal_anchor_t older = recent[0];
@@ -161,6 +162,19 @@ static int start_near_end(wcx_journal_walk_t *walk, const wcx_journal_source_t *
   return wcx_journal_walk_over(walk, reads, buf, err, err_sz);
 }
 
+bool wcx_recover_vouched(wcx_disk_t *disk, uint32_t handle, const wcx_journal_anchor_t *anchor, uint8_t *buf)
+{
+  disk_source_t source = {.disk = disk, .handle = handle};
+  wcx_journal_source_t reads = {.ctx = &source, .read = source_read, .last_segment = source_last_segment, .close = source_done};
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  char err[WCX_JOURNAL_TEXT_SZ];
+  bool vouched = wcx_journal_walk_over_at(&walk, &reads, buf, anchor, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK && wcx_journal_walk_next_block(&walk, &block, &body) == 1;
+  source_done(&source);
+  return vouched;
+}
+
 /* An anchor is a witness: everything before it was durable. */
 static int check_anchors(const wcx_journal_walk_t *walk, const wcx_journal_anchor_t *newest, char *err, size_t err_sz)
 {
@@ -175,7 +189,7 @@ static int check_anchors(const wcx_journal_walk_t *walk, const wcx_journal_ancho
 
 int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz)
 {
-  disk_source_t source = {.disk = disk};
+  disk_source_t source = {.disk = disk, .handle = WCX_HANDLE_READ};
   wcx_journal_source_t reads = {.ctx = &source, .read = source_read, .last_segment = source_last_segment, .close = source_done};
   wcx_journal_walk_t walk;
   int opened = wcx_journal_walk_over(&walk, &reads, buf, err, err_sz);

@@ -31,6 +31,9 @@ typedef struct wcx_recovered
 /* Walk the journal of `shard` to its end (rules 7 and 10), made with `segment_sz` when there is none. Writes nothing into an existing journal. `buf`: WCX_JOURNAL_WALK_BUF_SZ, 4 KiB aligned. */
 int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz) __attribute__((warn_unused_result));
 
+/* Whether the block that stands at the anchor continues it. `handle`: closed before and after. `buf`: as above. */
+bool wcx_recover_vouched(wcx_disk_t *disk, uint32_t handle, const wcx_journal_anchor_t *anchor, uint8_t *buf);
+
 /* Rule 8: zero the places of the next K blocks, durably. */
 int wcx_recover_zero(const wcx_recovered_t *recovered, wcx_disk_t *disk, uint8_t *buf) __attribute__((warn_unused_result));
 

@@ -14,6 +14,8 @@ ALLOWED = {
     "wcx-play": set(),
     "wcx-dataplane": {"librte_*", "libnuma", "libseccomp", "liblwip"},
     "wcx-journal": {"liburing", "libseccomp"},
+    "wcx-keeper": set(),
+    "wcx-replica": set(),
     "wcx-auth": {"libcrypto", "libseccomp", "libcyaml"},
     "wcx-api": {"libmicrohttpd", "libjansson", "libseccomp"},
     "wcx-controld": {"libcyaml"},

@@ -36,6 +36,7 @@ static struct
   uint64_t written[RECORDS_MAX]; /* nonce of each record of the present lineage, by seq */
   uint64_t last_seq;             /* of it */
   uint64_t released;             /* highest release ever seen */
+  uint64_t let_go;               /* highest segment up to which replica and keeper have ever let go, exclusive */
   bool failed;
   char text[600];
   wcx_journal_crash_counts_t *counts;
@@ -112,7 +113,11 @@ static void check_walk(void)
   uint64_t epoch;
   wcx_record_hdr_t hdr;
   const uint8_t *body;
-  uint64_t seq = 0;
+  uint64_t seq = walk.super.first_segment_no > 1 ? walk.super.start.next_seq - 1 : 0;
+  if (walk.super.first_segment_no > 1 && walk.super.first_segment_no > run.let_go)
+    failure("removed: the journal begins at segment %" PRIu64 ", only those before %" PRIu64 " were let go", walk.super.first_segment_no, run.let_go);
+  if (walk.super.first_segment_no > 1)
+    run.counts->trimmed++;
   int result;
   while ((result = wcx_journal_walk_next(&walk, &epoch, &hdr, &body)) == 1)
   {
@@ -188,10 +193,25 @@ static void worker_start(void)
   run.counts->anchored += run.journal->recovered.anchored;
 }
 
+/* Replica and keeper: let go of any closed segment. */
+static void let_go(void)
+{
+  uint64_t closed = atomic_load(&run.shared->segments.closed_segment);
+  if (closed == 0)
+    return;
+  uint64_t keep = 1 + wcx_sim_below(closed + 1);
+  atomic_store(&run.shared->replica.keep_segment, keep);
+  atomic_store(&run.shared->keeper.archived_segment, closed);
+  if (keep > run.let_go)
+    run.let_go = keep;
+}
+
 static void worker_step(void)
 {
   if (!run.worker_lives)
     worker_start();
+  else if (wcx_sim_chance(1))
+    let_go();
   else if (wcx_sim_chance(30))
     wcx_journal_prepare_step(run.journal);
   else

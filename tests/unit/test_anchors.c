@@ -1,100 +1,5 @@
 /* Anchors (rule 10 of engine/shm/journal_format.h) over the simulated disk: what is kept, what a successor does with it, and with what damage left of it. */
-#include "engine/base/check.h"
-#include "persist/journal.h"
-#include "tests/sim/disk_sim.h"
-#include "tests/sim/env_sim.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define DIR "sim/shard-00002"
-#define SHARD 2u
-#define SLOT_MAX 1024u
-#define SEGMENT_SZ (256u << 10)
-#define SPAN (64u << 10)
-
-static wcx_journal_t *journal;
-static wcx_region_shard_t *shared;
-static wcx_jring_producer_t producer;
-static uint64_t end_pos[SLOT_MAX];
-static _Alignas(4096) uint8_t page[WCX_JOURNAL_ALIGN];
-
-static int try_open(void)
-{
-  wcx_journal_config_t config = {.dir = DIR, .shard = SHARD, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .eager_lanes = 1, .anchor_span = SPAN};
-  return wcx_journal_open(journal, &config, shared);
-}
-
-static void open_journal(void)
-{
-  if (try_open() < 0)
-    fail_msg("%s", journal->text);
-}
-
-static void fresh_region(void)
-{
-  memset(shared, 0, wcx_region_shard_footprint(SLOT_MAX));
-  shared->jring.slot_max = SLOT_MAX;
-}
-
-static int set_up(void **state)
-{
-  (void)state;
-  wcx_sim_env_reset(1);
-  wcx_sim_disk_reset();
-  journal = aligned_alloc(4096, (sizeof(*journal) + 4095) & ~(size_t)4095);
-  shared = aligned_alloc(4096, wcx_region_shard_footprint(SLOT_MAX));
-  WCX_CHECK(journal != NULL && shared != NULL, "memory");
-  fresh_region();
-  open_journal();
-  wcx_jring_producer_init(&producer, &shared->jring, end_pos, 0);
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void)state;
-  wcx_sim_disk_reset();
-  free(journal);
-  free(shared);
-  return 0;
-}
-
-static void settle(void)
-{
-  for (uint32_t i = 0; i < 100000; i++)
-  {
-    uint32_t work = wcx_journal_step(journal, 0);
-    assert_false(journal->halted);
-    if (wcx_journal_prepare_step(journal) == 0 && work == 0 && wcx_journal_idle(journal))
-      return;
-  }
-  fail_msg("the worker does not come to rest");
-}
-
-static void commit(uint64_t cnt)
-{
-  static const uint8_t body[1000];
-  for (uint64_t i = 0; i < cnt; i++)
-  {
-    while (wcx_jring_room(&producer, wcx_release_seq(atomic_load(&shared->release.release_word))) < WCX_JRING_RECORD_SLOTS_MAX)
-      settle();
-    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 1, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = producer.next_seq, .body_sz = sizeof(body)};
-    wcx_jring_commit(&producer, &hdr, body);
-  }
-  settle();
-}
-
-/* A successor after another boot: it knows nothing but the disk. */
-static int reopen(void)
-{
-  wcx_sim_disk_kill(DIR);
-  fresh_region();
-  return try_open();
-}
+#include "tests/unit/journal_fixture.h"
 
 /* Change one byte of a file as nobody's program would. */
 static void damage(const char *name, uint64_t page_no, uint32_t byte)
@@ -110,7 +15,7 @@ static uint32_t recent(wcx_journal_anchor_t anchors[2])
 {
   uint32_t cnt = 0;
   for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
-    cnt += wcx_anchors_read(journal->disk, page, &journal->recovered.super, i, &anchors[cnt]);
+    cnt += wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, i, &anchors[cnt]);
   return cnt;
 }
 
@@ -140,7 +45,7 @@ static void first_places_have_their_page(void **state)
   assert_true(last > 5);
   wcx_journal_anchor_t anchor;
   for (uint64_t segment_no = 2; segment_no <= last; segment_no++)
-    if (wcx_anchors_read(journal->disk, page, &journal->recovered.super, wcx_anchors_page_of(segment_no), &anchor)) /* an offer to a full slot is no promise */
+    if (wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, wcx_anchors_page_of(segment_no), &anchor)) /* an offer to a full slot is no promise */
     {
       assert_int_equal(anchor.segment_no, segment_no);
       assert_int_equal(anchor.off, WCX_JOURNAL_ALIGN);
