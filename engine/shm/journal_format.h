@@ -35,10 +35,11 @@
    7. Recovery. Walk the chain to the last valid block L; its end is the place P. Look behind P: everything within the room of K blocks, the
       first place of each later segment, and, when anything there is not zero, all that is left. H = the highest committed_hint of all whole
       blocks seen, also behind P. A whole block is *foreign* when no crash can have left it: it stands at P itself (and does not continue the
-      chain), or behind P with a block_no outside L + 2 .. L + K. The first row that fits decides (the table is journal_decide.c):
+      chain), or behind P with a block_no outside L + 2 .. L + K. So is a segment behind P that is missing, cut short or without a sound header: it was
+      whole when it got its name, and blocks that went into it now would be lost with it. The first row that fits decides (the table is journal_decide.c):
         L's last seq < H                                     -> acknowledged data is damaged: refuse, name segment, offset and block
         P cannot be read, or its segment is missing or cut   -> the same
-        a foreign block                                      -> more than K in flight is impossible: halt for a decision of two persons
+        a foreign block or segment                           -> no crash explains it: halt for a decision of two persons
         P zero or the end of the last segment, zeros behind  -> the journal ends at L
         otherwise                                            -> torn: the journal ends at L; whole blocks behind it are discarded and counted
       Why this is safe: a block beyond L was never part of a contiguous complete prefix, so nothing in it was released. Why nothing false
