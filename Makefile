@@ -84,7 +84,7 @@ LD_wcx-mm         := -lcrypto -lncurses -ltinfo
 SRC_wcx-conform   := $(wildcard dataplane/client/conform_*.c) $(PROD)
 LIBS_wcx-conform  := client engine
 LD_wcx-conform    := -lcrypto
-SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c dataplane/tcp_sim.c
+SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) $(wildcard tests/diff/reference*.c) tests/diff/compare.c dataplane/port_sim.c dataplane/tcp_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
 SRC_wcx-diff      := $(wildcard tests/diff/*.c) $(PROD)
@@ -99,8 +99,9 @@ SRC_wcx-flood     := bench/wire/flood.c bench/wire/stranger.c $(PROD)
 LIBS_wcx-flood    := client engine
 LD_wcx-flood      := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c $(BENCH_SRC) $(PROD)
-LIBS_wcx-bench    := engine
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/bare_write.c bench/paced.c bench/worker.c dataplane/port_sim.c dataplane/tcp_sim.c \
+                     $(BENCH_SRC) $(PROD)
+LIBS_wcx-bench    := dataplane persist engine
 LD_wcx-bench      := -lm
 
 ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
@@ -150,8 +151,8 @@ LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 ENV_unit/test_anchors := $(SIM)
-ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c
 ENV_unit/test_retention := $(SIM)
+ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c
 
 CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip

@@ -496,3 +496,27 @@ int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_
   walk->last_stamp_ns = hdr->stamp_ns;
   return 1;
 }
+
+int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_record_hdr_t **hdrs, uint32_t max)
+{
+  while (walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA || walk->record_off == walk->block.body_sz)
+  {
+    walk->body = NULL;
+    walk->record_off = 0;
+    const uint8_t *block_body;
+    int result = wcx_journal_walk_next_block(walk, &walk->block, &block_body);
+    if (result != 1)
+      return result;
+    walk->body = block_body;
+  }
+  uint32_t cnt = 0;
+  for (; cnt < max && walk->record_off < walk->block.body_sz; cnt++)
+  {
+    /* places and records are 8-aligned, and a valid block is records to its end */
+    hdrs[cnt] = (const wcx_record_hdr_t *)(const void *)(walk->body + walk->record_off);
+    walk->record_off += wcx_record_sz(hdrs[cnt]->body_sz);
+  }
+  *epoch = walk->block.epoch;
+  walk->last_stamp_ns = hdrs[cnt - 1]->stamp_ns;
+  return (int)cnt;
+}
