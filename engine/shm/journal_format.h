@@ -44,7 +44,8 @@
         otherwise                                            -> torn: the journal ends at L; whole blocks behind it are discarded and counted
       Why this is safe: a block beyond L was never part of a contiguous complete prefix, so nothing in it was released. Why nothing false
       is resurrected: it would need the chain digest of a history that was never written. Its limit: damage within the last K blocks, which
-      no later block vouches for, looks torn; within one boot the release word in the shared region tells the two apart (persist/journal.c).
+      no later block vouches for, looks torn; within one boot the release word in the shared region tells the two apart (persist/journal.c), and
+      in a new one an anchor, which the worker writes at the very end when it has been idle for a moment and when it ends in an orderly way (rule 10).
 
    8. Before new input: zero all places that K blocks of the largest size could take behind L, durably; then write RECOVERY {epoch, incarnation,
       cut_seq, cut_digest} as the next block of the chain, durably. A discarded block can therefore not be found again by a later recovery.

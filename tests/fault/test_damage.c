@@ -243,10 +243,13 @@ static void do_damage(enum kind kind)
 
 /* --- judgement ---------------------------------------------------------------------------------------- */
 
-/* The highest seq that an undamaged block says was released. */
+/* The highest seq of which an undamaged block says that it was released, or an undamaged anchor at the end that it was durable. */
 static uint64_t vouched_seq(void)
 {
-  uint64_t vouched = 0;
+  uint64_t vouched = past->anchored;
+  for (uint32_t k = 0; k < damage.touched_cnt; k++)
+    if (strcmp(damage.touched[k].file->name, "anchors") == 0)
+      vouched = 0;
   for (uint32_t i = 0; i < past->block_cnt; i++)
   {
     const wcx_past_block_t *block = &past->blocks[i];
