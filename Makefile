@@ -265,7 +265,7 @@ DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libb
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_WIRE  := dpdk-dev python3
-DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+DEPS_TEST  := libcmocka-dev strace e2fsprogs xfsprogs btrfs-progs python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
 # npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
@@ -339,7 +339,14 @@ coverage: deps-test ## lines and branches of the engine that its tests and wcx-d
 	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
 	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
 
-test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them
+test-long: test guest ## the tests above, and short campaigns of faults in a QEMU guest
+	@exec python3 tests/fault/faults.py --short
+
+HOURS ?= 0
+
+faults: deps-test guest ## kill -9, power cuts, crash images, disk errors, damage, full disks; appends to tests/fault/ledger.csv (HOURS=0: the closing counts)
+	$(submake) build tests
+	@exec python3 tests/fault/faults.py --hours $(HOURS)
 
 # cppcheck does not see that wcx_die and wcx_check_failed never return: clang's analyser, which does, checks null pointers and uninitialised members.
 lint: deps-test ## format, include star, headers compile alone, paths in READMEs and headers, linked libraries, schema, cppcheck, clang-tidy, shellcheck
@@ -386,4 +393,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest run up down test test-long coverage lint mutants bench bench-wire bench-engine micro clean help
+.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-wire bench-engine micro clean help
