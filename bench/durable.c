@@ -32,7 +32,7 @@ typedef struct options
 {
   const char *dir;
   char profile;
-  uint64_t ops, seed, per_s;
+  uint64_t ops, seed, per_s, segment_mib;
   uint32_t runs, rounds;
   int cpu;
   int writer_cpu; /* -1: any */
@@ -56,14 +56,15 @@ typedef struct throughput
   double bytes_per_s;       /* of the best run, as all below; blocks written */
   double records_per_block;
   double stalled;   /* share of the time in which the loop had no room in the ring */
-  double worker_ns; /* CPU of the worker's thread, a record, and what it waited for a CPU while others were on it */
-  double worker_waited_ns;
+  double worker_ns; /* CPU of the worker's thread, a record */
+  double waited[2]; /* share of the time in which the loop and the worker waited for a CPU that others had */
 } throughput_t;
 
 typedef struct acks
 {
   wcx_hist_t ack, write;
   double p50[ROUNDS_MAX], p99[ROUNDS_MAX]; /* ratio of each round to the bare writes before and after it */
+  double waited[2];                        /* as above, over all rounds */
 } acks_t;
 
 static const char help[] = "wcx-bench durable: what durability costs, throughput and acks\n"
@@ -72,6 +73,7 @@ static const char help[] = "wcx-bench durable: what durability costs, throughput
                            "  --runs N           of throughput (5; 0: none)\n"
                            "  --rounds N         of acks and of bare writes (10; 0: none)\n"
                            "  --per-s N          requests a second of the acks' schedule (100000)\n"
+                           "  --segment-mib N    size of the journal's segments, three of them ahead (256)\n"
                            "  --cpu N            the poll loop's CPU (0)\n"
                            "  --json             one line of JSON\n";
 
@@ -99,6 +101,8 @@ static int take_option(options_t *options, int c, const char *text)
     return wcx_cli_number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
   case 'q':
     return wcx_cli_number(text, 1, 10000000, &options->per_s) ? 0 : wrong("per-s", text, "outside 1..10000000");
+  case 'g':
+    return wcx_cli_number(text, 1, 1024, &options->segment_mib) ? 0 : wrong("segment-mib", text, "outside 1..1024");
   case 'k':
   case 'r':
     if (!wcx_cli_number(text, 0, ROUNDS_MAX, &value))
@@ -121,19 +125,11 @@ static int take_option(options_t *options, int c, const char *text)
 static int parse(options_t *options, int argc, char **argv)
 {
   static const struct option known[] = {
-      {"dir", required_argument, NULL, 'd'},
-      {"profile", required_argument, NULL, 'p'},
-      {"ops", required_argument, NULL, 'n'},
-      {"seed", required_argument, NULL, 's'},
-      {"runs", required_argument, NULL, 'k'},
-      {"rounds", required_argument, NULL, 'r'},
-      {"per-s", required_argument, NULL, 'q'},
-      {"cpu", required_argument, NULL, 'c'},
-      {"json", no_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},
-      {0},
+      {"dir", required_argument, NULL, 'd'},  {"profile", required_argument, NULL, 'p'},     {"ops", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
+      {"runs", required_argument, NULL, 'k'}, {"rounds", required_argument, NULL, 'r'},      {"per-s", required_argument, NULL, 'q'}, {"cpu", required_argument, NULL, 'c'},
+      {"json", no_argument, NULL, 'j'},       {"segment-mib", required_argument, NULL, 'g'}, {"help", no_argument, NULL, 'h'},        {0},
   };
-  *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .runs = RUNS_DEFAULT, .rounds = ROUNDS_DEFAULT, .per_s = PER_S_DEFAULT};
+  *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .runs = RUNS_DEFAULT, .rounds = ROUNDS_DEFAULT, .per_s = PER_S_DEFAULT, .segment_mib = 256};
   for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
   {
     if (c == 'h')
@@ -258,12 +254,34 @@ static bool is_best(const throughput_t *result, uint32_t run)
   return true;
 }
 
+/* Whether anybody else was there: a figure of a disturbed run says little. */
+typedef struct watch
+{
+  pid_t pids[2]; /* loop, worker */
+  wcx_cli_cpu_t before[2];
+  uint64_t from_ns;
+} watch_t;
+
+static watch_t watch_begin(const wcx_worker_t *worker)
+{
+  watch_t watch = {.pids = {getpid(), worker->pid}, .from_ns = wcx_env_mono_ns()};
+  for (int i = 0; i < 2; i++)
+    watch.before[i] = wcx_cli_cpu(watch.pids[i]);
+  return watch;
+}
+
+static void watch_end(const watch_t *watch, double waited[2])
+{
+  for (int i = 0; i < 2; i++)
+    waited[i] = (double)(wcx_cli_cpu(watch->pids[i]).waited_ns - watch->before[i].waited_ns) / (double)(wcx_env_mono_ns() - watch->from_ns);
+}
+
 /* The set-up records are not on the clock. */
 static void time_requests(throughput_t *result, uint32_t run, const records_t *records, pump_t *pump, const wcx_worker_t *worker)
 {
   const wcx_region_journal_stats_t *stats = &worker->shm->journal;
   (void)pump_until_released(pump, worker, records->cnt - records->request_cnt);
-  wcx_worker_cpu_t cpu = wcx_worker_cpu(worker);
+  watch_t watch = watch_begin(worker);
   uint64_t blocks = atomic_load(&stats->blocks);
   uint64_t bytes = atomic_load(&stats->bytes);
   double took_ns = (double)pump_until_released(pump, worker, records->request_cnt);
@@ -271,17 +289,16 @@ static void time_requests(throughput_t *result, uint32_t run, const records_t *r
   result->per_s[run] = cnt * 1e9 / took_ns;
   if (!is_best(result, run))
     return;
-  wcx_worker_cpu_t now = wcx_worker_cpu(worker);
+  watch_end(&watch, result->waited);
   result->bytes_per_s = (double)(atomic_load(&stats->bytes) - bytes) * 1e9 / took_ns;
   result->records_per_block = cnt / (double)(atomic_load(&stats->blocks) - blocks);
   result->stalled = (double)pump->stalled_ns / took_ns;
-  result->worker_ns = (double)(now.on_ns - cpu.on_ns) / cnt;
-  result->worker_waited_ns = (double)(now.waited_ns - cpu.waited_ns) / cnt;
+  result->worker_ns = (double)(wcx_cli_cpu(worker->pid).on_ns - watch.before[1].on_ns) / cnt;
 }
 
 static void run_once(throughput_t *result, uint32_t run, const options_t *options, const records_t *records)
 {
-  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu);
+  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
   wcx_worker_t worker;
   wcx_worker_start(&worker, params);
   wcx_worker_grant(&worker);
@@ -352,6 +369,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
   WCX_CHECK(hists != NULL, "out of memory");
   wcx_paced_round(paced, WARM_REQUESTS, (double)options->per_s, NULL);
   bare_round(paced, bare, &hists[BEFORE]);
+  watch_t watch = watch_begin(paced->worker);
   for (uint32_t i = 0; i < options->rounds; i++)
   {
     wcx_cli_progress("acks: %u of %u", i + 1, options->rounds);
@@ -365,6 +383,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
     acks->p99[i] = ratio(&hists[ACK], &hists[BEFORE], 990000);
     hists[BEFORE] = hists[AFTER];
   }
+  watch_end(&watch, acks->waited);
   wcx_cli_progress("%s", "");
   free(hists);
 }
@@ -373,7 +392,7 @@ static void measure_acks(acks_t *acks, const options_t *options)
 {
   records_t records;
   make_records(&records, options, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS);
-  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu);
+  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
   wcx_paced_params(params, records.limits.orders_max, records.limits.levels_max);
   wcx_worker_t worker;
   wcx_worker_start(&worker, params);
@@ -398,10 +417,11 @@ static void print_json(const char *host, const options_t *options, const through
   printf("{\"host\":\"%s\",\"profile\":\"%c\",\"ops\":%" PRIu64 ",\"runs\":%u,\"rounds\":%u,\"wanted_per_s\":%.0f,\"wanted_p50\":%.1f,\"wanted_p99\":%.1f", host, options->profile,
          options->ops, options->runs, options->rounds, WANTED_PER_S, WANTED_P50, WANTED_P99);
   if (options->runs > 0)
-    printf(",\"best_per_s\":%.0f,\"median_per_s\":%.0f,\"worst_per_s\":%.0f,\"bytes_per_s\":%.0f,\"records_per_block\":%.1f,\"stalled\":%.3f,\"worker_ns\":%.1f,\"worker_waited_"
-           "ns\":%.1f",
-           throughput->per_s[options->runs - 1], throughput->per_s[options->runs / 2], throughput->per_s[0], throughput->bytes_per_s, throughput->records_per_block,
-           throughput->stalled, throughput->worker_ns, throughput->worker_waited_ns);
+    printf(
+        ",\"best_per_s\":%.0f,\"median_per_s\":%.0f,\"worst_per_s\":%.0f,\"bytes_per_s\":%.0f,\"records_per_block\":%.1f,\"stalled\":%.3f,\"worker_ns\":%.1f,\"loop_waited\":%.3f"
+        ",\"worker_waited\":%.3f",
+        throughput->per_s[options->runs - 1], throughput->per_s[options->runs / 2], throughput->per_s[0], throughput->bytes_per_s, throughput->records_per_block,
+        throughput->stalled, throughput->worker_ns, throughput->waited[0], throughput->waited[1]);
   if (options->rounds > 0)
   {
     static const struct
@@ -409,7 +429,8 @@ static void print_json(const char *host, const options_t *options, const through
       const char *name;
       uint32_t ppm;
     } points[] = {{"p50", 500000}, {"p99", 990000}, {"p999", 999000}, {"max", 1000000}};
-    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64, options->per_s, acks->ack.cnt);
+    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"acks_loop_waited\":%.3f,\"acks_worker_waited\":%.3f", options->per_s, acks->ack.cnt, acks->waited[0],
+           acks->waited[1]);
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
       printf(",\"ack_%s_ns\":%" PRIu64 ",\"write_%s_ns\":%" PRIu64, points[i].name, wcx_hist_percentile(&acks->ack, points[i].ppm), points[i].name,
              wcx_hist_percentile(&acks->write, points[i].ppm));
@@ -421,6 +442,11 @@ static void print_json(const char *host, const options_t *options, const through
     }
   }
   puts("}");
+}
+
+static void print_waited(const double waited[2])
+{
+  printf("waiting for a CPU that others had: loop %.1f %%, worker %.1f %% of the time\n", waited[0] * 100, waited[1] * 100);
 }
 
 static void print_percentile(const acks_t *acks, const char *name, uint32_t ppm)
@@ -451,12 +477,14 @@ static void print(const options_t *options, const throughput_t *throughput, cons
     double median = throughput->per_s[options->runs / 2];
     printf("throughput, profile %c, %" PRIu64 " requests: %.2f .. %.2f .. %.2f million/s (worst, middle, best of %u; wanted %.1f)   %s\n", options->profile, options->ops,
            throughput->per_s[0] / 1e6, median / 1e6, throughput->per_s[options->runs - 1] / 1e6, options->runs, WANTED_PER_S / 1e6, median >= WANTED_PER_S ? "held" : "not held");
-    printf("best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns a record on a CPU, %.0f ns waiting for one\n",
-           throughput->bytes_per_s / 1e6, throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns, throughput->worker_waited_ns);
+    printf("best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns of CPU a record\n", throughput->bytes_per_s / 1e6,
+           throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns);
+    print_waited(throughput->waited);
   }
   if (options->rounds == 0)
     return;
   printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->write.cnt);
+  print_waited(acks->waited);
   print_percentile(acks, "p50", 500000);
   print_percentile(acks, "p99", 990000);
   print_percentile(acks, "p99.9", 999000);

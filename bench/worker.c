@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,7 +18,7 @@
 #define READY_NS UINT64_C(60000000000)
 #define STEP_US 1000u
 
-wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu)
+wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_sz)
 {
   wcx_params_t *params = calloc(1, sizeof(*params));
   WCX_CHECK(params != NULL, "out of memory");
@@ -37,7 +36,7 @@ wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu)
   params->rerequest_per_source_per_s = 10000;
   params->cod_timeout_keepalives = 3;
   params->durability = WCX_DURABILITY_LEVEL_D1_LOCAL_FLUSH;
-  params->journal_segment_sz = 256u << 20;
+  params->journal_segment_sz = segment_sz;
   params->journal_segments_ahead = 3;
   params->shard_cnt = 1;
   if ((size_t)snprintf(params->state_dir, sizeof(params->state_dir), "%s", dir) >= sizeof(params->state_dir))
@@ -98,20 +97,6 @@ void wcx_worker_check(const wcx_worker_t *worker)
 {
   if (waitpid(worker->pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->journal.halted, memory_order_relaxed) != 0)
     WCX_DIE("wcx-journal has ended; it said why");
-}
-
-wcx_worker_cpu_t wcx_worker_cpu(const wcx_worker_t *worker)
-{
-  char path[64];
-  snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)worker->pid, (int)worker->pid);
-  wcx_worker_cpu_t cpu = {0};
-  FILE *file = fopen(path, "re");
-  if (file == NULL)
-    return cpu;
-  if (fscanf(file, "%" SCNu64 " %" SCNu64, &cpu.on_ns, &cpu.waited_ns) != 2)
-    cpu = (wcx_worker_cpu_t){0};
-  fclose(file);
-  return cpu;
 }
 
 void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params)

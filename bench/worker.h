@@ -23,21 +23,13 @@ typedef struct wcx_worker
 } wcx_worker_t;
 
 /* Parameters of one shard at D1 whose journal lies below `dir`, all else as configs/wcx.yaml has it; no session, account or instrument. calloc'ed. */
-wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu);
+wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_sz);
 
 /* Make `params->state_dir` (it must not exist), start the worker and wait until its segments are in stock. */
 void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params);
 
 /* What a data plane does when it starts (engine/shm/region.h) over an empty journal: ask for an epoch, and wait for it. */
 void wcx_worker_grant(wcx_worker_t *worker);
-
-/* ns that the worker's thread was on a CPU, and that it waited for one while others were; 0 where the kernel does not tell. */
-typedef struct wcx_worker_cpu
-{
-  uint64_t on_ns;
-  uint64_t waited_ns;
-} wcx_worker_cpu_t;
-wcx_worker_cpu_t wcx_worker_cpu(const wcx_worker_t *worker);
 
 /* Dies when the worker does not live, or has halted. */
 void wcx_worker_check(const wcx_worker_t *worker);
