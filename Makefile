@@ -141,6 +141,8 @@ TCP_unit/test_tcp_lwip_flood := $(LWIP)
 LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
+ENV_unit/test_anchors := $(SIM)
+ENV_unit/test_retention := $(SIM)
 
 CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip
@@ -179,7 +181,7 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$$(call objs,dataplane/port_sim
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
 
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
-E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load)
+E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load journal_load)
 
 SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
@@ -187,6 +189,7 @@ SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_ping  := $(LD_wcx-dataplane)
 SRC_e2e_memif_load := tests/e2e/memif_load.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
 LIBS_e2e_memif_load := client
+SRC_e2e_journal_load := tests/e2e/journal_load.c $(PROD)
 LD_e2e_memif_load := $(LD_wcx-dataplane) -lcrypto
 
 define e2e_rule

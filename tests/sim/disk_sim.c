@@ -14,17 +14,31 @@
 #define NAME_OPS_MAX 64u
 #define WRITES_MAX 16u
 #define SECTOR 512u
+#define PAGE_SZ 4096u
+#define PAGE_SECTORS (PAGE_SZ / SECTOR)
+#define ALL_SECTORS 0xffu
 #define GARBAGE 0xdb
 #define NO_INODE UINT32_MAX
+
+/* Files are pages that are shared until they are written: segments are mostly zeros, and what is durable is mostly what is seen. */
+typedef struct page
+{
+  union
+  {
+    uint64_t refs; /* inode tables that point here */
+    struct page *next_free;
+  } as;
+  uint8_t bytes[PAGE_SZ];
+} page_t;
 
 typedef struct inode
 {
   bool used;
-  uint64_t cap;
+  uint32_t page_cnt;
   uint64_t sz, durable_sz;
-  uint8_t *seen;     /* what a read returns */
-  uint8_t *durable;  /* what survives */
-  uint8_t *unsynced; /* per sector: seen differs from durable and was not synced */
+  page_t **seen;     /* what a read returns */
+  page_t **durable;  /* what survives */
+  uint8_t *unsynced; /* per page, a bit per sector: seen differs from durable and was not synced */
 } inode_t;
 
 typedef struct name
@@ -48,7 +62,7 @@ typedef struct pending
   uint64_t user;
   int64_t result;
   uint32_t buffer_idx;
-  uint8_t *bytes; /* a copy: the disk takes what it was given at submit */
+  uint8_t *bytes; /* a copy: the disk takes what it was given at submit; NULL: zeros */
 } pending_t;
 
 struct wcx_disk
@@ -58,6 +72,7 @@ struct wcx_disk
   uint32_t depth, buffer_cnt, buffer_sz;
   uint8_t *buffers;
   uint32_t handles[WCX_DISK_FILES_MAX];
+  uint32_t inode_cnt; /* no inode at or above is used */
   inode_t inodes[INODES_MAX];
   name_t names[NAMES_MAX], durable_names[NAMES_MAX];
   uint32_t name_cnt, durable_name_cnt;
@@ -66,10 +81,15 @@ struct wcx_disk
   pending_t writes[WRITES_MAX];
   uint64_t fail_nth;
   int64_t fail_result;
+  uint64_t fail_sync_nth;
   uint64_t free_bytes;
+  uint32_t done_percent;
 };
 
 static wcx_disk_t *disks[DISKS_MAX];
+static page_t zero_page;
+static page_t garbage_page;
+static page_t *free_pages; /* kept for the next seed */
 
 static wcx_disk_t *find_disk(const char *dir)
 {
@@ -89,14 +109,55 @@ static wcx_disk_t *make_disk(const char *dir)
     WCX_CHECK(disk != NULL, "memory");
     snprintf(disk->dir, sizeof(disk->dir), "%s", dir);
     disk->free_bytes = UINT64_C(1) << 40;
+    disk->done_percent = 30;
     disks[i] = disk;
+    memset(garbage_page.bytes, GARBAGE, PAGE_SZ);
     return disk;
   }
   WCX_CHECK(false, "more than %u disks", DISKS_MAX);
 }
 
+/* --- pages ---------------------------------------------------------------------------------------- */
+
+static page_t *new_page(void)
+{
+  page_t *page = free_pages;
+  if (page != NULL)
+    free_pages = page->as.next_free;
+  else
+    page = malloc(sizeof(*page));
+  WCX_CHECK(page != NULL, "memory");
+  page->as.refs = 0;
+  return page;
+}
+
+static void point(page_t **place, page_t *page)
+{
+  page_t *before = *place;
+  page->as.refs++;
+  *place = page;
+  if (before == NULL || before == &zero_page || before == &garbage_page || --before->as.refs > 0)
+    return;
+  before->as.next_free = free_pages;
+  free_pages = before;
+}
+
+static bool all_zero(const void *bytes, size_t sz)
+{
+  const uint64_t *at = bytes; /* what is written is aligned to 4 KiB, sizes too */
+  uint64_t any = 0;
+  for (size_t i = 0; i < sz / 8; i++)
+    any |= at[i];
+  return any == 0;
+}
+
 static void free_inode(inode_t *inode)
 {
+  for (uint32_t i = 0; i < inode->page_cnt; i++)
+  {
+    point(&inode->seen[i], &zero_page);
+    point(&inode->durable[i], &zero_page);
+  }
   free(inode->seen);
   free(inode->durable);
   free(inode->unsynced);
@@ -110,7 +171,7 @@ void wcx_sim_disk_reset(void)
     wcx_disk_t *disk = disks[i];
     if (disk == NULL)
       continue;
-    for (uint32_t n = 0; n < INODES_MAX; n++)
+    for (uint32_t n = 0; n < disk->inode_cnt; n++)
       free_inode(&disk->inodes[n]);
     for (uint32_t n = 0; n < WRITES_MAX; n++)
       free(disk->writes[n].bytes);
@@ -174,7 +235,7 @@ static bool named(const name_t *names, uint32_t cnt, uint32_t inode)
 
 static void drop_nameless(wcx_disk_t *disk)
 {
-  for (uint32_t i = 0; i < INODES_MAX; i++)
+  for (uint32_t i = 0; i < disk->inode_cnt; i++)
     if (disk->inodes[i].used && !named(disk->names, disk->name_cnt, i) && !named(disk->durable_names, disk->durable_name_cnt, i))
       free_inode(&disk->inodes[i]);
 }
@@ -183,56 +244,98 @@ static void drop_nameless(wcx_disk_t *disk)
 
 static void grow(inode_t *inode, uint64_t sz)
 {
-  if (sz > inode->cap)
+  uint32_t pages = (uint32_t)((sz + PAGE_SZ - 1) / PAGE_SZ);
+  if (pages > inode->page_cnt)
   {
-    uint64_t cap = inode->cap == 0 ? 256u << 10 : inode->cap;
-    while (cap < sz)
-      cap *= 2;
-    inode->seen = realloc(inode->seen, cap);
-    inode->durable = realloc(inode->durable, cap);
-    inode->unsynced = realloc(inode->unsynced, cap / SECTOR);
+    uint32_t cnt = inode->page_cnt == 0 ? 64 : inode->page_cnt;
+    while (cnt < pages)
+      cnt *= 2;
+    inode->seen = realloc(inode->seen, cnt * sizeof(page_t *));
+    inode->durable = realloc(inode->durable, cnt * sizeof(page_t *));
+    inode->unsynced = realloc(inode->unsynced, cnt);
     WCX_CHECK(inode->seen != NULL && inode->durable != NULL && inode->unsynced != NULL, "memory");
-    memset(inode->seen + inode->cap, GARBAGE, cap - inode->cap);
-    memset(inode->durable + inode->cap, GARBAGE, cap - inode->cap);
-    memset(inode->unsynced + inode->cap / SECTOR, 0, (cap - inode->cap) / SECTOR);
-    inode->cap = cap;
+    for (uint32_t i = inode->page_cnt; i < cnt; i++)
+    {
+      inode->seen[i] = inode->durable[i] = &garbage_page;
+      inode->unsynced[i] = 0;
+    }
+    inode->page_cnt = cnt;
   }
   if (sz > inode->sz)
     inode->sz = sz;
 }
 
-static void write_durable(inode_t *inode, uint64_t off, const uint8_t *bytes, uint64_t sz)
+/* Sectors of `mask` become those of `from`; the page is taken over when they are all of it. */
+static void mix(page_t **place, page_t *from, uint32_t mask)
 {
-  grow(inode, off + sz);
-  memcpy(inode->seen + off, bytes, sz);
-  memcpy(inode->durable + off, bytes, sz);
-  memset(inode->unsynced + off / SECTOR, 0, sz / SECTOR);
-  if (inode->durable_sz < off + sz)
-    inode->durable_sz = off + sz;
+  if (mask == ALL_SECTORS)
+    point(place, from);
+  if (mask == ALL_SECTORS || mask == 0)
+    return;
+  page_t *page = new_page();
+  for (uint32_t i = 0; i < PAGE_SECTORS; i++)
+    memcpy(page->bytes + i * SECTOR, ((mask >> i & 1) != 0 ? from : *place)->bytes + i * SECTOR, SECTOR);
+  point(place, page);
+}
+
+/* Durably, the sectors of `mask` of the page at `off`. NULL: zeros. */
+static void write_page(inode_t *inode, uint64_t off, const uint8_t *bytes, uint32_t mask)
+{
+  uint64_t i = off / PAGE_SZ;
+  page_t *page = bytes == NULL ? &zero_page : new_page();
+  if (bytes != NULL)
+    memcpy(page->bytes, bytes, PAGE_SZ);
+  page->as.refs++; /* ours */
+  bool same = inode->seen[i] == inode->durable[i];
+  mix(&inode->seen[i], page, mask);
+  if (same)
+    point(&inode->durable[i], inode->seen[i]);
+  else
+    mix(&inode->durable[i], page, mask);
+  point(&page, &zero_page);
+  inode->unsynced[i] = (uint8_t)(inode->unsynced[i] & ~mask);
+  if (mask != 0 && inode->durable_sz < off + PAGE_SZ)
+    inode->durable_sz = off + PAGE_SZ;
+}
+
+static void write_durable(inode_t *inode, const pending_t *write)
+{
+  grow(inode, write->off + write->sz);
+  for (uint32_t at = 0; at < write->sz; at += PAGE_SZ)
+    write_page(inode, write->off + at, write->bytes == NULL ? NULL : write->bytes + at, ALL_SECTORS);
 }
 
 static void write_torn(inode_t *inode, const pending_t *write)
 {
   uint32_t percent = (uint32_t)wcx_sim_below(101);
-  for (uint32_t at = 0; at < write->sz; at += SECTOR)
-    if (wcx_sim_chance(percent))
-      write_durable(inode, write->off + at, write->bytes + at, SECTOR);
+  for (uint32_t at = 0; at < write->sz; at += PAGE_SZ)
+  {
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < PAGE_SECTORS; i++)
+      mask |= (uint32_t)wcx_sim_chance(percent) << i;
+    if (mask == 0)
+      continue;
+    grow(inode, write->off + at + PAGE_SZ);
+    write_page(inode, write->off + at, write->bytes == NULL ? NULL : write->bytes + at, mask);
+  }
 }
 
 static void lose_unsynced(inode_t *inode)
 {
   uint64_t kind = wcx_sim_below(3); /* none, all, any */
   uint64_t sz = kind == 0 ? inode->durable_sz : kind == 1 ? inode->sz : wcx_sim_chance(50) ? inode->sz : inode->durable_sz;
-  for (uint64_t i = 0; i < inode->sz / SECTOR; i++)
-    if (inode->unsynced[i] && (kind == 1 || (kind == 2 && wcx_sim_chance(50))))
-      memcpy(inode->durable + i * SECTOR, inode->seen + i * SECTOR, SECTOR);
+  for (uint32_t i = 0; i < inode->page_cnt; i++)
+  {
+    uint32_t mask = inode->unsynced[i];
+    if (mask != 0 && kind == 2)
+      mask &= (uint32_t)wcx_sim_random();
+    if (kind != 0)
+      mix(&inode->durable[i], inode->seen[i], mask);
+    point(&inode->seen[i], inode->durable[i]);
+    inode->unsynced[i] = 0;
+  }
   inode->sz = sz;
   inode->durable_sz = sz;
-  if (inode->cap > 0)
-  {
-    memcpy(inode->seen, inode->durable, inode->cap);
-    memset(inode->unsynced, 0, inode->cap / SECTOR);
-  }
 }
 
 /* --- death ---------------------------------------------------------------------------------------- */
@@ -242,7 +345,7 @@ static void finish_write(wcx_disk_t *disk, pending_t *write, bool power_lost)
   inode_t *inode = &disk->inodes[write->inode];
   uint64_t fate = power_lost || write->result != write->sz ? wcx_sim_below(4) : 0; /* 0 whole, 1 lost, else torn */
   if (fate == 0 && write->result == write->sz)
-    write_durable(inode, write->off, write->bytes, write->sz);
+    write_durable(inode, write);
   else if (fate >= 2)
     write_torn(inode, write);
   free(write->bytes);
@@ -276,10 +379,10 @@ void wcx_sim_disk_power_loss(const char *dir)
     if (wcx_sim_chance(50))
       apply_op(disk->durable_names, &disk->durable_name_cnt, &disk->ops[i]);
   disk->op_cnt = 0;
-  memcpy(disk->names, disk->durable_names, sizeof(disk->names));
+  memcpy(disk->names, disk->durable_names, disk->durable_name_cnt * sizeof(disk->names[0]));
   disk->name_cnt = disk->durable_name_cnt;
   drop_nameless(disk);
-  for (uint32_t i = 0; i < INODES_MAX; i++)
+  for (uint32_t i = 0; i < disk->inode_cnt; i++)
     if (disk->inodes[i].used)
       lose_unsynced(&disk->inodes[i]);
 }
@@ -290,6 +393,22 @@ void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result)
   WCX_CHECK(disk != NULL, "no disk %s", dir);
   disk->fail_nth = nth;
   disk->fail_result = result;
+}
+
+void wcx_sim_disk_fail_sync(const char *dir, uint64_t nth)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  if (disk == NULL)
+    disk = make_disk(dir);
+  disk->fail_sync_nth = nth;
+}
+
+void wcx_sim_disk_set_pace(const char *dir, uint32_t done_percent)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  if (disk == NULL)
+    disk = make_disk(dir);
+  disk->done_percent = done_percent;
 }
 
 void wcx_sim_disk_set_free(const char *dir, uint64_t bytes)
@@ -315,8 +434,8 @@ int wcx_disk_open(wcx_disk_t **opened, const char *dir, uint32_t depth, uint32_t
   disk->depth = depth;
   disk->buffer_cnt = buffer_cnt;
   disk->buffer_sz = buffer_sz;
-  free(disk->buffers);
-  disk->buffers = aligned_alloc(4096, (size_t)buffer_cnt * buffer_sz);
+  if (disk->buffers == NULL)
+    disk->buffers = aligned_alloc(4096, (size_t)buffer_cnt * buffer_sz);
   WCX_CHECK(disk->buffers != NULL && depth <= WRITES_MAX, "memory, or depth %u", depth);
   for (uint32_t i = 0; i < WCX_DISK_FILES_MAX; i++)
     disk->handles[i] = NO_INODE;
@@ -357,6 +476,7 @@ int wcx_disk_file_open(wcx_disk_t *disk, uint32_t handle, const char *name, bool
     if (disk->inodes[n].used)
       continue;
     disk->inodes[n].used = true;
+    disk->inode_cnt = n < disk->inode_cnt ? disk->inode_cnt : n + 1;
     do_op(disk, "", name, n);
     disk->handles[handle] = n;
     return 0;
@@ -382,7 +502,8 @@ static int64_t read_inode(const inode_t *inode, uint64_t off, void *buf, size_t 
   if (off >= inode->sz)
     return 0;
   uint64_t got = inode->sz - off < sz ? inode->sz - off : sz;
-  memcpy(buf, inode->seen + off, got);
+  for (uint64_t at = 0; at < got; at += PAGE_SZ)
+    memcpy((uint8_t *)buf + at, inode->seen[(off + at) / PAGE_SZ]->bytes, got - at < PAGE_SZ ? got - at : PAGE_SZ);
   return (int64_t)got;
 }
 
@@ -399,7 +520,10 @@ static pending_t *start_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, c
     if (disk->writes[i].used)
       continue;
     pending_t *write = &disk->writes[i];
-    *write = (pending_t){.used = true, .inode = disk->handles[handle], .off = off, .sz = sz, .result = sz, .buffer_idx = UINT32_MAX, .bytes = malloc(sz)};
+    *write = (pending_t){.used = true, .inode = disk->handles[handle], .off = off, .sz = sz, .result = sz, .buffer_idx = UINT32_MAX};
+    if (all_zero(bytes, sz))
+      return write;
+    write->bytes = malloc(sz);
     WCX_CHECK(write->bytes != NULL, "memory");
     memcpy(write->bytes, bytes, sz);
     return write;
@@ -422,21 +546,36 @@ int wcx_disk_fill_zero(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint64_t
   inode_t *inode = inode_of(disk, handle);
   if (disk->free_bytes < sz)
     return -ENOSPC;
+  WCX_CHECK(off % PAGE_SZ == 0 && sz % PAGE_SZ == 0, "zeros at %" PRIu64 ", %" PRIu64 " bytes", off, sz);
   grow(inode, off + sz);
-  memset(inode->seen + off, 0, sz);
-  memset(inode->unsynced + off / SECTOR, 1, sz / SECTOR);
+  for (uint64_t i = off / PAGE_SZ; i < (off + sz) / PAGE_SZ; i++)
+  {
+    point(&inode->seen[i], &zero_page);
+    inode->unsynced[i] = ALL_SECTORS;
+  }
   wcx_env_crash_point("disk.fill_zero");
   return 0;
+}
+
+/* A sync that fails once has cleaned the pages: what it did not write, no later one writes. */
+static bool sync_fails(wcx_disk_t *disk)
+{
+  return disk->fail_sync_nth > 0 && --disk->fail_sync_nth == 0;
 }
 
 int wcx_disk_sync(wcx_disk_t *disk, uint32_t handle)
 {
   inode_t *inode = inode_of(disk, handle);
   wcx_env_crash_point("disk.sync");
-  for (uint64_t i = 0; i < inode->sz / SECTOR; i++)
-    if (inode->unsynced[i])
-      memcpy(inode->durable + i * SECTOR, inode->seen + i * SECTOR, SECTOR);
-  memset(inode->unsynced, 0, inode->cap / SECTOR);
+  bool fails = sync_fails(disk);
+  for (uint32_t i = 0; i < inode->page_cnt; i++)
+  {
+    if (!fails)
+      mix(&inode->durable[i], inode->seen[i], inode->unsynced[i]);
+    inode->unsynced[i] = 0;
+  }
+  if (fails)
+    return -EIO;
   inode->durable_sz = inode->sz;
   wcx_env_crash_point("disk.synced");
   return 0;
@@ -464,7 +603,9 @@ int wcx_disk_remove(wcx_disk_t *disk, const char *name)
 int wcx_disk_sync_dir(wcx_disk_t *disk)
 {
   wcx_env_crash_point("disk.sync_dir");
-  memcpy(disk->durable_names, disk->names, sizeof(disk->names));
+  if (sync_fails(disk))
+    return -EIO;
+  memcpy(disk->durable_names, disk->names, disk->name_cnt * sizeof(disk->names[0]));
   disk->durable_name_cnt = disk->name_cnt;
   disk->op_cnt = 0;
   wcx_env_crash_point("disk.synced_dir");
@@ -509,7 +650,7 @@ int wcx_disk_reap(wcx_disk_t *disk, wcx_disk_done_t *done, uint32_t max, uint64_
   for (uint32_t i = 0; i < WRITES_MAX && cnt < max; i++)
   {
     pending_t *write = &disk->writes[(from + i) % WRITES_MAX];
-    if (!write->used || !wcx_sim_chance(wait_ns > 0 && cnt == 0 ? 100 : 30))
+    if (!write->used || !wcx_sim_chance(wait_ns > 0 && cnt == 0 ? 100 : disk->done_percent))
       continue;
     done[cnt++] = (wcx_disk_done_t){.user = write->user, .result = write->result};
     finish_write(disk, write, false);

@@ -24,6 +24,12 @@ void wcx_sim_disk_power_loss(const char *dir);
 /* The nth write submitted from now (1: the next) completes with `result` (-EIO, or less than asked: short) and leaves torn sectors. 0: never. */
 void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result);
 
+/* The nth sync of a file or of the directory from now (1: the next) fails with -EIO, and what it did not write no later sync writes. 0: never. */
+void wcx_sim_disk_fail_sync(const char *dir, uint64_t nth);
+
+/* How likely a write in flight is found complete at each look, 1..100. Low: slow, and far out of order. Default 30. */
+void wcx_sim_disk_set_pace(const char *dir, uint32_t done_percent);
+
 /* Room left for files; default is plenty. */
 void wcx_sim_disk_set_free(const char *dir, uint64_t bytes);
 

@@ -353,7 +353,7 @@ static void turn(wcx_world_t *world, bool work)
     world->running = WCX_CRASH_JOURNAL;
     (void)wcx_journal_step(world->journal, world->mono_ns);
     if (draw_below(world, 4) == 0)
-      (void)wcx_segment_prep_step(&world->journal->prep);
+      (void)wcx_journal_prepare_step(world->journal);
     WCX_CHECK(!world->journal->halted, "the journal halted: %s", world->journal->text);
   }
   if ((who >> 4 & 3) == 0)
