@@ -65,6 +65,7 @@ typedef struct acks
   wcx_hist_t ack, write;
   double p50[ROUNDS_MAX], p99[ROUNDS_MAX]; /* ratio of each round to the bare writes before and after it */
   double waited[2];                        /* as above, over all rounds */
+  uint64_t refused_cnt;
 } acks_t;
 
 static const char help[] = "wcx-bench durable: what durability costs, throughput and acks\n"
@@ -401,6 +402,7 @@ static void measure_acks(acks_t *acks, const options_t *options)
   wcx_paced_t paced;
   wcx_paced_open(&paced, &worker, records.requests, ROUND_REQUESTS);
   run_rounds(acks, options, &paced, &bare);
+  acks->refused_cnt = paced.refused_cnt;
   wcx_paced_close(&paced);
   wcx_bare_stop(&bare);
   wcx_worker_stop(&worker);
@@ -429,8 +431,8 @@ static void print_json(const char *host, const options_t *options, const through
       const char *name;
       uint32_t ppm;
     } points[] = {{"p50", 500000}, {"p99", 990000}, {"p999", 999000}, {"max", 1000000}};
-    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"acks_loop_waited\":%.3f,\"acks_worker_waited\":%.3f", options->per_s, acks->ack.cnt, acks->waited[0],
-           acks->waited[1]);
+    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"acks_loop_waited\":%.3f,\"acks_worker_waited\":%.3f", options->per_s, acks->ack.cnt,
+           acks->refused_cnt, acks->waited[0], acks->waited[1]);
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
       printf(",\"ack_%s_ns\":%" PRIu64 ",\"write_%s_ns\":%" PRIu64, points[i].name, wcx_hist_percentile(&acks->ack, points[i].ppm), points[i].name,
              wcx_hist_percentile(&acks->write, points[i].ppm));
@@ -483,7 +485,8 @@ static void print(const options_t *options, const throughput_t *throughput, cons
   }
   if (options->rounds == 0)
     return;
-  printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->write.cnt);
+  printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them, %" PRIu64 " refused; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->refused_cnt,
+         acks->write.cnt);
   print_waited(acks->waited);
   print_percentile(acks, "p50", 500000);
   print_percentile(acks, "p99", 990000);
