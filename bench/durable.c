@@ -2,24 +2,20 @@
 
 #include "bench/bare_write.h"
 #include "bench/cli.h"
-#include "bench/engine_run.h"
 #include "bench/paced.h"
-#include "bench/profile.h"
-#include "bench/rig.h"
+#include "bench/pump.h"
+#include "bench/records.h"
 #include "engine/base/env.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define OPS_DEFAULT UINT64_C(2000000)
 #define RUNS_DEFAULT 5u
 #define ROUNDS_DEFAULT 10u
 #define ROUNDS_MAX 1001u
-#define BURST 32u
-#define LOG_SZ (UINT64_C(256) << 20) /* the appliance's default */
 #define PER_S_DEFAULT 100000u
 #define ROUND_REQUESTS 50000u
 #define ROUND_WRITES 1500u
@@ -38,17 +34,6 @@ typedef struct options
   int writer_cpu; /* -1: any */
   bool json;
 } options_t;
-
-/* The records of a flow, and where its first request stands. */
-typedef struct records
-{
-  uint8_t *mem;
-  uint64_t mem_sz;
-  uint64_t cnt;
-  const uint8_t *requests;
-  uint64_t request_cnt;
-  wcx_engine_limits_t limits;
-} records_t;
 
 typedef struct throughput
 {
@@ -147,105 +132,7 @@ static int parse(options_t *options, int argc, char **argv)
   return options->dir != NULL ? 0 : wrong("dir", "", "is needed");
 }
 
-/* --- the records ------------------------------------------------------------------------------------------------------------------------ */
-
-static void make_records(records_t *records, const options_t *options, uint64_t ops)
-{
-  wcx_flow_t flow;
-  uint64_t setup_cnt;
-  if (wcx_profile_generate(&flow, &setup_cnt, options->profile, ops, options->seed) != 0)
-    WCX_DIE("profile %c", options->profile);
-  wcx_run_t *run = wcx_run_new(&flow, WCX_CREDIT_UNLIMITED);
-  records->mem_sz = wcx_run_records_sz(run);
-  records->mem = wcx_rig_map(records->mem_sz);
-  uint64_t sz;
-  records->cnt = wcx_run_records(run, records->mem, &sz);
-  records->request_cnt = flow.cnt;
-  records->limits = wcx_run_limits(run);
-  wcx_run_free(run);
-  wcx_flow_free(&flow);
-  const uint8_t *at = records->mem;
-  for (uint64_t i = 0; i < records->cnt - records->request_cnt; i++)
-    at += wcx_record_sz(((const wcx_record_hdr_t *)(const void *)at)->body_sz);
-  records->requests = at;
-}
-
 /* --- throughput ------------------------------------------------------------------------------------------------------------------------- */
-
-typedef struct pump
-{
-  wcx_rig_t rig;
-  wcx_jring_producer_t producer;
-  uint64_t *end_pos;
-  const wcx_release_t *release;
-  wcx_doorbell_t *bell;
-  const uint8_t *at;   /* next record */
-  uint64_t check;      /* of a word of every message */
-  uint64_t stalled_ns; /* no room in the ring, or nothing left to put */
-} pump_t;
-
-/* What a gate does, but for the frames: read each message whose input is released. */
-static uint64_t take_released(pump_t *pump)
-{
-  uint64_t seq = wcx_release_seq(atomic_load_explicit(&pump->release->release_word, memory_order_acquire)); /* pairs with the worker's release after its flush */
-  wcx_outlog_t *log = &pump->rig.log;
-  for (uint64_t pos = wcx_outlog_settle(log, log->sent_pos, log->write_pos); pos < log->write_pos; pos = wcx_outlog_settle(log, pos, log->write_pos))
-  {
-    wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
-    if (entry->input_seq > seq)
-      break;
-    pump->check += wcx_digest_load64(wcx_out_message(entry) + sizeof(wcx_message_header_t));
-    pos += entry->entry_sz;
-    log->sent_pos = pos;
-  }
-  return seq;
-}
-
-/* Commit before apply, as the sequencer does; the bell once a burst. Returns the records taken: none when the ring has no room. */
-static uint32_t put_burst(pump_t *pump, uint64_t released_seq, uint64_t left)
-{
-  wcx_engine_input_t inputs[BURST];
-  uint32_t cnt = left < BURST ? (uint32_t)left : BURST;
-  if (cnt == 0 || wcx_jring_room(&pump->producer, released_seq) < cnt * WCX_JRING_RECORD_SLOTS_MAX)
-    return 0;
-  for (uint32_t i = 0; i < cnt; i++)
-  {
-    const wcx_record_hdr_t *hdr = (const void *)pump->at;
-    inputs[i] = (wcx_engine_input_t){.hdr = hdr, .body = hdr + 1};
-    pump->at += wcx_record_sz(hdr->body_sz);
-  }
-  wcx_engine_prefetch(pump->rig.engine, inputs, cnt);
-  for (uint32_t i = 0; i < cnt; i++)
-  {
-    wcx_jring_commit(&pump->producer, inputs[i].hdr, inputs[i].body);
-    wcx_engine_apply(pump->rig.engine, inputs[i].hdr, inputs[i].body, &pump->rig.log);
-  }
-  (void)wcx_doorbell_ring(pump->bell);
-  return cnt;
-}
-
-/* `cnt` records from where the pump stands; returns ns until the last of them is released. */
-static uint64_t pump_until_released(pump_t *pump, const wcx_worker_t *worker, uint64_t cnt)
-{
-  uint64_t from_ns = wcx_env_mono_ns();
-  uint64_t idle_from_ns = 0;
-  uint64_t last_seq = pump->producer.next_seq - 1 + cnt;
-  pump->stalled_ns = 0;
-  for (uint64_t turn = 1;; turn++)
-  {
-    uint64_t released_seq = take_released(pump);
-    bool busy = put_burst(pump, released_seq, last_seq + 1 - pump->producer.next_seq) > 0;
-    if (busy == (idle_from_ns == 0) && released_seq != last_seq)
-      continue;
-    uint64_t now_ns = wcx_env_mono_ns();
-    pump->stalled_ns += idle_from_ns == 0 ? 0 : now_ns - idle_from_ns;
-    idle_from_ns = busy ? 0 : now_ns;
-    if (released_seq == last_seq)
-      return now_ns - from_ns;
-    if ((turn & 0xfffff) == 0)
-      wcx_worker_check(worker);
-  }
-}
 
 static bool is_best(const throughput_t *result, uint32_t run)
 {
@@ -277,15 +164,16 @@ static void watch_end(const watch_t *watch, double waited[2])
     waited[i] = (double)(wcx_cli_cpu(watch->pids[i]).waited_ns - watch->before[i].waited_ns) / (double)(wcx_env_mono_ns() - watch->from_ns);
 }
 
-/* The set-up records are not on the clock. */
-static void time_requests(throughput_t *result, uint32_t run, const records_t *records, pump_t *pump, const wcx_worker_t *worker)
+/* The definitions are not on the clock. */
+static void time_requests(throughput_t *result, uint32_t run, const wcx_records_t *records, wcx_pump_t *pump)
 {
+  const wcx_worker_t *worker = pump->worker;
   const wcx_region_journal_stats_t *stats = &worker->shm->journal;
-  (void)pump_until_released(pump, worker, records->cnt - records->request_cnt);
+  (void)wcx_pump_run(pump, records->mem, records->definition_cnt);
   watch_t watch = watch_begin(worker);
   uint64_t blocks = atomic_load(&stats->blocks);
   uint64_t bytes = atomic_load(&stats->bytes);
-  double took_ns = (double)pump_until_released(pump, worker, records->request_cnt);
+  double took_ns = (double)wcx_pump_run(pump, records->requests, records->request_cnt);
   double cnt = (double)records->request_cnt;
   result->per_s[run] = cnt * 1e9 / took_ns;
   if (!is_best(result, run))
@@ -297,30 +185,26 @@ static void time_requests(throughput_t *result, uint32_t run, const records_t *r
   result->worker_ns = (double)(wcx_cli_cpu(worker->pid).on_ns - watch.before[1].on_ns) / cnt;
 }
 
-static void run_once(throughput_t *result, uint32_t run, const options_t *options, const records_t *records)
+static void run_once(throughput_t *result, uint32_t run, const options_t *options, const wcx_records_t *records)
 {
   wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
   wcx_worker_t worker;
   wcx_worker_start(&worker, params);
   wcx_worker_grant(&worker);
-  pump_t pump = {.release = &worker.shm->release, .bell = &worker.shm->jring.bell, .at = records->mem};
-  wcx_rig_init(&pump.rig, &records->limits, LOG_SZ);
-  memset(pump.rig.log.base, 0, LOG_SZ); /* no page fault on the clock */
-  wcx_rig_restart(&pump.rig);
-  pump.end_pos = calloc(params->shards[0].jring_slot_max, sizeof(*pump.end_pos));
-  WCX_CHECK(pump.end_pos != NULL, "out of memory");
-  wcx_jring_producer_init(&pump.producer, &worker.shm->jring, pump.end_pos, 0);
-  time_requests(result, run, records, &pump, &worker);
+  wcx_pump_t *pump = calloc(1, sizeof(*pump));
+  WCX_CHECK(pump != NULL, "out of memory");
+  wcx_pump_open(pump, &worker, &records->limits);
+  time_requests(result, run, records, pump);
   wcx_worker_stop(&worker);
-  wcx_rig_free(&pump.rig);
-  free(pump.end_pos);
+  wcx_pump_close(pump);
+  free(pump);
   free(params);
 }
 
 static void measure_throughput(throughput_t *result, const options_t *options)
 {
-  records_t records;
-  make_records(&records, options, options->ops);
+  wcx_records_t records;
+  wcx_records_make(&records, options->profile, options->ops, options->seed);
   for (uint32_t run = 0; run < options->runs; run++)
   {
     wcx_cli_progress("throughput: %u of %u", run + 1, options->runs);
@@ -328,7 +212,7 @@ static void measure_throughput(throughput_t *result, const options_t *options)
   }
   wcx_cli_progress("%s", "");
   (void)wcx_cli_median(result->per_s, options->runs);
-  munmap(records.mem, records.mem_sz);
+  wcx_records_free(&records);
 }
 
 /* --- acks ------------------------------------------------------------------------------------------------------------------------------- */
@@ -391,8 +275,8 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
 
 static void measure_acks(acks_t *acks, const options_t *options)
 {
-  records_t records;
-  make_records(&records, options, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS);
+  wcx_records_t records;
+  wcx_records_make(&records, options->profile, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS, options->seed);
   wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
   wcx_paced_params(params, records.limits.orders_max, records.limits.levels_max);
   wcx_worker_t worker;
@@ -407,7 +291,7 @@ static void measure_acks(acks_t *acks, const options_t *options)
   wcx_bare_stop(&bare);
   wcx_worker_stop(&worker);
   free(params);
-  munmap(records.mem, records.mem_sz);
+  wcx_records_free(&records);
   (void)wcx_cli_median(acks->p50, options->rounds);
   (void)wcx_cli_median(acks->p99, options->rounds);
 }
