@@ -72,8 +72,11 @@ static void apply(wcx_pump_t *pump, const wcx_engine_input_t *input)
     return;
   wcx_digest_t output = wcx_engine_output_digest(engine);
   wcx_digest_t state = wcx_engine_state_digest(engine);
-  pump->marks[pump->mark_head++ % WCX_DIGEST_MARK_MAX] =
-      (wcx_digest_mark_t){.seq = input->hdr->seq, .output_lo = output.lo, .output_hi = output.hi, .state_lo = state.lo, .state_hi = state.hi};
+  wcx_digest_mark_t mark = {.seq = input->hdr->seq, .output_lo = output.lo, .output_hi = output.hi, .state_lo = state.lo, .state_hi = state.hi};
+  WCX_CHECK(pump->kept == NULL || pump->mark_head < pump->kept_max, "more than %llu marks", (unsigned long long)pump->kept_max);
+  if (pump->kept != NULL)
+    pump->kept[pump->mark_head] = mark;
+  pump->marks[pump->mark_head++ % WCX_DIGEST_MARK_MAX] = mark;
 }
 
 /* Commit before apply, as the sequencer does; the bell once a burst. False when there is no room, or nothing left. */

@@ -24,9 +24,11 @@ typedef struct wcx_pump
   uint64_t *end_pos;
   const wcx_record_hdr_t *at; /* next record */
   uint64_t released_seq;
-  uint64_t check;       /* of a word of every message */
-  uint64_t stalled_ns;  /* of the last run: no room in the ring, or nothing left to put */
-  uint64_t replica_lag; /* most inputs that a replica may be behind in comparing; 0: it is not looked at */
+  uint64_t check;          /* of a word of every message */
+  uint64_t stalled_ns;     /* of the last run: no room in the ring, or nothing left to put */
+  uint64_t replica_lag;    /* most inputs that a replica may be behind in comparing; 0: it is not looked at */
+  wcx_digest_mark_t *kept; /* NULL, or where every mark is kept as well: kept_max of them */
+  uint64_t kept_max;
   uint64_t mark_head, mark_tail;
   wcx_digest_mark_t marks[WCX_DIGEST_MARK_MAX]; /* not released yet: oldest at mark_tail */
 } wcx_pump_t;

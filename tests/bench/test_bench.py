@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wcx-bench scale, kill, memory, snapshot, durable and replay on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
+"""wcx-bench scale, kill, memory, snapshot, durable, replay and digests on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
 import json
 import os
 import subprocess
@@ -88,14 +88,24 @@ def replay():
     return not left and told.get("records", 0) > 20000 and all(told[part + "_ns"] > 0 for part in ("walk", "apply", "replay", "file", "read"))
 
 
+def digests():
+    """Live engine, the process wcx-replica, a replay and one with restarts agree on a small journal (the program compares)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        state = Path(scratch) / "state"
+        done = run("digests", "--dir", str(state), "--inputs", "50000", "--restart-every", "10000", "--segment-mib", "1", "--json")
+        left = state.exists()
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    return not left and told.get("inputs", 0) >= 50000 and told["restarts"] == told["inputs"] // 10000 and told["replica_seq"] == told["inputs"] // 1024 * 1024 > 0
+
+
 def wrong():
     lines = (["scale", "--orders", "5000,1000"], ["scale", "--batches", "0"], ["scale", "more"], ["kill", "--orders", "0"], ["kill", "more"], ["memory", "more"],
-             ["engine", "--profile", "a", "--credit", "some"], ["durable"], ["durable", "--dir", "x", "--rounds", "many"], ["replay", "--block", "5000"], ["nothing"], [])
+             ["engine", "--profile", "a", "--credit", "some"], ["durable"], ["durable", "--dir", "x", "--rounds", "many"], ["replay", "--block", "5000"], ["digests"], ["nothing"], [])
     return all(done.returncode == 2 and done.stderr and not done.stdout for done in (run(*line) for line in lines))
 
 
 def main():
-    tests = [scale, kill, memory, snapshot, credit, durable, replay, wrong]
+    tests = [scale, kill, memory, snapshot, credit, durable, replay, digests, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):
