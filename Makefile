@@ -82,7 +82,7 @@ LD_wcx-mm         := -lcrypto -lncurses -ltinfo
 SRC_wcx-conform   := $(wildcard dataplane/client/conform_*.c) $(PROD)
 LIBS_wcx-conform  := client engine
 LD_wcx-conform    := -lcrypto
-SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) dataplane/port_sim.c dataplane/tcp_sim.c
+SRC_wcx-sim       := $(filter-out tests/sim/journal_crash.c,$(wildcard tests/sim/*.c)) $(wildcard tests/diff/reference*.c) tests/diff/compare.c dataplane/port_sim.c dataplane/tcp_sim.c
 LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
 SRC_wcx-diff      := $(wildcard tests/diff/*.c) $(PROD)
@@ -151,6 +151,7 @@ ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 ENV_unit/test_anchors := $(SIM)
 ENV_unit/test_retention := $(SIM)
+ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c
 
 CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip
@@ -208,6 +209,14 @@ $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/li
 endef
 $(foreach e,$(E2E_PROGRAMS),$(eval $(call e2e_rule,$(e))))
 
+# The load and the check of the fault tests; apart from the tests because a guest runs it, with few libraries.
+RING_LOAD := $(B)/tests/fault/ring_load
+
+$(RING_LOAD): $(call objs,tests/fault/ring_load.c $(PROD)) $(LIB)/libwcx-engine.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+
 # The micro-benchmarks: C cases below a C++ main, with a library that nothing else needs. Apart from `build`, so that `make run` installs no C++.
 MICRO := $(if $(SANITIZER),,$(BIN)/wcx-micro)
 
@@ -245,7 +254,7 @@ $(B)/tests/fuzz/seeds.made: tests/fuzz/seeds.py tests/e2e/wcxlib.py engine/wcx-1
 FUZZ_BINS := $(filter $(B)/tests/fuzz/%,$(TEST_BINS))
 fuzz-targets: $(FUZZ_BINS) $(B)/tests/fuzz/seeds.made
 
-tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
+tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -259,6 +268,7 @@ DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy 
 # npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
+DEPS_FAULT := qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs xfsprogs btrfs-progs python3
 DEPS_FUZZ  := clang libclang-rt-14-dev
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
@@ -282,6 +292,9 @@ deps-test:
 
 deps-wire: deps-run
 	$(call install,$(DEPS_WIRE))
+
+deps-fault:
+	$(call install,$(DEPS_BUILD) $(DEPS_FAULT))
 
 deps-bench:
 	$(call install,$(DEPS_BUILD) $(DEPS_BENCH))
@@ -316,6 +329,9 @@ test: deps-test ## set up, build and run every test; the last line is the count
 
 # The tests of the engine alone: those that need nothing above it.
 COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/loop_fixture)' tests/unit/test_*.c tests/property/test_*.c)
+
+guest: deps-fault ## fetch the kernel of the QEMU guest that power cuts need, under build/guest (not installed)
+	@python3 tests/fault/guest.py
 
 coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
 	$(call install,$(DEPS_COVERAGE))
@@ -378,4 +394,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-bench run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help
+.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help

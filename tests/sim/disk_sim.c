@@ -82,6 +82,7 @@ struct wcx_disk
   uint64_t fail_nth;
   int64_t fail_result;
   uint64_t fail_sync_nth;
+  uint64_t failures;
   uint64_t free_bytes;
   uint32_t done_percent;
 };
@@ -390,9 +391,16 @@ void wcx_sim_disk_power_loss(const char *dir)
 void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result)
 {
   wcx_disk_t *disk = find_disk(dir);
-  WCX_CHECK(disk != NULL, "no disk %s", dir);
+  if (disk == NULL)
+    disk = make_disk(dir);
   disk->fail_nth = nth;
   disk->fail_result = result;
+}
+
+uint64_t wcx_sim_disk_failures(const char *dir)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  return disk != NULL ? disk->failures : 0;
 }
 
 void wcx_sim_disk_fail_sync(const char *dir, uint64_t nth)
@@ -509,6 +517,7 @@ static int64_t read_inode(const inode_t *inode, uint64_t off, void *buf, size_t 
 
 int wcx_disk_read(wcx_disk_t *disk, uint32_t handle, uint64_t off, void *buf, size_t sz)
 {
+  wcx_env_crash_point("disk.read");
   return (int)read_inode(inode_of(disk, handle), off, buf, sz);
 }
 
@@ -560,7 +569,10 @@ int wcx_disk_fill_zero(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint64_t
 /* A sync that fails once has cleaned the pages: what it did not write, no later one writes. */
 static bool sync_fails(wcx_disk_t *disk)
 {
-  return disk->fail_sync_nth > 0 && --disk->fail_sync_nth == 0;
+  if (disk->fail_sync_nth == 0 || --disk->fail_sync_nth > 0)
+    return false;
+  disk->failures++;
+  return true;
 }
 
 int wcx_disk_sync(wcx_disk_t *disk, uint32_t handle)
@@ -614,6 +626,7 @@ int wcx_disk_sync_dir(wcx_disk_t *disk)
 
 int wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx)
 {
+  wcx_env_crash_point("disk.list");
   for (uint32_t i = 0; i < disk->name_cnt; i++)
     visit(ctx, disk->names[i].text);
   return 0;
@@ -639,12 +652,16 @@ int wcx_disk_submit(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint32_t bu
   write->user = user;
   write->buffer_idx = buffer_idx;
   if (disk->fail_nth > 0 && --disk->fail_nth == 0)
+  {
     write->result = disk->fail_result;
+    disk->failures++;
+  }
   return 0;
 }
 
 int wcx_disk_reap(wcx_disk_t *disk, wcx_disk_done_t *done, uint32_t max, uint64_t wait_ns)
 {
+  wcx_env_crash_point("disk.reap");
   uint32_t cnt = 0;
   uint32_t from = (uint32_t)wcx_sim_below(WRITES_MAX);
   for (uint32_t i = 0; i < WRITES_MAX && cnt < max; i++)
@@ -662,6 +679,7 @@ int wcx_disk_reap(wcx_disk_t *disk, wcx_disk_done_t *done, uint32_t max, uint64_
 
 static int64_t source_read(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz)
 {
+  wcx_env_crash_point("disk.source_read");
   wcx_disk_t *disk = ctx;
   char name[48] = "superblock";
   if (segment_no > 0)

@@ -27,6 +27,9 @@ void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result);
 /* The nth sync of a file or of the directory from now (1: the next) fails with -EIO, and what it did not write no later sync writes. 0: never. */
 void wcx_sim_disk_fail_sync(const char *dir, uint64_t nth);
 
+/* Writes and syncs that failed because of the two above, since the reset. */
+uint64_t wcx_sim_disk_failures(const char *dir);
+
 /* How likely a write in flight is found complete at each look, 1..100. Low: slow, and far out of order. Default 30. */
 void wcx_sim_disk_set_pace(const char *dir, uint32_t done_percent);
 
