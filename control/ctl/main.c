@@ -18,7 +18,10 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  journal verify         chain, end and digests of the journal\n"
                             "  journal dump           every record\n"
                             "  journal replay         apply everything up to --until and print the digests there\n"
-                            "All but status replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
+                            "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
+                            "  snapshot list          what lies in the state directory, newest first\n"
+                            "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
+                            "All but status, snapshot take and snapshot list replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
                             "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
                             "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
                             "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
@@ -254,9 +257,17 @@ static const struct
   const char *noun;
   const char *verb; /* NULL: none */
   int (*run)(const wcx_ctl_t *ctl);
-} commands[] = {
-    {"status", NULL, wcx_ctl_status},    {"instrument", "list", wcx_ctl_instrument_list}, {"session", "list", wcx_ctl_session_list}, {"drop-copy", "show", wcx_ctl_drop_copy_show},
-    {"book", "show", wcx_ctl_book_show}, {"journal", "verify", wcx_ctl_journal_verify},   {"journal", "dump", wcx_ctl_journal_dump}, {"journal", "replay", wcx_ctl_journal_replay}};
+} commands[] = {{"status", NULL, wcx_ctl_status},
+                {"instrument", "list", wcx_ctl_instrument_list},
+                {"session", "list", wcx_ctl_session_list},
+                {"drop-copy", "show", wcx_ctl_drop_copy_show},
+                {"book", "show", wcx_ctl_book_show},
+                {"journal", "verify", wcx_ctl_journal_verify},
+                {"journal", "dump", wcx_ctl_journal_dump},
+                {"journal", "replay", wcx_ctl_journal_replay},
+                {"snapshot", "take", wcx_ctl_snapshot_take},
+                {"snapshot", "list", wcx_ctl_snapshot_list},
+                {"snapshot", "verify", wcx_ctl_snapshot_verify}};
 
 int main(int argc, char **argv)
 {
