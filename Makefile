@@ -41,7 +41,7 @@ pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/base/hist.c engine/base/metric.c)
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_%.c dataplane/tcp_%.c,$(wildcard dataplane/*.c))
-PERSIST_SRC   := $(filter-out persist/journal_main.c persist/disk_uring.c,$(wildcard persist/*.c))
+PERSIST_SRC   := $(filter-out persist/%_main.c persist/disk_uring.c persist/disk_plain.c,$(wildcard persist/*.c))
 CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c dataplane/client/conform%.c dataplane/client/sample.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
 API_SRC       := control/api.c control/api_http.c control/api_socket.c
@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-bench
+EXES += wcx-journal wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -62,6 +62,8 @@ LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma -lseccomp 
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
+SRC_wcx-replica   := persist/replica_main.c persist/disk_plain.c $(PROD)
+LIBS_wcx-replica  := persist engine
 SRC_wcx-auth      := control/auth_main.c $(AUTH_SRC) $(PROD)
 LIBS_wcx-auth     := control engine
 LD_wcx-auth       := -lcrypto -lseccomp
@@ -95,8 +97,9 @@ SRC_wcx-flood     := bench/wire/flood.c bench/wire/stranger.c $(PROD)
 LIBS_wcx-flood    := client engine
 LD_wcx-flood      := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c $(BENCH_SRC) $(PROD)
-LIBS_wcx-bench    := engine
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/bare_write.c bench/paced.c bench/worker.c dataplane/port_sim.c dataplane/tcp_sim.c \
+                     $(BENCH_SRC) $(PROD)
+LIBS_wcx-bench    := dataplane persist engine
 LD_wcx-bench      := -lm
 
 ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
@@ -114,6 +117,9 @@ LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap
 LD_unit/test_auction := -Wl,--wrap=wcx_mmp_fill,--wrap=wcx_risk_commission
 LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break
 $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c tests/unit/test_link*.c tests/property/test_link*.c),$(eval SRC_$(t:tests/%.c=%) := tests/unit/loop_fixture.c))
+SRC_property/test_loop_snapshot += persist/disk_plain.c
+SRC_unit/test_snapshot_file := tests/unit/loop_fixture.c persist/disk_plain.c
+SRC_unit/test_replica := tests/unit/loop_fixture.c persist/disk_plain.c
 SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
 ENV_property/test_lossy_wire := tests/sim/env_sim.c
 SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)
@@ -142,6 +148,9 @@ TCP_unit/test_tcp_lwip_flood := $(LWIP)
 LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
+ENV_unit/test_anchors := $(SIM)
+ENV_unit/test_retention := $(SIM)
+ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c
 
 CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip
@@ -180,7 +189,7 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$$(call objs,dataplane/port_sim
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
 
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
-E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load)
+E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load journal_load)
 
 SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
@@ -188,6 +197,7 @@ SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_ping  := $(LD_wcx-dataplane)
 SRC_e2e_memif_load := tests/e2e/memif_load.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
 LIBS_e2e_memif_load := client
+SRC_e2e_journal_load := tests/e2e/journal_load.c $(PROD)
 LD_e2e_memif_load := $(LD_wcx-dataplane) -lcrypto
 
 define e2e_rule
@@ -197,6 +207,14 @@ $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/li
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LD_e2e_$(1))
 endef
 $(foreach e,$(E2E_PROGRAMS),$(eval $(call e2e_rule,$(e))))
+
+# The load and the check of the fault tests; apart from the tests because a guest runs it, with few libraries.
+RING_LOAD := $(B)/tests/fault/ring_load
+
+$(RING_LOAD): $(call objs,tests/fault/ring_load.c $(PROD)) $(LIB)/libwcx-engine.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 # The micro-benchmarks: C cases below a C++ main, with a library that nothing else needs. Apart from `build`, so that `make run` installs no C++.
 MICRO := $(if $(SANITIZER),,$(BIN)/wcx-micro)
@@ -235,7 +253,7 @@ $(B)/tests/fuzz/seeds.made: tests/fuzz/seeds.py tests/e2e/wcxlib.py engine/wcx-1
 FUZZ_BINS := $(filter $(B)/tests/fuzz/%,$(TEST_BINS))
 fuzz-targets: $(FUZZ_BINS) $(B)/tests/fuzz/seeds.made
 
-tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
+tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -249,6 +267,7 @@ DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy 
 # npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
+DEPS_FAULT := qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs xfsprogs btrfs-progs python3
 DEPS_FUZZ  := clang libclang-rt-14-dev
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
@@ -272,6 +291,9 @@ deps-test:
 
 deps-wire: deps-run
 	$(call install,$(DEPS_WIRE))
+
+deps-fault:
+	$(call install,$(DEPS_BUILD) $(DEPS_FAULT))
 
 deps-bench:
 	$(call install,$(DEPS_BUILD) $(DEPS_BENCH))
@@ -306,6 +328,9 @@ test: deps-test ## set up, build and run every test; the last line is the count
 
 # The tests of the engine alone: those that need nothing above it.
 COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/loop_fixture)' tests/unit/test_*.c tests/property/test_*.c)
+
+guest: deps-fault ## fetch the kernel of the QEMU guest that power cuts need, under build/guest (not installed)
+	@python3 tests/fault/guest.py
 
 coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
 	$(call install,$(DEPS_COVERAGE))
@@ -359,4 +384,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-bench run up down test test-long coverage lint mutants bench bench-wire bench-engine micro clean help
+.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest run up down test test-long coverage lint mutants bench bench-wire bench-engine micro clean help

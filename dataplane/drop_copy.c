@@ -38,7 +38,6 @@ static uint32_t find(const wcx_drop_copy_t *drop, wcx_drop_scope_t scope)
 
 void wcx_drop_copy_init(wcx_drop_copy_t *drop, void *mem, const wcx_params_t *params, const wcx_params_shard_t *shard, const wcx_engine_t *engine, const wcx_outlog_t *log)
 {
-  memset(mem, 0, wcx_drop_copy_footprint(params, shard));
   *drop = (wcx_drop_copy_t){.engine = engine, .log = log, .max = shard->retain_session_msgs};
   uint64_t *positions = mem;
   for (uint32_t i = 0; i < params->session_cnt; i++)
@@ -50,6 +49,14 @@ void wcx_drop_copy_init(wcx_drop_copy_t *drop, void *mem, const wcx_params_t *pa
     drop->streams[drop->stream_cnt] = (wcx_drop_stream_t){.scope = scope, .next = 1, .positions = positions + (size_t)drop->stream_cnt * drop->max};
     drop->stream_cnt++;
   }
+  wcx_drop_copy_clear(drop);
+}
+
+void wcx_drop_copy_clear(wcx_drop_copy_t *drop)
+{
+  wcx_drop_copy_roll(drop);
+  for (uint32_t i = 0; i < drop->stream_cnt; i++)
+    memset(drop->streams[i].positions, 0xff, drop->max * sizeof(uint64_t)); /* a place that no log has come to */
 }
 
 void wcx_drop_copy_roll(wcx_drop_copy_t *drop)
@@ -82,6 +89,16 @@ bool wcx_drop_copy_enter(wcx_drop_copy_t *drop, wcx_session_t *session, const wc
     entered = true;
   }
   return entered;
+}
+
+void wcx_drop_copy_resume(wcx_drop_copy_t *drop, wcx_session_t *session, uint64_t report_cnt)
+{
+  if (report_cnt == 0)
+    return; /* it may have no account yet */
+  look_up(drop, session);
+  for (uint32_t i = 0; i < WCX_DROP_FIRM; i++)
+    if (session->drop_streams[i] != WCX_DROP_NONE)
+      drop->streams[session->drop_streams[i]].next += report_cnt;
 }
 
 uint32_t wcx_drop_copy_of(const wcx_drop_copy_t *drop, uint32_t session_id, uint8_t kind)

@@ -39,6 +39,12 @@ void wcx_drop_copy_init(wcx_drop_copy_t *drop, void *mem, const wcx_params_t *pa
 /* A message of a session's stream passes the gate, at `pos` in the log. True: some scope has it. */
 bool wcx_drop_copy_enter(wcx_drop_copy_t *drop, wcx_session_t *session, const wcx_out_entry_t *entry, uint64_t pos);
 
+/* As after init. */
+void wcx_drop_copy_clear(wcx_drop_copy_t *drop);
+
+/* A start from a snapshot: so many reports of a session stand before everything that will be entered. */
+void wcx_drop_copy_resume(wcx_drop_copy_t *drop, wcx_session_t *session, uint64_t report_cnt);
+
 /* The gate has come to the first input of a day: numbers start again. */
 void wcx_drop_copy_roll(wcx_drop_copy_t *drop);
 

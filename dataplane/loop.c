@@ -519,6 +519,9 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->feed.retain = (wcx_retain_t){.positions = (uint64_t *)(void *)(mem + parts.feed_retain), .max = shard->retain_feed_msgs};
   wcx_engine_limits_t limits = limits_of(shard, config->hash_key);
   loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), &limits);
+  loop->start.engine_mem = mem + parts.engine;
+  loop->start.engine_sz = wcx_engine_footprint(&limits);
+  loop->start.limits = limits;
   loop->input.log = &loop->log;
   wcx_drop_copy_init(&loop->drop, mem + parts.drop, params, shard, loop->input.engine, &loop->log);
   loop->input.shm = loop->shm;

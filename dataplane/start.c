@@ -1,4 +1,5 @@
 #include "dataplane/start.h"
+#include "dataplane/restore.h"
 
 #define REPLAY_PER_STEP 4096u
 #define ALL_ACCOUNTS UINT32_MAX
@@ -205,7 +206,7 @@ bool wcx_start_day(wcx_input_t *input, wcx_feed_t *feed, uint16_t flags)
   return true;
 }
 
-/* --- epoch and replay -------------------------------------------------------------------------------------------------------------------------- */
+/* --- epoch -------------------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t step_ask(wcx_start_t *start)
 {
@@ -235,15 +236,65 @@ static uint32_t step_wait(wcx_start_t *start)
   start->epoch = atomic_load_explicit(&shm->handshake.granted_epoch, memory_order_relaxed);
   start->cut_seq = atomic_load_explicit(&shm->handshake.cut_seq, memory_order_relaxed);
   atomic_store_explicit(&shm->dataplane.phase, WCX_DATAPLANE_REPLAYING, memory_order_relaxed);
-  char dir[512];
-  char err[WCX_JOURNAL_TEXT_SZ];
-  if (!wcx_journal_dir(dir, sizeof(dir), start->params->state_dir, start->shard->shard))
+  if (!wcx_journal_dir(start->journal_dir, sizeof(start->journal_dir), start->params->state_dir, start->shard->shard) ||
+      !wcx_snapshot_dir(start->snapshot_dir, sizeof(start->snapshot_dir), start->params->state_dir, start->shard->shard))
     WCX_DIE("the path of the state directory is too long: %s", start->params->state_dir);
-  wcx_journal_source_t source;
-  bool opened = wcx_journal_source_open(&source, dir, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK;
-  if (!opened || wcx_journal_walk_over(&start->walk, &source, start->walk_buf, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
-    WCX_DIE("shard %u: the journal in %s cannot be read although its worker has granted epoch %llu: %s", start->shard->shard, dir, (unsigned long long)start->epoch, err);
+  start->resume = (wcx_resume_t){.snapshot_dir = start->snapshot_dir,
+                                 .journal_dir = start->journal_dir,
+                                 .limits = &start->limits,
+                                 .engine_mem = start->engine_mem,
+                                 .engine_sz = start->engine_sz,
+                                 .walk_buf = start->walk_buf,
+                                 .last_seq = start->cut_seq,
+                                 .epoch = start->epoch};
+  start->phase = WCX_START_LOAD;
+  return 1;
+}
+
+/* --- snapshot and replay ----------------------------------------------------------------------------------------------------------------------- */
+
+static void say_refused(const wcx_start_t *start)
+{
+  fprintf(stderr, "wcx-dataplane: alarm: shard %u: snapshot %llu cannot be used, trying the next older: %s\n", start->shard->shard, (unsigned long long)start->resume.seq,
+          start->resume.text);
+}
+
+static void use_snapshot(wcx_start_t *start)
+{
+  wcx_input_t *input = start->input;
+  const wcx_snapshot_file_t *hdr = &start->resume.hdr;
+  WCX_CHECK(start->resume.engine == input->engine, "the engine has moved");
+  const char *why = wcx_restore_window(start->gate, hdr, start->resume.streams, start->resume.window);
+  if (why != NULL)
+  {
+    wcx_resume_refuse(&start->resume, &start->walk, why);
+    say_refused(start);
+    return;
+  }
+  input->applied_seq = start->snapshot_seq = hdr->seq;
+  input->last_stamp_ns = hdr->stamp_ns;
+  start->genesis_seq = hdr->genesis_seq;
+  wcx_resume_done(&start->resume);
   start->phase = WCX_START_REPLAY;
+}
+
+static uint32_t step_load(wcx_start_t *start)
+{
+  switch (wcx_resume_next(&start->resume, &start->walk))
+  {
+  case WCX_RESUME_LOADED:
+    use_snapshot(start);
+    break;
+  case WCX_RESUME_REFUSED:
+    say_refused(start);
+    break;
+  case WCX_RESUME_NONE:
+    if (!wcx_resume_first(&start->resume, &start->walk))
+      WCX_DIE("shard %u: the journal in %s cannot be replayed although its worker has granted epoch %llu: %s", start->shard->shard, start->journal_dir,
+              (unsigned long long)start->epoch, start->resume.text);
+    start->phase = WCX_START_REPLAY;
+    break;
+  }
   return 1;
 }
 
@@ -315,6 +366,8 @@ uint32_t wcx_start_step(wcx_start_t *start)
     return step_ask(start);
   case WCX_START_WAIT:
     return step_wait(start);
+  case WCX_START_LOAD:
+    return step_load(start);
   case WCX_START_REPLAY:
     return step_replay(start);
   case WCX_START_GENESIS:
@@ -338,6 +391,7 @@ const char *wcx_start_waiting_for(const wcx_start_t *start)
   case WCX_START_ASK:
   case WCX_START_WAIT:
     return "the journal worker to grant an epoch (is wcx-journal running?)";
+  case WCX_START_LOAD:
   case WCX_START_REPLAY:
     return "the replay of the journal";
   case WCX_START_DONE:

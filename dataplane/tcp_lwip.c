@@ -33,6 +33,7 @@
 #define STRANGERS_SOURCE 4u   /* a second, times conn_max: a connection costs its first segment, its third, and those after its end */
 #define STRANGERS_ALL 8u
 #define PACKET_SZ_MAX (WCX_FRAME_SZ_MAX - 18) /* a frame has room for a tagged Ethernet header */
+#define WINDOW_FLOOR 1072u                    /* two segments that every host takes (RFC 9293, 3.7.1) */
 
 typedef struct conn
 {
@@ -473,14 +474,29 @@ static bool is_too_much(const conn_t *conn, const struct tcp_pcb *pcb, const wcx
 
 static void hand_over(wcx_tcp_t *tcp, const wcx_datagram_t *segment)
 {
-  struct pbuf *p = pbuf_alloc(PBUF_RAW, segment->len, PBUF_RAM);
+  struct pbuf *p = pbuf_alloc(PBUF_RAW, segment->len + 1u, PBUF_RAM);
   if (p == NULL)
     return;
+  ((uint8_t *)p->payload)[segment->len] = 0; /* options that end within one make lwIP look at the byte behind them */
+  p->len = p->tot_len = segment->len;
   pbuf_take(p, segment->payload, segment->len);
   tcp->current = segment;
   if (ip_input(p, &tcp->netif) != ERR_OK)
     pbuf_free(p);
   tcp->current = NULL;
+}
+
+/* What is written next to a segment that waits is sized by the present maximum, so the maximum must not change: one above the interface's makes fragments, and
+   one below what waits ends the process in lwIP. lwIP takes the option from any segment, where RFC 9293 (3.7.1) knows it in a SYN alone; and it goes from the
+   whole maximum to half of the peer's largest window when a window of 0 opens a little. */
+static void keep_segment_size(const wcx_tcp_t *tcp, const wcx_datagram_t *segment, struct tcp_pcb *pcb, u16_t mss)
+{
+  const conn_t *conn = find_conn(tcp, segment->from.ip, segment->from.port, segment->to_port);
+  if (pcb == NULL || (conn != NULL ? conn->pcb : find_pcb(segment)) != pcb)
+    return; /* it is no more */
+  pcb->mss = mss;
+  if (pcb->snd_wnd_max < WINDOW_FLOOR)
+    pcb->snd_wnd_max = WINDOW_FLOOR;
 }
 
 void wcx_tcp_receive(wcx_tcp_t *tcp, const wcx_datagram_t *segment)
@@ -506,7 +522,9 @@ void wcx_tcp_receive(wcx_tcp_t *tcp, const wcx_datagram_t *segment)
     bound_half_open(tcp);
   u32_t received = pcb != NULL ? pcb->rcv_nxt : 0;
   u32_t acknowledged = pcb != NULL ? pcb->lastack : 0;
+  u16_t mss = pcb != NULL ? pcb->mss : 0;
   hand_over(tcp, segment);
+  keep_segment_size(tcp, segment, pcb, mss);
   if (conn != NULL && pcb != NULL && conn->pcb == pcb && (pcb->rcv_nxt != received || pcb->lastack != acknowledged))
     memcpy(conn->seen.peer.mac, segment->from.mac, 6); /* only who knows the numbers may move */
 }

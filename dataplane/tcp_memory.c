@@ -5,6 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A sanitized build sees who touches a block that is free, or goes beyond what was asked for. */
+#if defined(__SANITIZE_ADDRESS__)
+#define WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WATCHED 1
+#endif
+#endif
+#ifdef WATCHED
+#include <sanitizer/asan_interface.h>
+#define FORBID(at, sz) __asan_poison_memory_region(at, sz)
+#define ALLOW(at, sz) __asan_unpoison_memory_region(at, sz)
+#else
+#define FORBID(at, sz) ((void)(at), (void)(sz))
+#define ALLOW(at, sz) ((void)(at), (void)(sz))
+#endif
+
 #define SIZE_CNT 4u
 #define BLOCK_HEADER_SZ 16u /* keeps blocks 16-aligned */
 #define BLOCK_USED 0x75736564u
@@ -49,6 +66,7 @@ void wcx_tcp_memory_init(uint32_t conn_max)
       block_t *block = (block_t *)(void *)(mem + n * stride);
       *block = (block_t){.size_idx = i, .mark = BLOCK_FREE, .next = classes[i].free};
       classes[i].free = block;
+      FORBID(block + 1, sizes[i]);
     }
     classes[i].block_cnt = classes[i].free_cnt = cnt;
   }
@@ -101,6 +119,7 @@ void *mem_malloc(size_t sz)
     classes[i].free = block->next;
     classes[i].free_cnt--;
     block->mark = BLOCK_USED;
+    ALLOW(block + 1, sz);
     return block + 1;
   }
   return NULL;
@@ -127,6 +146,7 @@ void mem_free(void *mem)
   block_t *block = (block_t *)mem - 1;
   WCX_CHECK(block->size_idx < SIZE_CNT && block->mark == BLOCK_USED, "TCP memory: a block freed that is not used: size %u mark %x", block->size_idx, block->mark);
   block->mark = BLOCK_FREE;
+  FORBID(mem, sizes[block->size_idx]);
   block->next = classes[block->size_idx].free;
   classes[block->size_idx].free = block;
   classes[block->size_idx].free_cnt++;

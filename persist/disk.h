@@ -1,5 +1,5 @@
-/* The disk as the journal worker sees it: a link-time seam. Production links persist/disk_uring.c (the only file that includes liburing), the simulator
-   tests/sim/disk_sim.c.
+/* The disk as the workers see it: a link-time seam. Production links persist/disk_uring.c into the journal worker (the only file that includes liburing) and
+   persist/disk_plain.c, which has no commit path, into the replica; the simulator tests/sim/disk_sim.c.
 
    A disk is one directory. Files are named by small handles chosen by the caller (0..WCX_DISK_FILES_MAX-1). Blocking calls are for start, recovery
    and the preparation of segments; the commit path is submit and reap only.

@@ -48,6 +48,25 @@ static uint64_t released_seq(const wcx_journal_t *journal)
 
 /* --- completions ---------------------------------------------------------------------------------- */
 
+/* What a successor or a shortened journal can start from, now that everything before it is durable. Of the first, a later block offers another; the second
+   has one place in each segment and waits for the slot. */
+static void offer_anchor(wcx_journal_t *journal, const wcx_journal_lane_t *lane)
+{
+  wcx_journal_anchor_t anchor = lane->after;
+  journal->anchor_bytes += lane->sz;
+  if (anchor.off == journal->config.segment_sz)
+  {
+    anchor.segment_no++;
+    anchor.off = WCX_JOURNAL_ALIGN;
+    journal->first = anchor;
+    journal->owes_first = true;
+  }
+  else if (journal->anchor_bytes >= journal->config.anchor_span && wcx_anchors_offer(&journal->anchors, &anchor))
+    journal->anchor_bytes = 0;
+  if (journal->owes_first)
+    journal->owes_first = !wcx_anchors_offer(&journal->anchors, &journal->first);
+}
+
 /* Completions come in any order; the prefix grows only over lanes that are done, in turn. */
 static uint32_t advance_prefix(wcx_journal_t *journal)
 {
@@ -60,11 +79,16 @@ static uint32_t advance_prefix(wcx_journal_t *journal)
       break;
     journal->done_block_no++;
     journal->flushed_seq = lane->last_seq;
+    if (lane->after.off == journal->config.segment_sz)
+      atomic_store_explicit(&journal->shared->segments.closed_segment, lane->after.segment_no, memory_order_release);
+    offer_anchor(journal, lane);
     add(&journal->shared->journal.blocks, 1);
     add(&journal->shared->journal.records, lane->count);
     add(&journal->shared->journal.bytes, lane->sz);
     blocks++;
   }
+  if (blocks > 0)
+    atomic_store_explicit(&journal->shared->segments.durable_block, journal->done_block_no, memory_order_release); /* pairs with the keeper's acquire */
   if (blocks > 0 && !journal->granting)
   {
     wcx_env_crash_point("journal.release");
@@ -101,6 +125,8 @@ static uint32_t reap(wcx_journal_t *journal, uint64_t wait_ns)
     lane->busy = false;
     journal->in_flight--;
     set(&journal->shared->journal.commit_ns_last, now_ns - lane->submit_ns);
+    if (now_ns - lane->submit_ns > WCX_JOURNAL_SLOW_NS)
+      add(&journal->shared->segments.slow_writes, 1);
   }
   return (uint32_t)cnt;
 }
@@ -145,7 +171,7 @@ static bool find_room(wcx_journal_t *journal)
     return true;
   }
   int error = atomic_load_explicit(&journal->prep.error, memory_order_relaxed);
-  if (error < 0)
+  if (error < 0 && !journal->halted)
   {
     snprintf(journal->text, sizeof(journal->text), "no segment is left to write to and none can be made: %s; make room in %s and start again", ERROR_TEXT(-error),
              journal->config.dir);
@@ -173,11 +199,17 @@ static wcx_block_words_t words(const wcx_journal_t *journal, enum wcx_journal_ki
   return (wcx_block_words_t){.kind = kind, .epoch = epoch, .committed_hint = released_seq(journal), .written_ns = wcx_env_utc_ns(), .in_flight_max = WCX_JOURNAL_IN_FLIGHT_MAX};
 }
 
-static void submit(wcx_journal_t *journal, uint64_t block_no, uint32_t block_sz, uint32_t count)
+static void submit(wcx_journal_t *journal, uint64_t block_no, uint32_t block_sz, uint32_t count, uint64_t committed_hint)
 {
   uint32_t lane_idx = (uint32_t)(block_no % WCX_JOURNAL_LANES);
-  journal->lanes[lane_idx] =
-      (wcx_journal_lane_t){.busy = true, .sz = block_sz, .count = count, .block_no = block_no, .last_seq = journal->chain.next_seq - 1, .submit_ns = wcx_env_mono_ns()};
+  wcx_journal_lane_t *lane = &journal->lanes[lane_idx];
+  *lane = (wcx_journal_lane_t){.busy = true, .sz = block_sz, .count = count, .block_no = block_no, .last_seq = journal->chain.next_seq - 1, .submit_ns = wcx_env_mono_ns()};
+  lane->after = (wcx_journal_anchor_t){.segment_no = journal->segment_no,
+                                       .off = journal->off + block_sz,
+                                       .chain = journal->chain,
+                                       .incarnation = journal->incarnation,
+                                       .last_stamp_ns = journal->last_stamp_ns,
+                                       .committed_hint = committed_hint};
   wcx_env_crash_point("journal.submit");
   int result = wcx_disk_submit(journal->disk, wcx_segment_handle(journal->segment_no), journal->off, lane_idx, block_sz, block_no);
   if (result < 0)
@@ -211,7 +243,7 @@ static void submit_batch(wcx_journal_t *journal)
   wcx_block_words_t says = words(journal, WCX_JOURNAL_DATA, journal->epoch);
   uint32_t block_sz = wcx_block_seal(&journal->batch, &journal->chain, &says);
   journal->batching = false;
-  submit(journal, block_no, block_sz, count);
+  submit(journal, block_no, block_sz, count, says.committed_hint);
 }
 
 /* Fill free lanes from the ring. */
@@ -268,8 +300,18 @@ static uint32_t grant(wcx_journal_t *journal, uint64_t asked)
   uint64_t block_no = journal->chain.next_block_no;
   wcx_block_words_t says = words(journal, WCX_JOURNAL_RECOVERY, journal->chain.epoch + 1);
   uint32_t block_sz = wcx_block_recovery(wcx_disk_buffer(journal->disk, (uint32_t)(block_no % WCX_JOURNAL_LANES)), &journal->chain, &says, journal->incarnation);
-  submit(journal, block_no, block_sz, 0);
+  submit(journal, block_no, block_sz, 0, says.committed_hint);
   return 1;
+}
+
+/* A name that may vanish with the power must not get a single block. */
+static void check_fatal(wcx_journal_t *journal)
+{
+  int fatal = atomic_load_explicit(&journal->prep.fatal, memory_order_relaxed);
+  if (fatal == 0 || journal->halted)
+    return;
+  snprintf(journal->text, sizeof(journal->text), "the journal directory could not be synced: %s; it is not tried again: check the disk, then start again", ERROR_TEXT(-fatal));
+  halt(journal);
 }
 
 /* --- the turn --------------------------------------------------------------------------------------- */
@@ -285,11 +327,34 @@ uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns)
     return 0;
   work += advance_prefix(journal);
   work += open_prepared(journal);
+  check_fatal(journal);
   if (!journal->granting && !journal->halted)
     work += drain(journal);
   if (!journal->halted)
     work += grant(journal, asked);
   return work;
+}
+
+int wcx_journal_prepare_step(wcx_journal_t *journal)
+{
+  if (wcx_anchors_step(&journal->anchors) == 1) /* a failed one stops nothing: anchors.error says so */
+    return 1;
+  int result = wcx_segment_prep_step(&journal->prep);
+  if (result == 1)
+    return 1;
+  bool removed = wcx_retention_step(&journal->retention, wcx_retention_keep(journal->shared)) == 1; /* as above; also while no segment can be made: it makes room */
+  set(&journal->shared->segments.first_segment, atomic_load_explicit(&journal->retention.first_segment, memory_order_relaxed));
+  set(&journal->shared->segments.removed, atomic_load_explicit(&journal->retention.removed, memory_order_relaxed));
+  return removed ? 1 : result;
+}
+
+uint64_t wcx_journal_waiting_ns(const wcx_journal_t *journal, uint64_t now_ns)
+{
+  uint64_t oldest_ns = now_ns;
+  for (uint32_t i = 0; i < WCX_JOURNAL_LANES; i++)
+    if (journal->lanes[i].busy && journal->lanes[i].submit_ns < oldest_ns)
+      oldest_ns = journal->lanes[i].submit_ns;
+  return now_ns - oldest_ns;
 }
 
 bool wcx_journal_idle(const wcx_journal_t *journal)
@@ -349,6 +414,8 @@ static int seal_end(wcx_journal_t *journal)
   if (result < 0)
     return result;
   wcx_segment_prep_init(&journal->prep, journal->disk, &journal->recovered.super, journal->recovered.last_segment_no);
+  wcx_anchors_init(&journal->anchors, journal->disk, &journal->recovered.super);
+  wcx_retention_init(&journal->retention, journal->disk, &journal->recovered.super);
   result = wcx_segment_prep_until(&journal->prep, journal->segment_no);
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, journal->segment_no);
@@ -381,6 +448,7 @@ static int begin(wcx_journal_t *journal)
   journal->segment_no = recovered->segment_no;
   journal->off = recovered->off;
   journal->last_stamp_ns = recovered->last_stamp_ns;
+  journal->anchor_bytes = (recovered->segment_no - recovered->from_segment_no) * recovered->super.segment_sz + recovered->off - recovered->from_off; /* short lives add up */
   journal->consumer.ring = &journal->shared->jring;
   if (!check_region(journal))
     return -1;
@@ -401,6 +469,8 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   memset(journal, 0, sizeof(*journal));
   WCX_CHECK(config->eager_lanes >= 1 && config->eager_lanes <= WCX_JOURNAL_LANES, "eager_lanes %u", config->eager_lanes);
   journal->config = *config;
+  if (journal->config.anchor_span == 0)
+    journal->config.anchor_span = WCX_JOURNAL_ANCHOR_SPAN;
   journal->shared = shared;
   int result = wcx_disk_open(&journal->disk, config->dir, WCX_JOURNAL_LANES, WCX_JOURNAL_LANES, WCX_JOURNAL_BLOCK_SZ_MAX, config->lock_timeout_ns);
   if (result == -EWOULDBLOCK)
@@ -429,6 +499,10 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   set(&stats->segment, journal->segment_no);
   set(&stats->segments_ahead, atomic_load_explicit(&journal->prep.prepared, memory_order_relaxed) - journal->segment_no);
   set(&stats->segments_free, wcx_journal_segments_free(journal));
+  set(&shared->segments.first_segment, journal->recovered.super.first_segment_no);
+  set(&shared->segments.slow_writes, 0);
+  atomic_store_explicit(&shared->segments.closed_segment, journal->off == config->segment_sz ? journal->segment_no : journal->segment_no - 1, memory_order_release);
+  atomic_store_explicit(&shared->segments.durable_block, journal->done_block_no, memory_order_release);
   set(&shared->handshake.incarnation, journal->incarnation);
   publish(journal);
   wcx_env_crash_point("journal.ready");

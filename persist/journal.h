@@ -10,8 +10,8 @@
    After any write error, short write or contradiction in the ring the worker is halted: nothing is released any more, nothing is retried,
    journal.halted is set in the shared region, `text` says what happened. The process exits; its successor recovers by reading.
 
-   Owner:     one thread, except `prep` (segment.h), which a second thread may step.
-   Memory:    the struct is the caller's, 4 KiB aligned, about 0.5 MiB; block buffers belong to the disk.
+   Owner:     one thread; a second one, the preparing thread, may call wcx_journal_prepare_step (`prep`, `anchors`, `retention`).
+   Memory:    the struct is the caller's, 4 KiB aligned, about 1 MiB; block buffers belong to the disk.
    Units:     ns, monotonic (now_ns) and UTC (in blocks).
    Result:    0 or -1 with a text; wcx_journal_step the number of things done, 0 when there was nothing to do.
    Pinned by: tests/unit/test_journal.c, tests/fault/test_journal_crash.c, tests/fault/test_mutants.py. */
@@ -19,10 +19,14 @@
 #define WCX_PERSIST_JOURNAL_H
 
 #include "engine/shm/region.h"
+#include "persist/anchors.h"
 #include "persist/block.h"
 #include "persist/recover.h"
+#include "persist/retention.h"
 
 #define WCX_JOURNAL_LANES WCX_JOURNAL_IN_FLIGHT_MAX
+#define WCX_JOURNAL_SLOW_NS UINT64_C(250000000)     /* a write that takes longer is counted: the disk is slow, nothing is wrong */
+#define WCX_JOURNAL_ANCHOR_SPAN (UINT64_C(4) << 20) /* bytes of blocks between two anchors: what a recovery reads is about twice this */
 
 typedef struct wcx_journal_config
 {
@@ -32,6 +36,7 @@ typedef struct wcx_journal_config
   uint32_t segments_ahead;  /* 1..: prepared segments to keep beyond the one being written */
   uint64_t lock_timeout_ns; /* to wait for a dead worker's writes to end */
   uint32_t eager_lanes;     /* 1..K: a block that is not full is submitted only while fewer are in flight; 1 gives the best latency on one disk */
+  uint64_t anchor_span;     /* bytes; 0: WCX_JOURNAL_ANCHOR_SPAN */
 } wcx_journal_config_t;
 
 typedef struct wcx_journal_lane
@@ -42,11 +47,14 @@ typedef struct wcx_journal_lane
   uint64_t block_no;
   uint64_t last_seq;
   uint64_t submit_ns;
+  wcx_journal_anchor_t after; /* the place behind this block */
 } wcx_journal_lane_t;
 
 typedef struct wcx_journal
 {
   wcx_segment_prep_t prep;
+  wcx_anchors_t anchors;
+  wcx_retention_t retention;
   _Alignas(4096) uint8_t scratch[WCX_JOURNAL_WALK_BUF_SZ]; /* recovery only */
   wcx_disk_t *disk;
   wcx_region_shard_t *shared;
@@ -70,6 +78,9 @@ typedef struct wcx_journal
   uint64_t done_block_no;                      /* last block of the contiguous durable prefix */
   uint64_t flushed_seq;
   uint32_t in_flight;
+  uint64_t anchor_bytes; /* made durable since the last anchor */
+  bool owes_first;       /* the anchor of a segment's first place, which retention needs, waits for the slot */
+  wcx_journal_anchor_t first;
 
   bool granting; /* the RECOVERY block of a new epoch is in flight */
   uint64_t grant_asked;
@@ -84,8 +95,14 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
 /* One turn: completions, release, segments, drain, submit, handshake. Never blocks. */
 uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns);
 
+/* The preparing thread: one bounded, blocking piece of work off the commit path: an anchor, a step of the next segment, or of the removal of old ones. As wcx_segment_prep_step. */
+int wcx_journal_prepare_step(wcx_journal_t *journal);
+
 /* Sleep until something may have happened: in io_uring while writes are in flight, else on the ring's doorbell. Bounded. */
 void wcx_journal_idle_wait(wcx_journal_t *journal);
+
+/* Age of the oldest write in flight; 0: none. */
+uint64_t wcx_journal_waiting_ns(const wcx_journal_t *journal, uint64_t now_ns);
 
 /* Nothing in flight, in the batch or in the ring, no question of the data plane open. */
 bool wcx_journal_idle(const wcx_journal_t *journal);

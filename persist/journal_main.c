@@ -22,9 +22,11 @@
 #define PREPARE_PACE_NS 1000000u /* between two chunks while segments are in stock */
 #define PREPARE_RETRY_NS 1000000000u
 #define HOUSEKEEPING_NS 1000000000u
+#define DISK_STALL_NS 1000000000u
 #define STOP_NS 2000000000u /* at most, for what is committed when SIGTERM comes */
 
 static _Atomic int stop;
+static _Atomic int finished; /* the last block is durable: no more segments are needed */
 static wcx_journal_t journal;
 
 typedef struct args
@@ -128,9 +130,15 @@ static void *prepare(void *unused)
 {
   (void)unused;
   bool failed = false;
-  while (!stopping())
+  int anchors_error = 0;
+  int retention_error = 0;
+  while (atomic_load_explicit(&finished, memory_order_relaxed) == 0)
   {
-    int result = wcx_segment_prep_step(&journal.prep);
+    int result = wcx_journal_prepare_step(&journal);
+    if (anchors_error == 0 && (anchors_error = atomic_load_explicit(&journal.anchors.error, memory_order_relaxed)) < 0)
+      say("alarm: cannot keep anchors: %s; the next start reads more of the journal", strerrordesc_np(-anchors_error));
+    if (retention_error == 0 && (retention_error = atomic_load_explicit(&journal.retention.error, memory_order_relaxed)) < 0)
+      say("alarm: cannot remove old segments: %s; not tried again before the next start", strerrordesc_np(-retention_error));
     if (result < 0 && !failed)
       say("alarm: cannot prepare the next segment: %s; trying again every second", strerrordesc_np(-result));
     if (result < 0)
@@ -143,10 +151,7 @@ static void *prepare(void *unused)
     if (result < 0)
       pause_ns(PREPARE_RETRY_NS);
     else if (result == 0)
-    {
-      atomic_store_explicit(&journal.prep.disk_free, wcx_disk_free_bytes(journal.disk), memory_order_relaxed); /* somebody else may fill the disk, or make room */
       pause_ns(PREPARE_IDLE_NS);
-    }
     else if (stock)
       pause_ns(PREPARE_PACE_NS);
   }
@@ -175,9 +180,22 @@ static void watch_space(bool *low)
   atomic_store_explicit(&journal.shared->journal.segments_free, free_cnt, memory_order_relaxed); /* below 2 the data plane takes cancels only */
 }
 
+/* A slow disk is no error: acks wait, the ring fills, the data plane's ladder takes load off. Only people can do something about it. */
+static void watch_disk(bool *slow, uint64_t now_ns)
+{
+  uint64_t waiting_ns = wcx_journal_waiting_ns(&journal, now_ns);
+  if (waiting_ns > DISK_STALL_NS && !*slow)
+    say("alarm: a write to %s waits for %" PRIu64 " ms: the disk is slow or stuck; acks wait with it", journal.config.dir, waiting_ns / 1000000u);
+  if (waiting_ns <= DISK_STALL_NS && *slow)
+    say("the disk of %s answers again", journal.config.dir);
+  *slow = waiting_ns > DISK_STALL_NS;
+  atomic_store_explicit(&journal.shared->segments.waiting_ns, waiting_ns, memory_order_relaxed);
+}
+
 static int turn(void)
 {
   bool low = false;
+  bool slow = false;
   uint64_t housekeeping_ns = 0;
   uint64_t stop_ns = 0;
   while (!journal.halted)
@@ -194,6 +212,7 @@ static int turn(void)
     {
       housekeeping_ns = now_ns;
       watch_space(&low);
+      watch_disk(&slow, now_ns);
     }
     if (work == 0)
       wcx_journal_idle_wait(&journal);
@@ -231,8 +250,8 @@ int main(int argc, char **argv)
                                  .eager_lanes = 1};
   if (wcx_journal_open(&journal, &config, wcx_region_shard(file.region, args.shard_idx)) < 0)
     WCX_DIE("%s: %s", dir, journal.text);
-  say("shard %u: %" PRIu64 " records in %" PRIu64 " blocks, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.recovered.records, journal.recovered.blocks,
-      journal.epoch, journal.incarnation, journal.recovered.cut ? ", torn end cut" : "");
+  say("shard %u: seq %" PRIu64 ", %" PRIu64 " blocks read from segment %" PRIu64 " on, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.flushed_seq,
+      journal.recovered.blocks, journal.recovered.from_segment_no, journal.epoch, journal.incarnation, journal.recovered.cut ? ", torn end cut" : "");
 
   pthread_t preparer;
   int error = pthread_create(&preparer, NULL, prepare, NULL);
@@ -244,6 +263,7 @@ int main(int argc, char **argv)
 
   if (turn() != 0)
     return 1; /* closes nothing in an orderly way: the successor recovers by reading */
+  atomic_store_explicit(&finished, 1, memory_order_relaxed);
   pthread_join(preparer, NULL);
   wcx_journal_close(&journal);
   return 0;

@@ -1,6 +1,7 @@
 #include "persist/recover.h"
 
 #include "engine/base/env.h"
+#include "persist/anchors.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 typedef struct disk_source
 {
   wcx_disk_t *disk;
+  uint32_t handle;
   uint64_t segment_no;
   bool open;
 } disk_source_t;
@@ -20,7 +22,7 @@ static void source_done(void *ctx)
 {
   disk_source_t *source = ctx;
   if (source->open)
-    wcx_disk_file_close(source->disk, WCX_HANDLE_READ);
+    wcx_disk_file_close(source->disk, source->handle);
   source->open = false;
 }
 
@@ -32,13 +34,13 @@ static int64_t source_read(void *ctx, uint64_t segment_no, uint64_t off, void *b
     char name[WCX_SEGMENT_NAME_SZ];
     wcx_segment_name(name, segment_no);
     source_done(source);
-    int result = wcx_disk_file_open(source->disk, WCX_HANDLE_READ, segment_no == 0 ? "superblock" : name, false);
+    int result = wcx_disk_file_open(source->disk, source->handle, segment_no == 0 ? "superblock" : name, false);
     if (result < 0)
       return result;
     source->open = true;
     source->segment_no = segment_no;
   }
-  return wcx_disk_read(source->disk, WCX_HANDLE_READ, off, buf, sz);
+  return wcx_disk_read(source->disk, source->handle, off, buf, sz);
 }
 
 static uint64_t source_last_segment(void *ctx)
@@ -56,7 +58,7 @@ static int remove_unused(wcx_disk_t *disk, uint64_t last, uint8_t *buf, char *er
 {
   for (uint64_t segment_no = last; segment_no > 0; segment_no--)
   {
-    disk_source_t source = {.disk = disk};
+    disk_source_t source = {.disk = disk, .handle = WCX_HANDLE_READ};
     int64_t got = source_read(&source, segment_no, WCX_JOURNAL_ALIGN, buf, WCX_JOURNAL_ALIGN);
     source_done(&source);
     if (got == -ENOENT)
@@ -103,7 +105,7 @@ static int make_journal(wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, u
     result = wcx_segment_prep_until(prep, 1);
   }
   if (result == 0)
-    result = wcx_super_write(disk, &super, buf);
+    result = wcx_super_write(disk, WCX_HANDLE_SUPER, &super, buf);
   if (result == 0)
     return 0;
   snprintf(err, err_sz, "cannot make the journal: %s%s", ERROR_TEXT(-result),
@@ -131,9 +133,63 @@ static int check_super(const wcx_journal_super_t *super, uint32_t shard, uint32_
   return 0;
 }
 
+/* The two newest anchors, the newer first; less than two when a page does not serve. */
+static uint32_t recent_anchors(wcx_disk_t *disk, uint8_t *buf, const wcx_journal_super_t *super, wcx_journal_anchor_t recent[WCX_JOURNAL_ANCHOR_RECENT])
+{
+  uint32_t cnt = 0;
+  for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
+    cnt += wcx_anchors_read(disk, buf, WCX_HANDLE_ANCHORS, super, i, &recent[cnt]);
+  if (cnt == 2 && recent[0].chain.next_block_no < recent[1].chain.next_block_no)
+  {
+    wcx_journal_anchor_t older = recent[0];
+    recent[0] = recent[1];
+    recent[1] = older;
+  }
+  return cnt;
+}
+
+/* Put the walk at the newest anchor that the block behind it vouches for (rule 10), or leave it at the journal's first place. */
+static int start_near_end(wcx_journal_walk_t *walk, const wcx_journal_source_t *reads, uint8_t *buf, const wcx_journal_anchor_t *recent, uint32_t cnt, char *err, size_t err_sz)
+{
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    wcx_journal_block_t block;
+    const uint8_t *body;
+    bool vouched = wcx_journal_walk_over_at(walk, reads, buf, &recent[i], err, err_sz) == WCX_JOURNAL_OPEN_OK && wcx_journal_walk_next_block(walk, &block, &body) == 1;
+    if (vouched)
+      return wcx_journal_walk_over_at(walk, reads, buf, &recent[i], err, err_sz);
+  }
+  return wcx_journal_walk_over(walk, reads, buf, err, err_sz);
+}
+
+bool wcx_recover_vouched(wcx_disk_t *disk, uint32_t handle, const wcx_journal_anchor_t *anchor, uint8_t *buf)
+{
+  disk_source_t source = {.disk = disk, .handle = handle};
+  wcx_journal_source_t reads = {.ctx = &source, .read = source_read, .last_segment = source_last_segment, .close = source_done};
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  char err[WCX_JOURNAL_TEXT_SZ];
+  bool vouched = wcx_journal_walk_over_at(&walk, &reads, buf, anchor, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK && wcx_journal_walk_next_block(&walk, &block, &body) == 1;
+  source_done(&source);
+  return vouched;
+}
+
+/* An anchor is a witness: everything before it was durable. */
+static int check_anchors(const wcx_journal_walk_t *walk, const wcx_journal_anchor_t *newest, char *err, size_t err_sz)
+{
+  if (walk->chain.next_block_no >= newest->chain.next_block_no)
+    return 0;
+  snprintf(err, err_sz,
+           "acknowledged data is damaged at block %" PRIu64 " (segment %" PRIu64 ", offset %" PRIu64 ", after seq %" PRIu64 "): an anchor says that everything up to seq %" PRIu64
+           " was durable. Restore the journal from a backup or another member",
+           walk->chain.next_block_no, walk->end.segment_no, walk->end.off, walk->end.last_seq, newest->chain.next_seq - 1);
+  return -1;
+}
+
 int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz)
 {
-  disk_source_t source = {.disk = disk};
+  disk_source_t source = {.disk = disk, .handle = WCX_HANDLE_READ};
   wcx_journal_source_t reads = {.ctx = &source, .read = source_read, .last_segment = source_last_segment, .close = source_done};
   wcx_journal_walk_t walk;
   int opened = wcx_journal_walk_over(&walk, &reads, buf, err, err_sz);
@@ -149,6 +205,16 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
     source_done(&source);
     return -1;
   }
+  wcx_journal_anchor_t recent[WCX_JOURNAL_ANCHOR_RECENT];
+  uint32_t recent_cnt = recent_anchors(disk, buf, &walk.super, recent);
+  if (start_near_end(&walk, &reads, buf, recent, recent_cnt, err, err_sz) != WCX_JOURNAL_OPEN_OK)
+  {
+    source_done(&source);
+    return -1;
+  }
+  uint64_t from_segment_no = walk.segment_no;
+  uint64_t from_off = walk.off;
+  bool anchored = walk.chain.next_block_no != wcx_journal_first_anchor(&walk.super).chain.next_block_no;
   int result;
   uint64_t epoch;
   wcx_record_hdr_t hdr;
@@ -158,6 +224,8 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
   while (result == 1);
   if (result < 0)
     snprintf(err, err_sz, "%s", walk.text);
+  else if (recent_cnt > 0)
+    result = check_anchors(&walk, &recent[0], err, err_sz);
   *recovered = (wcx_recovered_t){.super = walk.super,
                                  .chain = walk.chain,
                                  .segment_no = walk.end.segment_no,
@@ -168,6 +236,9 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
                                  .committed_hint = walk.committed_hint,
                                  .blocks = walk.blocks,
                                  .records = walk.records,
+                                 .from_segment_no = from_segment_no,
+                                 .from_off = from_off,
+                                 .anchored = anchored,
                                  .discarded = walk.end.discarded,
                                  .cut = walk.end.verdict == WCX_JOURNAL_CUT};
   wcx_journal_walk_close(&walk);
@@ -176,19 +247,15 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
 
 /* --- seal --------------------------------------------------------------------------------------- */
 
-static int zero_span(wcx_disk_t *disk, uint64_t segment_no, uint64_t off, uint64_t to, const uint8_t *zeros)
+static int zero_span(wcx_disk_t *disk, uint64_t segment_no, uint64_t off, uint64_t sz, const uint8_t *zeros)
 {
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, segment_no);
   int result = wcx_disk_file_open(disk, WCX_HANDLE_READ, name, false);
   if (result < 0)
     return result;
-  for (; off < to && result == 0; off += WCX_JOURNAL_BLOCK_SZ_MAX)
-  {
-    uint64_t sz = to - off < WCX_JOURNAL_BLOCK_SZ_MAX ? to - off : WCX_JOURNAL_BLOCK_SZ_MAX;
-    result = wcx_disk_write(disk, WCX_HANDLE_READ, off, zeros, sz);
-    wcx_env_crash_point("recover.zero");
-  }
+  result = wcx_disk_write(disk, WCX_HANDLE_READ, off, zeros, sz); /* one flush, not one a block: a restart waits for it */
+  wcx_env_crash_point("recover.zero");
   wcx_disk_file_close(disk, WCX_HANDLE_READ);
   return result;
 }
@@ -198,12 +265,13 @@ int wcx_recover_zero(const wcx_recovered_t *recovered, wcx_disk_t *disk, uint8_t
 {
   uint64_t left = (uint64_t)recovered->super.in_flight_max * WCX_JOURNAL_BLOCK_SZ_MAX;
   uint64_t off = recovered->off;
-  memset(buf, 0, WCX_JOURNAL_BLOCK_SZ_MAX);
+  static_assert(WCX_JOURNAL_IN_FLIGHT_MAX * WCX_JOURNAL_BLOCK_SZ_MAX <= WCX_JOURNAL_WALK_BUF_SZ, "one write zeroes all");
+  memset(buf, 0, left);
   for (uint64_t segment_no = recovered->segment_no; left > 0 && segment_no <= recovered->last_segment_no; segment_no++)
   {
     uint64_t room = recovered->super.segment_sz - off;
     uint64_t sz = room < left ? room : left;
-    int result = zero_span(disk, segment_no, off, off + sz, buf);
+    int result = zero_span(disk, segment_no, off, sz, buf);
     if (result < 0)
       return result;
     left -= sz;

@@ -1,4 +1,4 @@
-/* Opening a journal for writing: make it when there is none, walk it, decide how it ends, and seal the end before anything new is written.
+/* Opening a journal for writing: make it when there is none, walk it from its newest anchor, decide how it ends, and seal the end before anything new is written.
 
    Owner:     the journal's thread, at start. Everything here blocks.
    Result:    0, or -1 with a text that says what is wrong and what to do.
@@ -19,14 +19,20 @@ typedef struct wcx_recovered
   uint64_t incarnation;     /* of the last RECOVERY block */
   uint64_t last_stamp_ns;
   uint64_t committed_hint;
-  uint64_t blocks;
+  uint64_t blocks; /* read: those behind the anchor */
   uint64_t records;
+  uint64_t from_segment_no; /* where reading began */
+  uint64_t from_off;
   uint64_t discarded; /* whole blocks behind P */
+  bool anchored;      /* reading began at an anchor */
   bool cut;           /* something behind P is thrown away */
 } wcx_recovered_t;
 
-/* Walk the journal of `shard`, made with `segment_sz` when there is none. Writes nothing into an existing journal. `buf`: WCX_JOURNAL_WALK_BUF_SZ, 4 KiB aligned. */
+/* Walk the journal of `shard` to its end (rules 7 and 10), made with `segment_sz` when there is none. Writes nothing into an existing journal. `buf`: WCX_JOURNAL_WALK_BUF_SZ, 4 KiB aligned. */
 int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz) __attribute__((warn_unused_result));
+
+/* Whether the block that stands at the anchor continues it. `handle`: closed before and after. `buf`: as above. */
+bool wcx_recover_vouched(wcx_disk_t *disk, uint32_t handle, const wcx_journal_anchor_t *anchor, uint8_t *buf);
 
 /* Rule 8: zero the places of the next K blocks, durably. */
 int wcx_recover_zero(const wcx_recovered_t *recovered, wcx_disk_t *disk, uint8_t *buf) __attribute__((warn_unused_result));

@@ -21,12 +21,20 @@ uint32_t wcx_segment_handle(uint64_t segment_no)
   return WCX_HANDLE_SEGMENT + (uint32_t)(segment_no & 3);
 }
 
+bool wcx_segment_no_of(const char *name, uint64_t *segment_no)
+{
+  char again[WCX_SEGMENT_NAME_SZ];
+  if (sscanf(name, "seg-%16" SCNx64, segment_no) != 1)
+    return false;
+  wcx_segment_name(again, *segment_no);
+  return strcmp(name, again) == 0;
+}
+
 static void visit_last(void *ctx, const char *name)
 {
   uint64_t *last = ctx;
   uint64_t segment_no;
-  char suffix[5];
-  if (sscanf(name, "seg-%16" SCNx64 "%4s", &segment_no, suffix) == 2 && strcmp(suffix, ".wcj") == 0 && segment_no > *last)
+  if (wcx_segment_no_of(name, &segment_no) && segment_no > *last)
     *last = segment_no;
 }
 
@@ -94,8 +102,8 @@ static int give_name(wcx_segment_prep_t *prep)
   prep->phase = WCX_SEGMENT_IDLE;
   wcx_env_crash_point("segment.rename");
   int result = wcx_disk_rename(prep->disk, PREPARE_NAME, name);
-  if (result == 0)
-    result = wcx_disk_sync_dir(prep->disk);
+  if (result == 0 && (result = wcx_disk_sync_dir(prep->disk)) < 0)
+    atomic_store_explicit(&prep->fatal, result, memory_order_relaxed);
   if (result < 0)
     return result;
   wcx_env_crash_point("segment.named");
@@ -107,12 +115,17 @@ static int give_name(wcx_segment_prep_t *prep)
 int wcx_segment_prep_step(wcx_segment_prep_t *prep)
 {
   uint64_t prepared = atomic_load_explicit(&prep->prepared, memory_order_relaxed);
-  int result = 0;
+  int result = atomic_load_explicit(&prep->fatal, memory_order_relaxed);
+  if (result < 0)
+    return result;
   switch (prep->phase)
   {
   case WCX_SEGMENT_IDLE:
     if (prepared >= atomic_load_explicit(&prep->wanted, memory_order_relaxed))
+    {
+      atomic_store_explicit(&prep->disk_free, wcx_disk_free_bytes(prep->disk), memory_order_relaxed); /* somebody else may fill the disk, or make room */
       return 0;
+    }
     result = begin(prep, prepared + 1);
     break;
   case WCX_SEGMENT_FILL:
@@ -151,7 +164,7 @@ int wcx_segment_prep_until(wcx_segment_prep_t *prep, uint64_t segment_no)
   return 0;
 }
 
-int wcx_super_write(wcx_disk_t *disk, const wcx_journal_super_t *super, uint8_t *buf)
+int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t *super, uint8_t *buf)
 {
   wcx_journal_super_t copy = *super;
   copy.copy = 0;
@@ -166,13 +179,13 @@ int wcx_super_write(wcx_disk_t *disk, const wcx_journal_super_t *super, uint8_t 
   int result = wcx_disk_remove(disk, SUPER_NAME_TEMPORARY);
   if (result < 0 && result != -ENOENT)
     return result;
-  result = wcx_disk_file_open(disk, WCX_HANDLE_SUPER, SUPER_NAME_TEMPORARY, true);
+  result = wcx_disk_file_open(disk, handle, SUPER_NAME_TEMPORARY, true);
   if (result < 0)
     return result;
-  result = wcx_disk_write(disk, WCX_HANDLE_SUPER, 0, buf, WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN);
+  result = wcx_disk_write(disk, handle, 0, buf, WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN);
   if (result == 0)
-    result = wcx_disk_sync(disk, WCX_HANDLE_SUPER);
-  wcx_disk_file_close(disk, WCX_HANDLE_SUPER);
+    result = wcx_disk_sync(disk, handle);
+  wcx_disk_file_close(disk, handle);
   wcx_env_crash_point("super.rename");
   if (result == 0)
     result = wcx_disk_rename(disk, SUPER_NAME_TEMPORARY, "superblock");

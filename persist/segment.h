@@ -5,8 +5,11 @@
 
    Owner:     `wanted` by the journal's thread; `prepared`, `error`, `disk_free` and the rest by whoever runs wcx_segment_prep_step.
    Memory:    the struct holds its own 4 KiB buffer.
+   A write or sync of the new file that fails costs that file: it is removed and the next attempt makes another (a sync that failed once proves nothing
+   when it succeeds later). The directory cannot be replaced, so a sync of it that fails is final.
+
    Result:    0 or -errno.
-   Pinned by: tests/unit/test_journal.c, tests/fault/test_journal_crash.c. */
+   Pinned by: tests/unit/test_journal.c, tests/fault/test_journal_crash.c, tests/fault/test_journal_faults.c. */
 #ifndef WCX_PERSIST_SEGMENT_H
 #define WCX_PERSIST_SEGMENT_H
 
@@ -21,7 +24,9 @@ enum wcx_journal_handle
   WCX_HANDLE_SUPER = 0,
   WCX_HANDLE_READ = 1,    /* recovery */
   WCX_HANDLE_PREPARE = 2, /* the segment being prepared */
+  WCX_HANDLE_ANCHORS = 3,
   WCX_HANDLE_SEGMENT = 4, /* + (segment_no & 3): K blocks never span more than three segments */
+  WCX_HANDLE_RETENTION = 8,
 };
 
 #define WCX_SEGMENT_FILL_SZ (256u << 10) /* bytes of zeros written in one step */
@@ -44,13 +49,16 @@ typedef struct wcx_segment_prep
   uint64_t off;
   _Alignas(64) _Atomic uint64_t wanted;   /* prepare up to this segment */
   _Alignas(64) _Atomic uint64_t prepared; /* stored with release when the segment has its name durably */
-  _Atomic uint64_t disk_free;             /* bytes, after the last step that changed it */
+  _Atomic uint64_t disk_free;             /* bytes, as of the last step */
   _Atomic int error;                      /* -errno of the last attempt; 0 after a success */
+  _Atomic int fatal;                      /* -errno: the directory could not be synced; nothing is tried again, whoever sees it halts */
 } wcx_segment_prep_t;
 
 #define WCX_SEGMENT_NAME_SZ 32
 void wcx_segment_name(char name[WCX_SEGMENT_NAME_SZ], uint64_t segment_no);
 uint32_t wcx_segment_handle(uint64_t segment_no);
+/* The number in a segment's name; false: it is none. */
+bool wcx_segment_no_of(const char *name, uint64_t *segment_no);
 
 /* Highest segment that has its name; 0: none. */
 int wcx_segment_last(wcx_disk_t *disk, uint64_t *segment_no) __attribute__((warn_unused_result));
@@ -62,6 +70,6 @@ int wcx_segment_prep_step(wcx_segment_prep_t *prep);
 int wcx_segment_prep_until(wcx_segment_prep_t *prep, uint64_t segment_no) __attribute__((warn_unused_result));
 
 /* Write the four copies under a temporary name, then give it its name. `buf`: 4 KiB aligned, four blocks. */
-int wcx_super_write(wcx_disk_t *disk, const wcx_journal_super_t *super, uint8_t *buf) __attribute__((warn_unused_result));
+int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t *super, uint8_t *buf) __attribute__((warn_unused_result));
 
 #endif

@@ -35,6 +35,7 @@ typedef struct wcx_ctl
   uint32_t shard;       /* 0: every shard */
   uint32_t security_id; /* 0: every instrument */
   uint64_t from, to;    /* seqs, inclusive */
+  uint64_t until;       /* journal replay: the last seq; UINT64_MAX: all there is */
   uint32_t at_cnt;
   uint64_t at[WCX_CTL_AT_MAX]; /* ascending */
   uint32_t scope_kind;         /* drop-copy show: enum wcx_drop_scope_kind */
@@ -50,6 +51,7 @@ int wcx_ctl_drop_copy_show(const wcx_ctl_t *ctl);
 int wcx_ctl_book_show(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_verify(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_dump(const wcx_ctl_t *ctl);
+int wcx_ctl_journal_replay(const wcx_ctl_t *ctl);
 
 /* Print "wcxctl: message" to stderr and return `status`. */
 int wcx_ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

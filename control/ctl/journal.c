@@ -1,4 +1,5 @@
 #include "control/ctl/replay.h"
+#include "engine/base/env.h"
 #include "engine/json.h"
 #include "engine/shm/region_file.h"
 
@@ -228,4 +229,46 @@ static int verify_shard(const wcx_ctl_t *ctl, uint32_t shard)
 int wcx_ctl_journal_verify(const wcx_ctl_t *ctl)
 {
   return wcx_ctl_each_shard(ctl, verify_shard);
+}
+
+/* --- replay ------------------------------------------------------------------------------------ */
+
+static int replay_until(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl)
+{
+  bool until = ctl->until != UINT64_MAX;
+  if (until && ctl->until > replay->limit_seq)
+    return wcx_ctl_fail(WCX_CTL_REFUSED, "shard %u: seq %" PRIu64 " is refused: what the appliance has released ends at %" PRIu64, replay->shard, ctl->until, replay->limit_seq);
+  replay->limit_seq = until ? ctl->until : replay->limit_seq;
+  uint64_t from_ns = wcx_env_mono_ns();
+  int got = wcx_ctl_replay_step(replay);
+  while (got == 1)
+    got = wcx_ctl_replay_step(replay);
+  uint64_t took_ns = wcx_env_mono_ns() - from_ns;
+  if (got < 0)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: %s", replay->shard, replay->walk.text);
+  wcx_digest_mark_t mark = mark_now(replay->engine);
+  if (until && mark.seq < ctl->until)
+    return wcx_ctl_fail(WCX_CTL_REFUSED, "shard %u: seq %" PRIu64 " is refused: the journal ends at %" PRIu64, replay->shard, ctl->until, mark.seq);
+  wcx_digest_t full = wcx_engine_state_digest_full(replay->engine);
+  if (full.lo != mark.state_lo || full.hi != mark.state_hi)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: the state digest differs from one computed from scratch: this engine is broken", replay->shard);
+  printf(ctl->json ? "{\"JournalReplay\":{\"Shard\":%u,\"At\":" : "shard %u: ", replay->shard);
+  print_mark(&mark);
+  printf(ctl->json ? ",\"OrdersLive\":%u,\"ReplayNs\":%" PRIu64 "}}\n" : ", %u orders live, replayed in %" PRIu64 " ns\n", wcx_engine_orders_live(replay->engine), took_ns);
+  return WCX_CTL_OK;
+}
+
+static int replay_shard(const wcx_ctl_t *ctl, uint32_t shard)
+{
+  static wcx_ctl_replay_t replay;
+  int status = wcx_ctl_replay_open(&replay, ctl, shard);
+  if (status == WCX_CTL_OK)
+    status = replay_until(&replay, ctl);
+  wcx_ctl_replay_close(&replay);
+  return status;
+}
+
+int wcx_ctl_journal_replay(const wcx_ctl_t *ctl)
+{
+  return wcx_ctl_each_shard(ctl, replay_shard);
 }

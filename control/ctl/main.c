@@ -17,6 +17,7 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
                             "  journal verify         chain, end and digests of the journal\n"
                             "  journal dump           every record\n"
+                            "  journal replay         apply everything up to --until and print the digests there\n"
                             "All but status replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
                             "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
                             "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
@@ -30,6 +31,7 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
                             "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
                             "      --from SEQ --to SEQ   journal dump: these records only\n"
+                            "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
                             "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
                             "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
 
@@ -134,6 +136,7 @@ enum
   OPT_AT,
   OPT_FROM,
   OPT_TO,
+  OPT_UNTIL,
   OPT_MARKS,
   OPT_SESSION,
   OPT_ACCOUNT,
@@ -152,6 +155,7 @@ static const struct option longopts[] = {{"output", required_argument, NULL, 'o'
                                          {"at", required_argument, NULL, OPT_AT},
                                          {"from", required_argument, NULL, OPT_FROM},
                                          {"to", required_argument, NULL, OPT_TO},
+                                         {"until", required_argument, NULL, OPT_UNTIL},
                                          {"marks", required_argument, NULL, OPT_MARKS},
                                          {"session", required_argument, NULL, OPT_SESSION},
                                          {"account", required_argument, NULL, OPT_ACCOUNT},
@@ -222,6 +226,8 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
     return number(arg, UINT64_MAX, &ctl->from);
   case OPT_TO:
     return number(arg, UINT64_MAX, &ctl->to);
+  case OPT_UNTIL:
+    return number(arg, UINT64_MAX - 1, &ctl->until);
   case OPT_SESSION:
   case OPT_ACCOUNT:
   case OPT_FIRM:
@@ -250,11 +256,11 @@ static const struct
   int (*run)(const wcx_ctl_t *ctl);
 } commands[] = {
     {"status", NULL, wcx_ctl_status},    {"instrument", "list", wcx_ctl_instrument_list}, {"session", "list", wcx_ctl_session_list}, {"drop-copy", "show", wcx_ctl_drop_copy_show},
-    {"book", "show", wcx_ctl_book_show}, {"journal", "verify", wcx_ctl_journal_verify},   {"journal", "dump", wcx_ctl_journal_dump}};
+    {"book", "show", wcx_ctl_book_show}, {"journal", "verify", wcx_ctl_journal_verify},   {"journal", "dump", wcx_ctl_journal_dump}, {"journal", "replay", wcx_ctl_journal_replay}};
 
 int main(int argc, char **argv)
 {
-  static wcx_ctl_t ctl = {.to = UINT64_MAX};
+  static wcx_ctl_t ctl = {.to = UINT64_MAX, .until = UINT64_MAX};
   char control_dir[WCX_CTL_PATH_MAX];
   default_control_dir(control_dir);
   for (int option = getopt_long(argc, argv, "o:h", longopts, NULL); option != -1; option = getopt_long(argc, argv, "o:h", longopts, NULL))

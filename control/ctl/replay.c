@@ -54,6 +54,20 @@ int wcx_ctl_walk_open(wcx_journal_walk_t *walk, const wcx_ctl_t *ctl, uint32_t s
   }
 }
 
+/* State comes from the first input on. */
+static int check_whole(const wcx_ctl_t *ctl, uint32_t shard)
+{
+  wcx_journal_walk_t walk;
+  int status = wcx_ctl_walk_open(&walk, ctl, shard);
+  if (status != WCX_CTL_OK)
+    return status;
+  uint64_t first = walk.super.first_segment_no;
+  wcx_journal_walk_close(&walk);
+  if (first == 1)
+    return WCX_CTL_OK;
+  return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: the segments before %llu are in the archive alone: give the archive as --state-dir", shard, (unsigned long long)first);
+}
+
 /* The engine of a tool needs room for what the journal says may exist: its Capacity record, one of the first. */
 static int read_limits(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t *limits)
 {
@@ -93,7 +107,9 @@ int wcx_ctl_replay_open(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl, uint32_t
   replay->shard = shard;
   replay->limit_seq = wcx_ctl_limit_seq(ctl, shard);
   wcx_engine_limits_t limits;
-  int status = read_limits(ctl, shard, &limits);
+  int status = check_whole(ctl, shard);
+  if (status == WCX_CTL_OK)
+    status = read_limits(ctl, shard, &limits);
   if (status != WCX_CTL_OK)
     return status;
   replay->engine_sz = wcx_engine_footprint(&limits);

@@ -4,6 +4,8 @@
       <state_dir>/journal/shard-<nnnnn>/      nnnnn = shard id, 5 digits
         lock          empty, never unlinked or replaced; flock'ed by the journal worker through the ring's fixed file
         superblock    4 copies of wcx_journal_super_t, 4 KiB each, equal but for `copy`; any valid copy serves; made last, so a directory without it is no journal
+                      (first_segment_no > 1: older segments were removed, and `start` is the chain at its first place; otherwise `start` is zero)
+        anchors       pages of 4 KiB (rule 10); may be missing, damaged or old
         seg-<16 hex digits of segment_no>.wcj   segment_no from 1, all of super.segment_sz bytes
 
    2. A segment is 4 KiB of wcx_journal_segment_t (and zeros) and then blocks, back to back, each a multiple of 4 KiB. A block never crosses the end of
@@ -18,7 +20,8 @@
 
    4. Blocks form one chain over all segments: block_no rises by 1 from 1, first_seq continues where the block before ended, prev_digest is the
       digest of the block before (over its header with prev_digest and body_digest filled in and crc32c = 0; the first block carries
-      the digest of the superblock's journal_id). Epochs never fall.
+      the digest of the superblock's journal_id). Epochs never fall. A journal whose older segments were removed starts its chain at `start` of the
+      superblock. An *anchor* (journal_walk.h) is the chain between two blocks: whoever holds one can walk from there without what lies before.
 
    5. Validity. A block is valid at its place when magic, version, shard and sizes are sound, crc32c matches (over the header with crc32c = 0, then
       the body), body_digest matches, the padding is zero byte for byte, the records are sound (format, shard, seq, sizes, reserved zeros)
@@ -47,6 +50,16 @@
 
    9. A block that holds acknowledged records is never written again: a batch that does not fill its block is padded, the next opens a new one.
 
+   10. The file `anchors` lets a successor start near the end. Page 0 and page 1 hold the two newest anchors, written in turn; page 2 + n % 1022 the
+      anchor of the first place of segment n. An anchor is written only when every block before it is in the contiguous durable prefix, so nothing
+      before it can ever be cut. A recovery takes the newer of pages 0 and 1 whose place holds a block that continues it, else the other, else it walks
+      the whole journal. What vouches for an anchor is that block: it names the digest of the chain before it, and no other history has that digest.
+      What of rule 7 is lost: nothing that decides where the journal ends. P, what is behind P, and H are found as before; hints of blocks before the
+      anchor are below its own seq, because a hint never exceeds what was durable when it was written. One thing is gained: an anchor is itself a
+      witness that everything before it was durable, so a journal that ends before one of its anchors is damaged, also where no later block says so.
+      What is put off: damage in segments before the anchor is found by scrub (persist/scrub.c), by the replica and by every replay and
+      `wcxctl journal verify`, no longer by each start of the worker; it is never cut away. Who shortens a journal by hand removes `anchors`.
+
    Byte order little-endian. Owner: the journal worker writes; readers (data plane at start, tools) open read-only and take no lock.
    Pinned by: the assertions below, tests/unit/test_journal_format.c, tests/unit/test_decide.c, tests/fault/test_journal_crash.c. */
 #ifndef WCX_SHM_JOURNAL_FORMAT_H
@@ -64,9 +77,12 @@
 #define WCX_JOURNAL_BLOCK_SZ_MAX 65536u /* bytes, inclusive */
 #define WCX_JOURNAL_IN_FLIGHT_MAX 4u    /* K */
 #define WCX_JOURNAL_SUPER_COPIES 4u
+#define WCX_JOURNAL_ANCHOR_RECENT 2u    /* pages */
+#define WCX_JOURNAL_ANCHOR_FIRSTS 1022u /* pages */
 
 #define WCX_JOURNAL_SUPER_MAGIC UINT64_C(0x7265707573786377)   /* "wcxsuper" */
 #define WCX_JOURNAL_SEGMENT_MAGIC UINT64_C(0x6d67657367786377) /* "wcxgsegm" */
+#define WCX_JOURNAL_ANCHOR_MAGIC UINT64_C(0x72686f6e61786377)  /* "wcxanhor" */
 #define WCX_JOURNAL_BLOCK_MAGIC UINT64_C(0x6b636f6c62786377)   /* "wcxblock" */
 
 enum wcx_journal_kind
@@ -76,6 +92,19 @@ enum wcx_journal_kind
   WCX_JOURNAL_RAFT_BARRIER = 3,
   WCX_JOURNAL_RAFT_CONFIG = 4,
 };
+
+/* The chain at a place between two blocks, as the superblock and `anchors` keep it. */
+typedef struct wcx_journal_start
+{
+  uint64_t next_block_no;
+  uint64_t next_seq;
+  uint64_t epoch; /* of the block before */
+  wcx_digest_t digest;
+  uint64_t incarnation;    /* of the last RECOVERY block before; 0: none */
+  uint64_t last_stamp_ns;  /* of the last record before */
+  uint64_t committed_hint; /* highest before */
+} wcx_journal_start_t;
+static_assert(sizeof(wcx_journal_start_t) == 64, "start");
 
 typedef struct wcx_journal_super
 {
@@ -88,14 +117,34 @@ typedef struct wcx_journal_super
   uint32_t segment_sz;    /* bytes, a multiple of 4 KiB, at least 256 KiB */
   uint32_t in_flight_max;
   uint64_t first_segment_no; /* oldest segment kept */
-  uint64_t reserved[8];
+  wcx_journal_start_t start; /* zero when first_segment_no is 1 */
   uint32_t reserved32;
   uint32_t crc32c; /* over this struct with copy = 0 and crc32c = 0 */
 } wcx_journal_super_t;
 static_assert(sizeof(wcx_journal_super_t) == 128, "superblock");
 static_assert(offsetof(wcx_journal_super_t, journal_id) == 16, "superblock");
 static_assert(offsetof(wcx_journal_super_t, segment_sz) == 40, "superblock");
+static_assert(offsetof(wcx_journal_super_t, start) == 56, "superblock");
 static_assert(offsetof(wcx_journal_super_t, crc32c) == 124, "superblock");
+
+typedef struct wcx_journal_anchor_page
+{
+  uint64_t magic;
+  uint16_t version;
+  uint16_t reserved16;
+  uint32_t shard;
+  uint8_t journal_id[16];
+  uint64_t segment_no; /* place of the next block */
+  uint64_t off;
+  wcx_journal_start_t start;
+  uint64_t reserved;
+  uint32_t reserved32;
+  uint32_t crc32c; /* over this struct with crc32c = 0; the rest of the page is zero */
+} wcx_journal_anchor_page_t;
+static_assert(sizeof(wcx_journal_anchor_page_t) == 128, "anchor page");
+static_assert(offsetof(wcx_journal_anchor_page_t, segment_no) == 32, "anchor page");
+static_assert(offsetof(wcx_journal_anchor_page_t, start) == 48, "anchor page");
+static_assert(offsetof(wcx_journal_anchor_page_t, crc32c) == 124, "anchor page");
 
 typedef struct wcx_journal_segment
 {

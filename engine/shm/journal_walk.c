@@ -1,5 +1,7 @@
 #include "engine/shm/journal_walk.h"
 
+#include "engine/base/check.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,7 +19,10 @@ static uint32_t super_crc(const wcx_journal_super_t *super)
 static bool super_sound(const wcx_journal_super_t *super)
 {
   bool sound = super->shard > 0 && super->segment_sz % WCX_JOURNAL_ALIGN == 0 && super->segment_sz >= (256u << 10);
-  return sound && super->in_flight_max > 0 && super->in_flight_max <= WCX_JOURNAL_IN_FLIGHT_MAX;
+  sound = sound && super->in_flight_max > 0 && super->in_flight_max <= WCX_JOURNAL_IN_FLIGHT_MAX && super->first_segment_no > 0;
+  if (super->first_segment_no == 1)
+    return sound && wcx_journal_all_zero((const uint8_t *)&super->start, sizeof(super->start));
+  return sound && super->start.next_block_no > 1 && super->start.next_seq > 0;
 }
 
 /* Any valid copy serves. A copy of another version is reported as such only when none of ours is there. */
@@ -58,24 +63,80 @@ static int read_super(wcx_journal_walk_t *walk, char *err, size_t err_sz)
   return WCX_JOURNAL_OPEN_BAD;
 }
 
-int wcx_journal_walk_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, char *err, size_t err_sz)
+wcx_journal_start_t wcx_journal_start_of(const wcx_journal_anchor_t *anchor)
+{
+  return (wcx_journal_start_t){.next_block_no = anchor->chain.next_block_no,
+                               .next_seq = anchor->chain.next_seq,
+                               .epoch = anchor->chain.epoch,
+                               .digest = anchor->chain.digest,
+                               .incarnation = anchor->incarnation,
+                               .last_stamp_ns = anchor->last_stamp_ns,
+                               .committed_hint = anchor->committed_hint};
+}
+
+wcx_journal_anchor_t wcx_journal_anchor_at(uint32_t shard, uint64_t segment_no, uint64_t off, const wcx_journal_start_t *start)
+{
+  wcx_journal_chain_t chain = {.shard = shard, .next_block_no = start->next_block_no, .next_seq = start->next_seq, .epoch = start->epoch, .digest = start->digest};
+  return (wcx_journal_anchor_t){
+      .segment_no = segment_no, .off = off, .chain = chain, .incarnation = start->incarnation, .last_stamp_ns = start->last_stamp_ns, .committed_hint = start->committed_hint};
+}
+
+wcx_journal_anchor_t wcx_journal_first_anchor(const wcx_journal_super_t *super)
+{
+  wcx_journal_start_t start = super->start;
+  if (super->first_segment_no == 1)
+    start = (wcx_journal_start_t){.next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(super->journal_id)};
+  return wcx_journal_anchor_at(super->shard, super->first_segment_no, WCX_JOURNAL_ALIGN, &start);
+}
+
+static int check_anchor(const wcx_journal_super_t *super, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
+{
+  bool place = anchor->off >= WCX_JOURNAL_ALIGN && anchor->off <= super->segment_sz && anchor->off % WCX_JOURNAL_ALIGN == 0;
+  if (!place || anchor->chain.shard != super->shard || anchor->chain.next_block_no == 0 || anchor->chain.next_seq == 0)
+  {
+    snprintf(err, err_sz, "the place to start from (segment %" PRIu64 ", offset %" PRIu64 ", shard %u) is not one of this journal", anchor->segment_no, anchor->off,
+             anchor->chain.shard);
+    return WCX_JOURNAL_OPEN_BAD;
+  }
+  if (anchor->segment_no < super->first_segment_no)
+  {
+    snprintf(err, err_sz, "the place to start from is in segment %" PRIu64 ", the oldest segment kept is %" PRIu64 ": take it from the archive", anchor->segment_no,
+             super->first_segment_no);
+    return WCX_JOURNAL_OPEN_BAD;
+  }
+  return WCX_JOURNAL_OPEN_OK;
+}
+
+/* anchor NULL: the first place. */
+static int start_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
 {
   *walk = (wcx_journal_walk_t){.source = *source, .buf = buf, .buf_sz = WCX_JOURNAL_WALK_BUF_SZ};
   int result = read_super(walk, err, err_sz);
   if (result != WCX_JOURNAL_OPEN_OK)
     return result;
-  if (walk->super.first_segment_no != 1)
-  {
-    snprintf(err, err_sz, "the journal starts at segment %" PRIu64 ": starting from a snapshot is not built yet", walk->super.first_segment_no);
-    return WCX_JOURNAL_OPEN_BAD;
-  }
-  walk->chain = (wcx_journal_chain_t){.shard = walk->super.shard, .next_block_no = 1, .next_seq = 1, .digest = wcx_journal_chain_start(walk->super.journal_id)};
-  walk->segment_no = walk->super.first_segment_no;
-  walk->off = WCX_JOURNAL_ALIGN;
-  return WCX_JOURNAL_OPEN_OK;
+  wcx_journal_anchor_t first = wcx_journal_first_anchor(&walk->super);
+  if (anchor == NULL)
+    anchor = &first;
+  walk->segment_no = anchor->segment_no;
+  walk->off = anchor->off;
+  walk->chain = anchor->chain;
+  walk->incarnation = anchor->incarnation;
+  walk->last_stamp_ns = anchor->last_stamp_ns;
+  walk->committed_hint = anchor->committed_hint;
+  return check_anchor(&walk->super, anchor, err, err_sz);
 }
 
-int wcx_journal_walk_open(wcx_journal_walk_t *walk, const char *dir, char *err, size_t err_sz)
+int wcx_journal_walk_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, char *err, size_t err_sz)
+{
+  return start_over(walk, source, buf, NULL, err, err_sz);
+}
+
+int wcx_journal_walk_over_at(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
+{
+  return start_over(walk, source, buf, anchor, err, err_sz);
+}
+
+static int start_open(wcx_journal_walk_t *walk, const char *dir, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
 {
   *walk = (wcx_journal_walk_t){0};
   wcx_journal_source_t source;
@@ -89,13 +150,39 @@ int wcx_journal_walk_open(wcx_journal_walk_t *walk, const char *dir, char *err, 
     result = WCX_JOURNAL_OPEN_BAD;
   }
   else
-    result = wcx_journal_walk_over(walk, &source, buf, err, err_sz);
+    result = start_over(walk, &source, buf, anchor, err, err_sz);
   walk->source = source;
   walk->buf = buf;
   walk->buf_own = true;
   if (result != WCX_JOURNAL_OPEN_OK)
     wcx_journal_walk_close(walk);
   return result;
+}
+
+int wcx_journal_walk_open(wcx_journal_walk_t *walk, const char *dir, char *err, size_t err_sz)
+{
+  return start_open(walk, dir, NULL, err, err_sz);
+}
+
+int wcx_journal_walk_open_at(wcx_journal_walk_t *walk, const char *dir, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
+{
+  return start_open(walk, dir, anchor, err, err_sz);
+}
+
+bool wcx_journal_walk_at_block_end(const wcx_journal_walk_t *walk)
+{
+  return walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA || walk->record_off == walk->block.body_sz;
+}
+
+void wcx_journal_walk_anchor(const wcx_journal_walk_t *walk, wcx_journal_anchor_t *anchor)
+{
+  WCX_CHECK(wcx_journal_walk_at_block_end(walk), "an anchor within a block, %u of %u bytes", walk->record_off, walk->block.body_sz);
+  *anchor = (wcx_journal_anchor_t){.segment_no = walk->segment_no,
+                                   .off = walk->off,
+                                   .chain = walk->chain,
+                                   .incarnation = walk->incarnation,
+                                   .last_stamp_ns = walk->last_stamp_ns,
+                                   .committed_hint = walk->committed_hint};
 }
 
 void wcx_journal_walk_close(wcx_journal_walk_t *walk)
@@ -236,10 +323,16 @@ static int read_place(wcx_journal_walk_t *walk, wcx_journal_block_t *block, cons
     walk->off = WCX_JOURNAL_ALIGN;
   }
   uint32_t avail;
-  const uint8_t *at = fetch(walk, walk->segment_no, walk->off, &avail, why);
+  const uint8_t *at = NULL;
+  bool header = walk->header_segment_no == walk->segment_no || walk->off == WCX_JOURNAL_ALIGN; /* fetch checks it on the way; an anchor lies behind it */
+  if (header || fetch(walk, walk->segment_no, WCX_JOURNAL_ALIGN, &avail, why) != NULL)
+    at = fetch(walk, walk->segment_no, walk->off, &avail, why);
+  if (at != NULL)
+    walk->header_segment_no = walk->segment_no;
   if (at == NULL)
   {
-    bool end = *why == -ENOENT && walk->segment_no > walk->super.first_segment_no && walk->source.last_segment(walk->source.ctx) < walk->segment_no;
+    bool end = *why == -ENOENT && walk->off == WCX_JOURNAL_ALIGN && walk->segment_no > walk->super.first_segment_no;
+    end = end && walk->source.last_segment(walk->source.ctx) == walk->segment_no - 1;
     return end ? WCX_JOURNAL_PLACE_END : WCX_JOURNAL_PLACE_UNREADABLE;
   }
   *body = at + sizeof(*block);
@@ -320,7 +413,7 @@ static int finish(wcx_journal_walk_t *walk, look_t *look)
    must not count against it. */
 #define REREADS_MAX 8
 
-int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body)
+static int next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body)
 {
   int why = 0;
   int place = read_place(walk, block, body, &why);
@@ -343,9 +436,39 @@ int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *b
   return place == PLACE_VALID ? take_block(walk, block, *body) : finish(walk, &look);
 }
 
+int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body)
+{
+  int result = next_block(walk, block, body);
+  if (result != 1 || block->kind != WCX_JOURNAL_DATA)
+    return result;
+  uint32_t off = 0;
+  wcx_record_hdr_t hdr;
+  const uint8_t *record_body;
+  while (wcx_journal_next_record(block, *body, &off, &hdr, &record_body))
+    walk->last_stamp_ns = hdr.stamp_ns;
+  return result;
+}
+
 int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_hdr_t *hdr, const uint8_t **body)
 {
   while (walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA || !wcx_journal_next_record(&walk->block, walk->body, &walk->record_off, hdr, body))
+  {
+    walk->body = NULL;
+    walk->record_off = 0;
+    const uint8_t *block_body;
+    int result = next_block(walk, &walk->block, &block_body);
+    if (result != 1)
+      return result;
+    walk->body = block_body;
+  }
+  *epoch = walk->block.epoch;
+  walk->last_stamp_ns = hdr->stamp_ns;
+  return 1;
+}
+
+int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_record_hdr_t **hdrs, uint32_t max)
+{
+  while (walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA || walk->record_off == walk->block.body_sz)
   {
     walk->body = NULL;
     walk->record_off = 0;
@@ -355,7 +478,14 @@ int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_
       return result;
     walk->body = block_body;
   }
+  uint32_t cnt = 0;
+  for (; cnt < max && walk->record_off < walk->block.body_sz; cnt++)
+  {
+    /* places and records are 8-aligned, and a valid block is records to its end */
+    hdrs[cnt] = (const wcx_record_hdr_t *)(const void *)(walk->body + walk->record_off);
+    walk->record_off += wcx_record_sz(hdrs[cnt]->body_sz);
+  }
   *epoch = walk->block.epoch;
-  walk->last_stamp_ns = hdr->stamp_ns;
-  return 1;
+  walk->last_stamp_ns = hdrs[cnt - 1]->stamp_ns;
+  return (int)cnt;
 }

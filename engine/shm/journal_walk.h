@@ -47,6 +47,18 @@ typedef struct wcx_journal_end
   uint64_t committed_hint; /* H */
 } wcx_journal_end_t;
 
+/* A place between two blocks, all before it known to be valid, and the chain there. It belongs to one journal: whoever keeps it keeps the
+   journal_id with it and compares. */
+typedef struct wcx_journal_anchor
+{
+  uint64_t segment_no; /* place of the next block; off may be the end of the segment */
+  uint64_t off;
+  wcx_journal_chain_t chain;
+  uint64_t incarnation; /* of the last RECOVERY block before; 0: none */
+  uint64_t last_stamp_ns;
+  uint64_t committed_hint; /* highest before */
+} wcx_journal_anchor_t;
+
 typedef struct wcx_journal_walk
 {
   wcx_journal_source_t source;
@@ -57,7 +69,7 @@ typedef struct wcx_journal_walk
   uint64_t blocks;
   uint64_t records;        /* in those blocks */
   uint64_t incarnation;    /* of the last RECOVERY block; 0: none */
-  uint64_t last_stamp_ns;  /* of the last record in those blocks */
+  uint64_t last_stamp_ns;  /* of the last record returned, or of the last block returned */
   uint64_t committed_hint; /* highest of those blocks */
   wcx_journal_end_t end;
   char text[WCX_JOURNAL_TEXT_SZ]; /* after -1, or a verdict other than CLEAN */
@@ -72,6 +84,7 @@ typedef struct wcx_journal_walk
   uint64_t buf_segment_no; /* what buf holds; 0: nothing */
   uint64_t buf_off;
   uint32_t buf_len;
+  uint64_t header_segment_no; /* segment whose header was found sound last */
 } wcx_journal_walk_t;
 
 enum wcx_journal_open_result
@@ -88,14 +101,32 @@ static inline bool wcx_journal_dir(char *dir, size_t sz, const char *state_dir, 
   return len > 0 && (size_t)len < sz;
 }
 
-/* Open the journal in `dir` at its first block. */
+/* Open the journal in `dir` at its first block: of its first segment, or of the first that is kept. */
 int wcx_journal_walk_open(wcx_journal_walk_t *walk, const char *dir, char *err, size_t err_sz) __attribute__((warn_unused_result));
 /* The same over any source, with the caller's buffer (4 KiB aligned, WCX_JOURNAL_WALK_BUF_SZ bytes). */
 int wcx_journal_walk_over(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, char *err, size_t err_sz) __attribute__((warn_unused_result));
+/* The same from an anchor, which must lie in a segment that is kept: records, end and verdict are those of the whole walk behind it. What lies before
+   is not read. `blocks` and `records` count from the anchor. */
+int wcx_journal_walk_open_at(wcx_journal_walk_t *walk, const char *dir, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz) __attribute__((warn_unused_result));
+int wcx_journal_walk_over_at(wcx_journal_walk_t *walk, const wcx_journal_source_t *source, uint8_t *buf, const wcx_journal_anchor_t *anchor, char *err, size_t err_sz)
+    __attribute__((warn_unused_result));
 void wcx_journal_walk_close(wcx_journal_walk_t *walk);
+
+/* Whether the last record of a block was returned, or none yet: only there is an anchor. */
+bool wcx_journal_walk_at_block_end(const wcx_journal_walk_t *walk);
+/* Where the walk stands; at a block's end only (checked). */
+void wcx_journal_walk_anchor(const wcx_journal_walk_t *walk, wcx_journal_anchor_t *anchor);
+/* The same anchor as files keep it, and back. */
+wcx_journal_start_t wcx_journal_start_of(const wcx_journal_anchor_t *anchor);
+wcx_journal_anchor_t wcx_journal_anchor_at(uint32_t shard, uint64_t segment_no, uint64_t off, const wcx_journal_start_t *start);
+/* The first place of a journal by its superblock. */
+wcx_journal_anchor_t wcx_journal_first_anchor(const wcx_journal_super_t *super);
 
 /* The next record (RECOVERY blocks are passed over; *epoch is that of its block). */
 int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_hdr_t *hdr, const uint8_t **body) __attribute__((warn_unused_result));
+/* The next records, 1..max of them, all of one block (*epoch: its), as they stand in the buffer: 8-aligned, each body behind its header, valid until the next
+   call. May be mixed with wcx_journal_walk_next. Result: how many, 0 the end, -1. */
+int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_record_hdr_t **hdrs, uint32_t max) __attribute__((warn_unused_result));
 /* The next block; do not mix with wcx_journal_walk_next. */
 int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body) __attribute__((warn_unused_result));
 

@@ -22,7 +22,7 @@
 #include "engine/shm/stats.h"
 
 #define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
-#define WCX_REGION_LAYOUT 3
+#define WCX_REGION_LAYOUT 4
 #define WCX_REGION_ALIGN (UINT64_C(2) << 20)
 
 enum wcx_region_lock /* byte of the file */
@@ -32,6 +32,7 @@ enum wcx_region_lock /* byte of the file */
   WCX_REGION_LOCK_AUTH = 3,
   WCX_REGION_LOCK_API = 4,
   WCX_REGION_LOCK_JOURNAL = 16, /* + index of the shard */
+  WCX_REGION_LOCK_KEEPER = 24,  /* + index of the shard */
   WCX_REGION_LOCK_REPLICA = 32, /* + index of the shard */
 };
 
@@ -76,6 +77,33 @@ typedef struct wcx_region_journal_stats
 } wcx_region_journal_stats_t;
 static_assert(sizeof(wcx_region_journal_stats_t) == 64, "one line");
 
+/* What the journal worker tells about its segments: what the keeper may ship, and what is left. */
+typedef struct wcx_region_segments
+{
+  _Alignas(64) _Atomic uint64_t durable_block; /* last block of the contiguous durable prefix: no crash takes it back */
+  _Atomic uint64_t closed_segment;             /* highest segment that is full with such blocks; 0: none */
+  _Atomic uint64_t first_segment;              /* oldest kept */
+  _Atomic uint64_t removed;                    /* by this process */
+  _Atomic uint64_t slow_writes;                /* of this process: longer than WCX_JOURNAL_SLOW_NS */
+  _Atomic uint64_t waiting_ns;                 /* age of the oldest write in flight, now and then; 0: none */
+  uint8_t pad[16];
+} wcx_region_segments_t;
+static_assert(sizeof(wcx_region_segments_t) == 64, "one line");
+
+/* What the keeper tells. Zero while there is none or no archive: then nothing of the journal may be deleted. */
+typedef struct wcx_region_keeper
+{
+  _Alignas(64) _Atomic uint64_t archived_segment; /* highest segment that is in the archive and was read back; 0: none */
+  _Atomic uint64_t shipped_seq;                   /* last seq in the archive, the open segment included */
+  _Atomic uint64_t failing;                       /* 1: the last attempt to archive failed; tried again */
+  _Atomic uint64_t scrub_segment;                 /* being read */
+  _Atomic uint64_t scrub_passes;                  /* over all closed segments */
+  _Atomic uint64_t damaged;                       /* closed segments that are damaged now and could not be repaired */
+  _Atomic uint64_t repaired;                      /* by this process */
+  uint8_t pad[8];
+} wcx_region_keeper_t;
+static_assert(sizeof(wcx_region_keeper_t) == 64, "one line");
+
 /* What the data plane tells about itself, besides counters. */
 typedef struct wcx_region_dataplane_state
 {
@@ -118,6 +146,8 @@ typedef struct wcx_region_shard
   wcx_release_t release;
   wcx_region_handshake_t handshake;
   wcx_region_journal_stats_t journal;
+  wcx_region_segments_t segments;
+  wcx_region_keeper_t keeper;
   wcx_region_replica_t replica;
   wcx_region_dataplane_state_t dataplane;
   _Alignas(64) wcx_stats_t stats;

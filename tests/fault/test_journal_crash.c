@@ -24,10 +24,11 @@ static void nothing_lost_nothing_false(void **state)
     if (text != NULL)
       fail_msg("WCX_SEED=%" PRIu64 ": %s", seed, text);
   }
-  print_message("# %" PRIu64 " crashes, %" PRIu64 " power losses, %" PRIu64 " cuts, %" PRIu64 " whole blocks discarded, %" PRIu64 " records released, %" PRIu64 " crash points\n",
-                counts.crashes, counts.power_losses, counts.cuts, counts.discarded, counts.released, counts.points);
+  print_message("# %" PRIu64 " crashes, %" PRIu64 " power losses, %" PRIu64 " cuts, %" PRIu64 " whole blocks discarded, %" PRIu64 " starts from an anchor, %" PRIu64
+                " walks without the oldest segments, %" PRIu64 " records released, %" PRIu64 " crash points\n",
+                counts.crashes, counts.power_losses, counts.cuts, counts.discarded, counts.anchored, counts.trimmed, counts.released, counts.points);
   if (only == NULL) /* the simulation must have reached what it is about */
-    assert_true(counts.cuts > 50 && counts.discarded > 10 && counts.released > 10000);
+    assert_true(counts.cuts > 50 && counts.discarded > 10 && counts.anchored > 1000 && counts.trimmed > 500 && counts.released > 10000);
 }
 
 int main(void)

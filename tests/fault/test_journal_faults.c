@@ -1,5 +1,6 @@
 /* The journal worker when the disk fails or is full: it stops releasing, says so in the region, retries nothing, and its successor finds what was released. */
 #include "engine/base/check.h"
+#include "engine/base/env.h"
 #include "persist/journal.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/env_sim.h"
@@ -154,6 +155,93 @@ static void full_disk(void **state)
   assert_int_equal(release_seq(), producer.next_seq - 1);
 }
 
+/* Cancels only below two free segments, and no longer once there is room again; the worker itself goes on all the time. */
+static void space_returns(void **state)
+{
+  (void)state;
+  assert_int_equal(wcx_segment_prep_until(&journal->prep, 2), 0);
+  wcx_sim_disk_set_free(DIR, 1000);
+  for (uint32_t i = 0; i < 100000 && wcx_journal_segments_free(journal) >= 2; i++)
+  {
+    commit();
+    wcx_journal_step(journal, 0);
+    wcx_segment_prep_step(&journal->prep);
+  }
+  assert_int_equal(wcx_journal_segments_free(journal), 1); /* the reserve: what was prepared before, for cancels */
+  for (uint32_t i = 0; i < 50; i++)
+  {
+    commit();
+    wcx_journal_step(journal, 0);
+  }
+  assert_false(journal->halted);
+  wcx_sim_disk_set_free(DIR, UINT64_C(1) << 30);
+  for (uint32_t i = 0; i < 1000; i++)
+  {
+    wcx_segment_prep_step(&journal->prep);
+    wcx_journal_step(journal, 0);
+  }
+  assert_int_equal(atomic_load(&journal->prep.error), 0);
+  assert_true(wcx_journal_segments_free(journal) > 2);
+  for (uint32_t i = 0; i < 20000; i++)
+  {
+    commit();
+    wcx_journal_step(journal, 0);
+    wcx_segment_prep_step(&journal->prep);
+  }
+  assert_false(journal->halted);
+}
+
+/* Of the file that was being made nothing is kept: the next attempt makes another, and a sync is never tried twice on one file. */
+static void failed_sync_costs_the_file(void **state)
+{
+  (void)state;
+  uint64_t prepared = atomic_load(&journal->prep.prepared);
+  wcx_sim_disk_fail_sync(DIR, 1);
+  int result = 1;
+  while (result == 1)
+    result = wcx_segment_prep_step(&journal->prep);
+  assert_int_equal(result, -EIO);
+  assert_int_equal(atomic_load(&journal->prep.prepared), prepared);
+  assert_int_equal(wcx_disk_file_open(journal->disk, WCX_HANDLE_PREPARE, "prepare.tmp", false), -ENOENT);
+  assert_int_equal(wcx_segment_prep_until(&journal->prep, prepared + 1), 0);
+  assert_false(journal->halted);
+}
+
+/* There is no other directory to take: a name whose sync failed gets no block, and nobody asks again. */
+static void failed_directory_sync_halts(void **state)
+{
+  (void)state;
+  wcx_sim_disk_fail_sync(DIR, 2); /* the file's own is the first */
+  int result = 1;
+  while (result == 1)
+    result = wcx_segment_prep_step(&journal->prep);
+  assert_int_equal(result, -EIO);
+  for (uint32_t i = 0; i < 10; i++)
+    assert_int_equal(wcx_segment_prep_step(&journal->prep), -EIO);
+  wcx_journal_step(journal, 0);
+  assert_true(journal->halted);
+  assert_non_null(strstr(journal->text, "directory could not be synced"));
+  assert_int_equal(atomic_load(&shared->journal.halted), 1);
+}
+
+static void slow_writes_are_counted(void **state)
+{
+  (void)state;
+  wcx_sim_disk_set_pace(DIR, 1);
+  commit();
+  wcx_journal_step(journal, 0);
+  assert_int_equal(journal->in_flight, 1);
+  wcx_sim_advance_ns(WCX_JOURNAL_SLOW_NS + 1);
+  assert_true(wcx_journal_waiting_ns(journal, wcx_env_mono_ns()) > WCX_JOURNAL_SLOW_NS);
+  wcx_sim_disk_set_pace(DIR, 100);
+  for (uint32_t i = 0; i < 100 && !wcx_journal_idle(journal); i++)
+    wcx_journal_step(journal, 0);
+  assert_int_equal(release_seq(), producer.next_seq - 1);
+  assert_int_equal(atomic_load(&shared->segments.slow_writes), 1);
+  assert_int_equal(wcx_journal_waiting_ns(journal, wcx_env_mono_ns()), 0);
+  assert_false(journal->halted);
+}
+
 /* Preparation that is only slow is no error: the worker waits, the ring fills. */
 static void slow_preparation_waits(void **state)
 {
@@ -181,6 +269,10 @@ int main(void)
       cmocka_unit_test_setup_teardown(short_write, set_up, tear_down),
       cmocka_unit_test_setup_teardown(full_disk, set_up, tear_down),
       cmocka_unit_test_setup_teardown(slow_preparation_waits, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(space_returns, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(failed_sync_costs_the_file, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(failed_directory_sync_halts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(slow_writes_are_counted, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

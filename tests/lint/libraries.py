@@ -14,6 +14,7 @@ ALLOWED = {
     "wcx-play": set(),
     "wcx-dataplane": {"librte_*", "libnuma", "libseccomp", "liblwip"},
     "wcx-journal": {"liburing", "libseccomp"},
+    "wcx-replica": set(),
     "wcx-auth": {"libcrypto", "libseccomp", "libcyaml"},
     "wcx-api": {"libmicrohttpd", "libjansson", "libseccomp"},
     "wcx-controld": {"libcyaml"},

@@ -36,6 +36,7 @@ static struct
   uint64_t written[RECORDS_MAX]; /* nonce of each record of the present lineage, by seq */
   uint64_t last_seq;             /* of it */
   uint64_t released;             /* highest release ever seen */
+  uint64_t let_go;               /* highest segment up to which replica and keeper have ever let go, exclusive */
   bool failed;
   char text[600];
   wcx_journal_crash_counts_t *counts;
@@ -112,7 +113,11 @@ static void check_walk(void)
   uint64_t epoch;
   wcx_record_hdr_t hdr;
   const uint8_t *body;
-  uint64_t seq = 0;
+  uint64_t seq = walk.super.first_segment_no > 1 ? walk.super.start.next_seq - 1 : 0;
+  if (walk.super.first_segment_no > 1 && walk.super.first_segment_no > run.let_go)
+    failure("removed: the journal begins at segment %" PRIu64 ", only those before %" PRIu64 " were let go", walk.super.first_segment_no, run.let_go);
+  if (walk.super.first_segment_no > 1)
+    run.counts->trimmed++;
   int result;
   while ((result = wcx_journal_walk_next(&walk, &epoch, &hdr, &body)) == 1)
   {
@@ -170,7 +175,13 @@ static void dataplane_step(void)
 
 static void worker_start(void)
 {
-  wcx_journal_config_t config = {.dir = DIR, .shard = SHARD, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .lock_timeout_ns = 0, .eager_lanes = 1 + (uint32_t)wcx_sim_below(4)};
+  wcx_journal_config_t config = {.dir = DIR,
+                                 .shard = SHARD,
+                                 .segment_sz = SEGMENT_SZ,
+                                 .segments_ahead = 1,
+                                 .lock_timeout_ns = 0,
+                                 .eager_lanes = 1 + (uint32_t)wcx_sim_below(4),
+                                 .anchor_span = 4096u << wcx_sim_below(7)};
   if (wcx_journal_open(run.journal, &config, run.shared) < 0)
   {
     failure("the worker refuses to start: %s", run.journal->text);
@@ -179,14 +190,30 @@ static void worker_start(void)
   run.worker_lives = true;
   run.counts->cuts += run.journal->recovered.cut;
   run.counts->discarded += run.journal->recovered.discarded;
+  run.counts->anchored += run.journal->recovered.anchored;
+}
+
+/* Replica and keeper: let go of any closed segment. */
+static void let_go(void)
+{
+  uint64_t closed = atomic_load(&run.shared->segments.closed_segment);
+  if (closed == 0)
+    return;
+  uint64_t keep = 1 + wcx_sim_below(closed + 1);
+  atomic_store(&run.shared->replica.keep_segment, keep);
+  atomic_store(&run.shared->keeper.archived_segment, closed);
+  if (keep > run.let_go)
+    run.let_go = keep;
 }
 
 static void worker_step(void)
 {
   if (!run.worker_lives)
     worker_start();
+  else if (wcx_sim_chance(1))
+    let_go();
   else if (wcx_sim_chance(30))
-    wcx_segment_prep_step(&run.journal->prep);
+    wcx_journal_prepare_step(run.journal);
   else
     wcx_journal_step(run.journal, wcx_env_mono_ns());
   if (run.worker_lives && run.journal->halted)

@@ -16,6 +16,8 @@ typedef struct wcx_journal_crash_counts
   uint64_t power_losses;
   uint64_t cuts;      /* recoveries that threw something away */
   uint64_t discarded; /* whole blocks thrown away */
+  uint64_t anchored;  /* recoveries that did not read from the start */
+  uint64_t trimmed;   /* walks of a journal whose oldest segments were removed */
   uint64_t released;  /* records */
   uint64_t points;    /* crash points passed */
 } wcx_journal_crash_counts_t;

@@ -508,7 +508,7 @@ static void turn(wcx_world_t *world, bool work)
     world->running = WCX_CRASH_JOURNAL;
     (void)wcx_journal_step(world->journal, world->mono_ns);
     if (draw_below(world, plan->prepare_one_in) == 0)
-      (void)wcx_segment_prep_step(&world->journal->prep);
+      (void)wcx_journal_prepare_step(world->journal);
     if (world->journal->halted)
     {
       check_failed(world);

@@ -64,11 +64,11 @@ static void journal_make(world_t *w)
   journals[shard] = w;
 }
 
-static void journal_block(world_t *w, const uint8_t *body, uint32_t body_sz, uint32_t count)
+static void journal_block(world_t *w, uint16_t kind, const uint8_t *body, uint32_t body_sz, uint32_t count)
 {
   wcx_journal_block_t block = {.magic = WCX_JOURNAL_BLOCK_MAGIC,
                                .version = WCX_JOURNAL_VERSION,
-                               .kind = WCX_JOURNAL_DATA,
+                               .kind = kind,
                                .shard = w->chain->shard,
                                .epoch = w->epoch,
                                .block_no = w->chain->next_block_no,
@@ -110,7 +110,7 @@ static void journal_drain(world_t *w)
     if (count > 0 && (got == WCX_JRING_EMPTY || body_sz + WCX_RECORD_SZ_MAX > sizeof(body) - sizeof(wcx_journal_block_t)))
     {
       if (!w->forget)
-        journal_block(w, body, body_sz, count);
+        journal_block(w, WCX_JOURNAL_DATA, body, body_sz, count);
       w->durable_seq += count;
       body_sz = 0;
       count = 0;
@@ -135,6 +135,9 @@ static void journal_step(world_t *w)
   if (atomic_load(&handshake->asked) != atomic_load(&handshake->answered))
   {
     w->epoch++;
+    wcx_journal_recovery_t recovery = {.epoch = w->epoch, .incarnation = 1, .cut_seq = w->durable_seq, .cut_digest = w->chain->digest};
+    if (!w->forget)
+      journal_block(w, WCX_JOURNAL_RECOVERY, (const uint8_t *)&recovery, sizeof(recovery), 0);
     atomic_store(&w->shm->release.epoch, w->epoch);
     world_release(w);
     atomic_store(&handshake->granted_epoch, w->epoch);
@@ -144,6 +147,7 @@ static void journal_step(world_t *w)
   }
   else if (!w->hold)
     world_release(w);
+  atomic_store(&handshake->ready, 1);
 }
 
 static void auth_step(world_t *w)

@@ -70,7 +70,7 @@ static int tear_down(void **state)
 
 static int try_open_as(uint32_t shard, uint32_t segment_sz)
 {
-  wcx_journal_config_t config = {.dir = dir, .shard = shard, .segment_sz = segment_sz, .segments_ahead = 2, .lock_timeout_ns = 100000000, .eager_lanes = 1};
+  wcx_journal_config_t config = {.dir = dir, .shard = shard, .segment_sz = segment_sz, .segments_ahead = 2, .lock_timeout_ns = 2000000000, .eager_lanes = 1};
   return wcx_journal_open(journal, &config, shared);
 }
 

@@ -384,6 +384,191 @@ static void goes_on_after_the_end(void **state)
   assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 0);
 }
 
+/* --- anchors -------------------------------------------------------------------------------------- */
+
+#define BLOCKS 90u
+
+typedef struct seen
+{
+  int result;
+  uint64_t records;
+  uint64_t last_stamp_ns;
+  uint64_t incarnation;
+  uint64_t committed_hint;
+  wcx_journal_end_t end;
+  char text[WCX_JOURNAL_TEXT_SZ];
+} seen_t;
+
+/* The rest of a walk: what it saw, and the anchors at its block ends. */
+static seen_t walk_rest(wcx_journal_walk_t *walk, uint64_t next_seq, wcx_journal_anchor_t *anchors, uint32_t *anchor_cnt)
+{
+  seen_t seen = {0};
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  while ((seen.result = wcx_journal_walk_next(walk, &epoch, &hdr, &body)) == 1)
+  {
+    assert_int_equal(hdr.seq, next_seq++);
+    seen.records++;
+    if (anchors != NULL && wcx_journal_walk_at_block_end(walk))
+      wcx_journal_walk_anchor(walk, &anchors[(*anchor_cnt)++]);
+  }
+  seen.last_stamp_ns = walk->last_stamp_ns;
+  seen.incarnation = walk->incarnation;
+  seen.committed_hint = walk->committed_hint;
+  seen.end = walk->end;
+  memcpy(seen.text, walk->text, sizeof(seen.text));
+  return seen;
+}
+
+static void put_recovery(uint64_t epoch, uint64_t incarnation)
+{
+  wcx_block_words_t words = {.kind = WCX_JOURNAL_RECOVERY, .epoch = epoch, .committed_hint = chain.next_seq - 1, .in_flight_max = 4};
+  place += wcx_block_recovery(at_place(place), &chain, &words, incarnation);
+}
+
+/* The walk from every anchor sees what the whole walk sees behind it. */
+static void compare_from_anchors(int wanted_result)
+{
+  static wcx_journal_anchor_t anchors[BLOCKS + 1];
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  uint32_t anchor_cnt = 1;
+  wcx_journal_walk_anchor(&walk, &anchors[0]);
+  seen_t whole = walk_rest(&walk, 1, anchors, &anchor_cnt);
+  assert_int_equal(whole.result, wanted_result);
+  for (uint32_t i = 0; i < anchor_cnt; i++)
+  {
+    assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &anchors[i], err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+    seen_t part = walk_rest(&walk, anchors[i].chain.next_seq, NULL, NULL);
+    assert_int_equal(part.records, whole.records - (anchors[i].chain.next_seq - 1));
+    part.records = whole.records;
+    assert_memory_equal(&part, &whole, sizeof(part));
+  }
+}
+
+static void from_every_block_end(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < BLOCKS; i++) /* over the end of the first segment */
+  {
+    if (i % 17 == 16)
+      put_recovery(2, i);
+    else
+      put(1 + i % 3, chain.next_seq - 1);
+  }
+  compare_from_anchors(0);
+  uint8_t *last = put(2, chain.next_seq - 1);
+  last[200] ^= 1;
+  compare_from_anchors(0); /* torn */
+  last[200] ^= 1;
+  for (uint32_t i = 0; i < 5; i++)
+    put(1, chain.next_seq - 1);
+  last[200] ^= 1;
+  compare_from_anchors(-1); /* damaged */
+}
+
+static void from_the_end_of_a_segment(void **state)
+{
+  (void)state;
+  segment_cnt = 1;
+  for (uint32_t i = 0; i < 63; i++)
+    put(1, i);
+  compare_from_anchors(0);
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(walk_rest(&walk, 1, NULL, NULL).result, 0);
+  wcx_journal_anchor_t anchor;
+  wcx_journal_walk_anchor(&walk, &anchor);
+  assert_int_equal(anchor.segment_no, 2); /* the place of the next block, in a segment that does not exist yet */
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &anchor, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(walk_rest(&walk, 64, NULL, NULL).end.verdict, WCX_JOURNAL_CLEAN);
+  segment_cnt = 0; /* and when the segment before it is gone, that is no end */
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &anchor, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(walk_rest(&walk, 64, NULL, NULL).end.verdict, WCX_JOURNAL_DAMAGED);
+}
+
+static void an_anchor_checks_its_segment(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 70; i++)
+    put(1, i);
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  wcx_journal_anchor_t anchors[BLOCKS];
+  uint32_t anchor_cnt = 0;
+  assert_int_equal(walk_rest(&walk, 1, anchors, &anchor_cnt).result, 0);
+  segment_files[1][16] ^= 1;
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &anchors[66], err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(walk_rest(&walk, 68, NULL, NULL).end.verdict, WCX_JOURNAL_DAMAGED);
+  segment_files[1][16] ^= 1;
+  wcx_journal_anchor_t other = anchors[66]; /* of another history: no block continues it, and later ones say that they were acknowledged */
+  other.chain.digest.lo ^= 1;
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &other, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(walk_rest(&walk, 68, NULL, NULL).end.verdict, WCX_JOURNAL_DAMAGED);
+  other = anchors[66];
+  other.chain.shard++;
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &other, err, sizeof(err)), WCX_JOURNAL_OPEN_BAD);
+  other = anchors[66];
+  other.off = SEGMENT_SZ + 4096;
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &other, err, sizeof(err)), WCX_JOURNAL_OPEN_BAD);
+}
+
+static void blocks_tell_the_stamp(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 10; i++)
+    put(1 + i % 3, i);
+  put_recovery(2, 5);
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  while (wcx_journal_walk_next_block(&walk, &block, &body) == 1)
+    assert_int_equal(walk.last_stamp_ns, 1000 + walk.chain.next_seq - 1);
+  wcx_journal_anchor_t anchor;
+  wcx_journal_walk_anchor(&walk, &anchor);
+  assert_int_equal(anchor.incarnation, 5);
+  assert_int_equal(anchor.last_stamp_ns, 1000 + chain.next_seq - 1);
+}
+
+/* A journal whose first segment was removed starts at the chain in its superblock. */
+static void first_segment_removed(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 63; i++)
+    put(1, i);
+  put(3, 63);
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  wcx_journal_anchor_t anchors[BLOCKS];
+  uint32_t anchor_cnt = 0;
+  seen_t whole = walk_rest(&walk, 1, anchors, &anchor_cnt);
+  const wcx_journal_anchor_t *at = &anchors[62];
+  assert_int_equal(at->off, SEGMENT_SZ);
+  wcx_journal_super_t super;
+  memcpy(&super, super_file, sizeof(super));
+  super.first_segment_no = 2;
+  super.start = wcx_journal_start_of(at);
+  super.crc32c = 0;
+  super.crc32c = wcx_crc32c(0, &super, sizeof(super));
+  memcpy(super_file, &super, sizeof(super));
+  memset(segment_files[0], 0xee, SEGMENT_SZ);
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  seen_t part = walk_rest(&walk, 64, NULL, NULL);
+  assert_int_equal(part.records, 3);
+  part.records = whole.records;
+  assert_memory_equal(&part, &whole, sizeof(part));
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &anchors[3], err, sizeof(err)), WCX_JOURNAL_OPEN_BAD);
+  assert_int_equal(wcx_journal_walk_over_at(&walk, &source, walk_buf, &anchors[63], err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(walk_rest(&walk, 67, NULL, NULL).end.verdict, WCX_JOURNAL_CLEAN);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -402,6 +587,11 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_history_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(goes_on_after_the_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(from_every_block_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(from_the_end_of_a_segment, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_anchor_checks_its_segment, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(blocks_tell_the_stamp, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(first_segment_removed, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -581,13 +581,110 @@ static void test_vlan(void **state)
   net_close(net);
 }
 
+/* A segment with the MSS option that only the first one should carry. */
+static void say_mss(net_t *net, tcp_client_t *c, uint8_t flags, uint16_t mss)
+{
+  uint8_t frame[WCX_FRAME_SZ_MAX];
+  c->mss = mss;
+  uint32_t sz = client_frame(c, frame, TCP_SYN_F | TCP_ACK_F, (flags & TCP_SYN_F) != 0 ? c->iss : c->snd_nxt, c->rcv_nxt, NULL, 0);
+  frame[47] = flags;
+  put_be16(frame + 50, 0);
+  put_be16(frame + 50, ~tcp_sum(frame + 14, frame + 34, sz - 34) & 0xffffu);
+  (void)wcx_wire_send(net->wire, frame, sz);
+  net_frames_in(net);
+}
+
+static void write_all(net_t *net, const tcp_client_t *c, const uint8_t *data, uint32_t sz)
+{
+  assert_true(wcx_tcp_write(net->tcp, net_conn(net, c), data, sz));
+  wcx_tcp_push(net->tcp, net_conn(net, c), 0);
+}
+
+/* lwIP believes any segment that names a maximum. What waits to be sent is not joined to larger segments, nor fragmented, nor does it end the process. */
+static void test_late_mss(void **state)
+{
+  (void)state;
+  static const uint16_t named[] = {1460, 65535, 100, 1};
+  uint8_t *data = pattern(6000, 3);
+  for (uint32_t i = 0; i < 4; i++)
+  {
+    net_t *net = net_new(15);
+    net->mode = APP_HOLD;
+    tcp_client_t *c = net_connect(net, 40001);
+    c->window = 0;
+    client_ack(c);
+    net_steps(net, 2);
+    write_all(net, c, data, 1000);
+    say_mss(net, c, TCP_ACK_F, named[i]);
+    write_all(net, c, data + 1000, 5000);
+    c->window = 65535;
+    client_ack(c);
+    net_steps(net, 3000);
+    assert_int_equal(c->rx_len, 6000);
+    assert_memory_equal(c->rx, data, 6000);
+    assert_false(c->reset);
+    net_close(net);
+  }
+  free(data);
+}
+
+/* The same before the handshake is done, by a SYN that comes twice. */
+static void test_second_syn(void **state)
+{
+  (void)state;
+  net_t *net = net_new(17);
+  net->mode = APP_HOLD;
+  tcp_client_t *c = net_client(net, 40001);
+  c->mute = true;
+  c->mss = 1000;
+  client_connect(c, net->mono_ns);
+  net_steps(net, 2);
+  say_mss(net, c, TCP_SYN_F, 1460);
+  c->mute = false;
+  client_connect(c, net->mono_ns);
+  net_steps(net, 1000);
+  uint8_t *data = pattern(6000, 5);
+  write_all(net, c, data, 6000);
+  net_steps(net, 3000);
+  assert_int_equal(c->rx_len, 6000);
+  assert_memory_equal(c->rx, data, 6000);
+  free(data);
+  net_close(net);
+}
+
+/* A window that was 0 from the start opens a little while a large segment waits: that is the largest window so far, and lwIP sizes segments by its half. */
+static void test_small_window(void **state)
+{
+  (void)state;
+  net_t *net = net_new(16);
+  net->mode = APP_HOLD;
+  tcp_client_t *c = net_client(net, 40001);
+  c->window = 0;
+  client_connect(c, net->mono_ns);
+  net_steps(net, 5);
+  uint8_t *data = pattern(6000, 4);
+  write_all(net, c, data, 1000);
+  c->window = 10;
+  client_ack(c);
+  net_steps(net, 2);
+  write_all(net, c, data + 1000, 5000);
+  c->window = 65535;
+  client_ack(c);
+  net_steps(net, 3000);
+  assert_int_equal(c->rx_len, 6000);
+  assert_memory_equal(c->rx, data, 6000);
+  free(data);
+  net_close(net);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_echo),           cmocka_unit_test(test_bad_wire),     cmocka_unit_test(test_zero_window),   cmocka_unit_test(test_slow_server),
       cmocka_unit_test(test_no_room),        cmocka_unit_test(test_little_room),  cmocka_unit_test(test_ends),          cmocka_unit_test(test_end_with_unread),
       cmocka_unit_test(test_table_full),     cmocka_unit_test(test_attach_again), cmocka_unit_test(test_first_numbers), cmocka_unit_test(test_wrong_checksums),
-      cmocka_unit_test(test_dropped_before), cmocka_unit_test(test_forged_mac),   cmocka_unit_test(test_vlan),
+      cmocka_unit_test(test_dropped_before), cmocka_unit_test(test_forged_mac),   cmocka_unit_test(test_vlan),          cmocka_unit_test(test_late_mss),
+      cmocka_unit_test(test_small_window),   cmocka_unit_test(test_second_syn),
   };
   return cmocka_run_group_tests_name("tcp_lwip", tests, NULL, NULL);
 }

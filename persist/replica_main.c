@@ -1,0 +1,248 @@
+/* wcx-replica: the replica of one shard as a process. Waits for the shared region, takes its locks, and then turns: step, or sleep a little. */
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+#include "engine/shm/region_file.h"
+#include "persist/replica.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_REGION_NS UINT64_C(50000000)
+#define IDLE_NS UINT64_C(5000000)
+#define LOCK_TIMEOUT_NS UINT64_C(5000000000)
+#define ALARM_AGAIN_NS UINT64_C(60000000000) /* a replica that has halted says so as long as nobody listens */
+#define SECOND_NS UINT64_C(1000000000)
+#define NICENESS 10 /* whatever else runs on its CPU comes first */
+
+enum
+{
+  OPT_EVERY_S = 256,
+  OPT_EVERY_INPUTS,
+  OPT_KEEP,
+  OPT_PACE,
+};
+
+static _Atomic int stop;
+
+typedef struct args
+{
+  const char *region;
+  uint64_t shard_idx;
+  bool shard_given;
+  uint64_t every_s, every_inputs, keep, pace_mib;
+} args_t;
+
+static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+{
+  char *end;
+  errno = 0;
+  *value = strtoull(text, &end, 10);
+  return errno == 0 && end != text && *end == 0 && *value >= min && *value <= max;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+  args_t *args = state->input;
+  switch (key)
+  {
+  case 'r':
+    args->region = arg;
+    return 0;
+  case 's':
+    args->shard_given = true;
+    if (!number(arg, 0, WCX_SHARDS_MAX - 1, &args->shard_idx))
+      argp_error(state, "--shard-idx must be 0..%u", WCX_SHARDS_MAX - 1);
+    return 0;
+  case OPT_EVERY_S:
+    if (!number(arg, 1, 86400, &args->every_s))
+      argp_error(state, "--every-s must be 1..86400");
+    return 0;
+  case OPT_EVERY_INPUTS:
+    if (!number(arg, 1, 1000000000, &args->every_inputs))
+      argp_error(state, "--every-inputs must be 1..1000000000");
+    return 0;
+  case OPT_KEEP:
+    if (!number(arg, 2, WCX_REPLICA_KEEP_MAX, &args->keep))
+      argp_error(state, "--keep must be 2..%u", WCX_REPLICA_KEEP_MAX);
+    return 0;
+  case OPT_PACE:
+    if (!number(arg, 0, 100000, &args->pace_mib))
+      argp_error(state, "--pace-mib-per-s must be 0..100000");
+    return 0;
+  case ARGP_KEY_END:
+    if (args->region == NULL || !args->shard_given)
+      argp_error(state, "--region and --shard-idx are needed");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+  va_list list;
+  va_start(list, fmt);
+  fputs("wcx-replica: ", stderr);
+  vfprintf(stderr, fmt, list);
+  fputc('\n', stderr);
+  va_end(list);
+}
+
+static void on_signal(int sig)
+{
+  (void)sig;
+  atomic_store_explicit(&stop, 1, memory_order_relaxed);
+}
+
+static bool stopping(void)
+{
+  return atomic_load_explicit(&stop, memory_order_relaxed) != 0;
+}
+
+static void pause_ns(uint64_t ns)
+{
+  struct timespec pause = {.tv_sec = (time_t)(ns / SECOND_NS), .tv_nsec = (long)(ns % SECOND_NS)};
+  nanosleep(&pause, NULL);
+}
+
+/* Either side may start first; a region of another boot is replaced by wcx-controld. */
+static void wait_for_region(wcx_region_file_t *file, const char *path)
+{
+  for (;;)
+  {
+    char err[512];
+    int result = wcx_region_open(file, path, true, err, sizeof(err));
+    if (result == WCX_REGION_OK && atomic_load_explicit(&file->region->params_ready, memory_order_acquire) == 1) /* pairs with the release of wcx-controld */
+      return;
+    if (result == WCX_REGION_OK)
+      wcx_region_close(file);
+    if (result == WCX_REGION_BAD)
+      WCX_DIE("%s", err);
+    pause_ns(WAIT_REGION_NS);
+    if (stopping())
+      exit(0);
+  }
+}
+
+/* A poll loop never yields its CPU for long: what waits behind it waits for milliseconds. */
+static void leave_poll_cpus(const wcx_params_t *params)
+{
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+    return;
+  for (uint32_t i = 0; i < params->shard_cnt; i++)
+    if (params->shards[i].lcore < CPU_SETSIZE)
+      CPU_CLR(params->shards[i].lcore, &cpus);
+  if (CPU_COUNT(&cpus) > 0 && sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
+    say("cannot keep off the CPUs of the poll loops: %s", strerrordesc_np(errno));
+  if (setpriority(PRIO_PROCESS, 0, NICENESS) != 0)
+    say("cannot lower its own priority: %s", strerrordesc_np(errno));
+}
+
+static const wcx_params_shard_t *check_params(const wcx_params_t *params, uint64_t shard_idx)
+{
+  if (shard_idx >= params->shard_cnt)
+    WCX_DIE("--shard-idx %u: the configuration has %u shards", (unsigned)shard_idx, params->shard_cnt);
+  if (params->durability == WCX_DURABILITY_LEVEL_D0_NONE)
+    WCX_DIE("durability D0 keeps no journal: there is nothing to replicate; do not start wcx-replica, or set durability to D1");
+  return &params->shards[shard_idx];
+}
+
+/* Ordinary pages, taken as they are touched: what the limits allow is rarely there. */
+static void *map_memory(size_t sz)
+{
+  void *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mem == MAP_FAILED)
+    WCX_DIE("no %zu MiB of memory: %s. Lower orders_max, levels_max or output_log_mib of the shard", sz >> 20, strerrordesc_np(errno));
+  return mem;
+}
+
+static void open_disk(wcx_disk_t **disk, const char *dir)
+{
+  int result = wcx_disk_open(disk, dir, 0, 0, 0, LOCK_TIMEOUT_NS);
+  if (result < 0)
+    WCX_DIE("%s: %s", dir, result == -EWOULDBLOCK ? "another wcx-replica writes there" : strerrordesc_np(-result));
+}
+
+static void turn(wcx_replica_t *replica)
+{
+  enum wcx_replica_phase phase = WCX_REPLICA_WAIT;
+  uint64_t alarmed_ns = 0;
+  while (!stopping())
+  {
+    uint64_t now_ns = wcx_env_mono_ns();
+    uint32_t work = wcx_replica_step(replica, now_ns);
+    if (replica->said[0] != 0)
+      say("alarm: %s", replica->said);
+    replica->said[0] = 0;
+    if (replica->phase == WCX_REPLICA_FOLLOW && phase == WCX_REPLICA_LOAD)
+      say("shard %u: begins at input %" PRIu64 ", %" PRIu64 " are durable", replica->limits.shard, wcx_engine_applied_seq(replica->engine), replica->resume.last_seq);
+    phase = replica->phase;
+    if (phase == WCX_REPLICA_HALTED && (alarmed_ns == 0 || now_ns - alarmed_ns > ALARM_AGAIN_NS))
+    {
+      alarmed_ns = now_ns;
+      say("alarm: halted: %s", replica->text);
+    }
+    if (work == 0)
+      pause_ns(IDLE_NS);
+  }
+}
+
+int main(int argc, char **argv)
+{
+  static const struct argp_option options[] = {{"region", 'r', "PATH", 0, "the shared region", 0},
+                                               {"shard-idx", 's', "N", 0, "which shard of the region, from 0", 0},
+                                               {"every-s", OPT_EVERY_S, "S", 0, "at most so many seconds between two snapshots (60)", 0},
+                                               {"every-inputs", OPT_EVERY_INPUTS, "N", 0, "and so many inputs (500000)", 0},
+                                               {"keep", OPT_KEEP, "N", 0, "snapshots kept, from 2 (2)", 0},
+                                               {"pace-mib-per-s", OPT_PACE, "N", 0, "how fast one is written and read back; 0: as fast as it goes (256)", 0},
+                                               {0}};
+  static const struct argp argp = {options, parse, NULL, "The replica of one shard: a second engine over the durable journal, which takes the snapshots.", NULL, NULL, NULL};
+  args_t args = {.every_s = 60, .every_inputs = 500000, .keep = 2, .pace_mib = 256};
+  argp_parse(&argp, argc, argv, 0, NULL, &args);
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGINT, &action, NULL);
+
+  wcx_region_file_t file;
+  wait_for_region(&file, args.region);
+  const wcx_params_t *params = &file.region->params;
+  const wcx_params_shard_t *shard = check_params(params, args.shard_idx);
+  if (!wcx_region_lock(&file, WCX_REGION_LOCK_REPLICA + (uint32_t)args.shard_idx))
+    WCX_DIE("another wcx-replica runs for shard index %u of %s: only one may", (unsigned)args.shard_idx, args.region);
+  leave_poll_cpus(params);
+  prctl(PR_SET_NAME, "wcx-replica", 0, 0, 0);
+  char journal_dir[512];
+  char snapshot_dir[512];
+  if (!wcx_journal_dir(journal_dir, sizeof(journal_dir), params->state_dir, shard->shard) || !wcx_snapshot_dir(snapshot_dir, sizeof(snapshot_dir), params->state_dir, shard->shard))
+    WCX_DIE("state_dir is too long");
+  wcx_disk_t *disk;
+  open_disk(&disk, snapshot_dir);
+
+  static wcx_replica_t replica;
+  wcx_replica_config_t config = {.journal_dir = journal_dir,
+                                 .snapshot_dir = snapshot_dir,
+                                 .shared = wcx_region_shard(file.region, (uint32_t)args.shard_idx),
+                                 .disk = disk,
+                                 .shard = shard,
+                                 .every_ns = args.every_s * SECOND_NS,
+                                 .every_inputs = args.every_inputs,
+                                 .keep = (uint32_t)args.keep,
+                                 .bytes_per_s = args.pace_mib << 20};
+  wcx_replica_init(&replica, &config, map_memory(wcx_replica_footprint(shard)));
+  turn(&replica);
+  wcx_replica_close(&replica);
+  wcx_disk_close(disk);
+  return 0;
+}

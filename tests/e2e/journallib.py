@@ -1,0 +1,131 @@
+"""A supervisor with its journal worker and nothing on the wire, and the tools that work on what it writes. No root, no namespaces."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / "build/bin"
+LOAD = ROOT / "build/tests/e2e/journal_load"
+LIMIT_S = 30
+
+
+def wait_for(what, condition, limit_s=LIMIT_S):
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {limit_s} s in vain for: {what}")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def ctl(*args):
+    """wcxctl: (status, objects of stdout, stderr)."""
+    done = subprocess.run([str(BIN / "wcxctl"), "--control-dir", "/nonexistent", "-o", "json", *map(str, args)], capture_output=True, text=True, check=False, timeout=300)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+class Journal:
+    """One shard's worker below wcx-controld."""
+
+    def __init__(self, folder, *sets):
+        self.run = Path(folder)
+        self.state = self.run / "state"
+        self.dir = self.state / "journal/shard-00001"
+        self.region = self.run / "region"
+        self.log = self.run / "controld.log"
+        self.sets = sets
+        self.daemon = None
+
+    def start(self, wait=True):
+        args = [str(BIN / "wcx-controld"), "--config", str(ROOT / "configs/wcx.yaml")]
+        for one in (f"paths.run_dir={self.run}", "paths.region=region", f"http.listen_tcp_port={free_port()}", "durability.journal_segment_mib=1", *self.sets):
+            args += ["--set", one]
+        with open(self.log, "ab") as log:
+            self.daemon = subprocess.Popen(args, stderr=log, stdin=subprocess.DEVNULL)
+        if wait:
+            wait_for("the superblock", (self.dir / "superblock").exists)
+
+    def stop(self):
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+            self.daemon.wait(timeout=LIMIT_S)
+        self.daemon = None
+
+    def load(self, records, *rate):
+        done = subprocess.run([str(LOAD), str(self.region), str(records), *map(str, rate)], capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def ctl(self, *args):
+        return ctl("--state-dir", self.state, *args)
+
+    def status(self):
+        done = subprocess.run([str(BIN / "wcxctl"), "--control-dir", str(self.run / "control"), "status", "-o", "json"], capture_output=True, text=True, check=False)
+        return json.loads(done.stdout)["Status"] if done.returncode == 0 else None
+
+    def shard(self):
+        status = self.status()
+        return status["Shards"][0] if status else {}
+
+    def pid(self, worker):
+        return int((self.run / "control" / f"{worker}.pid").read_text())
+
+    def segments(self):
+        return sorted(int(path.name[4:20], 16) for path in self.dir.glob("seg-*.wcj"))
+
+    def said(self, text):
+        return text in self.log.read_text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+            try:
+                self.daemon.wait(timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+
+
+def flip(path, offset, mask=1):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ mask]))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def run_points(points):
+    """Each point gets a folder of its own; prints TAP, ends the program."""
+    failed = 0
+    for number, point in enumerate(points, 1):
+        folder = tempfile.mkdtemp(prefix="test-journal-tools-", dir=ROOT / "build")
+        try:
+            point(Path(folder))
+            print(f"ok {number} - {point.__name__.replace('_', ' ')}", flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"not ok {number} - {point.__name__.replace('_', ' ')}\n# {error!r}", flush=True)
+            for log in Path(folder).rglob("controld.log"):
+                print("\n".join("# " + line for line in log.read_text().splitlines()[-15:]), flush=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"1..{len(points)}")
+    sys.exit(1 if failed else 0)

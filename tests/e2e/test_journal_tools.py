@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""wcxctl journal verify, dump and replay over the state directory of a journal that a real worker wrote: offline, and what they refuse."""
+import shutil
+
+from journallib import Journal, ctl, flip, run_points
+
+RECORDS = 6000
+
+
+def written(folder):
+    with Journal(folder) as journal:
+        journal.start()
+        load = journal.load(RECORDS)
+        journal.stop()
+    return journal, load["Committed"]
+
+
+def replays_to_the_same_digests_as_verify(folder):
+    journal, last = written(folder)
+    middle = last // 2
+    status, lines, err = journal.ctl("journal", "verify", "--at", middle, "--at", last)
+    assert status == 0, err
+    wanted = lines[0]["JournalVerify"]
+    assert wanted["Verdict"] == "clean" and wanted["LastSeq"] == last, wanted
+    for seq, digests in ((middle, wanted["At"][0]), (last, wanted["At"][1])):
+        status, lines, err = journal.ctl("journal", "replay", "--until", seq)
+        assert status == 0 and lines[0]["JournalReplay"]["At"] == digests, (err, lines)
+    status, lines, err = journal.ctl("journal", "replay")
+    assert status == 0 and lines[0]["JournalReplay"]["At"] == wanted["At"][1], (err, lines)
+    assert wanted["At"][0]["StateDigest"] != wanted["At"][1]["StateDigest"]
+
+
+def refuses_beyond_the_end(folder):
+    journal, last = written(folder)
+    status, lines, err = journal.ctl("journal", "replay", "--until", last + 1)
+    assert status == 3 and not lines and f"the journal ends at {last}" in err, (status, lines, err)
+
+
+def dumps_every_record_once(folder):
+    journal, last = written(folder)
+    status, lines, err = journal.ctl("journal", "dump")
+    assert status == 0, err
+    assert len(lines) == last
+    status, part, _ = journal.ctl("journal", "dump", "--from", 100, "--to", 110)
+    assert status == 0 and part == lines[99:110]
+
+
+def names_what_is_damaged(folder):
+    journal, last = written(folder)
+    flip(journal.dir / "seg-0000000000000001.wcj", 300000)
+    for verb in ("verify", "dump", "replay"):
+        status, _, err = journal.ctl("journal", verb)
+        assert status == 1 and "acknowledged data is damaged" in err and "segment 1" in err, (verb, status, err)
+    first = (journal.dir / "seg-0000000000000001.wcj").stat().st_size
+    assert first == 1 << 20, "nothing was changed"
+    assert last > 0
+
+
+def names_what_is_missing(folder):
+    journal, _ = written(folder)
+    (journal.dir / "superblock").unlink()
+    status, _, err = journal.ctl("journal", "verify")
+    assert status == 1 and "there is no journal yet" in err, err
+    shutil.rmtree(journal.dir)
+    status, _, err = journal.ctl("journal", "replay")
+    assert status == 1 and "holds no journal" in err, err
+    status, _, err = ctl("journal", "replay", "--until", "x")
+    assert status == 2 and "not a number" in err, err
+
+
+run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, names_what_is_damaged, names_what_is_missing])

@@ -1,0 +1,141 @@
+/* Anchors (rule 10 of engine/shm/journal_format.h) over the simulated disk: what is kept, what a successor does with it, and with what damage left of it. */
+#include "tests/unit/journal_fixture.h"
+
+/* Change one byte of a file as nobody's program would. */
+static void damage(const char *name, uint64_t page_no, uint32_t byte)
+{
+  assert_int_equal(wcx_disk_file_open(journal->disk, WCX_HANDLE_READ, name, false), 0);
+  assert_int_equal(wcx_disk_read(journal->disk, WCX_HANDLE_READ, page_no * WCX_JOURNAL_ALIGN, page, sizeof(page)), sizeof(page));
+  page[byte] ^= 1;
+  assert_int_equal(wcx_disk_write(journal->disk, WCX_HANDLE_READ, page_no * WCX_JOURNAL_ALIGN, page, sizeof(page)), 0);
+  wcx_disk_file_close(journal->disk, WCX_HANDLE_READ);
+}
+
+static uint32_t recent(wcx_journal_anchor_t anchors[2])
+{
+  uint32_t cnt = 0;
+  for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
+    cnt += wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, i, &anchors[cnt]);
+  return cnt;
+}
+
+static void successor_starts_near_the_end(void **state)
+{
+  (void)state;
+  commit(3000);
+  wcx_journal_anchor_t anchors[2];
+  assert_int_equal(recent(anchors), 2);
+  assert_true(anchors[0].chain.next_seq != anchors[1].chain.next_seq);
+  for (uint32_t i = 0; i < 2; i++)
+    assert_in_range(anchors[i].chain.next_seq, 3000 - 4 * SPAN / 1000, 3001);
+  uint64_t end = journal->chain.next_block_no;
+  assert_int_equal(reopen(), 0);
+  assert_true(journal->recovered.anchored);
+  assert_in_range(journal->recovered.blocks, 1, 10);
+  assert_int_equal(journal->recovered.chain.next_block_no, end);
+  assert_int_equal(journal->recovered.chain.next_seq, 3001);
+  assert_int_equal(journal->incarnation, 2);
+}
+
+static void first_places_have_their_page(void **state)
+{
+  (void)state;
+  commit(3000);
+  uint64_t last = journal->segment_no;
+  assert_true(last > 5);
+  wcx_journal_anchor_t anchor;
+  for (uint64_t segment_no = 2; segment_no <= last; segment_no++)
+    if (wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, wcx_anchors_page_of(segment_no), &anchor)) /* an offer to a full slot is no promise */
+    {
+      assert_int_equal(anchor.segment_no, segment_no);
+      assert_int_equal(anchor.off, WCX_JOURNAL_ALIGN);
+      wcx_journal_walk_t walk;
+      char err[512];
+      wcx_journal_block_t block;
+      const uint8_t *body;
+      assert_int_equal(wcx_journal_walk_open_at(&walk, DIR, &anchor, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+      assert_int_equal(wcx_journal_walk_next_block(&walk, &block, &body), 1);
+      assert_int_equal(block.block_no, anchor.chain.next_block_no);
+      wcx_journal_walk_close(&walk);
+      last = 0;
+    }
+  assert_int_equal(last, 0);
+}
+
+static void damaged_pages_cost_time_only(void **state)
+{
+  (void)state;
+  commit(3000);
+  damage("anchors", 0, 50);
+  assert_int_equal(reopen(), 0);
+  assert_true(journal->recovered.anchored);
+  damage("anchors", 1, 4000); /* behind the words: must be zero, too */
+  assert_int_equal(reopen(), 0);
+  assert_false(journal->recovered.anchored);
+  assert_int_equal(journal->recovered.from_segment_no, 1);
+  assert_int_equal(journal->recovered.chain.next_seq, 3001);
+}
+
+static void missing_file_is_made_again(void **state)
+{
+  (void)state;
+  commit(1000);
+  wcx_sim_disk_kill(DIR);
+  fresh_region();
+  assert_int_equal(wcx_disk_remove(journal->disk, "anchors"), 0);
+  open_journal();
+  assert_false(journal->recovered.anchored);
+  atomic_fetch_add(&shared->handshake.asked, 1);
+  settle();
+  wcx_jring_producer_init(&producer, &shared->jring, end_pos, atomic_load(&shared->handshake.cut_seq));
+  commit(1000);
+  assert_int_equal(reopen(), 0);
+  assert_true(journal->recovered.anchored);
+  assert_int_equal(journal->recovered.chain.next_seq, 2001);
+}
+
+/* The last block before the newest anchor is damaged. No later block vouches for it when those behind are gone, too: without the witness it would look torn. */
+static void anchor_is_a_witness(void **state)
+{
+  (void)state;
+  commit(3000);
+  wcx_journal_anchor_t anchors[2];
+  assert_int_equal(recent(anchors), 2);
+  const wcx_journal_anchor_t *newest = anchors[0].chain.next_seq > anchors[1].chain.next_seq ? &anchors[0] : &anchors[1];
+  for (uint64_t segment_no = newest->segment_no; segment_no <= atomic_load(&journal->prep.prepared); segment_no++)
+  {
+    char name[WCX_SEGMENT_NAME_SZ];
+    wcx_segment_name(name, segment_no);
+    uint64_t from = segment_no > newest->segment_no ? WCX_JOURNAL_ALIGN : newest->off - WCX_JOURNAL_ALIGN;
+    assert_true(from >= WCX_JOURNAL_ALIGN);
+    assert_int_equal(wcx_disk_file_open(journal->disk, WCX_HANDLE_READ, name, false), 0);
+    memset(page, 0, sizeof(page));
+    for (uint64_t off = from; off < SEGMENT_SZ; off += sizeof(page))
+      assert_int_equal(wcx_disk_write(journal->disk, WCX_HANDLE_READ, off, page, sizeof(page)), 0);
+    wcx_disk_file_close(journal->disk, WCX_HANDLE_READ);
+  }
+  assert_int_equal(reopen(), -1);
+  assert_non_null(strstr(journal->text, "an anchor says"));
+}
+
+static void offers_do_not_wait(void **state)
+{
+  (void)state;
+  wcx_journal_anchor_t anchor = {.segment_no = 1, .off = 2 * WCX_JOURNAL_ALIGN, .chain = {.shard = SHARD, .next_block_no = 2, .next_seq = 2}};
+  wcx_anchors_init(&journal->anchors, journal->disk, &journal->recovered.super);
+  assert_true(wcx_anchors_offer(&journal->anchors, &anchor));
+  assert_false(wcx_anchors_offer(&journal->anchors, &anchor));
+  assert_int_equal(wcx_anchors_step(&journal->anchors), 1);
+  assert_int_equal(wcx_anchors_step(&journal->anchors), 0);
+  assert_true(wcx_anchors_offer(&journal->anchors, &anchor));
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down), cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),  cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchor_is_a_witness, set_up, tear_down),           cmocka_unit_test_setup_teardown(offers_do_not_wait, set_up, tear_down),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,415 @@
+/* The replica: never past what is released, snapshots when they are due, two kept, a bad one passed over, a divergence that stops it. */
+#include "tests/unit/replica_fixture.h"
+
+#include <sys/stat.h>
+
+static void tune(wcx_params_t *params)
+{
+  snprintf(params->state_dir, sizeof(params->state_dir), "%s", state_dir);
+  params->establish_per_source_per_s = 100000;
+  params->shards[0].orders_max = 100;
+  params->shards[0].levels_max = 100;
+  params->shards[0].outlog_sz = 2u << 20;
+}
+
+static client_t begin(world_t *w)
+{
+  remove_snapshots();
+  world_new(w, tune);
+  client_t client = client_of(1);
+  client_sign_on(w, &client);
+  return client;
+}
+
+static void trade(world_t *w, client_t *client, uint32_t cnt)
+{
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    wcx_new_order_single_t order = client_order(client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
+    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    if (i % 16 == 15)
+      world_turns(w, 2);
+  }
+  world_turns(w, 8);
+  world_drain(w);
+}
+
+/* Files in the snapshots' directory, ascending; returns how many are snapshots. */
+static uint32_t list_snapshots(uint64_t seqs[8])
+{
+  char dir[512];
+  snapshot_path(dir, "");
+  DIR *list = opendir(dir);
+  uint32_t cnt = 0;
+  for (struct dirent *entry = list != NULL ? readdir(list) : NULL; entry != NULL; entry = readdir(list))
+  {
+    uint64_t seq;
+    if (!wcx_snapshot_file_seq(entry->d_name, &seq))
+      continue;
+    assert_true(cnt < 8);
+    uint32_t at = cnt++;
+    for (; at > 0 && seqs[at - 1] > seq; at--)
+      seqs[at] = seqs[at - 1];
+    seqs[at] = seq;
+  }
+  closedir(list);
+  return cnt;
+}
+
+static void damage(uint64_t seq, long off)
+{
+  char name[WCX_SNAPSHOT_FILE_NAME_SZ];
+  char path[512];
+  wcx_snapshot_file_name(name, seq);
+  snapshot_path(path, name);
+  FILE *file = fopen(path, "r+b");
+  assert_non_null(file);
+  assert_int_equal(fseek(file, off, SEEK_SET), 0);
+  int byte = fgetc(file);
+  assert_int_equal(fseek(file, off, SEEK_SET), 0);
+  assert_true(fputc(byte ^ 4, file) != EOF);
+  assert_int_equal(fclose(file), 0);
+}
+
+static void assert_engine_is_live(const beside_t *beside, const world_t *w)
+{
+  wcx_digest_t ours[2] = {wcx_engine_output_digest(beside->replica.engine), wcx_engine_state_digest_full(beside->replica.engine)};
+  wcx_digest_t live[2] = {wcx_engine_output_digest(wcx_loop_engine(w->loop)), wcx_engine_state_digest_full(wcx_loop_engine(w->loop))};
+  assert_memory_equal(ours, live, sizeof(ours));
+}
+
+/* What is durable and not released yet is not applied: it may never leave. */
+static void test_never_past_the_release(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  beside_open(&beside, &w, 10);
+  w.hold = true;
+  uint64_t released = wcx_release_seq(atomic_load(&w.shm->release.release_word));
+  trade(&w, &client, 100);
+  assert_true(w.durable_seq > released + 50);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(atomic_load(&w.shm->replica.applied_seq), released);
+  assert_int_equal(wcx_engine_applied_seq(beside.replica.engine), released);
+  assert_true(atomic_load(&w.shm->replica.snapshot_seq) <= released);
+  w.hold = false;
+  world_turns(&w, 4);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(atomic_load(&w.shm->replica.applied_seq), w.durable_seq);
+  assert_engine_is_live(&beside, &w);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+static void test_waits_for_the_worker(void **state)
+{
+  (void)state;
+  world_t w;
+  (void)begin(&w);
+  atomic_store(&w.shm->handshake.ready, 0);
+  beside_t beside;
+  beside_open(&beside, &w, 10);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(beside.replica.phase, WCX_REPLICA_WAIT);
+  atomic_store(&w.shm->handshake.ready, 1);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(atomic_load(&w.shm->replica.applied_seq), w.durable_seq);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+/* By inputs, by time, and on demand; two are kept, and what the older of them needs of the journal is said once there are two. */
+static void test_when_they_are_due(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  uint64_t seqs[8];
+  beside_open(&beside, &w, 200);
+  beside.replica.config.every_ns = UINT64_C(60000000000);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(list_snapshots(seqs), 0);
+  trade(&w, &client, 150);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(list_snapshots(seqs), 0);
+  beside_catch_up(&beside, w.mono_ns + UINT64_C(59000000000));
+  assert_int_equal(list_snapshots(seqs), 0);
+  beside_catch_up(&beside, w.mono_ns + UINT64_C(61000000000));
+  assert_int_equal(list_snapshots(seqs), 1);
+  assert_int_equal(seqs[0], w.durable_seq);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
+  beside_catch_up(&beside, w.mono_ns + UINT64_C(200000000000)); /* nothing new: nothing to take */
+  assert_int_equal(list_snapshots(seqs), 1);
+  trade(&w, &client, 199);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(list_snapshots(seqs), 1);
+  trade(&w, &client, 1);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(list_snapshots(seqs), 2);
+  assert_int_equal(seqs[1], w.durable_seq);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
+  assert_int_equal(atomic_load(&w.shm->replica.snapshots), 2);
+  trade(&w, &client, 5);
+  uint64_t second = seqs[1];
+  beside_take(&beside, &w);
+  assert_int_equal(list_snapshots(seqs), 2);
+  assert_int_equal(seqs[0], second);
+  assert_int_equal(seqs[1], w.durable_seq);
+  beside_take(&beside, &w); /* asked again: that one is there */
+  assert_int_equal(atomic_load(&w.shm->replica.snapshots), 3);
+  beside_close(&beside);
+
+  /* another process knows them again */
+  beside_open(&beside, &w, 200);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
+  assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), seqs[1]);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+/* Death at every step of taking one: the names in the directory are always whole snapshots, and the next process goes on. */
+static void test_death_while_taking(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  uint64_t seqs[8];
+  beside_open(&beside, &w, 1000000);
+  trade(&w, &client, 40);
+  beside_take(&beside, &w);
+  beside_close(&beside);
+  uint32_t deaths = 0;
+  for (uint32_t steps = 1; steps < 40; steps++)
+  {
+    trade(&w, &client, 3);
+    beside_open(&beside, &w, 1000000);
+    beside_catch_up(&beside, w.mono_ns);
+    (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+    for (uint32_t i = 0; i < steps; i++)
+      (void)wcx_replica_step(&beside.replica, w.mono_ns);
+    deaths += beside.replica.phase == WCX_REPLICA_TAKE;
+    bool named = atomic_load(&w.shm->replica.snapshot_seq) == w.durable_seq;
+    beside_close(&beside);
+    assert_true(list_snapshots(seqs) <= 2);
+    beside_open(&beside, &w, 1000000);
+    beside_catch_up(&beside, w.mono_ns); /* no alarm: every one is good */
+    assert_engine_is_live(&beside, &w);
+    if (named)
+      assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), w.durable_seq);
+    beside_take(&beside, &w);
+    beside_close(&beside);
+  }
+  assert_true(deaths >= 5);
+  world_close(&w);
+}
+
+/* The newest damaged, then both: the replica says so and goes on from the one before or from the first input, and so does the data plane. */
+static void test_damaged_ones(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  uint64_t seqs[8];
+  beside_open(&beside, &w, 1000000);
+  trade(&w, &client, 100);
+  beside_take(&beside, &w);
+  trade(&w, &client, 100);
+  beside_take(&beside, &w);
+  beside_close(&beside);
+  assert_int_equal(list_snapshots(seqs), 2);
+  for (int32_t bad = 1; bad >= 0; bad--)
+  {
+    damage(seqs[bad], 4096 + 100);
+    beside_open(&beside, &w, 1000000);
+    for (uint32_t i = 0; i < 10 && beside.replica.said[0] == 0; i++)
+      (void)wcx_replica_step(&beside.replica, w.mono_ns);
+    assert_non_null(strstr(beside.replica.said, "CRC32C"));
+    beside_turn(&beside, w.mono_ns);
+    assert_string_equal(beside.replica.text, "");
+    assert_engine_is_live(&beside, &w);
+    assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0); /* one alone is not enough to delete anything */
+    assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), bad == 1 ? seqs[0] : 0);
+    beside_close(&beside);
+    wcx_digest_t before = wcx_engine_output_digest(wcx_loop_engine(w.loop));
+    uint64_t seq = wcx_engine_applied_seq(wcx_loop_engine(w.loop));
+    world_crash(&w);
+    while (wcx_engine_applied_seq(wcx_loop_engine(w.loop)) < seq)
+      world_turn(&w);
+    wcx_digest_t after = wcx_engine_output_digest(wcx_loop_engine(w.loop));
+    assert_memory_equal(&before, &after, sizeof(before));
+    world_start(&w);
+    client_sign_on(&w, &client);
+  }
+  /* the damaged ones go when enough good ones are newer */
+  beside_open(&beside, &w, 1000000);
+  beside_turn(&beside, w.mono_ns);
+  beside.replica.said[0] = 0;
+  beside_take(&beside, &w);
+  assert_int_equal(list_snapshots(seqs), 3);
+  trade(&w, &client, 10);
+  beside_take(&beside, &w);
+  assert_int_equal(list_snapshots(seqs), 2);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+/* A snapshot that is sound and not of this journal: of another one, of a longer one, or of one that went on differently. */
+static void test_snapshots_of_another_history(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  beside_open(&beside, &w, 1000000);
+  trade(&w, &client, 100);
+  beside_take(&beside, &w);
+  beside_close(&beside);
+  world_close(&w);
+  /* the same journal_id in this fixture, another history: shorter, then as long */
+  world_new(&w, tune);
+  client = client_of(2);
+  client_sign_on(&w, &client);
+  for (uint32_t i = 0; i < 2; i++)
+  {
+    beside_open(&beside, &w, 1000000);
+    for (uint32_t n = 0; n < 10 && beside.replica.said[0] == 0; n++)
+      (void)wcx_replica_step(&beside.replica, w.mono_ns);
+    assert_non_null(strstr(beside.replica.said, i == 0 ? "newer than the journal" : "does not go on from it"));
+    beside_turn(&beside, w.mono_ns);
+    assert_engine_is_live(&beside, &w);
+    beside_close(&beside);
+    world_crash(&w);
+    world_start(&w);
+    client_sign_on(&w, &client);
+    trade(&w, &client, 300);
+  }
+  world_close(&w);
+}
+
+static void test_divergence_halts(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  beside_open(&beside, &w, 100);
+  trade(&w, &client, 1200);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(atomic_load(&w.shm->replica.digest_seq), 1024);
+  assert_int_equal(atomic_load(&w.shm->replica.halted), 0);
+  trade(&w, &client, 1000);
+  assert_int_equal(atomic_load(&w.shm->marks.cnt), 2);
+  w.shm->marks.marks[1].state_hi ^= 1; /* the live engine is not what the journal says */
+  beside_turn(&beside, w.mono_ns);
+  assert_int_equal(beside.replica.phase, WCX_REPLICA_HALTED);
+  assert_int_equal(atomic_load(&w.shm->replica.halted), 1);
+  assert_non_null(strstr(beside.replica.text, "2048"));
+  assert_int_equal(atomic_load(&w.shm->replica.digest_seq), 1024);
+  uint64_t taken = atomic_load(&w.shm->replica.snapshots);
+  trade(&w, &client, 300);
+  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+  beside_turn(&beside, w.mono_ns + UINT64_C(100000000000));
+  assert_int_equal(atomic_load(&w.shm->replica.snapshots), taken); /* and takes none of what is in doubt */
+  beside_close(&beside);
+  world_close(&w);
+}
+
+static void test_a_damaged_journal_halts(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  beside_open(&beside, &w, 1000000);
+  trade(&w, &client, 50);
+  beside_catch_up(&beside, w.mono_ns);
+  uint64_t off = w.journal_off;
+  trade(&w, &client, 50);
+  w.journal[off + 300] ^= 1;
+  beside_turn(&beside, w.mono_ns);
+  assert_int_equal(beside.replica.phase, WCX_REPLICA_FOLLOW); /* it might be a read that came too early */
+  beside_turn(&beside, w.mono_ns + UINT64_C(1100000000));
+  assert_int_equal(beside.replica.phase, WCX_REPLICA_HALTED);
+  assert_non_null(strstr(beside.replica.text, "is durable"));
+  assert_int_equal(atomic_load(&w.shm->replica.halted), 1);
+  beside_close(&beside);
+  w.journal[off + 300] ^= 1;
+  world_close(&w);
+}
+
+/* A snapshot that cannot be written is said and tried again later; what was there stays. */
+static void test_no_place_for_it(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  uint64_t seqs[8];
+  beside_open(&beside, &w, 1000000);
+  trade(&w, &client, 50);
+  beside_take(&beside, &w);
+  trade(&w, &client, 50);
+  char path[512];
+  snapshot_path(path, WCX_SNAPSHOT_FILE_TEMP);
+  assert_int_equal(mkdir(path, 0700), 0); /* stands where the file wants to be */
+  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+  for (uint32_t i = 0; i < 100 && beside.replica.said[0] == 0; i++)
+    (void)wcx_replica_step(&beside.replica, w.mono_ns);
+  assert_non_null(strstr(beside.replica.said, "was not taken"));
+  assert_int_equal(beside.replica.phase, WCX_REPLICA_FOLLOW);
+  beside.replica.said[0] = 0;
+  trade(&w, &client, 50);
+  beside_catch_up(&beside, w.mono_ns); /* not at once again, and the journal is followed */
+  assert_int_equal(atomic_load(&w.shm->replica.applied_seq), w.durable_seq);
+  assert_int_equal(list_snapshots(seqs), 1);
+  assert_int_equal(rmdir(path), 0);
+  beside_catch_up(&beside, w.mono_ns + UINT64_C(6000000000));
+  assert_int_equal(list_snapshots(seqs), 2);
+  assert_int_equal(atomic_load(&w.shm->replica.take_answered), atomic_load(&w.shm->replica.take_asked));
+  beside_close(&beside);
+  world_close(&w);
+}
+
+/* Slowly, when a pace is set: a step that comes too early does nothing. */
+static void test_pace(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  beside_open(&beside, &w, 1000000);
+  beside.replica.take.place.bytes_per_s = 1u << 20;
+  trade(&w, &client, 50);
+  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+  uint64_t from_ns = w.mono_ns;
+  uint64_t now_ns = from_ns;
+  for (uint32_t i = 0; i < 100000 && atomic_load(&w.shm->replica.snapshots) == 0; i++, now_ns += 1000000)
+    (void)wcx_replica_step(&beside.replica, now_ns);
+  assert_int_equal(atomic_load(&w.shm->replica.snapshots), 1);
+  double seconds = (double)(now_ns - from_ns) / 1e9;
+  double expected = (double)beside.replica.take.hdr.sz / (1u << 20);
+  assert_true(seconds > 0.9 * expected && seconds < 2.5 * expected + 0.2);
+  assert_true(atomic_load(&w.shm->replica.snapshot_ns) > 0);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_never_past_the_release), cmocka_unit_test(test_waits_for_the_worker),
+      cmocka_unit_test(test_when_they_are_due),      cmocka_unit_test(test_death_while_taking),
+      cmocka_unit_test(test_damaged_ones),           cmocka_unit_test(test_snapshots_of_another_history),
+      cmocka_unit_test(test_divergence_halts),       cmocka_unit_test(test_a_damaged_journal_halts),
+      cmocka_unit_test(test_no_place_for_it),        cmocka_unit_test(test_pace),
+  };
+  return cmocka_run_group_tests_name("replica", tests, make_state_dir, remove_state_dir);
+}
