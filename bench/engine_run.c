@@ -258,12 +258,9 @@ static inline void encode_header(uint8_t *to, const command_t *command, uint64_t
 static_assert(offsetof(wcx_record_hdr_t, template_id) == 2 && offsetof(wcx_record_hdr_t, session_id) == 12 && offsetof(wcx_record_hdr_t, body_sz) == 52,
               "record header: eight words");
 
-/* Encode `cnt` commands from `first` as journal records, one behind the other in the ring; at[i] is where record i stands. */
-static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, wcx_engine_input_t *at)
+/* Encode `cnt` commands from `first` as journal records, one behind the other at `to`; at[i] is where record i stands. Returns where they end. */
+static inline uint8_t *encode_at(const wcx_run_t *run, uint8_t *to, uint64_t first, uint32_t cnt, wcx_engine_input_t *at)
 {
-  if (run->ring_pos + cnt * RECORD_MAX > RING_SZ)
-    run->ring_pos = 0;
-  uint8_t *to = run->ring + run->ring_pos;
   const command_t *command = &run->commands[first];
   const uint64_t seq = run->rig.seq + 1;
   for (uint32_t i = 0; i < cnt; i++)
@@ -274,7 +271,14 @@ static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, wcx_engi
     at[i] = (wcx_engine_input_t){.hdr = (const wcx_record_hdr_t *)(const void *)to, .body = to + sizeof(wcx_record_hdr_t)};
     to += wcx_record_sz(body_sz);
   }
-  run->ring_pos = (uint64_t)(to - run->ring);
+  return to;
+}
+
+static inline void encode(wcx_run_t *run, uint64_t first, uint32_t cnt, wcx_engine_input_t *at)
+{
+  if (run->ring_pos + cnt * RECORD_MAX > RING_SZ)
+    run->ring_pos = 0;
+  run->ring_pos = (uint64_t)(encode_at(run, run->ring + run->ring_pos, first, cnt, at) - run->ring);
 }
 
 /* A run of bursts; `ticks` is a constant where this is inlined. */
@@ -396,4 +400,38 @@ wcx_run_result_t wcx_run_pass(wcx_run_t *run, uint64_t setup_cnt, uint32_t burst
   result.elapsed_ns = elapsed_ns;
   result.ns_per_tick = (double)elapsed_ns / (double)elapsed_tsc;
   return result;
+}
+
+/* --- the same as records ------------------------------------------------------------------------------------------------------------------- */
+
+#define DEFINITION_MAX 512u /* bytes of a definition's record, the largest of them */
+
+uint64_t wcx_run_records_sz(const wcx_run_t *run)
+{
+  return (3 * (uint64_t)WCX_FLOW_OWNER_MAX + 2) * DEFINITION_MAX + run->flow->cnt * RECORD_MAX;
+}
+
+uint64_t wcx_run_records(wcx_run_t *run, uint8_t *to, uint64_t *sz)
+{
+  wcx_engine_input_t at[WCX_RUN_BURST_MAX];
+  wcx_rig_restart(&run->rig);
+  run->sink = (sink_t){.trades = run->sink.trades, .next_number = {1, 1}};
+  run->rig.keep = to;
+  populate(run);
+  uint8_t *end = run->rig.keep;
+  run->rig.keep = NULL;
+  for (uint64_t first = 0; first < run->flow->cnt;)
+  {
+    uint32_t cnt = run->flow->cnt - first < WCX_RUN_BURST_MAX ? (uint32_t)(run->flow->cnt - first) : WCX_RUN_BURST_MAX;
+    end = encode_at(run, end, first, cnt, at);
+    run->rig.seq += cnt;
+    first += cnt;
+  }
+  *sz = (uint64_t)(end - to);
+  return run->rig.seq;
+}
+
+wcx_engine_limits_t wcx_run_limits(const wcx_run_t *run)
+{
+  return run->rig.limits;
 }

@@ -48,4 +48,12 @@ void wcx_run_free(wcx_run_t *run);
 /* Apply the whole flow, the first setup_cnt records untimed. ticks: NULL, or where the time of every timed op goes. */
 wcx_run_result_t wcx_run_pass(wcx_run_t *run, uint64_t setup_cnt, uint32_t burst, wcx_hist_t *ticks);
 
+/* The records of a pass, the world's definitions first, one behind the other as in a journal block: at most wcx_run_records_sz bytes at `to`. Returns how many
+   records; *sz: their bytes. */
+uint64_t wcx_run_records_sz(const wcx_run_t *run);
+uint64_t wcx_run_records(wcx_run_t *run, uint8_t *to, uint64_t *sz);
+
+/* What an engine needs to take them. */
+wcx_engine_limits_t wcx_run_limits(const wcx_run_t *run);
+
 #endif

@@ -30,6 +30,7 @@ void wcx_rig_restart(wcx_rig_t *rig)
 {
   rig->engine = wcx_engine_new(rig->engine_mem, rig->engine_sz, &rig->limits);
   rig->seq = 0;
+  rig->keep = NULL;
   wcx_rig_clear_log(rig);
 }
 
@@ -48,6 +49,12 @@ static void define(wcx_rig_t *rig, uint16_t template_id, const void *body, uint1
   if (error != NULL)
     WCX_DIE("the engine refuses a definition: %s", error);
   wcx_engine_apply(rig->engine, input.hdr, input.body, &rig->log);
+  if (rig->keep == NULL)
+    return;
+  uint32_t sz = wcx_record_sz(body_sz);
+  memset(rig->keep + sz - 8, 0, 8);
+  memcpy(rig->keep, record, sizeof(wcx_record_hdr_t) + body_sz);
+  rig->keep += sz;
 }
 
 void wcx_rig_instrument(wcx_rig_t *rig, uint32_t security_id)

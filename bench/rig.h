@@ -23,6 +23,7 @@ typedef struct wcx_rig
   size_t engine_sz;
   wcx_outlog_t log;
   uint64_t seq;
+  uint8_t *keep; /* NULL, or where the next definition is copied to as a record; it moves on */
 } wcx_rig_t;
 
 /* Anonymous memory advised for huge pages, not written yet. */

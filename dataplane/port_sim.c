@@ -1,6 +1,7 @@
 /* The simulated port: a wire in memory. Frames are copied, so that a use after send or free shows under the sanitizers. */
 #include "dataplane/port_sim.h"
 #include "engine/base/check.h"
+#include "engine/base/env.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct wcx_wire
   wcx_wire_faults_t faults;
   uint64_t random;
   wcx_wire_counts_t counts;
+  uint8_t *pool; /* frames of the port: kept for the next one */
 };
 
 struct wcx_port
@@ -47,7 +49,6 @@ struct wcx_port
   wcx_wire_t *wire;
   uint32_t free_cnt;
   uint8_t *free_frames[POOL_FRAMES_MAX];
-  uint8_t *pool;
 };
 
 static wcx_wire_t *wires[WIRES_MAX];
@@ -80,6 +81,14 @@ wcx_wire_t *wcx_wire_get(const char *name)
   return wire;
 }
 
+static void queue_clear(wire_queue_t *queue)
+{
+  queue->tail = queue->head;
+  for (uint32_t i = 0; i < queue->late_cnt; i++)
+    queue->late[i].len = 0;
+  queue->late_cnt = 0;
+}
+
 void wcx_wire_drop(wcx_wire_t *wire)
 {
   WCX_CHECK(wire->port == NULL, "wire %s still has a port", wire->name);
@@ -88,7 +97,18 @@ void wcx_wire_drop(wcx_wire_t *wire)
       wires[i] = NULL;
   free(wire->to_port.frames);
   free(wire->from_port.frames);
+  free(wire->pool);
   free(wire);
+}
+
+void wcx_wire_reset(wcx_wire_t *wire)
+{
+  WCX_CHECK(wire->port == NULL, "wire %s still has a port", wire->name);
+  queue_clear(&wire->to_port);
+  queue_clear(&wire->from_port);
+  wire->faults = (wcx_wire_faults_t){0};
+  wire->counts = (wcx_wire_counts_t){0};
+  wire->random = 0;
 }
 
 static uint32_t wire_draw(wcx_wire_t *wire)
@@ -102,6 +122,13 @@ static uint32_t wire_draw(wcx_wire_t *wire)
 static bool wire_chance(wcx_wire_t *wire, uint32_t probability)
 {
   return probability != 0 && (wire_draw(wire) & 0xffffu) < probability;
+}
+
+/* An empty queue begins at its first places again: those are in the cache. */
+static void queue_rewind(wire_queue_t *queue)
+{
+  if (queue->tail == queue->head)
+    queue->tail = queue->head = 0;
 }
 
 static bool queue_put(wire_queue_t *queue, const void *data, uint32_t len)
@@ -191,6 +218,7 @@ uint32_t wcx_wire_recv(wcx_wire_t *wire, void *data)
     return 0;
   wire_frame_t *frame = &wire->from_port.frames[wire->from_port.tail++ % WCX_WIRE_FRAMES_MAX];
   memcpy(data, frame->data, frame->len);
+  queue_rewind(&wire->from_port);
   return frame->len;
 }
 
@@ -219,9 +247,10 @@ wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, boo
   WCX_CHECK(wire->port == NULL, "wire %s already has a port", device);
   wcx_port_t *port = must_calloc(1, sizeof(*port));
   port->wire = wire;
-  port->pool = must_calloc(POOL_FRAMES_MAX, WCX_FRAME_SZ_MAX);
+  if (wire->pool == NULL)
+    wire->pool = must_calloc(POOL_FRAMES_MAX, WCX_FRAME_SZ_MAX);
   for (uint32_t i = 0; i < POOL_FRAMES_MAX; i++)
-    port->free_frames[port->free_cnt++] = port->pool + (size_t)i * WCX_FRAME_SZ_MAX;
+    port->free_frames[port->free_cnt++] = wire->pool + (size_t)i * WCX_FRAME_SZ_MAX;
   wire->port = port;
   return port;
 }
@@ -229,10 +258,7 @@ wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, boo
 void wcx_port_close(wcx_port_t *port)
 {
   port->wire->port = NULL;
-  port->wire->to_port.tail = port->wire->to_port.head;
-  port->wire->to_port.late_cnt = 0;
-  memset(port->wire->to_port.late, 0, sizeof(port->wire->to_port.late));
-  free(port->pool);
+  queue_clear(&port->wire->to_port);
   free(port);
 }
 
@@ -260,6 +286,9 @@ uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
     memcpy(data, from->data, from->len);
     frames[cnt] = (wcx_frame_t){.data = data, .len = from->len, .handle = data};
   }
+  queue_rewind(queue);
+  if (cnt > 0)
+    wcx_env_crash_point("port.rx");
   return cnt;
 }
 
@@ -290,6 +319,7 @@ uint32_t wcx_port_tx(wcx_port_t *port, wcx_frame_t *frames, uint32_t cnt)
   for (uint32_t i = 0; i < cnt; i++)
   {
     WCX_CHECK(frames[i].len >= 14 && frames[i].len <= WCX_FRAME_SZ_MAX, "frame of %u bytes sent", frames[i].len);
+    wcx_env_crash_point("port.tx");
     wire->counts.from_port++;
     wire->counts.from_port_lost += !wire_carry(wire, &wire->from_port, &way, frames[i].data, frames[i].len);
     wcx_port_free(port, &frames[i]);

@@ -3,6 +3,8 @@
    wcx_port_open(kind, name, ...) of port_sim.c attaches to the wire of that name; any number of wires exist side by side (two shards: two wires).
    A wire outlives its port: frames sent to a wire without a port are lost, as with a dead process; opening again attaches a new port.
 
+   Each frame that leaves and each burst that comes in passes a crash point of env.h.
+
    Owner:     one thread.
    Memory:    a wire holds WCX_WIRE_FRAMES_MAX frames each way, allocated when it is made; what does not fit is lost and counted.
    Result:    counts and flags; nothing here fails otherwise.
@@ -20,6 +22,8 @@ typedef struct wcx_wire wcx_wire_t;
 wcx_wire_t *wcx_wire_get(const char *name);
 /* Free the wire. Its port, if any, must be closed before. */
 void wcx_wire_drop(wcx_wire_t *wire);
+/* As it was made: empty, without faults, counts 0. Its port, if any, must be closed before. */
+void wcx_wire_reset(wcx_wire_t *wire);
 
 /* Put a frame on the wire towards the port. False when it was lost (no room, no port, or by a fault below). */
 bool wcx_wire_send(wcx_wire_t *wire, const void *data, uint32_t len);

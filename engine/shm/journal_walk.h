@@ -127,6 +127,9 @@ wcx_journal_anchor_t wcx_journal_first_anchor(const wcx_journal_super_t *super);
 
 /* The next record (RECOVERY blocks are passed over; *epoch is that of its block). */
 int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_hdr_t *hdr, const uint8_t **body) __attribute__((warn_unused_result));
+/* The next records, 1..max of them, all of one block (*epoch: its), as they stand in the buffer: 8-aligned, each body behind its header, valid until the next
+   call. May be mixed with wcx_journal_walk_next. Result: how many, 0 the end, -1. */
+int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_record_hdr_t **hdrs, uint32_t max) __attribute__((warn_unused_result));
 /* The next block; do not mix with wcx_journal_walk_next. */
 int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body) __attribute__((warn_unused_result));
 

@@ -453,7 +453,7 @@ void ref_apply(ref_t *ref, const wcx_record_hdr_t *hdr, const void *body, ref_ou
   ref->out = out;
   ref->stops_left = REF_STOPS_PER_INPUT;
   ref->session = hdr->session_id == 0 ? REF_NOBODY : ref_session_find(ref, hdr->session_id);
-  WCX_CHECK(hdr->session_id == 0 || ref->session != REF_NOBODY, "no session %u", hdr->session_id);
+  WCX_CHECK(hdr->session_id == 0 || ref->session != REF_NOBODY || hdr->template_id == WCX_TEMPLATE_SESSION_DEFINITION, "no session %u", hdr->session_id);
   if (hdr->template_id == WCX_TEMPLATE_DAY_ROLL)
     ref->feed_number = 1; /* what its input says is the new day's */
   fire_deadlines(ref);

@@ -1,29 +1,53 @@
 /* wcx-sim: crash cycles of the whole appliance, from seeds.
 
-       wcx-sim run --seeds A..B [--json]     every seed 1 to 10 crash cycles
-       wcx-sim run --seed S [--trace]        one seed again, byte for byte the same
+       wcx-sim run --seeds A..B [--json]       every seed 1 to 10 crash cycles, spread over all CPUs
+       wcx-sim run --seed S [--trace]          one seed again, byte for byte the same
+       wcx-sim exhaust --seeds A..B [--json]   of each seed a short workload, crashed at every call of the environment in every way,
+                                               and once more at every call of the recovery
 
-   Exit status 0 when nothing was lost, 1 when something was, 2 for a wrong command line. */
-#include "tests/sim/world.h"
+   cycles_per_s is of one core: cycles divided by the CPU seconds of all processes. Exit status 0 when nothing was lost, 1 when something was,
+   2 for a wrong command line. */
+#include "tests/sim/jobs.h"
 
 #include <argp.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
+
+#define FAILURES_TOLD 20u
+#define EXHAUST_TURNS 60u
+#define EXHAUST_AGAIN_EVERY 16u
 
 typedef struct options
 {
+  const char *program;
+  const char *command;
   uint64_t first;
   uint64_t last;
+  uint32_t jobs;
   bool json;
   bool trace;
-  bool run;
 } options_t;
 
 static const struct argp_option option_table[] = {{"seeds", 's', "A..B", 0, "seeds A to B, both included", 0},
                                                   {"seed", 'o', "S", 0, "one seed", 0},
-                                                  {"json", 'j', NULL, 0, "the result as one JSON object", 0},
-                                                  {"trace", 't', NULL, 0, "print every crash and judgement", 0},
+                                                  {"jobs", 'J', "N", 0, "processes; default: one per CPU", 0},
+                                                  {"json", 'j', NULL, 0, "the result as one JSON object; goes on after a seed that failed", 0},
+                                                  {"trace", 't', NULL, 0, "print the plan, every crash and the judgement (one process)", 0},
                                                   {0}};
+
+static void parse_seeds(struct argp_state *state, options_t *options, const char *arg)
+{
+  char *end = NULL;
+  options->first = strtoull(arg, &end, 10);
+  if (end == arg || end[0] != '.' || end[1] != '.')
+    argp_error(state, "--seeds %s: write it as A..B, for example 1..200", arg);
+  const char *second = end + 2;
+  options->last = strtoull(second, &end, 10);
+  if (end == second || *end != '\0' || options->last < options->first)
+    argp_error(state, "--seeds %s: the second seed must be a number not below the first", arg);
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -32,17 +56,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   switch (key)
   {
   case 's':
-    options->first = strtoull(arg, &end, 10);
-    if (end == arg || end[0] != '.' || end[1] != '.')
-      argp_error(state, "--seeds %s: write it as A..B, for example 1..200", arg);
-    options->last = strtoull(end + 2, &end, 10);
-    if (*end != '\0' || options->last < options->first)
-      argp_error(state, "--seeds %s: the second seed must be a number not below the first", arg);
+    parse_seeds(state, options, arg);
     return 0;
   case 'o':
     options->first = options->last = strtoull(arg, &end, 10);
     if (end == arg || *end != '\0')
       argp_error(state, "--seed %s is not a number", arg);
+    return 0;
+  case 'J':
+    options->jobs = (uint32_t)strtoul(arg, &end, 10);
+    if (end == arg || *end != '\0' || options->jobs < 1 || options->jobs > WCX_JOBS_MAX)
+      argp_error(state, "--jobs %s: 1 to %u", arg, WCX_JOBS_MAX);
     return 0;
   case 'j':
     options->json = true;
@@ -51,70 +75,99 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     options->trace = true;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0 || strcmp(arg, "run") != 0)
-      argp_error(state, "'%s' is not a command; there is: run", arg);
-    options->run = true;
+    if (state->arg_num > 0 || (strcmp(arg, "run") != 0 && strcmp(arg, "exhaust") != 0))
+      argp_error(state, "'%s' is not a command; there are: run, exhaust", arg);
+    options->command = arg;
     return 0;
   case ARGP_KEY_END:
-    if (!options->run)
-      argp_error(state, "say what to do: run");
+    if (options->command == NULL)
+      argp_error(state, "say what to do: run or exhaust");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
 }
 
-static double cpu_seconds(void)
+static void run_seed(wcx_world_t *world, uint64_t seed, void *ctx)
 {
-  struct timespec ts;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-  return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+  (void)ctx;
+  wcx_world_run(world, seed);
+}
+
+/* Every call of the workload times every kind of crash; behind every 16th crash, every call of the recovery, the kind taking turns. */
+static void exhaust_seed(wcx_world_t *world, uint64_t seed, void *ctx)
+{
+  (void)ctx;
+  for (uint32_t kind = WCX_CRASH_DATAPLANE; kind <= WCX_CRASH_POWER; kind++)
+    for (uint64_t nth = 1; wcx_world_crash_at(world, seed, EXHAUST_TURNS, nth, (enum wcx_crash)kind, 0, WCX_CRASH_POWER); nth++)
+    {
+      if ((nth + seed) % EXHAUST_AGAIN_EVERY != 0)
+        continue;
+      for (uint64_t again = 1; wcx_world_crash_at(world, seed, EXHAUST_TURNS, nth, (enum wcx_crash)kind, again, (enum wcx_crash)(1 + (again + nth) % WCX_CRASH_POWER)); again++)
+        continue;
+    }
+}
+
+static void say_failed(uint64_t seed, int signal, const wcx_world_counts_t *counts, void *ctx)
+{
+  const options_t *options = ctx;
+  fprintf(stderr, "seed %llu: ", (unsigned long long)seed);
+  if (counts == NULL)
+    fprintf(stderr, "ended by %s", sigdescr_np(signal));
+  else
+    fprintf(stderr, "lost %llu phantom %llu duplicated %llu divergences %llu%s", (unsigned long long)counts->lost, (unsigned long long)counts->phantom,
+            (unsigned long long)counts->duplicated, (unsigned long long)counts->divergences, counts->stuck > 0 ? ", never came to rest" : "");
+  fprintf(stderr, "; again: %s %s --seed %llu --trace\n", options->program, options->command, (unsigned long long)seed);
+}
+
+static void print(const options_t *options, const wcx_jobs_result_t *result)
+{
+  const wcx_world_counts_t *c = &result->counts;
+  const struct
+  {
+    const char *name;
+    uint64_t value;
+  } numbers[] = {{"seeds", options->last - options->first + 1},
+                 {"cycles", c->cycles},
+                 {"in_flight", c->in_flight},
+                 {"crashes", c->crashes[1] + c->crashes[2] + c->crashes[3] + c->crashes[4]},
+                 {"power_losses", c->crashes[WCX_CRASH_POWER]},
+                 {"disk_failures", c->disk_failures},
+                 {"requests", c->requests},
+                 {"told", c->told},
+                 {"calls", c->points},
+                 {"lost", c->lost},
+                 {"phantom", c->phantom},
+                 {"duplicated", c->duplicated},
+                 {"divergences", c->divergences},
+                 {"stuck", c->stuck},
+                 {"failed", result->failed}};
+  for (uint32_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    printf(options->json ? "%s\"%s\":%llu" : "%s%s %llu", i == 0 ? options->json ? "{" : "" : options->json ? "," : " ", numbers[i].name, (unsigned long long)numbers[i].value);
+  if (!options->trace)
+    printf(options->json ? ",\"jobs\":%u,\"seconds\":%.1f,\"cpu_seconds\":%.1f,\"cycles_per_s\":%.0f" : " jobs %u seconds %.1f cpu_seconds %.1f cycles_per_s %.0f", result->jobs,
+           result->wall_s, result->cpu_s, (double)c->cycles / (result->cpu_s > 0 ? result->cpu_s : 1));
+  printf(options->json ? "}\n" : "\n");
 }
 
 int main(int argc, char **argv)
 {
-  options_t options = {.first = 1, .last = 20};
+  options_t options = {.program = argv[0], .first = 1, .last = 20};
   argp_err_exit_status = 2;
-  const struct argp argp = {.options = option_table, .parser = parse, .args_doc = "run", .doc = "Crash cycles of the whole appliance on a simulated wire, disk and clock."};
+  const struct argp argp = {.options = option_table, .parser = parse, .args_doc = "run|exhaust", .doc = "Crash cycles of the whole appliance on a simulated wire, disk and clock."};
   argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-  static wcx_world_t world;
-  wcx_world_init(&world);
-  world.trace = options.trace;
-  uint64_t cycles = 0, lost = 0, phantom = 0, duplicated = 0, divergences = 0, told = 0, failed = 0;
-  double begun = cpu_seconds();
-  for (uint64_t seed = options.first; seed <= options.last; seed++)
-  {
-    uint32_t of_seed = 1 + (uint32_t)(seed * 7 % 10);
-    uint64_t stuck = world.stuck;
-    wcx_oracle_reset(&world.oracle);
-    wcx_world_run(&world, seed, of_seed);
-    const wcx_oracle_t *oracle = &world.oracle;
-    cycles += of_seed;
-    told += oracle->told_cnt;
-    lost += oracle->lost;
-    phantom += oracle->phantom;
-    duplicated += oracle->duplicated;
-    divergences += oracle->divergences;
-    if (oracle->lost + oracle->phantom + oracle->duplicated + oracle->divergences > 0 || world.stuck > stuck)
-    {
-      failed++;
-      fprintf(stderr, "seed %llu: lost %llu phantom %llu duplicated %llu divergences %llu%s; again: %s run --seed %llu --trace\n", (unsigned long long)seed,
-              (unsigned long long)oracle->lost, (unsigned long long)oracle->phantom, (unsigned long long)oracle->duplicated, (unsigned long long)oracle->divergences,
-              world.stuck > stuck ? ", never came to rest" : "", argv[0], (unsigned long long)seed);
-      if (!options.json)
-        break;
-    }
-  }
-  double took = cpu_seconds() - begun;
-  printf(options.json ? "{\"seeds\":%llu,\"cycles\":%llu,\"requests\":%llu,\"told\":%llu,\"lost\":%llu,\"phantom\":%llu,\"duplicated\":%llu,\"divergences\":%llu,\"stuck\":%llu"
-                      : "seeds %llu cycles %llu requests %llu told %llu lost %llu phantom %llu duplicated %llu divergences %llu stuck %llu",
-         (unsigned long long)(options.last - options.first + 1), (unsigned long long)cycles, (unsigned long long)world.requests, (unsigned long long)told, (unsigned long long)lost,
-         (unsigned long long)phantom, (unsigned long long)duplicated, (unsigned long long)divergences, (unsigned long long)world.stuck);
-  if (options.trace)
-    printf("%s\n", options.json ? "}" : "");
-  else
-    printf(options.json ? ",\"cycles_per_s\":%.0f}\n" : " cycles/s %.0f\n", (double)cycles / (took > 0 ? took : 1));
-  wcx_world_free(&world);
-  return failed > 0 ? 1 : 0;
+  mallopt(M_MMAP_THRESHOLD, 2 << 20); /* the clients' tables of requests are large and hardly touched: fresh pages are cheaper than zeroed ones */
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  wcx_jobs_t jobs = {.first = options.first,
+                     .last = options.last,
+                     .jobs = options.trace ? 1 : options.jobs,
+                     .failures_max = options.json ? FAILURES_TOLD : 1,
+                     .trace = options.trace,
+                     .run = strcmp(options.command, "run") == 0 ? run_seed : exhaust_seed,
+                     .failed = say_failed,
+                     .ctx = &options};
+  wcx_jobs_result_t result = wcx_jobs_run(&jobs);
+  print(&options, &result);
+  return result.failed > 0 ? 1 : 0;
 }

@@ -14,16 +14,18 @@
 
 typedef struct wcx_oracle_slot
 {
-  uint64_t key; /* 0: empty */
+  uint64_t key;
   uint64_t hash;
   uint32_t seen; /* of a told message: 1 once the replay produced it; of a request: times journaled */
-  uint32_t pad;
+  uint32_t life; /* of another one: empty */
 } wcx_oracle_slot_t;
 
 typedef struct wcx_oracle
 {
   wcx_oracle_slot_t *told; /* (stream, id, number) -> bytes */
   wcx_oracle_slot_t *sent; /* (session, ClOrdID) -> bytes */
+  uint32_t *told_at;       /* places in use, so that nothing has to be searched */
+  uint32_t life;           /* of what is remembered: raised by reset */
   uint64_t told_cnt;
   uint64_t sent_cnt;
   uint64_t lost;        /* told, and not in the replay */
@@ -32,13 +34,17 @@ typedef struct wcx_oracle
   uint64_t duplicated;  /* journaled more than once */
 } wcx_oracle_t;
 
-#define WCX_ORACLE_SLOT_MAX 65536u /* entries of each table, a power of two */
+#define WCX_STREAM_SNAPSHOT 200u /* beside enum wcx_stream: a book at a number of the feed */
+#define WCX_ORACLE_SLOT_MAX 131072u /* entries of each table, a power of two */
+#define WCX_ORACLE_STREAMS 4u       /* parts of a table, in which numbers stand side by side: feed, snapshots, two sessions */
 
 void wcx_oracle_init(wcx_oracle_t *oracle);
 void wcx_oracle_free(wcx_oracle_t *oracle);
-/* Begin another cycle: forgets everything but the allocation. */
+/* Begin another seed: forgets everything but the allocation. */
 void wcx_oracle_reset(wcx_oracle_t *oracle);
 
+/* Whether it was told. */
+bool wcx_oracle_knows(const wcx_oracle_t *oracle, uint8_t stream, uint32_t stream_id, uint64_t number);
 /* A numbered message left the appliance. */
 void wcx_oracle_told(wcx_oracle_t *oracle, uint8_t stream, uint32_t stream_id, uint64_t number, const void *message, size_t sz);
 /* A client sent a request (root block, whose first field is the ClOrdID). */
@@ -46,7 +52,7 @@ void wcx_oracle_sent(wcx_oracle_t *oracle, uint32_t session_id, const void *bloc
 
 /* A record of the journal, and then all outputs the replay produced for it. */
 void wcx_oracle_journaled(wcx_oracle_t *oracle, const wcx_record_hdr_t *hdr, const void *body);
-void wcx_oracle_replayed(wcx_oracle_t *oracle, const wcx_out_entry_t *entry, const void *message);
+void wcx_oracle_replayed(wcx_oracle_t *oracle, uint8_t stream, uint32_t stream_id, uint64_t number, const void *message, size_t sz);
 /* After the last record: whatever was told and not seen is lost. */
 void wcx_oracle_finish(wcx_oracle_t *oracle);
 

@@ -6,7 +6,9 @@
 #include "engine/shm/journal_walk.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/env_sim.h"
+#include "tests/sim/judge.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +23,12 @@
 #define FEED_A_PORT 7101u
 #define SNAPSHOT_A_PORT 7103u
 #define CLIENT_PORT 20000u /* + index */
-#define REPLAY_LOG_SZ (UINT64_C(8) << 20)
+#define ORDERS_MAX 256u
+#define LOG_SZ (2u << 20)
+#define REPLAY_LOG_SZ (32u << 20)
+#define WORK_TURNS_EXTRA 400u /* until requests are in flight */
 #define TURNS_TO_REST_MAX 400000u
+#define QUIET_TURNS 16u /* without progress: everybody waits */
 
 static uint64_t draw(wcx_world_t *world)
 {
@@ -65,15 +71,15 @@ static void fill_params(wcx_params_t *p)
   strcpy(p->state_dir, STATE_DIR);
   p->shard_cnt = 1;
   p->shards[0] = (wcx_params_shard_t){.shard = SHARD,
-                                      .jring_slot_max = 128,
-                                      .orders_max = 2048,
-                                      .levels_max = 512,
-                                      .instruments_max = 4,
-                                      .accounts_max = 8,
-                                      .sessions_max = 8,
-                                      .outlog_sz = 8u << 20,
-                                      .retain_session_msgs = 4096,
-                                      .retain_feed_msgs = 8192,
+                                      .jring_slot_max = WCX_PLAN_RING_SLOTS_MAX,
+                                      .orders_max = ORDERS_MAX,
+                                      .levels_max = 128,
+                                      .instruments_max = 1,
+                                      .accounts_max = 2,
+                                      .sessions_max = 2,
+                                      .outlog_sz = LOG_SZ,
+                                      .retain_session_msgs = 2048,
+                                      .retain_feed_msgs = 2048,
                                       .group_a_ip = 0xef4d0001u,
                                       .group_b_ip = 0xef4d0002u,
                                       .group_a_port = FEED_A_PORT,
@@ -82,9 +88,9 @@ static void fill_params(wcx_params_t *p)
                                       .snapshot_group_b_ip = 0xef4d0004u,
                                       .snapshot_group_a_port = SNAPSHOT_A_PORT,
                                       .snapshot_group_b_port = SNAPSHOT_A_PORT + 1,
-                                      .snapshot_orders_max = 2048};
-  p->session_cnt = p->account_cnt = WCX_WORLD_CLIENTS;
-  for (uint32_t i = 0; i < WCX_WORLD_CLIENTS; i++)
+                                      .snapshot_orders_max = ORDERS_MAX};
+  p->session_cnt = p->account_cnt = WCX_PLAN_CLIENTS_MAX;
+  for (uint32_t i = 0; i < WCX_PLAN_CLIENTS_MAX; i++)
   {
     p->accounts[i] = (wcx_account_definition_t){.account = i + 1, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
     p->sessions[i] = (wcx_params_session_t){
@@ -107,23 +113,28 @@ static void fill_params(wcx_params_t *p)
   pad_copy(d->quote_asset, sizeof(d->quote_asset), "USDT");
 }
 
-/* What a new boot finds: a region made by wcx-controld, nothing in it. */
-static void fresh_region(wcx_world_t *world)
+/* A region as wcx-controld makes it. */
+static void make_region(wcx_world_t *world)
 {
   wcx_region_t *region = world->region;
-  memset(region, 0, world->region_sz);
   region->magic = WCX_REGION_MAGIC;
   region->layout = WCX_REGION_LAYOUT;
   region->shard_cnt = 1;
   region->sz = world->region_sz;
   region->shard_off[0] = (sizeof(*region) + WCX_REGION_ALIGN - 1) & ~(WCX_REGION_ALIGN - 1);
   region->params = *world->params;
-  region->params.digest = wcx_params_digest(&region->params);
-  wcx_region_shard(region, 0)->jring.slot_max = world->params->shards[0].jring_slot_max;
   atomic_store_explicit(&region->params_ready, 1, memory_order_release);
 }
 
-static wcx_engine_limits_t replay_limits(const wcx_world_t *world)
+/* What a new boot finds in it: nothing. */
+static void fresh_region(wcx_world_t *world)
+{
+  wcx_region_shard_t *shard = wcx_region_shard(world->region, 0);
+  memset(shard, 0, sizeof(*shard) + (size_t)world->plan.ring_slots * sizeof(wcx_jring_slot_t));
+  shard->jring.slot_max = world->plan.ring_slots;
+}
+
+wcx_engine_limits_t wcx_world_limits(const wcx_world_t *world)
 {
   const wcx_params_shard_t *s = &world->params->shards[0];
   return (wcx_engine_limits_t){.shard = SHARD,
@@ -155,15 +166,23 @@ void wcx_world_init(wcx_world_t *world)
   WCX_CHECK(world->loop_mem_sz != 0, "the simulator's own parameters are out of range");
   world->loop_mem = must_alloc(4096, world->loop_mem_sz);
   world->journal = must_alloc(4096, sizeof(wcx_journal_t));
-  wcx_engine_limits_t limits = replay_limits(world);
+  wcx_engine_limits_t limits = wcx_world_limits(world);
   world->replay_sz = wcx_engine_footprint(&limits);
   world->replay_mem = must_alloc(4096, world->replay_sz);
-  world->replay_log = must_alloc(64, REPLAY_LOG_SZ);
+  world->replay_log = aligned_alloc(64, REPLAY_LOG_SZ); /* touched as far as it is used */
+  WCX_CHECK(world->replay_log != NULL, "no memory");
   wcx_oracle_init(&world->oracle);
+  world->wire = wcx_wire_get(WIRE);
+  make_region(world);
 }
 
 void wcx_world_free(wcx_world_t *world)
 {
+  for (uint32_t i = 0; i < WCX_PLAN_CLIENTS_MAX; i++)
+    if (world->clients[i].begun)
+      wcx_client_session_free(&world->clients[i].session);
+  wcx_wire_drop(world->wire);
+  wcx_sim_disk_reset();
   wcx_oracle_free(&world->oracle);
   free(world->params);
   free(world->region);
@@ -189,6 +208,19 @@ static void kill_dataplane(wcx_world_t *world)
   wcx_port_close(world->port);
   world->port = NULL;
   world->loop = NULL;
+  world->served = false;
+}
+
+/* A failed disk ends the worker; nothing else may. */
+static void check_failed(const wcx_world_t *world)
+{
+  WCX_CHECK(wcx_sim_disk_dead(world->dir) || wcx_sim_disk_failures(world->dir) > world->failures_seen, "the worker stops on a good disk: %s", world->journal->text);
+}
+
+static void kill_journal(wcx_world_t *world)
+{
+  wcx_sim_disk_kill(world->dir);
+  world->journal_alive = false;
 }
 
 static void start_journal(wcx_world_t *world)
@@ -196,17 +228,19 @@ static void start_journal(wcx_world_t *world)
   wcx_journal_config_t config = {.dir = world->dir,
                                  .shard = SHARD,
                                  .segment_sz = world->params->journal_segment_sz,
-                                 .segments_ahead = world->params->journal_segments_ahead,
-                                 .eager_lanes = WCX_JOURNAL_LANES};
-  int result = wcx_journal_open(world->journal, &config, wcx_region_shard(world->region, 0));
-  WCX_CHECK(result == 0, "recovery refused: %s", world->journal->text);
-  world->journal_alive = true;
-}
-
-static void kill_journal(wcx_world_t *world)
-{
-  wcx_sim_disk_kill(world->dir);
-  world->journal_alive = false;
+                                 .segments_ahead = world->plan.segments_ahead,
+                                 .eager_lanes = world->plan.eager_lanes};
+  world->failures_seen = wcx_sim_disk_failures(world->dir);
+  world->journal_alive = wcx_journal_open(world->journal, &config, wcx_region_shard(world->region, 0)) == 0;
+  if (!world->journal_alive)
+  {
+    check_failed(world);
+    kill_journal(world);
+    return;
+  }
+  uint64_t incarnation = atomic_load(&wcx_region_shard(world->region, 0)->handshake.incarnation);
+  WCX_CHECK(incarnation > world->incarnation, "incarnation %llu of the worker after %llu", (unsigned long long)incarnation, (unsigned long long)world->incarnation);
+  world->incarnation = incarnation;
 }
 
 /* Signatures are not what is tested here: everything is valid. */
@@ -245,23 +279,23 @@ static void send_one(wcx_world_t *world, wcx_world_client_t *client)
   wcx_client_session_t *s = &client->session;
   uint64_t id = wcx_client_session_next_id(s);
   uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
-  uint64_t kind = draw_below(world, 10);
+  uint64_t kind = draw_below(world, 100);
   uint64_t other = id > 1 ? 1 + draw_below(world, id - 1) : 1;
   size_t sz;
-  if (kind < 7)
+  if (kind >= world->plan.cancel_percent + world->plan.replace_percent)
   {
     static const uint8_t tifs[] = {WCX_TIME_IN_FORCE_GTC, WCX_TIME_IN_FORCE_GTC, WCX_TIME_IN_FORCE_IOC, WCX_TIME_IN_FORCE_FOK};
     wcx_new_order_single_t order = wcx_client_limit_order(id, client->idx + 1, 1, (uint8_t)(1 + draw_below(world, 2)), 100 + (int64_t)draw_below(world, 9),
                                                           1 + (int64_t)draw_below(world, 20), tifs[draw_below(world, 4)]);
     sz = wcx_client_put_new(message, &order);
   }
-  else if (kind < 9)
+  else if (kind < world->plan.cancel_percent)
     sz = wcx_client_put_cancel(message, id, other, 1);
   else
     sz = wcx_client_put_replace(message, id, other, 1, 100 + (int64_t)draw_below(world, 9), 1 + (int64_t)draw_below(world, 30));
   wcx_oracle_sent(&world->oracle, client->idx + 1, message + sizeof(wcx_message_header_t), sz - sizeof(wcx_message_header_t));
   if (wcx_client_session_request(s, world->mono_ns, message, sz, 0))
-    world->requests++;
+    world->counts.requests++;
 }
 
 static void step_client(wcx_world_t *world, wcx_world_client_t *client, bool work)
@@ -269,8 +303,8 @@ static void step_client(wcx_world_t *world, wcx_world_client_t *client, bool wor
   wcx_client_session_t *s = &client->session;
   if (s->state == WCX_CLIENT_CLOSED)
     wcx_client_session_open(s, world->mono_ns);
-  if (work && s->state == WCX_CLIENT_READY && s->undecided_cnt < 64)
-    for (uint64_t n = draw_below(world, 6); n > 0; n--)
+  if (work && s->state == WCX_CLIENT_READY && s->undecided_cnt < world->plan.undecided_max)
+    for (uint64_t n = draw_below(world, world->plan.burst_max + 1); n > 0; n--)
       send_one(world, client);
   (void)wcx_client_session_step(s, world->mono_ns);
 }
@@ -287,6 +321,88 @@ static void open_client(wcx_world_t *world, uint32_t idx)
   wcx_client_session_init(&client->session, &config);
 }
 
+/* A next number was said: what is below it has been released. */
+static void advertise(wcx_world_t *world, uint32_t stream, uint64_t next)
+{
+  if (next > world->advertised[stream])
+    world->advertised[stream] = next;
+}
+
+/* Packets of the snapshots are numbered by each life of the data plane for itself; of the engine's state they say up to which message of the feed they are true. */
+static void hear_snapshot(wcx_world_t *world, const wcx_mold_t *mold)
+{
+  const uint8_t *at = mold->blocks;
+  const uint8_t *block;
+  uint16_t block_sz;
+  for (uint32_t i = 0; i < mold->count && wcx_mold_next(mold, &at, &block, &block_sz); i++)
+  {
+    wcx_message_header_t hdr;
+    wcx_snapshot_end_t end;
+    memcpy(&hdr, block, sizeof(hdr));
+    if (hdr.template_id != WCX_TEMPLATE_SNAPSHOT_END)
+      continue;
+    memcpy(&end, block + sizeof(hdr), sizeof(end));
+    advertise(world, 0, end.last_msg_seq_num_processed + 1);
+    wcx_oracle_told(&world->oracle, WCX_STREAM_SNAPSHOT, SHARD, end.last_msg_seq_num_processed, &end.checksum, sizeof(end.checksum));
+  }
+}
+
+/* These requests will never apply. Numbers are given again in another life, so it counts which ClOrdIDs they carry now; a frame that comes late cannot say. */
+static void hear_not_applied(wcx_world_t *world, uint32_t idx, const wcx_not_applied_t *not_applied)
+{
+  const wcx_client_session_t *session = &world->clients[idx].session;
+  for (uint64_t k = 0; k < not_applied->count && world->plan.wire_odds < WCX_PLAN_ODDS_LATE; k++)
+  {
+    uint64_t id = session->cl_ord_id_of[(not_applied->from_seq_no + k) % WCX_CLIENT_REQUEST_MAX];
+    WCX_CHECK(id < WCX_WORLD_REQUESTS_MAX, "more than %u requests", WCX_WORLD_REQUESTS_MAX);
+    world->not_applied[idx][id / 64] |= UINT64_C(1) << id % 64;
+  }
+}
+
+static void hear_messages(wcx_world_t *world, const wcx_mold_t *mold, bool feed, uint32_t idx)
+{
+  const uint8_t *at = mold->blocks;
+  const uint8_t *block;
+  uint16_t block_sz;
+  for (uint32_t i = 0; i < mold->count && wcx_mold_next(mold, &at, &block, &block_sz); i++)
+  {
+    wcx_message_header_t hdr;
+    memcpy(&hdr, block, sizeof(hdr));
+    uint64_t number = mold->sequence + i;
+    if (hdr.template_id == WCX_TEMPLATE_NOT_APPLIED)
+    {
+      wcx_not_applied_t not_applied;
+      memcpy(&not_applied, block + sizeof(hdr), sizeof(not_applied));
+      hear_not_applied(world, idx, &not_applied);
+    }
+    if (hdr.template_id == WCX_TEMPLATE_SESSION_STATUS_RESPONSE)
+    {
+      wcx_session_status_response_t status;
+      memcpy(&status, block + sizeof(hdr), sizeof(status));
+      advertise(world, idx + 1, status.next_server_seq_no);
+    }
+    if (hdr.template_id == WCX_TEMPLATE_ESTABLISH_ACK)
+    {
+      wcx_establish_ack_t ack;
+      memcpy(&ack, block + sizeof(hdr), sizeof(ack));
+      WCX_CHECK(ack.durability_level == WCX_DURABILITY_LEVEL_D1_LOCAL_FLUSH, "EstablishAck says durability %u", ack.durability_level);
+      number = ack.next_server_seq_no - 1; /* sent outside the sequence, but it is message k of the stream */
+    }
+    else if (wcx_mold_no_session(mold))
+      continue;
+    wcx_oracle_told(&world->oracle, feed ? WCX_STREAM_FEED : WCX_STREAM_SESSION, feed ? SHARD : idx + 1, number, block, block_sz);
+  }
+}
+
+/* Nothing is sent again unasked, not by a new life either. The wire's own faults hide that. */
+static void check_once(wcx_world_t *world, const wcx_mold_t *mold, uint32_t side)
+{
+  if (world->plan.wire_odds > 0 || mold->count == 0 || mold->count == WCX_MOLD_END_OF_SESSION)
+    return;
+  world->oracle.duplicated += mold->sequence < world->feed_sent[side];
+  world->feed_sent[side] = mold->sequence + mold->count;
+}
+
 /* Everything that leaves the wire: told to the oracle first, then delivered. */
 static void take_frames(wcx_world_t *world)
 {
@@ -298,93 +414,53 @@ static void take_frames(wcx_world_t *world)
     wcx_mold_t mold;
     if (frame[12] != 8 || frame[23] != 17 || !wcx_mold_parse(frame + 42, payload_sz, &mold))
       continue;
-    if (to_port == SNAPSHOT_A_PORT || to_port == SNAPSHOT_A_PORT + 1)
-      continue; /* numbered by each life of the data plane for itself: the oracle knows nothing of it; that it waits for the gate is checked at transmit */
-    bool feed = to_port == FEED_A_PORT || to_port == FEED_A_PORT + 1;
     uint32_t idx = (uint32_t)to_port - CLIENT_PORT;
-    const uint8_t *at = mold.blocks;
-    const uint8_t *block;
-    uint16_t block_sz;
-    for (uint32_t i = 0; i < mold.count && wcx_mold_next(&mold, &at, &block, &block_sz); i++)
+    bool feed = to_port == FEED_A_PORT || to_port == FEED_A_PORT + 1;
+    if (to_port == SNAPSHOT_A_PORT || to_port == SNAPSHOT_A_PORT + 1)
+      hear_snapshot(world, &mold);
+    else if (feed || idx < WCX_PLAN_CLIENTS_MAX)
     {
-      wcx_message_header_t hdr;
-      memcpy(&hdr, block, sizeof(hdr));
-      uint64_t number = mold.sequence + i;
-      if (hdr.template_id == WCX_TEMPLATE_ESTABLISH_ACK)
-      {
-        wcx_establish_ack_t ack;
-        memcpy(&ack, block + sizeof(hdr), sizeof(ack));
-        number = ack.next_server_seq_no - 1; /* sent outside the sequence, but it is message k of the stream */
-      }
-      else if (wcx_mold_no_session(&mold))
-        continue;
-      wcx_oracle_told(&world->oracle, feed ? WCX_STREAM_FEED : WCX_STREAM_SESSION, feed ? SHARD : idx + 1, number, block, block_sz);
+      hear_messages(world, &mold, feed, idx);
+      if (feed)
+        check_once(world, &mold, to_port - FEED_A_PORT);
+      if (!wcx_mold_no_session(&mold))
+        advertise(world, feed ? 0 : idx + 1, mold.sequence + (mold.count < WCX_MOLD_END_OF_SESSION ? mold.count : 0));
     }
-    if (idx < WCX_WORLD_CLIENTS)
+    if (idx < WCX_PLAN_CLIENTS_MAX)
       wcx_client_session_datagram(&world->clients[idx].session, world->mono_ns, frame + 42, payload_sz);
+  }
+}
+
+/* A data plane that serves has an epoch above all before, and knows of every number that was ever advertised. */
+static void check_served(wcx_world_t *world)
+{
+  if (world->served || world->port == NULL || !wcx_loop_serving(world->loop))
+    return;
+  world->served = true;
+  uint64_t epoch = atomic_load(&wcx_region_shard(world->region, 0)->handshake.granted_epoch);
+  WCX_CHECK(epoch > world->epoch, "epoch %llu after %llu", (unsigned long long)epoch, (unsigned long long)world->epoch);
+  world->epoch = epoch;
+  const wcx_engine_t *engine = wcx_loop_engine(world->loop);
+  world->oracle.lost += wcx_engine_feed_next_number(engine) < world->advertised[0];
+  for (uint32_t i = 0; i < WCX_PLAN_CLIENTS_MAX; i++)
+  {
+    wcx_session_view_t view;
+    bool known = wcx_engine_session(engine, i + 1, &view);
+    world->oracle.lost += world->advertised[i + 1] > (known ? view.next_server_seq : 1);
+    WCX_CHECK(!known || view.open == 0, "session %u is open although its data plane died", i + 1);
   }
 }
 
 /* --- turns ----------------------------------------------------------------------------------------- */
 
-static void turn(wcx_world_t *world, bool work)
+
+/* What is on the wire has left. */
+static void die(wcx_world_t *world, enum wcx_crash kind)
 {
-  world->turn++;
-  uint64_t passed = draw_below(world, 64) == 0 ? draw_below(world, 2000000) : 1000 + draw_below(world, 20000);
-  wcx_sim_advance_ns(passed);
-  world->mono_ns = wcx_env_mono_ns();
-
-  world->running = WCX_CRASH_DATAPLANE;
-  if (world->port == NULL && world->turn >= world->dataplane_back)
-    start_dataplane(world);
-  world->running = WCX_CRASH_JOURNAL;
-  if (!world->journal_alive && world->turn >= world->journal_back)
-    start_journal(world);
-
-  uint64_t who = draw(world);
-  if (world->port != NULL && (who & 3) != 0)
-  {
-    world->running = WCX_CRASH_DATAPLANE;
-    (void)wcx_loop_step(world->loop, world->mono_ns, wcx_env_utc_ns());
-    take_frames(world);
-  }
-  if (world->journal_alive && (who >> 2 & 3) != 0)
-  {
-    world->running = WCX_CRASH_JOURNAL;
-    (void)wcx_journal_step(world->journal, world->mono_ns);
-    if (draw_below(world, 4) == 0)
-      (void)wcx_journal_prepare_step(world->journal);
-    WCX_CHECK(!world->journal->halted, "the journal halted: %s", world->journal->text);
-  }
-  if ((who >> 4 & 3) == 0)
-    answer_signons(world);
-  if ((who >> 6 & 3) == 0)
-    step_client(world, &world->clients[who >> 8 & 1], work);
-}
-
-/* Run until the crash point armed for it is reached: inside whatever component passes it. */
-static void run_into_crash_point(wcx_world_t *world)
-{
-  static jmp_buf at;
-  world->running = 0;
-  if (setjmp(at) == 0)
-  {
-    wcx_sim_crash_arm(&at, 1 + draw_below(world, 40));
-    for (uint32_t i = 0; i < 500; i++)
-      turn(world, true);
-    wcx_sim_crash_disarm();
-    world->running = 0;
-  }
-}
-
-static void crash(wcx_world_t *world, enum wcx_crash kind)
-{
-  world->crashes[kind]++;
-  world->running = 0;
-  if (draw_below(world, 3) != 0)
-    run_into_crash_point(world);
+  world->counts.crashes[kind]++;
   if (world->trace)
     printf("turn %llu crash %d at %s\n", (unsigned long long)world->turn, kind, world->running != 0 ? wcx_sim_crash_name() : "rest");
+  take_frames(world);
   if (kind != WCX_CRASH_JOURNAL || world->running == WCX_CRASH_DATAPLANE)
     kill_dataplane(world);
   if (kind == WCX_CRASH_JOURNAL || kind == WCX_CRASH_BOTH || world->running == WCX_CRASH_JOURNAL)
@@ -395,16 +471,131 @@ static void crash(wcx_world_t *world, enum wcx_crash kind)
     world->journal_alive = false;
     fresh_region(world);
   }
-  world->dataplane_back = world->turn + draw_below(world, 400);
-  world->journal_back = world->turn + draw_below(world, 400);
+  world->dataplane_back = world->turn + draw_below(world, world->plan.down_turns_max);
+  world->journal_back = world->turn + draw_below(world, world->plan.down_turns_max);
 }
+
+static void turn(wcx_world_t *world, bool work)
+{
+  const wcx_plan_t *plan = &world->plan;
+  world->turn++;
+  bool quiet = world->turn - world->quiet_since > QUIET_TURNS;
+  wcx_sim_advance_ns(quiet ? draw_below(world, 30000000) : 1000 + draw_below(world, 20000));
+  world->mono_ns = wcx_env_mono_ns();
+
+  world->running = WCX_CRASH_DATAPLANE;
+  if (world->port == NULL && world->turn >= world->dataplane_back)
+    start_dataplane(world);
+  world->running = WCX_CRASH_JOURNAL;
+  if (!world->journal_alive && world->turn >= world->journal_back)
+    start_journal(world);
+  if (!world->journal_alive && wcx_sim_disk_dead(world->dir)) /* nothing but the operator's boot helps */
+  {
+    world->running = 0;
+    die(world, WCX_CRASH_POWER);
+  }
+
+  uint64_t who = draw(world);
+  if (world->port != NULL && (who & 7) < plan->loop_of_8)
+  {
+    world->running = WCX_CRASH_DATAPLANE;
+    (void)wcx_loop_step(world->loop, world->mono_ns, wcx_env_utc_ns());
+    check_served(world);
+    take_frames(world);
+  }
+  if (world->journal_alive && (who >> 3 & 7) < plan->journal_of_8)
+  {
+    world->running = WCX_CRASH_JOURNAL;
+    (void)wcx_journal_step(world->journal, world->mono_ns);
+    if (draw_below(world, plan->prepare_one_in) == 0)
+      (void)wcx_journal_prepare_step(world->journal);
+    if (world->journal->halted)
+    {
+      check_failed(world);
+      kill_journal(world);
+    }
+  }
+  world->running = 0;
+  answer_signons(world);
+  if ((who >> 6 & 7) < plan->client_of_8)
+    step_client(world, &world->clients[(who >> 9) % plan->clients], work);
+
+  uint64_t progress = world->counts.requests + world->oracle.told_cnt + (world->journal_alive ? world->journal->chain.next_block_no : 0);
+  if (progress != world->progress)
+    world->quiet_since = world->turn;
+  world->progress = progress;
+}
+
+/* --- crashes --------------------------------------------------------------------------------------- */
+
+/* Run until the crash point armed for it is reached, inside whatever component passes it, or the turns are over. True: it was reached. */
+static bool run_into(wcx_world_t *world, uint64_t nth, uint32_t turns)
+{
+  static jmp_buf at;
+  world->running = 0;
+  if (setjmp(at) != 0)
+    return true;
+  wcx_sim_crash_arm(&at, nth);
+  for (uint32_t i = 0; i < turns; i++)
+    turn(world, true);
+  wcx_sim_crash_disarm();
+  world->running = 0;
+  return false;
+}
+
+static enum wcx_crash any_kind(wcx_world_t *world)
+{
+  uint32_t kind;
+  do
+    kind = 1 + (uint32_t)draw_below(world, WCX_CRASH_POWER);
+  while ((world->plan.kinds & 1u << kind) == 0);
+  return (enum wcx_crash)kind;
+}
+
+static bool in_flight(const wcx_world_t *world)
+{
+  for (uint32_t i = 0; i < world->plan.clients; i++)
+    if (world->clients[i].session.undecided_cnt > 0)
+      return true;
+  return false;
+}
+
+/* Within this cycle a write, or a sync of the preparation or of a recovery. */
+static void arm_failure(wcx_world_t *world)
+{
+  if (draw_below(world, 2) == 0)
+    wcx_sim_disk_fail_sync(world->dir, 1 + draw_below(world, 6));
+  else
+    wcx_sim_disk_fail(world->dir, 1 + draw_below(world, 12), draw_below(world, 2) == 0 ? -EIO : 512 * (int64_t)draw_below(world, 8));
+}
+
+static void run_cycle(wcx_world_t *world)
+{
+  const wcx_plan_t *plan = &world->plan;
+  if (draw_below(world, 100) < plan->fail_percent)
+    arm_failure(world);
+  uint64_t turns = 10 + draw_below(world, plan->work_turns_max);
+  for (uint64_t i = 0; i < turns || (!in_flight(world) && i < turns + WORK_TURNS_EXTRA); i++)
+    turn(world, true);
+  world->running = 0;
+  bool inside = draw_below(world, 100) < plan->inside_percent;
+  if (inside)
+    (void)run_into(world, 1 + draw_below(world, 30), 60);
+  world->counts.in_flight += in_flight(world);
+  die(world, any_kind(world));
+  world->counts.cycles++;
+  if (draw_below(world, 100) < plan->again_percent && run_into(world, 1 + draw_below(world, 60), 200))
+    die(world, any_kind(world));
+}
+
+/* --- seeds ----------------------------------------------------------------------------------------- */
 
 /* Everything sent is decided, everything applied is released. */
 static bool at_rest(wcx_world_t *world)
 {
   if (world->port == NULL || !world->journal_alive || !wcx_loop_serving(world->loop) || !wcx_journal_idle(world->journal))
     return false;
-  for (uint32_t i = 0; i < WCX_WORLD_CLIENTS; i++)
+  for (uint32_t i = 0; i < world->plan.clients; i++)
     if (world->clients[i].session.state != WCX_CLIENT_READY || world->clients[i].session.undecided_cnt > 0)
       return false;
   uint64_t released = wcx_release_seq(atomic_load(&wcx_region_shard(world->region, 0)->release.release_word));
@@ -420,90 +611,102 @@ static void explain_stuck(wcx_world_t *world)
          !world->journal_alive              ? "dead"
          : wcx_journal_idle(world->journal) ? "idle"
                                             : "busy");
-  for (uint32_t i = 0; i < WCX_WORLD_CLIENTS; i++)
+  for (uint32_t i = 0; i < world->plan.clients; i++)
     printf("stuck: client %u in state %d (reject code %u), %u undecided\n", i + 1, (int)world->clients[i].session.state, world->clients[i].session.reject_code,
            world->clients[i].session.undecided_cnt);
 }
 
-static void judge(wcx_world_t *world)
+static void begin_seed(wcx_world_t *world, uint64_t seed)
 {
-  wcx_engine_limits_t limits = replay_limits(world);
-  wcx_engine_t *engine = wcx_engine_new(world->replay_mem, world->replay_sz, &limits);
-  wcx_outlog_t log;
-  wcx_outlog_init(&log, world->replay_log, REPLAY_LOG_SZ);
-  char err[512];
-  wcx_journal_walk_t walk;
-  WCX_CHECK(wcx_journal_walk_open(&walk, world->dir, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK, "%s", err);
-  uint64_t epoch;
-  wcx_record_hdr_t hdr;
-  const uint8_t *body;
-  int more;
-  while ((more = wcx_journal_walk_next(&walk, &epoch, &hdr, &body)) > 0)
-  {
-    wcx_oracle_journaled(&world->oracle, &hdr, body);
-    uint64_t at = log.write_pos;
-    wcx_engine_apply(engine, &hdr, body, &log);
-    for (at = wcx_outlog_settle(&log, at, log.write_pos); at < log.write_pos; at = wcx_outlog_settle(&log, at, log.write_pos))
-    {
-      wcx_out_entry_t *entry = wcx_outlog_at(&log, at);
-      wcx_oracle_replayed(&world->oracle, entry, wcx_out_message(entry));
-      at += entry->entry_sz;
-    }
-    log.sent_pos = log.write_pos;
-  }
-  WCX_CHECK(more == 0, "%s", walk.text);
-  wcx_journal_walk_close(&walk);
-  wcx_oracle_finish(&world->oracle);
-
-  wcx_digest_t live = wcx_engine_output_digest(wcx_loop_engine(world->loop));
-  wcx_digest_t again = wcx_engine_output_digest(engine);
-  wcx_digest_t live_state = wcx_engine_state_digest(wcx_loop_engine(world->loop));
-  wcx_digest_t again_state = wcx_engine_state_digest_full(engine);
-  bool equal = wcx_engine_applied_seq(engine) == wcx_engine_applied_seq(wcx_loop_engine(world->loop));
-  equal = equal && live.lo == again.lo && live.hi == again.hi && live_state.lo == again_state.lo && live_state.hi == again_state.hi;
-  if (!equal)
-    world->oracle.divergences++;
-  if (world->trace)
-    printf("turn %llu judged: %llu inputs, %llu messages told, lost %llu phantom %llu duplicated %llu divergences %llu, digest %016llx\n", (unsigned long long)world->turn,
-           (unsigned long long)wcx_engine_applied_seq(engine), (unsigned long long)world->oracle.told_cnt, (unsigned long long)world->oracle.lost,
-           (unsigned long long)world->oracle.phantom, (unsigned long long)world->oracle.duplicated, (unsigned long long)world->oracle.divergences, (unsigned long long)again.lo);
-}
-
-void wcx_world_run(wcx_world_t *world, uint64_t seed, uint32_t cycles)
-{
+  world->plan = wcx_plan_of(seed);
   world->prng = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
-  world->turn = world->dataplane_back = world->journal_back = 0;
+  world->turn = world->dataplane_back = world->journal_back = world->quiet_since = world->progress = 0;
+  world->served = false;
+  world->epoch = world->incarnation = 0;
+  memset(world->advertised, 0, sizeof(world->advertised));
+  memset(world->feed_sent, 0, sizeof(world->feed_sent));
+  memset(world->not_applied, 0, sizeof(world->not_applied));
+  wcx_oracle_reset(&world->oracle);
   wcx_sim_env_reset(draw(world));
   wcx_sim_disk_reset();
-  fresh_region(world);
-  world->wire = wcx_wire_get(WIRE);
-  wcx_wire_faults_t faults = {.seed = draw(world)};
-  if (draw_below(world, 2) == 0)
-    faults.to_port_loss = faults.to_port_dup = faults.from_port_loss = faults.from_port_dup = faults.to_port_reorder = faults.from_port_reorder = 2000;
-  wcx_wire_set_faults(world->wire, &faults);
-  for (uint32_t i = 0; i < WCX_WORLD_CLIENTS; i++)
-    open_client(world, i);
+}
 
-  for (uint32_t cycle = 0; cycle < cycles; cycle++)
-  {
-    for (uint64_t left = 200 + draw_below(world, 3000); left > 0; left--)
-      turn(world, true);
-    crash(world, (enum wcx_crash)(1 + draw_below(world, 4)));
-    for (uint64_t left = draw_below(world, 1500); left > 0; left--)
-      turn(world, true);
-  }
+/* Everything the plan says, once it is final. */
+static void set_up(wcx_world_t *world)
+{
+  const wcx_plan_t *plan = &world->plan;
+  if (world->trace)
+    wcx_plan_print(plan, stdout);
+  wcx_params_t *params = &world->region->params;
+  params->shards[0].jring_slot_max = plan->ring_slots;
+  params->snapshot_cycle_ms = plan->cycle_ms;
+  params->digest = wcx_params_digest(params);
+  fresh_region(world);
+  wcx_sim_disk_set_pace(world->dir, plan->disk_pace);
+  wcx_wire_reset(world->wire);
+  uint32_t odds = plan->wire_odds;
+  wcx_wire_faults_t faults = {.seed = draw(world),
+                              .to_port_loss = odds,
+                              .to_port_dup = odds,
+                              .to_port_reorder = odds,
+                              .to_port_corrupt = odds,
+                              .to_port_late = odds,
+                              .from_port_loss = odds,
+                              .from_port_dup = odds,
+                              .from_port_reorder = odds,
+                              .from_port_late = odds < WCX_PLAN_ODDS_LATE ? 0 : odds};
+  wcx_wire_set_faults(world->wire, &faults);
+  for (uint32_t i = 0; i < plan->clients; i++)
+    open_client(world, i);
+}
+
+static void end_seed(wcx_world_t *world)
+{
   uint32_t turns = 0;
   for (; turns < TURNS_TO_REST_MAX && !at_rest(world); turns++)
     turn(world, false);
-  if (turns == TURNS_TO_REST_MAX)
+  if (turns < TURNS_TO_REST_MAX)
+    wcx_judge(world);
+  else
   {
-    world->stuck++;
+    world->counts.stuck++;
     if (world->trace)
       explain_stuck(world);
   }
-  else
-    judge(world);
   kill_dataplane(world);
   kill_journal(world);
-  wcx_wire_drop(world->wire);
+  world->counts.told += world->oracle.told_cnt;
+  world->counts.points += wcx_sim_crash_points();
+  world->counts.disk_failures += wcx_sim_disk_failures(world->dir);
+  world->counts.lost += world->oracle.lost;
+  world->counts.phantom += world->oracle.phantom;
+  world->counts.duplicated += world->oracle.duplicated;
+  world->counts.divergences += world->oracle.divergences;
+}
+
+void wcx_world_run(wcx_world_t *world, uint64_t seed)
+{
+  begin_seed(world, seed);
+  set_up(world);
+  for (uint32_t cycle = 0; cycle < world->plan.cycles; cycle++)
+    run_cycle(world);
+  end_seed(world);
+}
+
+bool wcx_world_crash_at(wcx_world_t *world, uint64_t seed, uint32_t turns, uint64_t nth, enum wcx_crash kind, uint64_t again, enum wcx_crash again_kind)
+{
+  begin_seed(world, seed);
+  world->plan.down_turns_max = 1;
+  set_up(world);
+  bool reached = run_into(world, nth, turns);
+  if (reached)
+  {
+    world->counts.cycles++;
+    world->counts.in_flight += in_flight(world);
+    die(world, kind);
+    if (again > 0 && (reached = run_into(world, again, turns)))
+      die(world, again_kind);
+  }
+  end_seed(world);
+  return reached;
 }

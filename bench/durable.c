@@ -1,0 +1,401 @@
+#include "bench/durable.h"
+
+#include "bench/bare_write.h"
+#include "bench/cli.h"
+#include "bench/paced.h"
+#include "bench/pump.h"
+#include "bench/records.h"
+#include "engine/base/env.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <unistd.h>
+
+#define OPS_DEFAULT UINT64_C(2000000)
+#define RUNS_DEFAULT 5u
+#define ROUNDS_DEFAULT 10u
+#define ROUNDS_MAX 1001u
+#define PER_S_DEFAULT 100000u
+#define ROUND_REQUESTS 50000u
+#define ROUND_WRITES 1500u
+#define WARM_REQUESTS 20000u
+#define WANTED_PER_S 1000000.0
+#define WANTED_P50 1.3
+#define WANTED_P99 2.0
+
+typedef struct options
+{
+  const char *dir;
+  char profile;
+  uint64_t ops, seed, per_s, segment_mib;
+  uint32_t runs, rounds;
+  int cpu;
+  int writer_cpu; /* -1: any */
+  bool json;
+} options_t;
+
+typedef struct throughput
+{
+  double per_s[ROUNDS_MAX]; /* of each run, sorted when all are done */
+  double bytes_per_s;       /* of the best run, as all below; blocks written */
+  double records_per_block;
+  double stalled;   /* share of the time in which the loop had no room in the ring */
+  double worker_ns; /* CPU of the worker's thread, a record */
+  double waited[2]; /* share of the time in which the loop and the worker waited for a CPU that others had */
+} throughput_t;
+
+typedef struct acks
+{
+  wcx_hist_t ack, write;
+  double p50[ROUNDS_MAX], p99[ROUNDS_MAX]; /* ratio of each round to the bare writes before and after it */
+  double waited[2];                        /* as above, over all rounds */
+  uint64_t refused_cnt;
+} acks_t;
+
+static const char help[] = "wcx-bench durable: what durability costs, throughput and acks\n"
+                           "  --dir DIR          a new directory on the disk to be measured (needed)\n"
+                           "  --profile a|b|c    a made flow (bench/profile.h): --ops N (2000000), --seed S (1)\n"
+                           "  --runs N           of throughput (5; 0: none)\n"
+                           "  --rounds N         of acks and of bare writes (10; 0: none)\n"
+                           "  --per-s N          requests a second of the acks' schedule (100000)\n"
+                           "  --segment-mib N    size of the journal's segments, three of them ahead (256)\n"
+                           "  --cpu N            the poll loop's CPU (0)\n"
+                           "  --json             one line of JSON\n";
+
+/* --- the command line ------------------------------------------------------------------------------------------------------------------- */
+
+static int wrong(const char *name, const char *text, const char *wanted)
+{
+  return wcx_cli_wrong("durable", name, text, wanted);
+}
+
+static int take_option(options_t *options, int c, const char *text)
+{
+  uint64_t value = 0;
+  switch (c)
+  {
+  case 'd':
+    options->dir = text;
+    return 0;
+  case 'p':
+    options->profile = text[0];
+    return text[0] >= 'a' && text[0] <= 'c' && text[1] == 0 ? 0 : wrong("profile", text, "is none of a, b, c");
+  case 'n':
+    return wcx_cli_number(text, 1, 10000000, &options->ops) ? 0 : wrong("ops", text, "outside 1..10000000");
+  case 's':
+    return wcx_cli_number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
+  case 'q':
+    return wcx_cli_number(text, 1, 10000000, &options->per_s) ? 0 : wrong("per-s", text, "outside 1..10000000");
+  case 'g':
+    return wcx_cli_number(text, 1, 1024, &options->segment_mib) ? 0 : wrong("segment-mib", text, "outside 1..1024");
+  case 'k':
+  case 'r':
+    if (!wcx_cli_number(text, 0, ROUNDS_MAX, &value))
+      return wrong(c == 'k' ? "runs" : "rounds", text, "outside 0..1001");
+    *(c == 'k' ? &options->runs : &options->rounds) = (uint32_t)value;
+    return 0;
+  case 'c':
+    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
+      return wrong("cpu", text, "not a CPU");
+    options->cpu = (int)value;
+    return 0;
+  case 'j':
+    options->json = true;
+    return 0;
+  default:
+    return 2;
+  }
+}
+
+static int parse(options_t *options, int argc, char **argv)
+{
+  static const struct option known[] = {
+      {"dir", required_argument, NULL, 'd'},  {"profile", required_argument, NULL, 'p'},     {"ops", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
+      {"runs", required_argument, NULL, 'k'}, {"rounds", required_argument, NULL, 'r'},      {"per-s", required_argument, NULL, 'q'}, {"cpu", required_argument, NULL, 'c'},
+      {"json", no_argument, NULL, 'j'},       {"segment-mib", required_argument, NULL, 'g'}, {"help", no_argument, NULL, 'h'},        {0},
+  };
+  *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .runs = RUNS_DEFAULT, .rounds = ROUNDS_DEFAULT, .per_s = PER_S_DEFAULT, .segment_mib = 256};
+  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
+  {
+    if (c == 'h')
+    {
+      fputs(help, stdout);
+      exit(0);
+    }
+    int status = take_option(options, c, optarg);
+    if (status != 0)
+      return status;
+  }
+  if (optind != argc)
+    return wrong("", argv[optind], "is no option");
+  return options->dir != NULL ? 0 : wrong("dir", "", "is needed");
+}
+
+/* --- throughput ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_best(const throughput_t *result, uint32_t run)
+{
+  for (uint32_t i = 0; i < run; i++)
+    if (result->per_s[i] > result->per_s[run])
+      return false;
+  return true;
+}
+
+/* Whether anybody else was there: a figure of a disturbed run says little. */
+typedef struct watch
+{
+  pid_t pids[2]; /* loop, worker */
+  wcx_cli_cpu_t before[2];
+  uint64_t from_ns;
+} watch_t;
+
+static watch_t watch_begin(const wcx_worker_t *worker)
+{
+  watch_t watch = {.pids = {getpid(), worker->pid}, .from_ns = wcx_env_mono_ns()};
+  for (int i = 0; i < 2; i++)
+    watch.before[i] = wcx_cli_cpu(watch.pids[i]);
+  return watch;
+}
+
+static void watch_end(const watch_t *watch, double waited[2])
+{
+  for (int i = 0; i < 2; i++)
+    waited[i] = (double)(wcx_cli_cpu(watch->pids[i]).waited_ns - watch->before[i].waited_ns) / (double)(wcx_env_mono_ns() - watch->from_ns);
+}
+
+/* The definitions are not on the clock. */
+static void time_requests(throughput_t *result, uint32_t run, const wcx_records_t *records, wcx_pump_t *pump)
+{
+  const wcx_worker_t *worker = pump->worker;
+  const wcx_region_journal_stats_t *stats = &worker->shm->journal;
+  (void)wcx_pump_run(pump, records->mem, records->definition_cnt);
+  watch_t watch = watch_begin(worker);
+  uint64_t blocks = atomic_load(&stats->blocks);
+  uint64_t bytes = atomic_load(&stats->bytes);
+  double took_ns = (double)wcx_pump_run(pump, records->requests, records->request_cnt);
+  double cnt = (double)records->request_cnt;
+  result->per_s[run] = cnt * 1e9 / took_ns;
+  if (!is_best(result, run))
+    return;
+  watch_end(&watch, result->waited);
+  result->bytes_per_s = (double)(atomic_load(&stats->bytes) - bytes) * 1e9 / took_ns;
+  result->records_per_block = cnt / (double)(atomic_load(&stats->blocks) - blocks);
+  result->stalled = (double)pump->stalled_ns / took_ns;
+  result->worker_ns = (double)(wcx_cli_cpu(worker->pid).on_ns - watch.before[1].on_ns) / cnt;
+}
+
+static void run_once(throughput_t *result, uint32_t run, const options_t *options, const wcx_records_t *records)
+{
+  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
+  wcx_worker_t worker;
+  wcx_worker_start(&worker, params);
+  wcx_worker_grant(&worker);
+  wcx_pump_t *pump = calloc(1, sizeof(*pump));
+  WCX_CHECK(pump != NULL, "out of memory");
+  wcx_pump_open(pump, &worker, &records->limits);
+  time_requests(result, run, records, pump);
+  wcx_worker_stop(&worker);
+  wcx_pump_close(pump);
+  free(pump);
+  free(params);
+}
+
+static void measure_throughput(throughput_t *result, const options_t *options)
+{
+  wcx_records_t records;
+  wcx_records_make(&records, options->profile, options->ops, options->seed);
+  for (uint32_t run = 0; run < options->runs; run++)
+  {
+    wcx_cli_progress("throughput: %u of %u", run + 1, options->runs);
+    run_once(result, run, options, &records);
+  }
+  wcx_cli_progress("%s", "");
+  (void)wcx_cli_median(result->per_s, options->runs);
+  wcx_records_free(&records);
+}
+
+/* --- acks ------------------------------------------------------------------------------------------------------------------------------- */
+
+static int writer_cpu(int poll_cpu)
+{
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+    return -1;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (cpu != poll_cpu && CPU_ISSET((size_t)cpu, &cpus))
+      return cpu;
+  return -1;
+}
+
+static void bare_round(wcx_paced_t *paced, wcx_bare_t *bare, wcx_hist_t *hist)
+{
+  memset(hist, 0, sizeof(*hist));
+  wcx_bare_round(bare, ROUND_WRITES, hist);
+  wcx_paced_rest(paced, &bare->done);
+}
+
+static double ratio(const wcx_hist_t *ack, const wcx_hist_t *write, uint32_t ppm)
+{
+  return (double)wcx_hist_percentile(ack, ppm) / (double)wcx_hist_percentile(write, ppm);
+}
+
+enum hists
+{
+  BEFORE, /* bare writes */
+  ACK,
+  AFTER,
+  HISTS,
+};
+
+static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *paced, wcx_bare_t *bare)
+{
+  wcx_hist_t *hists = calloc(HISTS, sizeof(*hists));
+  WCX_CHECK(hists != NULL, "out of memory");
+  wcx_paced_round(paced, WARM_REQUESTS, (double)options->per_s, NULL);
+  bare_round(paced, bare, &hists[BEFORE]);
+  watch_t watch = watch_begin(paced->worker);
+  for (uint32_t i = 0; i < options->rounds; i++)
+  {
+    wcx_cli_progress("acks: %u of %u", i + 1, options->rounds);
+    memset(&hists[ACK], 0, sizeof(hists[ACK]));
+    wcx_paced_round(paced, ROUND_REQUESTS, (double)options->per_s, &hists[ACK]);
+    bare_round(paced, bare, &hists[AFTER]);
+    wcx_hist_merge(&acks->ack, &hists[ACK]);
+    wcx_hist_merge(&acks->write, &hists[AFTER]);
+    wcx_hist_merge(&hists[BEFORE], &hists[AFTER]);
+    acks->p50[i] = ratio(&hists[ACK], &hists[BEFORE], 500000);
+    acks->p99[i] = ratio(&hists[ACK], &hists[BEFORE], 990000);
+    hists[BEFORE] = hists[AFTER];
+  }
+  watch_end(&watch, acks->waited);
+  wcx_cli_progress("%s", "");
+  free(hists);
+}
+
+static void measure_acks(acks_t *acks, const options_t *options)
+{
+  wcx_records_t records;
+  wcx_records_make(&records, options->profile, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS, options->seed);
+  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
+  wcx_paced_params(params, records.limits.orders_max, records.limits.levels_max);
+  wcx_worker_t worker;
+  wcx_worker_start(&worker, params);
+  wcx_bare_t bare;
+  wcx_bare_start(&bare, options->dir, options->writer_cpu);
+  wcx_paced_t paced;
+  wcx_paced_open(&paced, &worker, records.requests, ROUND_REQUESTS);
+  run_rounds(acks, options, &paced, &bare);
+  acks->refused_cnt = paced.refused_cnt;
+  wcx_paced_close(&paced);
+  wcx_bare_stop(&bare);
+  wcx_worker_stop(&worker);
+  free(params);
+  wcx_records_free(&records);
+  (void)wcx_cli_median(acks->p50, options->rounds);
+  (void)wcx_cli_median(acks->p99, options->rounds);
+}
+
+/* --- the command ------------------------------------------------------------------------------------------------------------------------ */
+
+static void print_json(const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
+{
+  printf("{\"host\":\"%s\",\"profile\":\"%c\",\"ops\":%" PRIu64 ",\"runs\":%u,\"rounds\":%u,\"wanted_per_s\":%.0f,\"wanted_p50\":%.1f,\"wanted_p99\":%.1f", host, options->profile,
+         options->ops, options->runs, options->rounds, WANTED_PER_S, WANTED_P50, WANTED_P99);
+  if (options->runs > 0)
+    printf(
+        ",\"best_per_s\":%.0f,\"median_per_s\":%.0f,\"worst_per_s\":%.0f,\"bytes_per_s\":%.0f,\"records_per_block\":%.1f,\"stalled\":%.3f,\"worker_ns\":%.1f,\"loop_waited\":%.3f"
+        ",\"worker_waited\":%.3f",
+        throughput->per_s[options->runs - 1], throughput->per_s[options->runs / 2], throughput->per_s[0], throughput->bytes_per_s, throughput->records_per_block,
+        throughput->stalled, throughput->worker_ns, throughput->waited[0], throughput->waited[1]);
+  if (options->rounds > 0)
+  {
+    static const struct
+    {
+      const char *name;
+      uint32_t ppm;
+    } points[] = {{"p50", 500000}, {"p99", 990000}, {"p999", 999000}, {"max", 1000000}};
+    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"acks_loop_waited\":%.3f,\"acks_worker_waited\":%.3f", options->per_s, acks->ack.cnt,
+           acks->refused_cnt, acks->waited[0], acks->waited[1]);
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
+      printf(",\"ack_%s_ns\":%" PRIu64 ",\"write_%s_ns\":%" PRIu64, points[i].name, wcx_hist_percentile(&acks->ack, points[i].ppm), points[i].name,
+             wcx_hist_percentile(&acks->write, points[i].ppm));
+    for (size_t i = 0; i < 2; i++)
+    {
+      const double *of_rounds = i == 0 ? acks->p50 : acks->p99;
+      printf(",\"%s_ratio\":%.3f,\"%s_ratio_least\":%.3f,\"%s_ratio_median\":%.3f,\"%s_ratio_most\":%.3f", points[i].name, ratio(&acks->ack, &acks->write, points[i].ppm),
+             points[i].name, of_rounds[0], points[i].name, of_rounds[options->rounds / 2], points[i].name, of_rounds[options->rounds - 1]);
+    }
+  }
+  puts("}");
+}
+
+static void print_waited(const double waited[2])
+{
+  printf("waiting for a CPU that others had: loop %.1f %%, worker %.1f %% of the time\n", waited[0] * 100, waited[1] * 100);
+}
+
+static void print_percentile(const acks_t *acks, const char *name, uint32_t ppm)
+{
+  printf("%-6s ack %9.1f us   write %9.1f us   %.2f x\n", name, (double)wcx_hist_percentile(&acks->ack, ppm) / 1e3, (double)wcx_hist_percentile(&acks->write, ppm) / 1e3,
+         ratio(&acks->ack, &acks->write, ppm));
+}
+
+static void print_rounds(const double *of_rounds, uint32_t rounds, const char *name, double wanted)
+{
+  double median = of_rounds[rounds / 2];
+  printf("%s of rounds: %.2f .. %.2f .. %.2f x (least, middle, most; wanted %.1f)   %s\n", name, of_rounds[0], median, of_rounds[rounds - 1], wanted,
+         median <= wanted ? "held" : "not held");
+}
+
+static void print(const options_t *options, const throughput_t *throughput, const acks_t *acks)
+{
+  char host[256];
+  wcx_cli_host(host, sizeof(host));
+  if (options->json)
+  {
+    print_json(host, options, throughput, acks);
+    return;
+  }
+  puts(host);
+  if (options->runs > 0)
+  {
+    double median = throughput->per_s[options->runs / 2];
+    printf("throughput, profile %c, %" PRIu64 " requests: %.2f .. %.2f .. %.2f million/s (worst, middle, best of %u; wanted %.1f)   %s\n", options->profile, options->ops,
+           throughput->per_s[0] / 1e6, median / 1e6, throughput->per_s[options->runs - 1] / 1e6, options->runs, WANTED_PER_S / 1e6, median >= WANTED_PER_S ? "held" : "not held");
+    printf("best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns of CPU a record\n", throughput->bytes_per_s / 1e6,
+           throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns);
+    print_waited(throughput->waited);
+  }
+  if (options->rounds == 0)
+    return;
+  printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them, %" PRIu64 " refused; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->refused_cnt,
+         acks->write.cnt);
+  print_waited(acks->waited);
+  print_percentile(acks, "p50", 500000);
+  print_percentile(acks, "p99", 990000);
+  print_percentile(acks, "p99.9", 999000);
+  print_rounds(acks->p50, options->rounds, "p50", WANTED_P50);
+  print_rounds(acks->p99, options->rounds, "p99", WANTED_P99);
+}
+
+int wcx_durable_bench(int argc, char **argv)
+{
+  options_t options;
+  int status = parse(&options, argc, argv);
+  if (status != 0)
+    return status;
+  options.writer_cpu = writer_cpu(options.cpu);
+  wcx_cli_pin(options.cpu);
+  throughput_t *throughput = calloc(1, sizeof(*throughput));
+  acks_t *acks = calloc(1, sizeof(*acks));
+  WCX_CHECK(throughput != NULL && acks != NULL, "out of memory");
+  if (options.runs > 0)
+    measure_throughput(throughput, &options);
+  if (options.rounds > 0)
+    measure_acks(acks, &options);
+  print(&options, throughput, acks);
+  free(throughput);
+  free(acks);
+  return 0;
+}
