@@ -209,7 +209,9 @@ static wcx_journal_super_t super_of(const wcx_ship_t *ship)
 {
   wcx_journal_super_t super = ship->walk.super;
   super.first_segment_no = ship->first.segment_no;
-  super.start = super.first_segment_no == 1 ? (wcx_journal_start_t){0} : wcx_journal_start_of(&ship->first);
+  memset(&super.start, 0, sizeof(super.start));
+  if (super.first_segment_no > 1)
+    super.start = wcx_journal_start_of(&ship->first);
   return super;
 }
 

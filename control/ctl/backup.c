@@ -294,7 +294,7 @@ static int restore_shard(const wcx_ctl_t *ctl, uint32_t shard)
 {
   char dir[PATH_SZ], temp[PATH_SZ + 16];
   restored_t done = {0};
-  wcx_journal_super_t super;
+  wcx_journal_super_t super = {0};
   if (!wcx_journal_dir(dir, sizeof(dir), ctl->state_dir, shard))
     return wcx_ctl_fail(WCX_CTL_FAILED, "a path is too long");
   if (access(dir, F_OK) == 0)

@@ -49,7 +49,7 @@ int wcx_ctl_walk_open(wcx_journal_walk_t *walk, const wcx_ctl_t *ctl, uint32_t s
 /* State comes from the first input on. */
 static int check_whole(const wcx_ctl_t *ctl, uint32_t shard)
 {
-  wcx_journal_walk_t walk;
+  wcx_journal_walk_t walk = {0};
   int status = wcx_ctl_walk_open(&walk, ctl, shard);
   if (status != WCX_CTL_OK)
     return status;

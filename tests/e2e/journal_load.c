@@ -1,9 +1,8 @@
 /* A data plane without a network: attaches to the region of a running wcx-controld, takes an epoch, and commits inputs that the engine understands.
 
-       journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT [SESSION]]]
+       journal_load REGION RECORDS [RECORDS_PER_SECOND [SESSION]]
 
    Prints {"Cut":seq,"Committed":seq,"Released":seq} when everything is released; 3 when the release stands still for 20 s. An empty journal gets a genesis of its own.
-   KEEP_SEGMENT: says in the place of the replica that no snapshot needs the segments below; 0: says nothing.
    SESSION: of all orders; one that is not defined ends every engine that applies them. */
 #include "engine/base/check.h"
 #include "engine/base/env.h"
@@ -141,8 +140,8 @@ static uint64_t take_epoch(uint32_t slot_max)
 
 int main(int argc, char **argv)
 {
-  if (argc < 3 || argc > 6)
-    WCX_DIE("usage: journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT [SESSION]]]");
+  if (argc < 3 || argc > 5)
+    WCX_DIE("usage: journal_load REGION RECORDS [RECORDS_PER_SECOND [SESSION]]");
   uint64_t records = strtoull(argv[2], NULL, 10);
   uint64_t rate = argc >= 4 ? strtoull(argv[3], NULL, 10) : 0;
   wcx_region_file_t file;
@@ -153,10 +152,8 @@ int main(int argc, char **argv)
     WCX_DIE("a data plane runs on %s", argv[1]);
   shared = wcx_region_shard(file.region, 0);
   shard = file.region->params.shards[0].shard;
-  if (argc == 6)
-    order_session = (uint32_t)strtoul(argv[5], NULL, 10);
-  if (argc >= 5 && strcmp(argv[4], "0") != 0)
-    atomic_store(&shared->replica.keep_segment, strtoull(argv[4], NULL, 10));
+  if (argc == 5)
+    order_session = (uint32_t)strtoul(argv[4], NULL, 10);
   uint64_t cut_seq = take_epoch(file.region->params.shards[0].jring_slot_max);
   if (cut_seq < GENESIS_CNT)
     genesis();
