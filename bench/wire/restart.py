@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long nobody is served when the data plane dies with many resting orders: kill -9 to the first acknowledged order of a client that tries all the time.
 
-    python3 bench/wire/restart.py [--orders 1000000] [--tail 1000] [--rounds 20] [--without]
+    python3 bench/wire/restart.py [--orders 1000000] [--tail 1000] [--rounds 20] [--hugepages 1500] [--without]
 
 The appliance runs as `make up` starts it, on a veth, at D1, its runner starts what has died at once. `--tail` orders follow the snapshot and are replayed behind it;
 --without removes the snapshots before each round, so that the whole journal is replayed. The last line is JSON: milliseconds from the kill, by round and by part:
@@ -130,12 +130,13 @@ def main():
     parser.add_argument("--tail", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--without", action="store_true")
+    parser.add_argument("--hugepages", type=int, default=0, help="of 2 MiB, for the data plane's memory; 0: ordinary pages")
     options = parser.parse_args()
     require()
     check_layout()
     with tempfile.TemporaryDirectory(prefix="wcx-restart-") as folder:
         config = write_config(folder, options.orders + options.tail + 1000)
-        with Appliance("restart", WCX_CONFIG=str(config), WCX_HUGEPAGES="0") as app:
+        with Appliance("restart", WCX_CONFIG=str(config), WCX_HUGEPAGES=str(options.hugepages), WCX_REGION_MIB="128") as app:
             filler = Filler(app, 1)
             answer = filler.establish(Flags=0, KeepAliveInterval=10000)
             assert answer and answer[0] == "EstablishAck", answer
