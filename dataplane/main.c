@@ -142,6 +142,7 @@ static void *map_memory(size_t sz, bool hugepages)
   void *mem = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mem == MAP_FAILED)
     WCX_DIE("no %zu MiB of memory for engine and output log: %s. Lower orders_max, levels_max or output_log_mib of the shard", rounded >> 20, strerror(errno));
+  (void)madvise(mem, rounded, MADV_HUGEPAGE); /* a replay writes most of it, and 4 KiB a fault would take longer than the replay */
   return mem;
 }
 
