@@ -1,23 +1,17 @@
 /* wcx-replica: the replica of one shard as a process. Waits for the shared region, takes its locks, and then turns: step, or sleep a little. */
 #include "engine/base/check.h"
 #include "engine/base/env.h"
-#include "engine/shm/region_file.h"
 #include "persist/replica.h"
+#include "persist/worker.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
-#define WAIT_REGION_NS UINT64_C(50000000)
 #define IDLE_NS UINT64_C(5000000)
 #define LOCK_TIMEOUT_NS UINT64_C(5000000000)
 #define ALARM_AGAIN_NS UINT64_C(60000000000) /* a replica that has halted says so as long as nobody listens */
@@ -31,8 +25,6 @@ enum
   OPT_KEEP,
   OPT_PACE,
 };
-
-static _Atomic int stop;
 
 typedef struct args
 {
@@ -88,68 +80,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   }
 }
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-  va_list list;
-  va_start(list, fmt);
-  fputs("wcx-replica: ", stderr);
-  vfprintf(stderr, fmt, list);
-  fputc('\n', stderr);
-  va_end(list);
-}
-
-static void on_signal(int sig)
-{
-  (void)sig;
-  atomic_store_explicit(&stop, 1, memory_order_relaxed);
-}
-
-static bool stopping(void)
-{
-  return atomic_load_explicit(&stop, memory_order_relaxed) != 0;
-}
-
-static void pause_ns(uint64_t ns)
-{
-  struct timespec pause = {.tv_sec = (time_t)(ns / SECOND_NS), .tv_nsec = (long)(ns % SECOND_NS)};
-  nanosleep(&pause, NULL);
-}
-
-/* Either side may start first; a region of another boot is replaced by wcx-controld. */
-static void wait_for_region(wcx_region_file_t *file, const char *path)
-{
-  for (;;)
-  {
-    char err[512];
-    int result = wcx_region_open(file, path, true, err, sizeof(err));
-    if (result == WCX_REGION_OK && atomic_load_explicit(&file->region->params_ready, memory_order_acquire) == 1) /* pairs with the release of wcx-controld */
-      return;
-    if (result == WCX_REGION_OK)
-      wcx_region_close(file);
-    if (result == WCX_REGION_BAD)
-      WCX_DIE("%s", err);
-    pause_ns(WAIT_REGION_NS);
-    if (stopping())
-      exit(0);
-  }
-}
-
-/* A poll loop never yields its CPU for long: what waits behind it waits for milliseconds. */
-static void leave_poll_cpus(const wcx_params_t *params)
-{
-  cpu_set_t cpus;
-  if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
-    return;
-  for (uint32_t i = 0; i < params->shard_cnt; i++)
-    if (params->shards[i].lcore < CPU_SETSIZE)
-      CPU_CLR(params->shards[i].lcore, &cpus);
-  if (CPU_COUNT(&cpus) > 0 && sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
-    say("cannot keep off the CPUs of the poll loops: %s", strerrordesc_np(errno));
-  if (setpriority(PRIO_PROCESS, 0, NICENESS) != 0)
-    say("cannot lower its own priority: %s", strerrordesc_np(errno));
-}
-
 static const wcx_params_shard_t *check_params(const wcx_params_t *params, uint64_t shard_idx)
 {
   if (shard_idx >= params->shard_cnt)
@@ -179,23 +109,23 @@ static void turn(wcx_replica_t *replica)
 {
   enum wcx_replica_phase phase = WCX_REPLICA_WAIT;
   uint64_t alarmed_ns = 0;
-  while (!stopping())
+  while (!wcx_worker_stopping())
   {
     uint64_t now_ns = wcx_env_mono_ns();
     uint32_t work = wcx_replica_step(replica, now_ns);
     if (replica->said[0] != 0)
-      say("alarm: %s", replica->said);
+      wcx_worker_say("alarm: %s", replica->said);
     replica->said[0] = 0;
     if (replica->phase == WCX_REPLICA_FOLLOW && phase == WCX_REPLICA_LOAD)
-      say("shard %u: begins at input %" PRIu64 ", %" PRIu64 " are durable", replica->limits.shard, wcx_engine_applied_seq(replica->engine), replica->resume.last_seq);
+      wcx_worker_say("shard %u: begins at input %" PRIu64 ", %" PRIu64 " are durable", replica->limits.shard, wcx_engine_applied_seq(replica->engine), replica->resume.last_seq);
     phase = replica->phase;
     if (phase == WCX_REPLICA_HALTED && (alarmed_ns == 0 || now_ns - alarmed_ns > ALARM_AGAIN_NS))
     {
       alarmed_ns = now_ns;
-      say("alarm: halted: %s", replica->text);
+      wcx_worker_say("alarm: halted: %s", replica->text);
     }
     if (work == 0)
-      pause_ns(IDLE_NS);
+      wcx_worker_pause_ns(IDLE_NS);
   }
 }
 
@@ -211,17 +141,17 @@ int main(int argc, char **argv)
   static const struct argp argp = {options, parse, NULL, "The replica of one shard: a second engine over the durable journal, which takes the snapshots.", NULL, NULL, NULL};
   args_t args = {.every_s = 60, .every_inputs = 500000, .keep = 2, .pace_mib = 256};
   argp_parse(&argp, argc, argv, 0, NULL, &args);
-  struct sigaction action = {.sa_handler = on_signal};
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGINT, &action, NULL);
+  wcx_worker_init("wcx-replica");
 
   wcx_region_file_t file;
-  wait_for_region(&file, args.region);
+  wcx_worker_wait_region(&file, args.region);
   const wcx_params_t *params = &file.region->params;
   const wcx_params_shard_t *shard = check_params(params, args.shard_idx);
   if (!wcx_region_lock(&file, WCX_REGION_LOCK_REPLICA + (uint32_t)args.shard_idx))
     WCX_DIE("another wcx-replica runs for shard index %u of %s: only one may", (unsigned)args.shard_idx, args.region);
-  leave_poll_cpus(params);
+  wcx_worker_leave_poll_cpus(params);
+  if (setpriority(PRIO_PROCESS, 0, NICENESS) != 0)
+    wcx_worker_say("cannot lower its own priority: %s", strerrordesc_np(errno));
   prctl(PR_SET_NAME, "wcx-replica", 0, 0, 0);
   char journal_dir[512];
   char snapshot_dir[512];
