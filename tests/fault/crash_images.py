@@ -26,7 +26,7 @@ import host
 from lives import Lives
 from volatile_disk import tear
 
-BOOT_S = 120
+BOOT_S = 300
 IMAGE_MIB = 48
 ROUND_S = (1.5, 4.0)
 ROUNDS = 4  # of one disk
