@@ -154,6 +154,10 @@ static bool fill_durability(loading_t *load)
     return refuse(load, "durability.level D0 keeps no journal and is refused when production is true: set D1");
   params->journal_segment_sz = (uint32_t)raw->durability.journal_segment_mib << 20;
   params->journal_segments_ahead = (uint32_t)raw->durability.journal_segments_ahead;
+  load->config->snapshot_every_s = (uint32_t)raw->durability.snapshot_every_s;
+  load->config->snapshot_every_inputs = (uint32_t)raw->durability.snapshot_every_inputs;
+  load->config->snapshots_kept = (uint32_t)raw->durability.snapshots_kept;
+  load->config->snapshot_mib_per_s = (uint32_t)raw->durability.snapshot_mib_per_s;
   return true;
 }
 

@@ -63,8 +63,14 @@ static const cyaml_schema_field_t network_fields[] = {NAME(raw_network_t, port_k
                                                       NUMBER(raw_network_t, cod_timeout_keepalives),
                                                       CYAML_FIELD_END};
 static const cyaml_schema_field_t memory_fields[] = {CYAML_FIELD_BOOL("hugepages", CYAML_FLAG_DEFAULT, raw_memory_t, hugepages), CYAML_FIELD_END};
-static const cyaml_schema_field_t durability_fields[] = {NAME(raw_durability_t, level, levels), NUMBER(raw_durability_t, journal_segment_mib),
-                                                         NUMBER(raw_durability_t, journal_segments_ahead), CYAML_FIELD_END};
+static const cyaml_schema_field_t durability_fields[] = {NAME(raw_durability_t, level, levels),
+                                                         NUMBER(raw_durability_t, journal_segment_mib),
+                                                         NUMBER(raw_durability_t, journal_segments_ahead),
+                                                         NUMBER(raw_durability_t, snapshot_every_s),
+                                                         NUMBER(raw_durability_t, snapshot_every_inputs),
+                                                         NUMBER(raw_durability_t, snapshots_kept),
+                                                         NUMBER(raw_durability_t, snapshot_mib_per_s),
+                                                         CYAML_FIELD_END};
 static const cyaml_schema_field_t archive_fields[] = {TEXT_OR_NONE(raw_archive_t, dir, WCX_CONFIG_PATH_MAX - 1), TEXT_OR_NONE(raw_archive_t, command, WCX_CONFIG_PATH_MAX - 1),
                                                       TEXT_OR_NONE(raw_archive_t, fetch_command, WCX_CONFIG_PATH_MAX - 1), NUMBER(raw_archive_t, scrub_mib_per_s), CYAML_FIELD_END};
 static const cyaml_schema_field_t shard_fields[] = {NUMBER(wcx_raw_shard_t, shard),
@@ -169,6 +175,10 @@ const wcx_config_range_t wcx_config_ranges[] = {RANGE(wcx_raw_t, http.listen_tcp
                                                 RANGE(wcx_raw_t, durability.journal_segment_mib, 1, 1024),
                                                 RANGE(wcx_raw_t, durability.journal_segments_ahead, 1, 16),
                                                 RANGE(wcx_raw_t, archive.scrub_mib_per_s, 0, 4096),
+                                                RANGE(wcx_raw_t, durability.snapshot_every_s, 1, 86400),
+                                                RANGE(wcx_raw_t, durability.snapshot_every_inputs, 1000, 1000000000),
+                                                RANGE(wcx_raw_t, durability.snapshots_kept, 2, 8),
+                                                RANGE(wcx_raw_t, durability.snapshot_mib_per_s, 0, 100000),
                                                 RANGE_END};
 const wcx_config_range_t wcx_config_shard_ranges[] = {RANGE(wcx_raw_shard_t, shard, 1, 65535),
                                                       RANGE(wcx_raw_shard_t, lcore, 0, 1023),
@@ -212,6 +222,10 @@ static const wcx_config_settable_key_t settable[] = {
     {"archive.command", offsetof(wcx_raw_t, archive.command), WCX_CONFIG_SET_TEXT},
     {"archive.fetch_command", offsetof(wcx_raw_t, archive.fetch_command), WCX_CONFIG_SET_TEXT},
     {"archive.scrub_mib_per_s", offsetof(wcx_raw_t, archive.scrub_mib_per_s), WCX_CONFIG_SET_NUMBER},
+    {"durability.snapshot_every_s", offsetof(wcx_raw_t, durability.snapshot_every_s), WCX_CONFIG_SET_NUMBER},
+    {"durability.snapshot_every_inputs", offsetof(wcx_raw_t, durability.snapshot_every_inputs), WCX_CONFIG_SET_NUMBER},
+    {"durability.snapshots_kept", offsetof(wcx_raw_t, durability.snapshots_kept), WCX_CONFIG_SET_NUMBER},
+    {"durability.snapshot_mib_per_s", offsetof(wcx_raw_t, durability.snapshot_mib_per_s), WCX_CONFIG_SET_NUMBER},
     {"shards.lcore", offsetof(wcx_raw_shard_t, lcore), WCX_CONFIG_SET_SHARD_NUMBER},
 };
 #define SETTABLE_CNT (sizeof(settable) / sizeof(settable[0]))

@@ -72,6 +72,7 @@ typedef struct wcx_raw
   {
     uint32_t level;
     uint64_t journal_segment_mib, journal_segments_ahead;
+    uint64_t snapshot_every_s, snapshot_every_inputs, snapshots_kept, snapshot_mib_per_s;
   } durability;
   struct
   {

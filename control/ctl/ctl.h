@@ -69,6 +69,12 @@ int wcx_ctl_journal_replay(const wcx_ctl_t *ctl);
 int wcx_ctl_backup(const wcx_ctl_t *ctl);
 int wcx_ctl_restore(const wcx_ctl_t *ctl);
 int wcx_ctl_verify_integrity(const wcx_ctl_t *ctl);
+int wcx_ctl_snapshot_take(const wcx_ctl_t *ctl);
+int wcx_ctl_snapshot_list(const wcx_ctl_t *ctl);
+int wcx_ctl_snapshot_verify(const wcx_ctl_t *ctl);
+
+/* One request line over the control socket, one answer line. Returns an exit status. */
+int wcx_ctl_ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t answer_sz);
 
 /* Print "wcxctl: message" to stderr and return `status`. */
 int wcx_ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -10,39 +10,43 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: wcxctl [options] noun verb\n"
-                            "  status                 processes, phases and sequences of the running appliance (control socket)\n"
-                            "  instrument list        instruments with their present status\n"
-                            "  session list           sessions with their sequences\n"
-                            "  book show              books, best price first: [price, displayed quantity, orders]\n"
-                            "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
-                            "  journal verify         chain, end and digests of the journal\n"
-                            "  journal dump           every record\n"
-                            "  journal replay         apply everything up to --until and print the digests there\n"
-                            "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
-                            "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
-                            "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
-                            "All but status, backup and restore replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
-                            "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
-                            "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
-                            "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
-                            "      --socket PATH      control socket\n"
-                            "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
-                            "      --region PATH      shared region\n"
-                            "      --shard N          this shard only\n"
-                            "      --security ID      book show: this instrument only\n"
-                            "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
-                            "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
-                            "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
-                            "      --from SEQ --to SEQ   journal dump: these records only\n"
-                            "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
-                            "      --into DIR         backup: where to; a backup is a state directory that every command here takes\n"
-                            "      --incremental      backup: --into holds one already, add what is new\n"
-                            "      --since DIR        backup: only what is not in the closed segments of the backup DIR\n"
-                            "      --backup DIR       restore: where from (repeatable, in order)\n"
-                            "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
-                            "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
-                            "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
+static const char usage[] =
+    "usage: wcxctl [options] noun verb\n"
+    "  status                 processes, phases and sequences of the running appliance (control socket)\n"
+    "  instrument list        instruments with their present status\n"
+    "  session list           sessions with their sequences\n"
+    "  book show              books, best price first: [price, displayed quantity, orders]\n"
+    "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
+    "  journal verify         chain, end and digests of the journal\n"
+    "  journal dump           every record\n"
+    "  journal replay         apply everything up to --until and print the digests there\n"
+    "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
+    "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
+    "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
+    "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
+    "  snapshot list          what lies in the state directory, newest first\n"
+    "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
+    "All but status, backup, restore, snapshot take and snapshot list replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
+    "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
+    "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
+    "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
+    "      --socket PATH      control socket\n"
+    "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
+    "      --region PATH      shared region\n"
+    "      --shard N          this shard only\n"
+    "      --security ID      book show: this instrument only\n"
+    "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
+    "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
+    "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
+    "      --from SEQ --to SEQ   journal dump: these records only\n"
+    "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
+    "      --into DIR         backup: where to; a backup is a state directory that every command here takes\n"
+    "      --incremental      backup: --into holds one already, add what is new\n"
+    "      --since DIR        backup: only what is not in the closed segments of the backup DIR\n"
+    "      --backup DIR       restore: where from (repeatable, in order)\n"
+    "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
+    "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
+    "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
 
 int wcx_ctl_fail(int status, const char *fmt, ...)
 {
@@ -316,7 +320,10 @@ static const struct
                 {"journal", "replay", wcx_ctl_journal_replay},
                 {"backup", NULL, wcx_ctl_backup},
                 {"restore", NULL, wcx_ctl_restore},
-                {"verify", "integrity", wcx_ctl_verify_integrity}};
+                {"verify", "integrity", wcx_ctl_verify_integrity},
+                {"snapshot", "take", wcx_ctl_snapshot_take},
+                {"snapshot", "list", wcx_ctl_snapshot_list},
+                {"snapshot", "verify", wcx_ctl_snapshot_verify}};
 
 int main(int argc, char **argv)
 {
