@@ -33,7 +33,7 @@ ROUNDS = 4  # of one disk
 LIAR_FLUSHES = 40
 LOG_MAGIC, SECTOR = 0x6A736677736872, 512
 FLUSH, FUA, DISCARD = 1, 2, 4
-RECOVER_S = 20
+RECOVER_S = 120
 
 
 def read_log(path):
