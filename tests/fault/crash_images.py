@@ -26,14 +26,14 @@ import host
 from lives import Lives
 from volatile_disk import tear
 
-BOOT_S = 120
+BOOT_S = 300
 IMAGE_MIB = 48
 ROUND_S = (1.5, 4.0)
 ROUNDS = 4  # of one disk
 LIAR_FLUSHES = 40
 LOG_MAGIC, SECTOR = 0x6A736677736872, 512
 FLUSH, FUA, DISCARD = 1, 2, 4
-RECOVER_S = 20
+RECOVER_S = 120
 
 
 def read_log(path):
@@ -79,18 +79,21 @@ class Round:
             line = machine.next_line(min(0.1, end - time.monotonic()))
             if line is None:
                 continue
-            self.told.append((log.stat().st_size, line))  # taken after the line came: all that it rests on is in the log
-            lives.hear(line)
+            self._hear(line, log, lives)
             if line.startswith("life "):
                 end = time.monotonic() + seconds
         for line in machine.kill():
-            self.told.append((log.stat().st_size, line))
-            lives.hear(line)
+            self._hear(line, log, lives)
         self.problems += lives.problems
         if not self.told and not self.problems:
             self.problems.append("bad: the worker did not start")
         self.entries = [] if self.problems else read_log(log)
         self.flushes = [i for i, entry in enumerate(self.entries) if entry[1] & FLUSH]
+
+    def _hear(self, line, log, lives):
+        """A line counts from the length the log has once it is here: all that it rests on is in it. A life counts from the start: its records may come before its line."""
+        self.told.append((0 if line.startswith("life ") else log.stat().st_size, line))
+        lives.hear(line)
 
     def images(self, dice, liar):
         """(Lives that the image must agree with, its bytes, fates) for each flush."""

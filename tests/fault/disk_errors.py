@@ -20,7 +20,7 @@ import host
 from lives import Lives
 from volatile_disk import VolatileDisk
 
-BOOT_S = 120
+BOOT_S = 300
 HIT_S = 6       # for the n-th write to come
 AFTER_S = 2.0
 DISK_ERRORS = 6  # then a new disk: journals are walked whole

@@ -21,7 +21,7 @@ import host
 from lives import Lives
 from volatile_disk import VolatileDisk
 
-BOOT_S = 120
+BOOT_S = 300
 FREEZE_S = 5
 DISK_CUTS = 20  # then a new disk: journals are walked whole
 IMAGE_MIB = 96

@@ -19,8 +19,8 @@ import host
 from lives import Lives
 
 IMAGE_MIB = 64
-FULL_S = 60
-BACK_S = 10
+FULL_S = 180
+BACK_S = 60
 FREED_MIB = 12
 
 
