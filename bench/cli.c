@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +33,20 @@ void wcx_cli_pin(int cpu)
   CPU_SET((size_t)cpu, &set);
   if (sched_setaffinity(0, sizeof(set), &set) != 0)
     WCX_DIE("--cpu %d: %s", cpu, strerror(errno));
+}
+
+wcx_cli_cpu_t wcx_cli_cpu(pid_t pid)
+{
+  char path[64];
+  snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)pid);
+  wcx_cli_cpu_t cpu = {0};
+  FILE *file = fopen(path, "re");
+  if (file == NULL)
+    return cpu;
+  if (fscanf(file, "%" SCNu64 " %" SCNu64, &cpu.on_ns, &cpu.waited_ns) != 2)
+    cpu = (wcx_cli_cpu_t){0};
+  fclose(file);
+  return cpu;
 }
 
 void wcx_cli_progress(const char *fmt, ...)

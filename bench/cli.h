@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A decimal number within min..max, nothing around it. */
 bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value);
@@ -17,6 +18,14 @@ int wcx_cli_wrong(const char *command, const char *name, const char *text, const
 
 /* Run on this CPU from now on; dies when it cannot be had. */
 void wcx_cli_pin(int cpu);
+
+/* ns that a process's first thread was on a CPU, and that it waited for one while others were; 0 where the kernel does not tell. */
+typedef struct wcx_cli_cpu
+{
+  uint64_t on_ns;
+  uint64_t waited_ns;
+} wcx_cli_cpu_t;
+wcx_cli_cpu_t wcx_cli_cpu(pid_t pid);
 
 /* One line that replaces the one before it; an empty text clears it. */
 void wcx_cli_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -2,24 +2,20 @@
 
 #include "bench/bare_write.h"
 #include "bench/cli.h"
-#include "bench/engine_run.h"
 #include "bench/paced.h"
-#include "bench/profile.h"
-#include "bench/rig.h"
+#include "bench/pump.h"
+#include "bench/records.h"
 #include "engine/base/env.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define OPS_DEFAULT UINT64_C(2000000)
 #define RUNS_DEFAULT 5u
 #define ROUNDS_DEFAULT 10u
 #define ROUNDS_MAX 1001u
-#define BURST 32u
-#define LOG_SZ (UINT64_C(256) << 20) /* the appliance's default */
 #define PER_S_DEFAULT 100000u
 #define ROUND_REQUESTS 50000u
 #define ROUND_WRITES 1500u
@@ -32,23 +28,12 @@ typedef struct options
 {
   const char *dir;
   char profile;
-  uint64_t ops, seed, per_s;
+  uint64_t ops, seed, per_s, segment_mib;
   uint32_t runs, rounds;
   int cpu;
   int writer_cpu; /* -1: any */
   bool json;
 } options_t;
-
-/* The records of a flow, and where its first request stands. */
-typedef struct records
-{
-  uint8_t *mem;
-  uint64_t mem_sz;
-  uint64_t cnt;
-  const uint8_t *requests;
-  uint64_t request_cnt;
-  wcx_engine_limits_t limits;
-} records_t;
 
 typedef struct throughput
 {
@@ -56,14 +41,16 @@ typedef struct throughput
   double bytes_per_s;       /* of the best run, as all below; blocks written */
   double records_per_block;
   double stalled;   /* share of the time in which the loop had no room in the ring */
-  double worker_ns; /* CPU of the worker's thread, a record, and what it waited for a CPU while others were on it */
-  double worker_waited_ns;
+  double worker_ns; /* CPU of the worker's thread, a record */
+  double waited[2]; /* share of the time in which the loop and the worker waited for a CPU that others had */
 } throughput_t;
 
 typedef struct acks
 {
   wcx_hist_t ack, write;
   double p50[ROUNDS_MAX], p99[ROUNDS_MAX]; /* ratio of each round to the bare writes before and after it */
+  double waited[2];                        /* as above, over all rounds */
+  uint64_t refused_cnt;
 } acks_t;
 
 static const char help[] = "wcx-bench durable: what durability costs, throughput and acks\n"
@@ -72,6 +59,7 @@ static const char help[] = "wcx-bench durable: what durability costs, throughput
                            "  --runs N           of throughput (5; 0: none)\n"
                            "  --rounds N         of acks and of bare writes (10; 0: none)\n"
                            "  --per-s N          requests a second of the acks' schedule (100000)\n"
+                           "  --segment-mib N    size of the journal's segments, three of them ahead (256)\n"
                            "  --cpu N            the poll loop's CPU (0)\n"
                            "  --json             one line of JSON\n";
 
@@ -99,6 +87,8 @@ static int take_option(options_t *options, int c, const char *text)
     return wcx_cli_number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
   case 'q':
     return wcx_cli_number(text, 1, 10000000, &options->per_s) ? 0 : wrong("per-s", text, "outside 1..10000000");
+  case 'g':
+    return wcx_cli_number(text, 1, 1024, &options->segment_mib) ? 0 : wrong("segment-mib", text, "outside 1..1024");
   case 'k':
   case 'r':
     if (!wcx_cli_number(text, 0, ROUNDS_MAX, &value))
@@ -121,19 +111,11 @@ static int take_option(options_t *options, int c, const char *text)
 static int parse(options_t *options, int argc, char **argv)
 {
   static const struct option known[] = {
-      {"dir", required_argument, NULL, 'd'},
-      {"profile", required_argument, NULL, 'p'},
-      {"ops", required_argument, NULL, 'n'},
-      {"seed", required_argument, NULL, 's'},
-      {"runs", required_argument, NULL, 'k'},
-      {"rounds", required_argument, NULL, 'r'},
-      {"per-s", required_argument, NULL, 'q'},
-      {"cpu", required_argument, NULL, 'c'},
-      {"json", no_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},
-      {0},
+      {"dir", required_argument, NULL, 'd'},  {"profile", required_argument, NULL, 'p'},     {"ops", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
+      {"runs", required_argument, NULL, 'k'}, {"rounds", required_argument, NULL, 'r'},      {"per-s", required_argument, NULL, 'q'}, {"cpu", required_argument, NULL, 'c'},
+      {"json", no_argument, NULL, 'j'},       {"segment-mib", required_argument, NULL, 'g'}, {"help", no_argument, NULL, 'h'},        {0},
   };
-  *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .runs = RUNS_DEFAULT, .rounds = ROUNDS_DEFAULT, .per_s = PER_S_DEFAULT};
+  *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .runs = RUNS_DEFAULT, .rounds = ROUNDS_DEFAULT, .per_s = PER_S_DEFAULT, .segment_mib = 256};
   for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
   {
     if (c == 'h')
@@ -150,105 +132,7 @@ static int parse(options_t *options, int argc, char **argv)
   return options->dir != NULL ? 0 : wrong("dir", "", "is needed");
 }
 
-/* --- the records ------------------------------------------------------------------------------------------------------------------------ */
-
-static void make_records(records_t *records, const options_t *options, uint64_t ops)
-{
-  wcx_flow_t flow;
-  uint64_t setup_cnt;
-  if (wcx_profile_generate(&flow, &setup_cnt, options->profile, ops, options->seed) != 0)
-    WCX_DIE("profile %c", options->profile);
-  wcx_run_t *run = wcx_run_new(&flow, WCX_CREDIT_UNLIMITED);
-  records->mem_sz = wcx_run_records_sz(run);
-  records->mem = wcx_rig_map(records->mem_sz);
-  uint64_t sz;
-  records->cnt = wcx_run_records(run, records->mem, &sz);
-  records->request_cnt = flow.cnt;
-  records->limits = wcx_run_limits(run);
-  wcx_run_free(run);
-  wcx_flow_free(&flow);
-  const uint8_t *at = records->mem;
-  for (uint64_t i = 0; i < records->cnt - records->request_cnt; i++)
-    at += wcx_record_sz(((const wcx_record_hdr_t *)(const void *)at)->body_sz);
-  records->requests = at;
-}
-
 /* --- throughput ------------------------------------------------------------------------------------------------------------------------- */
-
-typedef struct pump
-{
-  wcx_rig_t rig;
-  wcx_jring_producer_t producer;
-  uint64_t *end_pos;
-  const wcx_release_t *release;
-  wcx_doorbell_t *bell;
-  const uint8_t *at;   /* next record */
-  uint64_t check;      /* of a word of every message */
-  uint64_t stalled_ns; /* no room in the ring, or nothing left to put */
-} pump_t;
-
-/* What a gate does, but for the frames: read each message whose input is released. */
-static uint64_t take_released(pump_t *pump)
-{
-  uint64_t seq = wcx_release_seq(atomic_load_explicit(&pump->release->release_word, memory_order_acquire)); /* pairs with the worker's release after its flush */
-  wcx_outlog_t *log = &pump->rig.log;
-  for (uint64_t pos = wcx_outlog_settle(log, log->sent_pos, log->write_pos); pos < log->write_pos; pos = wcx_outlog_settle(log, pos, log->write_pos))
-  {
-    wcx_out_entry_t *entry = wcx_outlog_at(log, pos);
-    if (entry->input_seq > seq)
-      break;
-    pump->check += wcx_digest_load64(wcx_out_message(entry) + sizeof(wcx_message_header_t));
-    pos += entry->entry_sz;
-    log->sent_pos = pos;
-  }
-  return seq;
-}
-
-/* Commit before apply, as the sequencer does; the bell once a burst. Returns the records taken: none when the ring has no room. */
-static uint32_t put_burst(pump_t *pump, uint64_t released_seq, uint64_t left)
-{
-  wcx_engine_input_t inputs[BURST];
-  uint32_t cnt = left < BURST ? (uint32_t)left : BURST;
-  if (cnt == 0 || wcx_jring_room(&pump->producer, released_seq) < cnt * WCX_JRING_RECORD_SLOTS_MAX)
-    return 0;
-  for (uint32_t i = 0; i < cnt; i++)
-  {
-    const wcx_record_hdr_t *hdr = (const void *)pump->at;
-    inputs[i] = (wcx_engine_input_t){.hdr = hdr, .body = hdr + 1};
-    pump->at += wcx_record_sz(hdr->body_sz);
-  }
-  wcx_engine_prefetch(pump->rig.engine, inputs, cnt);
-  for (uint32_t i = 0; i < cnt; i++)
-  {
-    wcx_jring_commit(&pump->producer, inputs[i].hdr, inputs[i].body);
-    wcx_engine_apply(pump->rig.engine, inputs[i].hdr, inputs[i].body, &pump->rig.log);
-  }
-  (void)wcx_doorbell_ring(pump->bell);
-  return cnt;
-}
-
-/* `cnt` records from where the pump stands; returns ns until the last of them is released. */
-static uint64_t pump_until_released(pump_t *pump, const wcx_worker_t *worker, uint64_t cnt)
-{
-  uint64_t from_ns = wcx_env_mono_ns();
-  uint64_t idle_from_ns = 0;
-  uint64_t last_seq = pump->producer.next_seq - 1 + cnt;
-  pump->stalled_ns = 0;
-  for (uint64_t turn = 1;; turn++)
-  {
-    uint64_t released_seq = take_released(pump);
-    bool busy = put_burst(pump, released_seq, last_seq + 1 - pump->producer.next_seq) > 0;
-    if (busy == (idle_from_ns == 0) && released_seq != last_seq)
-      continue;
-    uint64_t now_ns = wcx_env_mono_ns();
-    pump->stalled_ns += idle_from_ns == 0 ? 0 : now_ns - idle_from_ns;
-    idle_from_ns = busy ? 0 : now_ns;
-    if (released_seq == last_seq)
-      return now_ns - from_ns;
-    if ((turn & 0xfffff) == 0)
-      wcx_worker_check(worker);
-  }
-}
 
 static bool is_best(const throughput_t *result, uint32_t run)
 {
@@ -258,51 +142,69 @@ static bool is_best(const throughput_t *result, uint32_t run)
   return true;
 }
 
-/* The set-up records are not on the clock. */
-static void time_requests(throughput_t *result, uint32_t run, const records_t *records, pump_t *pump, const wcx_worker_t *worker)
+/* Whether anybody else was there: a figure of a disturbed run says little. */
+typedef struct watch
 {
+  pid_t pids[2]; /* loop, worker */
+  wcx_cli_cpu_t before[2];
+  uint64_t from_ns;
+} watch_t;
+
+static watch_t watch_begin(const wcx_worker_t *worker)
+{
+  watch_t watch = {.pids = {getpid(), worker->pid}, .from_ns = wcx_env_mono_ns()};
+  for (int i = 0; i < 2; i++)
+    watch.before[i] = wcx_cli_cpu(watch.pids[i]);
+  return watch;
+}
+
+static void watch_end(const watch_t *watch, double waited[2])
+{
+  for (int i = 0; i < 2; i++)
+    waited[i] = (double)(wcx_cli_cpu(watch->pids[i]).waited_ns - watch->before[i].waited_ns) / (double)(wcx_env_mono_ns() - watch->from_ns);
+}
+
+/* The definitions are not on the clock. */
+static void time_requests(throughput_t *result, uint32_t run, const wcx_records_t *records, wcx_pump_t *pump)
+{
+  const wcx_worker_t *worker = pump->worker;
   const wcx_region_journal_stats_t *stats = &worker->shm->journal;
-  (void)pump_until_released(pump, worker, records->cnt - records->request_cnt);
-  wcx_worker_cpu_t cpu = wcx_worker_cpu(worker);
+  (void)wcx_pump_run(pump, records->mem, records->definition_cnt);
+  watch_t watch = watch_begin(worker);
   uint64_t blocks = atomic_load(&stats->blocks);
   uint64_t bytes = atomic_load(&stats->bytes);
-  double took_ns = (double)pump_until_released(pump, worker, records->request_cnt);
+  double took_ns = (double)wcx_pump_run(pump, records->requests, records->request_cnt);
   double cnt = (double)records->request_cnt;
   result->per_s[run] = cnt * 1e9 / took_ns;
   if (!is_best(result, run))
     return;
-  wcx_worker_cpu_t now = wcx_worker_cpu(worker);
+  watch_end(&watch, result->waited);
   result->bytes_per_s = (double)(atomic_load(&stats->bytes) - bytes) * 1e9 / took_ns;
   result->records_per_block = cnt / (double)(atomic_load(&stats->blocks) - blocks);
   result->stalled = (double)pump->stalled_ns / took_ns;
-  result->worker_ns = (double)(now.on_ns - cpu.on_ns) / cnt;
-  result->worker_waited_ns = (double)(now.waited_ns - cpu.waited_ns) / cnt;
+  result->worker_ns = (double)(wcx_cli_cpu(worker->pid).on_ns - watch.before[1].on_ns) / cnt;
 }
 
-static void run_once(throughput_t *result, uint32_t run, const options_t *options, const records_t *records)
+static void run_once(throughput_t *result, uint32_t run, const options_t *options, const wcx_records_t *records)
 {
-  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu);
+  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
   wcx_worker_t worker;
   wcx_worker_start(&worker, params);
   wcx_worker_grant(&worker);
-  pump_t pump = {.release = &worker.shm->release, .bell = &worker.shm->jring.bell, .at = records->mem};
-  wcx_rig_init(&pump.rig, &records->limits, LOG_SZ);
-  memset(pump.rig.log.base, 0, LOG_SZ); /* no page fault on the clock */
-  wcx_rig_restart(&pump.rig);
-  pump.end_pos = calloc(params->shards[0].jring_slot_max, sizeof(*pump.end_pos));
-  WCX_CHECK(pump.end_pos != NULL, "out of memory");
-  wcx_jring_producer_init(&pump.producer, &worker.shm->jring, pump.end_pos, 0);
-  time_requests(result, run, records, &pump, &worker);
+  wcx_pump_t *pump = calloc(1, sizeof(*pump));
+  WCX_CHECK(pump != NULL, "out of memory");
+  wcx_pump_open(pump, &worker, &records->limits);
+  time_requests(result, run, records, pump);
   wcx_worker_stop(&worker);
-  wcx_rig_free(&pump.rig);
-  free(pump.end_pos);
+  wcx_pump_close(pump);
+  free(pump);
   free(params);
 }
 
 static void measure_throughput(throughput_t *result, const options_t *options)
 {
-  records_t records;
-  make_records(&records, options, options->ops);
+  wcx_records_t records;
+  wcx_records_make(&records, options->profile, options->ops, options->seed);
   for (uint32_t run = 0; run < options->runs; run++)
   {
     wcx_cli_progress("throughput: %u of %u", run + 1, options->runs);
@@ -310,7 +212,7 @@ static void measure_throughput(throughput_t *result, const options_t *options)
   }
   wcx_cli_progress("%s", "");
   (void)wcx_cli_median(result->per_s, options->runs);
-  munmap(records.mem, records.mem_sz);
+  wcx_records_free(&records);
 }
 
 /* --- acks ------------------------------------------------------------------------------------------------------------------------------- */
@@ -352,6 +254,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
   WCX_CHECK(hists != NULL, "out of memory");
   wcx_paced_round(paced, WARM_REQUESTS, (double)options->per_s, NULL);
   bare_round(paced, bare, &hists[BEFORE]);
+  watch_t watch = watch_begin(paced->worker);
   for (uint32_t i = 0; i < options->rounds; i++)
   {
     wcx_cli_progress("acks: %u of %u", i + 1, options->rounds);
@@ -365,15 +268,16 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
     acks->p99[i] = ratio(&hists[ACK], &hists[BEFORE], 990000);
     hists[BEFORE] = hists[AFTER];
   }
+  watch_end(&watch, acks->waited);
   wcx_cli_progress("%s", "");
   free(hists);
 }
 
 static void measure_acks(acks_t *acks, const options_t *options)
 {
-  records_t records;
-  make_records(&records, options, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS);
-  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu);
+  wcx_records_t records;
+  wcx_records_make(&records, options->profile, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS, options->seed);
+  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
   wcx_paced_params(params, records.limits.orders_max, records.limits.levels_max);
   wcx_worker_t worker;
   wcx_worker_start(&worker, params);
@@ -382,11 +286,12 @@ static void measure_acks(acks_t *acks, const options_t *options)
   wcx_paced_t paced;
   wcx_paced_open(&paced, &worker, records.requests, ROUND_REQUESTS);
   run_rounds(acks, options, &paced, &bare);
+  acks->refused_cnt = paced.refused_cnt;
   wcx_paced_close(&paced);
   wcx_bare_stop(&bare);
   wcx_worker_stop(&worker);
   free(params);
-  munmap(records.mem, records.mem_sz);
+  wcx_records_free(&records);
   (void)wcx_cli_median(acks->p50, options->rounds);
   (void)wcx_cli_median(acks->p99, options->rounds);
 }
@@ -398,10 +303,11 @@ static void print_json(const char *host, const options_t *options, const through
   printf("{\"host\":\"%s\",\"profile\":\"%c\",\"ops\":%" PRIu64 ",\"runs\":%u,\"rounds\":%u,\"wanted_per_s\":%.0f,\"wanted_p50\":%.1f,\"wanted_p99\":%.1f", host, options->profile,
          options->ops, options->runs, options->rounds, WANTED_PER_S, WANTED_P50, WANTED_P99);
   if (options->runs > 0)
-    printf(",\"best_per_s\":%.0f,\"median_per_s\":%.0f,\"worst_per_s\":%.0f,\"bytes_per_s\":%.0f,\"records_per_block\":%.1f,\"stalled\":%.3f,\"worker_ns\":%.1f,\"worker_waited_"
-           "ns\":%.1f",
-           throughput->per_s[options->runs - 1], throughput->per_s[options->runs / 2], throughput->per_s[0], throughput->bytes_per_s, throughput->records_per_block,
-           throughput->stalled, throughput->worker_ns, throughput->worker_waited_ns);
+    printf(
+        ",\"best_per_s\":%.0f,\"median_per_s\":%.0f,\"worst_per_s\":%.0f,\"bytes_per_s\":%.0f,\"records_per_block\":%.1f,\"stalled\":%.3f,\"worker_ns\":%.1f,\"loop_waited\":%.3f"
+        ",\"worker_waited\":%.3f",
+        throughput->per_s[options->runs - 1], throughput->per_s[options->runs / 2], throughput->per_s[0], throughput->bytes_per_s, throughput->records_per_block,
+        throughput->stalled, throughput->worker_ns, throughput->waited[0], throughput->waited[1]);
   if (options->rounds > 0)
   {
     static const struct
@@ -409,7 +315,8 @@ static void print_json(const char *host, const options_t *options, const through
       const char *name;
       uint32_t ppm;
     } points[] = {{"p50", 500000}, {"p99", 990000}, {"p999", 999000}, {"max", 1000000}};
-    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64, options->per_s, acks->ack.cnt);
+    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"acks_loop_waited\":%.3f,\"acks_worker_waited\":%.3f", options->per_s, acks->ack.cnt,
+           acks->refused_cnt, acks->waited[0], acks->waited[1]);
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
       printf(",\"ack_%s_ns\":%" PRIu64 ",\"write_%s_ns\":%" PRIu64, points[i].name, wcx_hist_percentile(&acks->ack, points[i].ppm), points[i].name,
              wcx_hist_percentile(&acks->write, points[i].ppm));
@@ -421,6 +328,11 @@ static void print_json(const char *host, const options_t *options, const through
     }
   }
   puts("}");
+}
+
+static void print_waited(const double waited[2])
+{
+  printf("waiting for a CPU that others had: loop %.1f %%, worker %.1f %% of the time\n", waited[0] * 100, waited[1] * 100);
 }
 
 static void print_percentile(const acks_t *acks, const char *name, uint32_t ppm)
@@ -451,12 +363,15 @@ static void print(const options_t *options, const throughput_t *throughput, cons
     double median = throughput->per_s[options->runs / 2];
     printf("throughput, profile %c, %" PRIu64 " requests: %.2f .. %.2f .. %.2f million/s (worst, middle, best of %u; wanted %.1f)   %s\n", options->profile, options->ops,
            throughput->per_s[0] / 1e6, median / 1e6, throughput->per_s[options->runs - 1] / 1e6, options->runs, WANTED_PER_S / 1e6, median >= WANTED_PER_S ? "held" : "not held");
-    printf("best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns a record on a CPU, %.0f ns waiting for one\n",
-           throughput->bytes_per_s / 1e6, throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns, throughput->worker_waited_ns);
+    printf("best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns of CPU a record\n", throughput->bytes_per_s / 1e6,
+           throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns);
+    print_waited(throughput->waited);
   }
   if (options->rounds == 0)
     return;
-  printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->write.cnt);
+  printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them, %" PRIu64 " refused; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->refused_cnt,
+         acks->write.cnt);
+  print_waited(acks->waited);
   print_percentile(acks, "p50", 500000);
   print_percentile(acks, "p99", 990000);
   print_percentile(acks, "p99.9", 999000);

@@ -1,6 +1,7 @@
 /* wcx-bench: what the performance team runs. The first word says what is measured.
 
    Result:   exit status 0; 1 when a flow or a run failed; 2 for a wrong command line. */
+#include "bench/digests.h"
 #include "bench/durable.h"
 #include "bench/engine_bench.h"
 #include "bench/kill.h"
@@ -20,7 +21,7 @@ typedef struct command
 
 static const command_t commands[] = {
     {"engine", wcx_engine_bench},     {"scale", wcx_scale_bench},   {"kill", wcx_kill_bench},       {"memory", wcx_memory_bench},
-    {"snapshot", wcx_snapshot_bench}, {"replay", wcx_replay_bench}, {"durable", wcx_durable_bench},
+    {"snapshot", wcx_snapshot_bench}, {"replay", wcx_replay_bench}, {"durable", wcx_durable_bench}, {"digests", wcx_digests_bench},
 };
 
 int main(int argc, char **argv)
@@ -28,14 +29,15 @@ int main(int argc, char **argv)
   for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
     if (strcmp(argv[1], commands[i].name) == 0)
       return commands[i].run(argc - 1, argv + 1);
-  fputs("usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable [options]\n"
+  fputs("usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable|digests [options]\n"
         "       wcx-bench engine --help: a flow through the engine, beside the floors of the same run\n"
         "       wcx-bench scale --help: cost of an operation against the number of resting orders\n"
         "       wcx-bench kill --help: one input that cancels a member's 100,000 orders\n"
         "       wcx-bench memory --help: what an engine of which size takes\n"
         "       wcx-bench snapshot --help: how long copying a book for a snapshot cycle takes\n"
         "       wcx-bench replay --help: from a journal back to an engine\n"
-        "       wcx-bench durable --help: what durability costs, throughput and acks\n",
+        "       wcx-bench durable --help: what durability costs, throughput and acks\n"
+        "       wcx-bench digests --help: live, replica and replay come to the same digests\n",
         stderr);
   return 2;
 }

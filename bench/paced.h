@@ -11,7 +11,8 @@
    Owner:      one thread, pinned to the poll loop's CPU.
    Memory:     the loop's in anonymous memory advised for huge pages; frames of one round at a time.
    Units:      ns, monotonic.
-   Result:     dies when a request is not answered in order, or is answered with a reject.
+   Result:     dies when a request is not answered. A request that is refused because the ring is nearly full counts as answered and is counted apart, as is a
+               cancel of an order that was.
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_PACED_H
 #define WCX_BENCH_PACED_H
@@ -35,9 +36,10 @@ typedef struct wcx_paced
   const uint8_t *next_record; /* of the requests */
   uint64_t sent_cnt;          /* requests; the ClOrdID of the last one */
   uint64_t answered_cnt;
-  uint64_t first_cnt; /* requests before this round */
-  uint64_t *due_ns;   /* of this round */
-  uint8_t *frames;    /* the same: FRAME_ROOM bytes each */
+  uint64_t refused_cnt; /* of these: there was too little room in the ring */
+  uint64_t first_cnt;   /* requests before this round */
+  uint64_t *due_ns;     /* of this round; 0: answered */
+  uint8_t *frames;      /* the same: FRAME_ROOM bytes each */
   uint32_t round_max;
   wcx_hist_t *hist; /* NULL: warming up */
 } wcx_paced_t;

@@ -6,7 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <ftw.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 #define READY_NS UINT64_C(60000000000)
 #define STEP_US 1000u
 
-wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu)
+wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_sz)
 {
   wcx_params_t *params = calloc(1, sizeof(*params));
   WCX_CHECK(params != NULL, "out of memory");
@@ -37,7 +37,7 @@ wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu)
   params->rerequest_per_source_per_s = 10000;
   params->cod_timeout_keepalives = 3;
   params->durability = WCX_DURABILITY_LEVEL_D1_LOCAL_FLUSH;
-  params->journal_segment_sz = 256u << 20;
+  params->journal_segment_sz = segment_sz;
   params->journal_segments_ahead = 3;
   params->shard_cnt = 1;
   if ((size_t)snprintf(params->state_dir, sizeof(params->state_dir), "%s", dir) >= sizeof(params->state_dir))
@@ -65,21 +65,37 @@ wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu)
   return params;
 }
 
-/* wcx-journal lies beside us. */
-static void exec_worker(const wcx_worker_t *worker)
+void wcx_worker_limits(wcx_params_t *params, const wcx_engine_limits_t *limits)
 {
+  wcx_params_shard_t *shard = &params->shards[0];
+  shard->orders_max = limits->orders_max;
+  shard->levels_max = limits->levels_max;
+  shard->instruments_max = limits->instruments_max;
+  shard->accounts_max = limits->accounts_max;
+  shard->sessions_max = limits->sessions_max;
+}
+
+/* An executable that lies beside ours, on all CPUs: we are pinned to the one that it leaves. argv[0] is its name. */
+static pid_t spawn(const char *const *argv)
+{
+  pid_t pid = fork();
+  if (pid < 0)
+    WCX_DIE("fork: %s", strerror(errno));
+  if (pid > 0)
+    return pid;
   char path[PATH_MAX];
   ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
   WCX_CHECK(len > 0, "/proc/self/exe: %s", strerror(errno));
   path[len] = 0;
   char *name = strrchr(path, '/') + 1;
-  if ((size_t)snprintf(name, sizeof(path) - (size_t)(name - path), "wcx-journal") >= sizeof(path) - (size_t)(name - path))
+  size_t room = sizeof(path) - (size_t)(name - path);
+  if ((size_t)snprintf(name, room, "%s", argv[0]) >= room)
     WCX_DIE("%s: too long", path);
   cpu_set_t every;
-  memset(&every, 0xff, sizeof(every)); /* we are pinned to the one CPU that it leaves */
+  memset(&every, 0xff, sizeof(every));
   (void)sched_setaffinity(0, sizeof(every), &every);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  execl(path, "wcx-journal", "--region", worker->region, "--shard-idx", "0", (char *)NULL);
+  execv(path, (char *const *)(uintptr_t)argv);
   WCX_DIE("%s: %s (make build)", path, strerror(errno));
 }
 
@@ -98,20 +114,10 @@ void wcx_worker_check(const wcx_worker_t *worker)
 {
   if (waitpid(worker->pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->journal.halted, memory_order_relaxed) != 0)
     WCX_DIE("wcx-journal has ended; it said why");
-}
-
-wcx_worker_cpu_t wcx_worker_cpu(const wcx_worker_t *worker)
-{
-  char path[64];
-  snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)worker->pid, (int)worker->pid);
-  wcx_worker_cpu_t cpu = {0};
-  FILE *file = fopen(path, "re");
-  if (file == NULL)
-    return cpu;
-  if (fscanf(file, "%" SCNu64 " %" SCNu64, &cpu.on_ns, &cpu.waited_ns) != 2)
-    cpu = (wcx_worker_cpu_t){0};
-  fclose(file);
-  return cpu;
+  if (worker->replica_pid == 0)
+    return;
+  if (waitpid(worker->replica_pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->replica.halted, memory_order_relaxed) != 0)
+    WCX_DIE("wcx-replica has ended or halted; it said why");
 }
 
 void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params)
@@ -119,6 +125,7 @@ void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params)
   *worker = (wcx_worker_t){0};
   if (mkdir(params->state_dir, 0750) != 0)
     WCX_DIE("%s: %s (a new directory is wanted)", params->state_dir, strerror(errno));
+  memcpy(worker->state_dir, params->state_dir, sizeof(worker->state_dir));
   if (!wcx_journal_dir(worker->dir, sizeof(worker->dir), params->state_dir, WCX_WORKER_SHARD))
     WCX_DIE("%s: too long", params->state_dir);
   snprintf(worker->region, sizeof(worker->region), "/dev/shm/wcx-bench-%d", (int)getpid());
@@ -127,11 +134,7 @@ void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params)
     WCX_DIE("%s", err);
   worker->shm = wcx_region_shard(worker->file.region, 0);
   WCX_CHECK(wcx_region_lock(&worker->file, WCX_REGION_LOCK_DATAPLANE), "the region is new");
-  worker->pid = fork();
-  if (worker->pid < 0)
-    WCX_DIE("fork: %s", strerror(errno));
-  if (worker->pid == 0)
-    exec_worker(worker);
+  worker->pid = spawn((const char *const[]){"wcx-journal", "--region", worker->region, "--shard-idx", "0", NULL});
   uint64_t from_ns = wcx_env_mono_ns();
   while (atomic_load_explicit(&worker->shm->handshake.ready, memory_order_acquire) == 0 || segments(worker) < 1 + params->journal_segments_ahead)
   {
@@ -155,25 +158,39 @@ void wcx_worker_grant(wcx_worker_t *worker)
   }
 }
 
-/* Only what the worker has made. */
-static void remove_files(const wcx_worker_t *worker)
+void wcx_worker_replicate(wcx_worker_t *worker, const char *every_inputs)
 {
-  DIR *list = opendir(worker->dir);
-  for (struct dirent *entry = list == NULL ? NULL : readdir(list); entry != NULL; entry = readdir(list))
-    (void)unlinkat(dirfd(list), entry->d_name, 0);
-  if (list != NULL)
-    closedir(list);
-  char path[sizeof(worker->dir)];
-  memcpy(path, worker->dir, sizeof(path));
-  for (int i = 0; i < 3 && rmdir(path) == 0; i++) /* shard-00001, journal, the directory that was made */
-    *strrchr(path, '/') = 0;
+  worker->replica_pid = spawn(
+      (const char *const[]){"wcx-replica", "--region", worker->region, "--shard-idx", "0", "--every-s", "86400", "--every-inputs", every_inputs, "--pace-mib-per-s", "0", NULL});
+}
+
+static void end(pid_t *pid)
+{
+  if (*pid == 0)
+    return;
+  (void)kill(*pid, SIGTERM);
+  (void)waitpid(*pid, NULL, 0);
+  *pid = 0;
+}
+
+void wcx_worker_end(wcx_worker_t *worker)
+{
+  end(&worker->replica_pid);
+  end(&worker->pid);
+}
+
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *at)
+{
+  (void)stat;
+  (void)kind;
+  (void)at;
+  return remove(path);
 }
 
 void wcx_worker_stop(wcx_worker_t *worker)
 {
-  (void)kill(worker->pid, SIGTERM);
-  (void)waitpid(worker->pid, NULL, 0);
+  wcx_worker_end(worker);
   wcx_region_close(&worker->file);
   (void)unlink(worker->region);
-  remove_files(worker);
+  (void)nftw(worker->state_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* the directory was new */
 }

@@ -1,4 +1,5 @@
-/* A journal worker to measure against: a region of its own and the process wcx-journal of the same build, on every CPU but the one of the poll loop.
+/* A journal worker to measure against: a region of its own and the process wcx-journal of the same build, on every CPU but the one of the poll loop; a
+   replica beside it when one is wanted.
 
    Owner:      the thread that plays the data plane; it holds the region's lock of one.
    Memory:     the region in /dev/shm, taken away by wcx_worker_stop, as is everything the worker has written.
@@ -7,6 +8,7 @@
 #ifndef WCX_BENCH_WORKER_H
 #define WCX_BENCH_WORKER_H
 
+#include "engine/engine.h"
 #include "engine/shm/region_file.h"
 
 #include <sys/types.h>
@@ -20,10 +22,15 @@ typedef struct wcx_worker
   char region[64];
   char dir[256]; /* of the shard's journal, below params.state_dir */
   pid_t pid;
+  pid_t replica_pid; /* 0: none */
+  char state_dir[sizeof(((wcx_params_t *)0)->state_dir)];
 } wcx_worker_t;
 
 /* Parameters of one shard at D1 whose journal lies below `dir`, all else as configs/wcx.yaml has it; no session, account or instrument. calloc'ed. */
-wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu);
+wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_sz);
+
+/* Sizes of the shard as an engine of these limits needs them. */
+void wcx_worker_limits(wcx_params_t *params, const wcx_engine_limits_t *limits);
 
 /* Make `params->state_dir` (it must not exist), start the worker and wait until its segments are in stock. */
 void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params);
@@ -31,17 +38,16 @@ void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params);
 /* What a data plane does when it starts (engine/shm/region.h) over an empty journal: ask for an epoch, and wait for it. */
 void wcx_worker_grant(wcx_worker_t *worker);
 
-/* ns that the worker's thread was on a CPU, and that it waited for one while others were; 0 where the kernel does not tell. */
-typedef struct wcx_worker_cpu
-{
-  uint64_t on_ns;
-  uint64_t waited_ns;
-} wcx_worker_cpu_t;
-wcx_worker_cpu_t wcx_worker_cpu(const wcx_worker_t *worker);
+/* Start the process wcx-replica over the same region: a snapshot every so many inputs (a text), as fast as it goes. */
+void wcx_worker_replicate(wcx_worker_t *worker, const char *every_inputs);
 
-/* Dies when the worker does not live, or has halted. */
+/* Dies when a process does not live, or has halted. */
 void wcx_worker_check(const wcx_worker_t *worker);
 
+/* End the processes; the files stay. */
+void wcx_worker_end(wcx_worker_t *worker);
+
+/* The same, and everything that was made is taken away. */
 void wcx_worker_stop(wcx_worker_t *worker);
 
 #endif

@@ -1,4 +1,5 @@
-/* What the api worker says about the appliance: status as JSON, health as a verdict, metrics as Prometheus text. Reads the shared region, changes nothing.
+/* What the api worker says about the appliance: status as JSON, health as a verdict, metrics as Prometheus text. Reads the shared region; the one word it
+   writes there is the wish for a snapshot.
 
    Owner:     the threads of wcx-api; no state besides the region.
    Memory:    answers are allocated and the caller's to free; never NULL.
@@ -9,7 +10,8 @@
 
 #include "engine/shm/region_file.h"
 
-/* The answer to one request line, one JSON object and a newline: {"Status":{}} -> {"Status":{...}}; anything else -> {"Error":{"Text":"..."}}. */
+/* The answer to one request line, one JSON object and a newline: {"Status":{}} -> {"Status":{...}}; {"SnapshotTake":{"Shard":1}} -> {"SnapshotAsked":{...}};
+   anything else -> {"Error":{"Text":"..."}}. */
 char *wcx_api_answer(const wcx_region_file_t *file, const char *request);
 
 char *wcx_api_metrics(const wcx_region_file_t *file);

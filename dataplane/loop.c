@@ -549,6 +549,11 @@ const char *wcx_loop_waiting_for(const wcx_loop_t *loop)
   return wcx_start_waiting_for(&loop->start);
 }
 
+uint64_t wcx_loop_snapshot_seq(const wcx_loop_t *loop)
+{
+  return loop->start.snapshot_seq;
+}
+
 uint64_t wcx_loop_define(wcx_loop_t *loop, uint16_t template_id, const void *body, uint16_t body_sz)
 {
   return wcx_input_internal(&loop->input, template_id, 0, 0, body, body_sz);

@@ -58,6 +58,9 @@ bool wcx_loop_serving(const wcx_loop_t *loop);
 /* What a loop that is not serving waits for: a static string for people. */
 const char *wcx_loop_waiting_for(const wcx_loop_t *loop);
 
+/* Last input of the snapshot it began with; 0: it replayed the whole journal. */
+uint64_t wcx_loop_snapshot_seq(const wcx_loop_t *loop);
+
 /* A definition that an operator makes while the loop serves, as an input of its own between two turns: journaled, applied, said when it is released. The
    caller has asked wcx_engine_definition_error. Returns its seq, or 0 when there is no room now. Tests, until operators have a way to it. */
 uint64_t wcx_loop_define(wcx_loop_t *loop, uint16_t template_id, const void *body, uint16_t body_sz);

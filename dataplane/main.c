@@ -142,6 +142,7 @@ static void *map_memory(size_t sz, bool hugepages)
   void *mem = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mem == MAP_FAILED)
     WCX_DIE("no %zu MiB of memory for engine and output log: %s. Lower orders_max, levels_max or output_log_mib of the shard", rounded >> 20, strerror(errno));
+  (void)madvise(mem, rounded, MADV_HUGEPAGE); /* a replay writes most of it, and 4 KiB a fault would take longer than the replay */
   return mem;
 }
 
@@ -176,8 +177,8 @@ static void run_loop(void *arg)
   if (!run_start(run))
     return;
   const wcx_engine_t *engine = wcx_loop_engine(run->loop);
-  printf("wcx-dataplane: shard %u serves on %s: %llu inputs in its history, %u live orders\n", run->params->shards[run->options->shard_idx].shard, run->params->port_device,
-         (unsigned long long)wcx_engine_applied_seq(engine), wcx_engine_orders_live(engine));
+  printf("wcx-dataplane: shard %u serves on %s: %llu inputs in its history, %llu of them from a snapshot, %u live orders\n", run->params->shards[run->options->shard_idx].shard,
+         run->params->port_device, (unsigned long long)wcx_engine_applied_seq(engine), (unsigned long long)wcx_loop_snapshot_seq(run->loop), wcx_engine_orders_live(engine));
   fflush(stdout);
   wcx_confine_poll_thread(run->params->port_kind);
   while (!stopping())

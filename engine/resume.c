@@ -90,12 +90,10 @@ static void empty(wcx_resume_t *resume)
   resume->engine = wcx_engine_new(resume->engine_mem, resume->engine_sz, resume->limits);
 }
 
-static bool load(wcx_resume_t *resume, wcx_journal_walk_t *walk)
+static bool load(wcx_resume_t *resume, wcx_journal_walk_t *walk, const uint8_t *bytes, int64_t sz)
 {
   if (resume->seq > resume->last_seq)
     return refuse(resume, "it is newer than the journal, whose last input is %" PRIu64, resume->last_seq);
-  const uint8_t *bytes;
-  int64_t sz = resume->source.map(resume->source.ctx, resume->seq, &bytes);
   if (sz <= 0)
     return refuse(resume, "%s", sz == 0 ? "it is empty" : strerrordesc_np((int)-sz));
   if (!check_file(resume, bytes, (uint64_t)sz) || !continued(resume, walk))
@@ -124,8 +122,18 @@ enum wcx_resume_result wcx_resume_next(wcx_resume_t *resume, wcx_journal_walk_t 
 {
   if (!search(resume))
     return WCX_RESUME_REFUSED;
-  uint64_t older = 0;
-  int result = resume->found ? resume->source.older(resume->source.ctx, resume->seq, &older) : 0;
+  const uint8_t *bytes = NULL;
+  int64_t sz = 0;
+  int result;
+  do
+  {
+    uint64_t older = 0;
+    result = resume->found ? resume->source.older(resume->source.ctx, resume->seq, &older) : 0;
+    if (result != 1)
+      break;
+    resume->seq = older;
+    sz = resume->source.map(resume->source.ctx, older, &bytes);
+  } while (sz == -ENOENT); /* the replica has removed it meanwhile */
   if (result < 0)
   {
     (void)refuse(resume, "%s: %s", resume->snapshot_dir, strerrordesc_np(-result));
@@ -139,8 +147,7 @@ enum wcx_resume_result wcx_resume_next(wcx_resume_t *resume, wcx_journal_walk_t 
     resume->engine = wcx_engine_new(resume->engine_mem, resume->engine_sz, resume->limits);
     return WCX_RESUME_NONE;
   }
-  resume->seq = older;
-  if (load(resume, walk))
+  if (load(resume, walk, bytes, sz))
     return WCX_RESUME_LOADED;
   empty(resume);
   return WCX_RESUME_REFUSED;

@@ -199,7 +199,6 @@ static uint32_t step_wait(wcx_replica_t *replica)
 
 static void make_window(wcx_replica_t *replica)
 {
-  memset(replica->retain_mem, 0, wcx_retain_footprint(replica->config.shard->outlog_sz, replica->config.shard->sessions_max));
   wcx_outlog_init(&replica->log, replica->log_mem, replica->config.shard->outlog_sz);
   wcx_retain_init(&replica->retained, replica->retain_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
 }

@@ -13,7 +13,7 @@
    Result:     wcx_replica_step the work done; 0: nothing to do now. `text` says why it halted, `said` what else is worth an alarm (the caller clears it).
    Bounds:     a step applies at most WCX_REPLICA_BATCH inputs, loads one snapshot, or does one piece of a new one (persist/take.h).
    Invariants: applied_seq <= release_seq; a snapshot is taken at the end of a block of the journal.
-   Pinned by:  tests/unit/test_replica.c, tests/property/test_loop_snapshot.c. */
+   Pinned by:  tests/unit/test_replica.c, tests/property/test_loop_snapshot.c, tests/e2e/test_replica.py. */
 #ifndef WCX_PERSIST_REPLICA_H
 #define WCX_PERSIST_REPLICA_H
 
@@ -89,7 +89,7 @@ typedef struct wcx_replica
 
 size_t wcx_replica_footprint(const wcx_params_shard_t *shard);
 
-/* `mem` is zeroed, 4 KiB aligned. */
+/* `mem` is 4 KiB aligned. */
 void wcx_replica_init(wcx_replica_t *replica, const wcx_replica_config_t *config, void *mem);
 
 uint32_t wcx_replica_step(wcx_replica_t *replica, uint64_t now_ns);

@@ -14,22 +14,27 @@ static uint64_t note_max_of(uint64_t log_cap)
   return max;
 }
 
+/* The sessions, which begin zeroed; the notes behind them are written before they are read. */
+static size_t sessions_sz(uint32_t sessions_max)
+{
+  size_t sz = sessions_max * sizeof(wcx_snapshot_stream_t) + wcx_idmap_cap(sessions_max) * sizeof(wcx_idmap_entry_t) + wcx_idmap_direct_cnt(sessions_max) * sizeof(uint32_t);
+  return (sz + 63) & ~(size_t)63;
+}
+
 size_t wcx_retain_footprint(uint64_t log_cap, uint32_t sessions_max)
 {
-  size_t sz = note_max_of(log_cap) * sizeof(wcx_retain_note_t);
-  sz += sessions_max * sizeof(wcx_snapshot_stream_t);
-  sz += wcx_idmap_cap(sessions_max) * sizeof(wcx_idmap_entry_t);
-  return sz + wcx_idmap_direct_cnt(sessions_max) * sizeof(uint32_t);
+  return sessions_sz(sessions_max) + note_max_of(log_cap) * sizeof(wcx_retain_note_t);
 }
 
 void wcx_retain_init(wcx_retained_t *retained, void *mem, uint32_t sessions_max, wcx_outlog_t *log, const wcx_engine_t *engine)
 {
-  *retained = (wcx_retained_t){.log = log, .note_max = note_max_of(log->cap), .notes = mem, .stream_max = sessions_max, .tail_feed_number = 1, .day_cnt = 1};
-  retained->streams = (wcx_snapshot_stream_t *)(retained->notes + retained->note_max);
+  memset(mem, 0, sessions_sz(sessions_max));
+  *retained = (wcx_retained_t){.log = log, .note_max = note_max_of(log->cap), .streams = mem, .stream_max = sessions_max, .tail_feed_number = 1, .day_cnt = 1};
   retained->stream_of.entries = (wcx_idmap_entry_t *)(retained->streams + sessions_max);
   retained->stream_of.mask = (uint32_t)(wcx_idmap_cap(sessions_max) - 1);
   retained->stream_of.direct = (uint32_t *)(retained->stream_of.entries + wcx_idmap_cap(sessions_max));
   retained->stream_of.direct_cnt = wcx_idmap_direct_cnt(sessions_max);
+  retained->notes = (wcx_retain_note_t *)(void *)((uint8_t *)mem + sessions_sz(sessions_max));
   wcx_engine_feed_session(engine, retained->days[0].session);
 }
 
@@ -103,9 +108,14 @@ void wcx_retain_prepare(wcx_retained_t *retained, uint64_t bound)
     note_one(retained);
 }
 
-static wcx_retain_note_t *oldest_note(const wcx_retained_t *retained)
+static bool any_note(const wcx_retained_t *retained)
 {
-  return retained->note_tail != retained->note_head ? &retained->notes[retained->note_tail & (retained->note_max - 1)] : NULL;
+  return retained->note_tail != retained->note_head;
+}
+
+static const wcx_retain_note_t *oldest_note(const wcx_retained_t *retained)
+{
+  return &retained->notes[retained->note_tail & (retained->note_max - 1)];
 }
 
 /* One day too many: the window begins with the second day in it. */
@@ -114,10 +124,12 @@ static void forget_a_day(wcx_retained_t *retained)
   uint64_t seq = retained->rolls[0];
   for (;;)
   {
-    if (oldest_note(retained) == NULL && retained->scanned < retained->log->write_pos)
+    if (!any_note(retained) && retained->scanned < retained->log->write_pos)
       note_one(retained);
+    if (!any_note(retained))
+      break;
     const wcx_retain_note_t *note = oldest_note(retained);
-    if (note == NULL || (note->stream != WCX_STREAM_SKIP && note->input_seq >= seq))
+    if (note->stream != WCX_STREAM_SKIP && note->input_seq >= seq)
       break;
     forget(retained, note);
     retained->note_tail++;
@@ -129,10 +141,9 @@ void wcx_retain_applied(wcx_retained_t *retained)
 {
   const wcx_outlog_t *log = retained->log;
   uint64_t whole = log->write_pos > log->cap ? log->write_pos - log->cap : 0; /* as wcx_outlog_retained has it */
-  const wcx_retain_note_t *note;
-  for (; (note = oldest_note(retained)) != NULL && note->pos < whole; retained->note_tail++)
-    forget(retained, note);
-  retained->tail = note != NULL ? note->pos : retained->scanned;
+  for (; any_note(retained) && oldest_note(retained)->pos < whole; retained->note_tail++)
+    forget(retained, oldest_note(retained));
+  retained->tail = any_note(retained) ? oldest_note(retained)->pos : retained->scanned;
   WCX_CHECK(retained->tail >= whole, "the window begins at %llu, whole is what lies behind %llu", (unsigned long long)retained->tail, (unsigned long long)whole);
 }
 

@@ -54,7 +54,7 @@ typedef struct wcx_retained
 } wcx_retained_t;
 
 size_t wcx_retain_footprint(uint64_t log_cap, uint32_t sessions_max);
-/* An empty log of an engine that has applied nothing. `mem` is zeroed, 64-aligned. */
+/* An empty log of an engine that has applied nothing, or that is loaded next. `mem` is 64-aligned. */
 void wcx_retain_init(wcx_retained_t *retained, void *mem, uint32_t sessions_max, wcx_outlog_t *log, const wcx_engine_t *engine);
 
 /* `bound` bytes may be written next. */

@@ -105,6 +105,11 @@ void wcx_take_begin(wcx_take_t *take, const wcx_engine_t *engine, wcx_retained_t
   take->hdr.state_digest = wcx_engine_state_digest(engine);
   take->hdr.output_digest = wcx_engine_output_digest(engine);
   take->hdr.orders_live = wcx_engine_orders_live(engine);
+  take->hdr.orders_max = take->place.limits->orders_max;
+  take->hdr.levels_max = take->place.limits->levels_max;
+  take->hdr.instruments_max = take->place.limits->instruments_max;
+  take->hdr.accounts_max = take->place.limits->accounts_max;
+  take->hdr.sessions_max = take->place.limits->sessions_max;
   take->done = take->failed = false;
   take->begun_ns = take->next_ns = now_ns;
   memset(take->crc, 0, sizeof(take->crc));

@@ -1,4 +1,4 @@
-"""An appliance at D0 of its own with as many sessions as a measurement wants: configuration and secrets are made for the run and go with it."""
+"""An appliance of its own, at D0 or D1, with as many sessions as a measurement wants: configuration and secrets are made for the run and go with it."""
 import os
 import re
 import secrets
@@ -34,12 +34,13 @@ def write_config(folder, sessions, **values):
 
 
 class Stage:
-    """A context: the appliance runs inside. Its poll loop has CPU `poll_cpu`, the measuring program may take `cpu`."""
+    """A context: the appliance runs inside, at D1 when it is to be durable. Its poll loop has CPU `poll_cpu`, the measuring program may take `cpu`."""
 
-    def __init__(self, name, sessions, **values):
+    def __init__(self, name, sessions, durable=False, **values):
         self.folder = tempfile.TemporaryDirectory(prefix="wcx-bench-")
         config, self.secrets = write_config(self.folder.name, sessions, **values)
-        self.appliance = Appliance(name, WCX_CONFIG=str(config), WCX_UNSAFE="1", WCX_SET="durability.level=D0", WCX_PROBE="0")
+        unsafe = {} if durable else {"WCX_UNSAFE": "1", "WCX_SET": "durability.level=D0"}
+        self.appliance = Appliance(name, WCX_CONFIG=str(config), WCX_PROBE="0", **unsafe)
 
     def __enter__(self):
         try:

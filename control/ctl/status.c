@@ -10,8 +10,7 @@
 
 #define ANSWER_MS 2000
 
-/* One request line, one answer line. */
-static int ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t answer_sz)
+int wcx_ctl_ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t answer_sz)
 {
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
   if (ctl->socket[0] == '\0' || strlen(ctl->socket) >= sizeof(addr.sun_path))
@@ -69,7 +68,7 @@ static void print_table(const json_t *status)
 int wcx_ctl_status(const wcx_ctl_t *ctl)
 {
   static char answer[256 << 10];
-  int status = ask(ctl, "{\"Status\":{}}\n", answer, sizeof(answer));
+  int status = wcx_ctl_ask(ctl, "{\"Status\":{}}\n", answer, sizeof(answer));
   if (status != WCX_CTL_OK)
     return status;
   json_t *parsed = json_loads(answer, 0, NULL);

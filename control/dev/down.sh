@@ -19,7 +19,7 @@ end_process "$run/controld.pid" wcx-controld
 for file in "$WCX_CONTROL_DIR"/*.pid; do
   [ -e "$file" ] || continue
   name=$(basename "$file" .pid)
-  case $name in wcx-journal-*) name=wcx-journal ;; esac
+  name=${name%-[0-9]*} # wcx-journal-0
   end_process "$file" "$name"
 done
 rm -f "$WCX_CONTROL_DIR/control.sock"

@@ -117,7 +117,12 @@ typedef struct wcx_snapshot_file
   uint32_t engine_crc;
   uint32_t streams_crc;
   uint32_t window_crc;
-  uint32_t reserved[8];
+  uint32_t orders_max; /* sizes of the engine it was taken from, in which it fits: for tools that know no configuration */
+  uint32_t levels_max;
+  uint32_t instruments_max;
+  uint32_t accounts_max;
+  uint32_t sessions_max;
+  uint32_t reserved[3];
   uint32_t crc32c; /* over this struct with crc32c = 0 */
 } wcx_snapshot_file_t;
 static_assert(sizeof(wcx_snapshot_file_t) == 2488 && sizeof(wcx_snapshot_file_t) <= WCX_SNAPSHOT_FILE_ALIGN, "snapshot header");
@@ -131,6 +136,7 @@ static_assert(offsetof(wcx_snapshot_file_t, log_cap) == 216, "snapshot header: w
 static_assert(offsetof(wcx_snapshot_file_t, days) == 256, "snapshot header: days");
 static_assert(offsetof(wcx_snapshot_file_t, rolls) == 384, "snapshot header: days");
 static_assert(offsetof(wcx_snapshot_file_t, day_cnt) == 2432, "snapshot header: check values");
+static_assert(offsetof(wcx_snapshot_file_t, orders_max) == 2452, "snapshot header: sizes");
 static_assert(offsetof(wcx_snapshot_file_t, crc32c) == 2484, "snapshot header: check values");
 
 static inline uint64_t wcx_snapshot_round(uint64_t sz)

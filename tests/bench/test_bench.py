@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wcx-bench scale, kill, memory and snapshot on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
+"""wcx-bench scale, kill, memory, snapshot, durable, replay and digests on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
 import json
 import os
 import subprocess
@@ -67,14 +67,45 @@ def credit():
     return [each["credit"] for each in told] == ["unlimited", "checked"] and told[0]["trade_hash"] == told[1]["trade_hash"] and told[1]["rejects"] == told[0]["rejects"] == 0
 
 
+def durable():
+    """A small flow becomes durable and is acknowledged (the program checks that every request is answered in its order); nothing is left of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        journal = Path(scratch) / "journal"
+        done = run("durable", "--dir", str(journal), "--ops", "5000", "--runs", "2", "--rounds", "1", "--segment-mib", "1", "--json")
+        left = journal.exists()
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    keys = ("best_per_s", "records_per_block", "ack_p50_ns", "ack_p99_ns", "write_p50_ns", "write_p99_ns", "p50_ratio", "p99_ratio")
+    return not left and told.get("requests") == 50000 and all(told[key] > 0 for key in keys) and told["worst_per_s"] <= told["median_per_s"] <= told["best_per_s"]
+
+
+def replay():
+    """Journals in memory and in files become the same engine (the program compares digests)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = Path(scratch) / "journal"
+        done = run("replay", "--ops", "20000", "--passes", "1", "--dir", str(files), "--json")
+        left = files.exists()
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    return not left and told.get("records", 0) > 20000 and all(told[part + "_ns"] > 0 for part in ("walk", "apply", "replay", "file", "read"))
+
+
+def digests():
+    """Live engine, the process wcx-replica, a replay and one with restarts agree on a small journal (the program compares)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        state = Path(scratch) / "state"
+        done = run("digests", "--dir", str(state), "--inputs", "50000", "--restart-every", "10000", "--segment-mib", "1", "--json")
+        left = state.exists()
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    return not left and told.get("inputs", 0) >= 50000 and told["restarts"] == told["inputs"] // 10000 and told["replica_seq"] == told["inputs"] // 1024 * 1024 > 0
+
+
 def wrong():
     lines = (["scale", "--orders", "5000,1000"], ["scale", "--batches", "0"], ["scale", "more"], ["kill", "--orders", "0"], ["kill", "more"], ["memory", "more"],
-             ["engine", "--profile", "a", "--credit", "some"], ["nothing"], [])
+             ["engine", "--profile", "a", "--credit", "some"], ["durable"], ["durable", "--dir", "x", "--rounds", "many"], ["replay", "--block", "5000"], ["digests"], ["nothing"], [])
     return all(done.returncode == 2 and done.stderr and not done.stdout for done in (run(*line) for line in lines))
 
 
 def main():
-    tests = [scale, kill, memory, snapshot, credit, wrong]
+    tests = [scale, kill, memory, snapshot, credit, durable, replay, digests, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):

@@ -572,7 +572,7 @@ class Appliance:
         return int(self.metrics().get(f"wcx_{name}_total", -1))
 
     def pid(self, role):
-        """dataplane, controld, journal, auth or api."""
+        """dataplane, controld, journal, replica, auth or api."""
         path = {"dataplane": self.run / "dataplane.pid", "controld": self.run / "controld.pid"}.get(role)
         if path is None:
             found = sorted((self.run / "control").glob(f"wcx-{role}*.pid"))
@@ -665,7 +665,7 @@ def require(*tools):
     for tool in ("ip", *tools):
         if shutil.which(tool) is None:
             reason = f"{tool} is not installed: make deps"
-    for exe in ("wcx-dataplane", "wcx-controld", "wcx-journal", "wcx-auth", "wcx-api", "wcxctl", "wcx-mm"):
+    for exe in ("wcx-dataplane", "wcx-controld", "wcx-journal", "wcx-keeper", "wcx-replica", "wcx-auth", "wcx-api", "wcxctl", "wcx-mm"):
         if not (ROOT / "build" / "bin" / exe).exists():
             reason = f"build/bin/{exe} is missing: make build"
     if reason:

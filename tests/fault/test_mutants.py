@@ -98,6 +98,9 @@ def main():
     chosen = [patch for patch in PATCHES if not sys.argv[1:] or any(word in patch.stem for word in sys.argv[1:])]
     rules = [mutants.header(patch).get("Rule", "") for patch in PATCHES]
     missing = [section for section in SECTIONS if not any(rule.startswith(section + ".") for rule in rules)]
+    page = (Path(__file__).resolve().parent / "MUTANTS.md").read_text()
+    unlisted = [patch.stem for patch in PATCHES if f"`{patch.stem}`" not in page]
+    point(not unlisted, "MUTANTS.md lists every patch beside its rule", f"not listed: {unlisted}")
     point(not missing and all(rules) and len(PATCHES) >= 40, f"{len(PATCHES)} patches, each names its rule", f"no patch for section {missing}")
     with tempfile.TemporaryDirectory(prefix="mutants-", dir=mutants.BUILD) as scratch:
         places = queue.Queue()

@@ -50,7 +50,7 @@ static inline void beside_open(beside_t *beside, const world_t *w, uint64_t ever
   assert_int_equal(wcx_disk_open(&beside->disk, beside->snapshot_dir, 0, 0, 0, 0), 0);
   size_t sz = wcx_replica_footprint(shard);
   beside->mem = aligned_alloc(4096, sz);
-  memset(beside->mem, 0, sz);
+  memset(beside->mem, 0xa5, sz);
   wcx_replica_config_t config = {.journal_dir = beside->journal_dir,
                                  .snapshot_dir = beside->snapshot_dir,
                                  .shared = w->shm,

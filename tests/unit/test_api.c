@@ -136,10 +136,50 @@ static void shows_the_words_of_each_shard(void **state)
   json_decref(answer);
 }
 
+static void asks_the_replica_for_a_snapshot(void **state)
+{
+  fixture_t *fixture = *state;
+  wcx_region_replica_t *replica = &wcx_region_shard(fixture->file.region, 1)->replica;
+  static const char request[] = "{\"SnapshotTake\":{\"Shard\":7}}";
+  json_t *answer = ask(fixture, request);
+  assert_non_null(strstr(json_string_value(json_object_get(json_object_get(answer, "Error"), "Text")), "not running"));
+  json_decref(answer);
+  assert_int_equal(atomic_load(&replica->take_asked), 0);
+  int fd = live(fixture, WCX_REGION_LOCK_REPLICA + 1);
+  for (uint64_t i = 1; i <= 2; i++)
+  {
+    answer = ask(fixture, request);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(answer, "SnapshotAsked"), "Asked")), i);
+    json_decref(answer);
+    assert_int_equal(atomic_load(&replica->take_asked), i);
+  }
+  atomic_store(&replica->halted, 1);
+  answer = ask(fixture, request);
+  assert_non_null(strstr(json_string_value(json_object_get(json_object_get(answer, "Error"), "Text")), "halted"));
+  json_decref(answer);
+  answer = ask(fixture, "{\"SnapshotTake\":{\"Shard\":8}}");
+  assert_non_null(strstr(json_string_value(json_object_get(json_object_get(answer, "Error"), "Text")), "no such shard"));
+  json_decref(answer);
+  assert_int_equal(atomic_load(&replica->take_asked), 2);
+  assert_int_equal(atomic_load(&wcx_region_shard(fixture->file.region, 0)->replica.take_asked), 0);
+  close(fd);
+}
+
 static void answers_anything_with_one_line(void **state)
 {
   fixture_t *fixture = *state;
-  static const char *const requests[] = {"", "x", "{}", "[]", "null", "{\"Status\":1}", "{\"Status\":{},\"More\":{}}", "{\"Halt\":{}}", "{\"Status\":{}", "{\"A\":1,\"A\":2}"};
+  static const char *const requests[] = {"",
+                                         "x",
+                                         "{}",
+                                         "[]",
+                                         "null",
+                                         "{\"Status\":1}",
+                                         "{\"Status\":{},\"More\":{}}",
+                                         "{\"Halt\":{}}",
+                                         "{\"SnapshotTake\":{}}",
+                                         "{\"SnapshotTake\":{\"Shard\":\"7\"}}",
+                                         "{\"Status\":{}",
+                                         "{\"A\":1,\"A\":2}"};
   for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
   {
     json_t *answer = ask(fixture, requests[i]);
@@ -175,9 +215,8 @@ static void counts_every_row_of_the_table(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(says_why_it_is_not_ready, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(shows_the_words_of_each_shard, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(says_why_it_is_not_ready, set_up, tear_down),        cmocka_unit_test_setup_teardown(shows_the_words_of_each_shard, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(asks_the_replica_for_a_snapshot, set_up, tear_down), cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),
       cmocka_unit_test_setup_teardown(counts_every_row_of_the_table, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
