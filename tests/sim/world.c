@@ -744,7 +744,11 @@ void wcx_world_run(wcx_world_t *world, uint64_t seed)
 bool wcx_world_crash_at(wcx_world_t *world, uint64_t seed, uint32_t turns, uint64_t nth, enum wcx_crash kind, uint64_t again, enum wcx_crash again_kind)
 {
   begin_seed(world, seed);
-  world->plan.down_turns_max = 1;
+  wcx_plan_t *plan = &world->plan; /* everybody steps often, so that few turns hold a sign-on, requests and their answers */
+  plan->down_turns_max = 1;
+  plan->loop_of_8 = plan->journal_of_8 = 7;
+  plan->client_of_8 = 6;
+  plan->disk_pace = 60;
   set_up(world);
   bool reached = run_into(world, nth, turns);
   if (reached)
