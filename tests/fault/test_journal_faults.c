@@ -262,6 +262,51 @@ static void slow_preparation_waits(void **state)
   assert_true(release_seq() > released);
 }
 
+static void step_until_halted(void)
+{
+  for (uint32_t i = 0; i < 1000 && !journal->halted; i++)
+    wcx_journal_step(journal, 0);
+  assert_true(journal->halted);
+}
+
+/* What a broken data plane puts into the ring is refused before it can make a block invalid. */
+static void ring_is_not_believed(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 3; i++)
+    commit();
+  wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .shard = 1, .seq = producer.next_seq, .stamp_ns = producer.next_seq - 1, .body_sz = 20};
+  static const uint8_t body[20];
+  uint64_t pos = producer.pos;
+  wcx_jring_commit(&producer, &hdr, body);
+  step_until_halted(); /* the stamp stands still */
+  assert_non_null(strstr(journal->text, "stamp or padding"));
+  assert_true(release_seq() < hdr.seq);
+  hdr.stamp_ns++;
+  wcx_jring_slot_t *slot = wcx_jring_at(&shared->jring, pos);
+  memcpy(slot->bytes, &hdr, sizeof(hdr));
+  slot->bytes[64 + 20] = 1; /* in the padding */
+  wcx_sim_disk_kill(DIR);
+  open_journal();
+  step_until_halted();
+  assert_non_null(strstr(journal->text, "stamp or padding"));
+  assert_true(release_seq() < hdr.seq);
+}
+
+/* Records above the end of the journal, and the one that follows it gone: no worker may go on from there. */
+static void ring_with_a_hole_is_refused(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 20; i++)
+    commit();
+  for (uint64_t pos = 0; pos < producer.pos && pos < 12; pos++)
+    atomic_store(&wcx_jring_at(&shared->jring, pos)->commit, 0);
+  wcx_sim_disk_kill(DIR);
+  wcx_journal_config_t config = {.dir = DIR, .shard = 1, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .eager_lanes = 2};
+  assert_int_equal(wcx_journal_open(journal, &config, shared), -1);
+  assert_non_null(strstr(journal->text, "records are lost"));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -273,6 +318,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(failed_sync_costs_the_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(failed_directory_sync_halts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(slow_writes_are_counted, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(ring_is_not_believed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(ring_with_a_hole_is_refused, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ import mutants
 
 PATCHES = sorted((Path(__file__).resolve().parent / "mutants").glob("*.patch"))
 SECTIONS = ["1", "2", "3", "4", "9"]
-SIM = [["run", "--seeds", "1..2500", "--jobs", "1"], ["exhaust", "--seeds", "1..2", "--jobs", "1"]]
+SIM = [["run", "--seeds", "1..2500", "--jobs", "1"], ["exhaust", "--seeds", "3..4", "--jobs", "1"]]
 SIM_BINARY = "bin/wcx-sim"
 CPU_MAX_S = 60
 CPU_MEDIAN_S = 10
@@ -98,6 +98,9 @@ def main():
     chosen = [patch for patch in PATCHES if not sys.argv[1:] or any(word in patch.stem for word in sys.argv[1:])]
     rules = [mutants.header(patch).get("Rule", "") for patch in PATCHES]
     missing = [section for section in SECTIONS if not any(rule.startswith(section + ".") for rule in rules)]
+    page = (Path(__file__).resolve().parent / "MUTANTS.md").read_text()
+    unlisted = [patch.stem for patch in PATCHES if f"`{patch.stem}`" not in page]
+    point(not unlisted, "MUTANTS.md lists every patch beside its rule", f"not listed: {unlisted}")
     point(not missing and all(rules) and len(PATCHES) >= 40, f"{len(PATCHES)} patches, each names its rule", f"no patch for section {missing}")
     with tempfile.TemporaryDirectory(prefix="mutants-", dir=mutants.BUILD) as scratch:
         places = queue.Queue()

@@ -192,10 +192,8 @@ static void cancel_or_replace(input_t *input, uint32_t session_id, bool replace)
 
 static void mass_cancel(input_t *input, uint32_t session_id)
 {
-  wcx_order_mass_cancel_request_t cancel = {.cl_ord_id = ++flow.cl_ord_id[session_id],
-                                            .security_id = WCX_U32_NULL,
-                                            .account = session_id,
-                                            .mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION};
+  wcx_order_mass_cancel_request_t cancel = {
+      .cl_ord_id = ++flow.cl_ord_id[session_id], .security_id = WCX_U32_NULL, .account = session_id, .mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION};
   put(input, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, session_id, &cancel, sizeof(cancel));
 }
 

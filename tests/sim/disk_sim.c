@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/shm/journal_walk.h"
+#include "engine/shm/snapshot_file.h"
 #include "tests/sim/env_sim.h"
 
 #include <errno.h>
@@ -402,6 +403,21 @@ void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result)
   disk->fail_result = result;
 }
 
+bool wcx_sim_disk_rot(const char *dir, const char *name, uint64_t off)
+{
+  wcx_disk_t *disk = find_disk(dir);
+  uint32_t i = disk == NULL ? UINT32_MAX : find_name(disk->names, disk->name_cnt, name);
+  if (i == UINT32_MAX || off >= disk->inodes[disk->names[i].inode].sz)
+    return false;
+  inode_t *inode = &disk->inodes[disk->names[i].inode];
+  page_t *page = new_page();
+  memcpy(page->bytes, inode->seen[off / PAGE_SZ]->bytes, PAGE_SZ);
+  page->bytes[off % PAGE_SZ] ^= (uint8_t)(1u << wcx_sim_below(8));
+  point(&inode->seen[off / PAGE_SZ], page);
+  point(&inode->durable[off / PAGE_SZ], page);
+  return true;
+}
+
 bool wcx_sim_disk_dead(const char *dir)
 {
   const wcx_disk_t *disk = find_disk(dir);
@@ -734,4 +750,71 @@ int wcx_journal_source_open(wcx_journal_source_t *source, const char *dir, char 
   }
   *source = (wcx_journal_source_t){.ctx = disk, .read = source_read, .last_segment = source_last_segment};
   return WCX_JOURNAL_OPEN_OK;
+}
+
+/* --- engine/shm/snapshot_file.h ------------------------------------------------------------------- */
+
+typedef struct snapshots
+{
+  const wcx_disk_t *disk;
+  uint8_t *mapped;
+} snapshots_t;
+
+static int snapshots_older(void *ctx, uint64_t seq, uint64_t *found)
+{
+  const wcx_disk_t *disk = ((snapshots_t *)ctx)->disk;
+  int any = 0;
+  uint64_t at;
+  wcx_env_crash_point("disk.snapshots_older");
+  for (uint32_t i = 0; i < disk->name_cnt; i++)
+  {
+    if (!wcx_snapshot_file_seq(disk->names[i].text, &at) || at >= seq || (any && at <= *found))
+      continue;
+    *found = at;
+    any = 1;
+  }
+  return any;
+}
+
+static void snapshots_unmap(void *ctx)
+{
+  snapshots_t *snapshots = ctx;
+  free(snapshots->mapped);
+  snapshots->mapped = NULL;
+}
+
+static int64_t snapshots_map(void *ctx, uint64_t seq, const uint8_t **bytes)
+{
+  snapshots_t *snapshots = ctx;
+  snapshots_unmap(ctx);
+  char name[WCX_SNAPSHOT_FILE_NAME_SZ];
+  wcx_snapshot_file_name(name, seq);
+  wcx_env_crash_point("disk.snapshots_map");
+  uint32_t i = find_name(snapshots->disk->names, snapshots->disk->name_cnt, name);
+  if (i == UINT32_MAX)
+    return -ENOENT;
+  const inode_t *inode = &snapshots->disk->inodes[snapshots->disk->names[i].inode];
+  uint64_t sz = (inode->sz + PAGE_SZ - 1) / PAGE_SZ * PAGE_SZ;
+  snapshots->mapped = aligned_alloc(PAGE_SZ, sz > 0 ? sz : PAGE_SZ);
+  WCX_CHECK(snapshots->mapped != NULL, "memory");
+  *bytes = snapshots->mapped;
+  return read_inode(inode, 0, snapshots->mapped, sz);
+}
+
+static void snapshots_close(void *ctx)
+{
+  snapshots_unmap(ctx);
+  free(ctx);
+}
+
+int wcx_snapshot_source_open(wcx_snapshot_source_t *source, const char *dir)
+{
+  const wcx_disk_t *disk = find_disk(dir);
+  if (disk == NULL)
+    return -ENOENT;
+  snapshots_t *snapshots = calloc(1, sizeof(*snapshots));
+  WCX_CHECK(snapshots != NULL, "memory");
+  snapshots->disk = disk;
+  *source = (wcx_snapshot_source_t){.ctx = snapshots, .older = snapshots_older, .map = snapshots_map, .unmap = snapshots_unmap, .close = snapshots_close};
+  return 0;
 }

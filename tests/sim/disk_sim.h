@@ -1,4 +1,4 @@
-/* The simulated disk behind persist/disk.h and the simulated directory behind wcx_journal_walk: files in memory with what is visible apart from
+/* The simulated disk behind persist/disk.h and the simulated directories behind wcx_journal_walk and wcx_resume: files in memory with what is visible apart from
    what would survive a power loss.
 
    What a power loss leaves of what was not durable, decided by the seed of env_sim:
@@ -28,6 +28,9 @@ void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result);
    After a sync of the directory that failed the file system is read-only until the power is lost, as Linux has it. Who syncs again what failed to sync
    breaks a rule and fails a check. */
 void wcx_sim_disk_fail_sync(const char *dir, uint64_t nth);
+
+/* A byte of a file rots: it is another one from now on, for ever. False when there is no such file or it is shorter. */
+bool wcx_sim_disk_rot(const char *dir, const char *name, uint64_t off);
 
 /* The file system is read-only. */
 bool wcx_sim_disk_dead(const char *dir);

@@ -12,8 +12,8 @@
 
 typedef struct wcx_jobs
 {
-  uint64_t first, last; /* both included */
-  uint32_t jobs;        /* processes, 1..WCX_JOBS_MAX; 0: one per CPU that this process may use */
+  uint64_t first, last;  /* both included */
+  uint32_t jobs;         /* processes, 1..WCX_JOBS_MAX; 0: one per CPU that this process may use */
   uint32_t failures_max; /* stop after so many failed seeds */
   bool trace;
   /* Run one item on the worker's world. */

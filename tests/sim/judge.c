@@ -3,10 +3,13 @@
 #include "engine/base/crc32c.h"
 #include "engine/shm/journal_walk.h"
 #include "tests/diff/compare.h"
+#include "tests/sim/disk_sim.h"
+#include "tests/sim/env_sim.h"
 
 #include <stdlib.h>
 
 #define ORDERS_MAX 256u
+#define ROT_ONE_IN 8u /* seeds, for one in whose journal something rots */
 
 typedef struct judge
 {
@@ -102,6 +105,51 @@ static bool digests_equal(const wcx_engine_t *live, const wcx_engine_t *again)
   return equal && wcx_engine_applied_seq(live) == wcx_engine_applied_seq(again);
 }
 
+/* Walk all blocks. Each block of records must vouch for what was released when it was written: no less than what stands K blocks before it. With `below` > 0 one of the
+   blocks up to that seq is picked, each as likely. Returns how the walk ended. */
+static int walk_blocks(wcx_world_t *world, uint64_t below, uint64_t *hint, uint64_t *segment_no, uint64_t *off)
+{
+  char err[512];
+  wcx_journal_walk_t walk;
+  WCX_CHECK(wcx_journal_walk_open(&walk, world->dir, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK, "%s", err);
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  uint64_t last_seq[WCX_JOURNAL_IN_FLIGHT_MAX] = {0}; /* of the blocks before, by block_no */
+  uint64_t candidates = 0;
+  int result;
+  while ((result = wcx_journal_walk_next_block(&walk, &block, &body)) == 1)
+  {
+    uint64_t *before = &last_seq[block.block_no % WCX_JOURNAL_IN_FLIGHT_MAX];
+    world->oracle.divergences += block.count > 0 && block.committed_hint < *before;
+    *before = wcx_journal_last_seq(&block);
+    if (block.count == 0 || wcx_journal_last_seq(&block) > below || wcx_sim_below(++candidates) > 0)
+      continue;
+    *segment_no = walk.segment_no;
+    *off = walk.off - block.block_sz;
+  }
+  *hint = walk.end.committed_hint;
+  wcx_journal_walk_close(&walk);
+  return result;
+}
+
+/* One bit of an acknowledged block rots: whoever walks the journal then must refuse it. Behind the last hint nothing vouches for a block. */
+static void judge_rot(wcx_world_t *world)
+{
+  uint64_t hint, segment_no = 0, off = 0;
+  (void)walk_blocks(world, 0, &hint, &segment_no, &off);
+  (void)walk_blocks(world, hint, &hint, &segment_no, &off);
+  if (segment_no == 0)
+    return;
+  char name[32];
+  snprintf(name, sizeof(name), "seg-%016llx.wcj", (unsigned long long)segment_no);
+  WCX_CHECK(wcx_sim_disk_rot(world->dir, name, off + wcx_sim_below(WCX_JOURNAL_ALIGN)), "nothing to rot in %s", name);
+  int result = walk_blocks(world, 0, &hint, &segment_no, &off);
+  world->oracle.lost += result == 0;
+  if (world->trace)
+    printf("turn %llu rotten: segment %llu offset %llu: %s\n", (unsigned long long)world->turn, (unsigned long long)segment_no, (unsigned long long)off,
+           result == 0 ? "nobody notices" : "refused");
+}
+
 void wcx_judge(wcx_world_t *world)
 {
   judge_t judge;
@@ -120,10 +168,14 @@ void wcx_judge(wcx_world_t *world)
   wcx_journal_walk_close(&walk);
   wcx_oracle_finish(oracle);
   oracle->divergences += !digests_equal(wcx_loop_engine(world->loop), judge.pair.engine);
+  if (world->replica_alive)
+    oracle->divergences += !digests_equal(world->replica->engine, judge.pair.engine);
   if (world->trace)
     printf("turn %llu judged: %llu inputs, %llu messages told, lost %llu phantom %llu duplicated %llu divergences %llu, digest %016llx\n", (unsigned long long)world->turn,
            (unsigned long long)wcx_engine_applied_seq(judge.pair.engine), (unsigned long long)oracle->told_cnt, (unsigned long long)oracle->lost,
            (unsigned long long)oracle->phantom, (unsigned long long)oracle->duplicated, (unsigned long long)oracle->divergences,
            (unsigned long long)wcx_engine_output_digest(judge.pair.engine).lo);
   end(&judge);
+  if (wcx_sim_below(ROT_ONE_IN) == 0)
+    judge_rot(world);
 }

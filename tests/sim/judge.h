@@ -2,7 +2,8 @@
 
      told          each message that left is in the replay, byte for byte, under its number; each snapshot of a book is the replayed book at its number
      journaled     each request was sent by a client, and stands there once; none of them was said to be not applied
-     replay        output digest and state digest equal those of the engine that served
+     replay        output digest and state digest equal those of the engine that served, and of the replica where there is one
+     hints         each block of records vouches for what was released when it was written; in some seeds a bit of an acknowledged block rots, and is noticed
      reference     an engine that shares nothing but the schema says the same messages
 
    What disagrees is counted in world->oracle. */

@@ -7,6 +7,7 @@
 
    cycles_per_s is of one core: cycles divided by the CPU seconds of all processes. Exit status 0 when nothing was lost, 1 when something was,
    2 for a wrong command line. */
+#include "tests/sim/env_sim.h"
 #include "tests/sim/jobs.h"
 
 #include <argp.h>
@@ -16,8 +17,8 @@
 #include <string.h>
 
 #define FAILURES_TOLD 20u
-#define EXHAUST_TURNS 60u
-#define EXHAUST_AGAIN_EVERY 16u
+#define EXHAUST_TURNS 40u
+#define EXHAUST_AGAIN_EVERY 32u
 
 typedef struct options
 {
@@ -94,17 +95,30 @@ static void run_seed(wcx_world_t *world, uint64_t seed, void *ctx)
   wcx_world_run(world, seed);
 }
 
-/* Every call of the workload times every kind of crash; behind every 16th crash, every call of the recovery, the kind taking turns. */
+/* A crash that may leave a name or a flush half done. */
+static bool at_metadata(const char *name)
+{
+  return strstr(name, "rename") != NULL || strstr(name, "sync") != NULL || strstr(name, "remove") != NULL;
+}
+
+/* Every call of the workload times every kind of crash. Behind every 32nd crash, every call of the recovery, the kinds taking turns; behind a death of the worker
+   at a name or a flush, the power at every call of what follows: what its successor relied on must be on the disk. */
 static void exhaust_seed(wcx_world_t *world, uint64_t seed, void *ctx)
 {
   (void)ctx;
-  for (uint32_t kind = WCX_CRASH_DATAPLANE; kind <= WCX_CRASH_POWER; kind++)
+  uint32_t last = wcx_plan_of(seed).snapshot_every > 0 ? WCX_CRASH_MAX : WCX_CRASH_POWER;
+  for (uint32_t kind = WCX_CRASH_DATAPLANE; kind <= last; kind++)
     for (uint64_t nth = 1; wcx_world_crash_at(world, seed, EXHAUST_TURNS, nth, (enum wcx_crash)kind, 0, WCX_CRASH_POWER); nth++)
     {
-      if ((nth + seed) % EXHAUST_AGAIN_EVERY != 0)
+      bool metadata = kind == WCX_CRASH_JOURNAL && at_metadata(wcx_sim_crash_name());
+      if (!metadata && (nth + seed) % EXHAUST_AGAIN_EVERY != 0)
         continue;
-      for (uint64_t again = 1; wcx_world_crash_at(world, seed, EXHAUST_TURNS, nth, (enum wcx_crash)kind, again, (enum wcx_crash)(1 + (again + nth) % WCX_CRASH_POWER)); again++)
-        continue;
+      for (uint64_t again = 1;; again++)
+      {
+        enum wcx_crash again_kind = metadata ? WCX_CRASH_POWER : (enum wcx_crash)(1 + (again + nth) % last);
+        if (!wcx_world_crash_at(world, seed, EXHAUST_TURNS, nth, (enum wcx_crash)kind, again, again_kind))
+          break;
+      }
     }
 }
 
@@ -130,8 +144,9 @@ static void print(const options_t *options, const wcx_jobs_result_t *result)
   } numbers[] = {{"seeds", options->last - options->first + 1},
                  {"cycles", c->cycles},
                  {"in_flight", c->in_flight},
-                 {"crashes", c->crashes[1] + c->crashes[2] + c->crashes[3] + c->crashes[4]},
+                 {"crashes", c->crashes[1] + c->crashes[2] + c->crashes[3] + c->crashes[4] + c->crashes[5]},
                  {"power_losses", c->crashes[WCX_CRASH_POWER]},
+                 {"snapshots", c->snapshots},
                  {"disk_failures", c->disk_failures},
                  {"requests", c->requests},
                  {"told", c->told},

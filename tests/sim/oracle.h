@@ -34,7 +34,7 @@ typedef struct wcx_oracle
   uint64_t duplicated;  /* journaled more than once */
 } wcx_oracle_t;
 
-#define WCX_STREAM_SNAPSHOT 200u /* beside enum wcx_stream: a book at a number of the feed */
+#define WCX_STREAM_SNAPSHOT 200u    /* beside enum wcx_stream: a book at a number of the feed */
 #define WCX_ORACLE_SLOT_MAX 131072u /* entries of each table, a power of two */
 #define WCX_ORACLE_STREAMS 4u       /* parts of a table, in which numbers stand side by side: feed, snapshots, two sessions */
 

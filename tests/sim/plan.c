@@ -52,6 +52,9 @@ wcx_plan_t wcx_plan_of(uint64_t seed)
   plan.segments_ahead = ANY(1, 1, 2);
   plan.ring_slots = ANY(128, 128, 256, WCX_PLAN_RING_SLOTS_MAX);
   plan.cycle_ms = ANY(0, 1, 5);
+  plan.snapshot_every = below(&random, 10) > 0 ? 0 : ANY(10, 10, 40);
+  if (plan.snapshot_every > 0)
+    plan.kinds |= below(&random, 2) << WCX_CRASH_REPLICA;
   return plan;
 }
 
@@ -60,6 +63,6 @@ void wcx_plan_print(const wcx_plan_t *plan, FILE *to)
   fprintf(to, "plan cycles %u kinds 0x%x work %u down %u inside %u again %u fail %u clients %u burst %u undecided %u cancel %u replace %u wire %u ", plan->cycles, plan->kinds,
           plan->work_turns_max, plan->down_turns_max, plan->inside_percent, plan->again_percent, plan->fail_percent, plan->clients, plan->burst_max, plan->undecided_max,
           plan->cancel_percent, plan->replace_percent, plan->wire_odds);
-  fprintf(to, "pace %u prepare %u loop %u journal %u client %u eager %u ahead %u ring %u cycle_ms %u\n", plan->disk_pace, plan->prepare_one_in, plan->loop_of_8,
-          plan->journal_of_8, plan->client_of_8, plan->eager_lanes, plan->segments_ahead, plan->ring_slots, plan->cycle_ms);
+  fprintf(to, "pace %u prepare %u loop %u journal %u client %u eager %u ahead %u ring %u cycle_ms %u snapshot_every %u\n", plan->disk_pace, plan->prepare_one_in, plan->loop_of_8,
+          plan->journal_of_8, plan->client_of_8, plan->eager_lanes, plan->segments_ahead, plan->ring_slots, plan->cycle_ms, plan->snapshot_every);
 }

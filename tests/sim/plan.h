@@ -18,7 +18,9 @@ enum wcx_crash
   WCX_CRASH_JOURNAL = 2,
   WCX_CRASH_BOTH = 3,
   WCX_CRASH_POWER = 4,
+  WCX_CRASH_REPLICA = 5, /* only where the plan has one */
 };
+#define WCX_CRASH_MAX WCX_CRASH_REPLICA
 
 #define WCX_PLAN_RING_SLOTS_MAX 512u
 #define WCX_PLAN_CLIENTS_MAX 2u
@@ -47,6 +49,7 @@ typedef struct wcx_plan
   uint32_t eager_lanes;    /* of the worker */
   uint32_t segments_ahead; /* of the worker */
   uint32_t ring_slots;     /* a power of two, at most WCX_PLAN_RING_SLOTS_MAX */
+  uint32_t snapshot_every; /* inputs between two snapshots of the replica; 0: there is no replica */
   uint32_t cycle_ms;       /* of the market data's snapshots; 0: none */
 } wcx_plan_t;
 

@@ -162,6 +162,10 @@ void wcx_world_init(wcx_world_t *world)
   WCX_CHECK(wcx_journal_dir(world->dir, sizeof(world->dir), STATE_DIR, SHARD), "journal directory");
   world->region_sz = ((sizeof(wcx_region_t) + WCX_REGION_ALIGN - 1) & ~(WCX_REGION_ALIGN - 1)) + wcx_region_shard_footprint(world->params->shards[0].jring_slot_max);
   world->region = must_alloc(WCX_REGION_ALIGN, world->region_sz);
+  WCX_CHECK(wcx_snapshot_dir(world->snapshot_dir, sizeof(world->snapshot_dir), STATE_DIR, SHARD), "snapshot directory");
+  world->replica = must_alloc(64, sizeof(wcx_replica_t));
+  world->replica_sz = wcx_replica_footprint(&world->params->shards[0]);
+  world->replica_mem = must_alloc(4096, world->replica_sz);
   world->loop_mem_sz = wcx_loop_footprint(world->params, 0);
   WCX_CHECK(world->loop_mem_sz != 0, "the simulator's own parameters are out of range");
   world->loop_mem = must_alloc(4096, world->loop_mem_sz);
@@ -188,6 +192,8 @@ void wcx_world_free(wcx_world_t *world)
   free(world->region);
   free(world->loop_mem);
   free(world->journal);
+  free(world->replica);
+  free(world->replica_mem);
   free(world->replay_mem);
   free(world->replay_log);
 }
@@ -225,11 +231,8 @@ static void kill_journal(wcx_world_t *world)
 
 static void start_journal(wcx_world_t *world)
 {
-  wcx_journal_config_t config = {.dir = world->dir,
-                                 .shard = SHARD,
-                                 .segment_sz = world->params->journal_segment_sz,
-                                 .segments_ahead = world->plan.segments_ahead,
-                                 .eager_lanes = world->plan.eager_lanes};
+  wcx_journal_config_t config = {
+      .dir = world->dir, .shard = SHARD, .segment_sz = world->params->journal_segment_sz, .segments_ahead = world->plan.segments_ahead, .eager_lanes = world->plan.eager_lanes};
   world->failures_seen = wcx_sim_disk_failures(world->dir);
   world->journal_alive = wcx_journal_open(world->journal, &config, wcx_region_shard(world->region, 0)) == 0;
   if (!world->journal_alive)
@@ -241,6 +244,40 @@ static void start_journal(wcx_world_t *world)
   uint64_t incarnation = atomic_load(&wcx_region_shard(world->region, 0)->handshake.incarnation);
   WCX_CHECK(incarnation > world->incarnation, "incarnation %llu of the worker after %llu", (unsigned long long)incarnation, (unsigned long long)world->incarnation);
   world->incarnation = incarnation;
+}
+
+static void start_replica(wcx_world_t *world)
+{
+  wcx_disk_t *disk;
+  WCX_CHECK(wcx_disk_open(&disk, world->snapshot_dir, 0, 0, 0, 0) == 0, "the replica's disk");
+  /* its memory is that of the one before, not zeroed again: it clears what it needs, and 7 MB a start are more than all the rest of a cycle */
+  wcx_replica_config_t config = {.journal_dir = world->dir,
+                                 .snapshot_dir = world->snapshot_dir,
+                                 .shared = wcx_region_shard(world->region, 0),
+                                 .disk = disk,
+                                 .shard = &world->region->params.shards[0],
+                                 .every_ns = UINT64_C(1) << 62,
+                                 .every_inputs = world->plan.snapshot_every,
+                                 .keep = 2};
+  wcx_replica_init(world->replica, &config, world->replica_mem);
+  world->replica_alive = true;
+}
+
+static void kill_replica(wcx_world_t *world)
+{
+  if (world->replica_alive)
+    world->counts.snapshots += atomic_load(&wcx_region_shard(world->region, 0)->replica.snapshots);
+  wcx_sim_disk_kill(world->snapshot_dir);
+  if (world->replica_alive)
+    wcx_replica_close(world->replica);
+  world->replica_alive = false;
+}
+
+static void step_replica(wcx_world_t *world)
+{
+  (void)wcx_replica_step(world->replica, world->mono_ns);
+  WCX_CHECK(world->replica->phase != WCX_REPLICA_HALTED, "the replica halted: %s", world->replica->text);
+  WCX_CHECK(wcx_sim_disk_failures(world->dir) > 0 || world->replica->said[0] == 0, "the replica complains: %s", world->replica->said);
 }
 
 /* Signatures are not what is tested here: everything is valid. */
@@ -453,7 +490,6 @@ static void check_served(wcx_world_t *world)
 
 /* --- turns ----------------------------------------------------------------------------------------- */
 
-
 /* What is on the wire has left. */
 static void die(wcx_world_t *world, enum wcx_crash kind)
 {
@@ -461,16 +497,20 @@ static void die(wcx_world_t *world, enum wcx_crash kind)
   if (world->trace)
     printf("turn %llu crash %d at %s\n", (unsigned long long)world->turn, kind, world->running != 0 ? wcx_sim_crash_name() : "rest");
   take_frames(world);
-  if (kind != WCX_CRASH_JOURNAL || world->running == WCX_CRASH_DATAPLANE)
+  if ((kind != WCX_CRASH_JOURNAL && kind != WCX_CRASH_REPLICA) || world->running == WCX_CRASH_DATAPLANE)
     kill_dataplane(world);
   if (kind == WCX_CRASH_JOURNAL || kind == WCX_CRASH_BOTH || world->running == WCX_CRASH_JOURNAL)
     kill_journal(world);
+  if (kind == WCX_CRASH_REPLICA || kind == WCX_CRASH_POWER || world->running == WCX_CRASH_REPLICA)
+    kill_replica(world);
   if (kind == WCX_CRASH_POWER)
   {
     wcx_sim_disk_power_loss(world->dir);
+    wcx_sim_disk_power_loss(world->snapshot_dir);
     world->journal_alive = false;
     fresh_region(world);
   }
+  world->replica_back = world->turn + draw_below(world, world->plan.down_turns_max);
   world->dataplane_back = world->turn + draw_below(world, world->plan.down_turns_max);
   world->journal_back = world->turn + draw_below(world, world->plan.down_turns_max);
 }
@@ -515,6 +555,11 @@ static void turn(wcx_world_t *world, bool work)
       kill_journal(world);
     }
   }
+  world->running = WCX_CRASH_REPLICA;
+  if (plan->snapshot_every > 0 && !world->replica_alive && world->turn >= world->replica_back)
+    start_replica(world);
+  if (world->replica_alive && (who >> 12 & 1) != 0)
+    step_replica(world);
   world->running = 0;
   answer_signons(world);
   if ((who >> 6 & 7) < plan->client_of_8)
@@ -547,7 +592,7 @@ static enum wcx_crash any_kind(wcx_world_t *world)
 {
   uint32_t kind;
   do
-    kind = 1 + (uint32_t)draw_below(world, WCX_CRASH_POWER);
+    kind = 1 + (uint32_t)draw_below(world, WCX_CRASH_MAX);
   while ((world->plan.kinds & 1u << kind) == 0);
   return (enum wcx_crash)kind;
 }
@@ -598,8 +643,10 @@ static bool at_rest(wcx_world_t *world)
   for (uint32_t i = 0; i < world->plan.clients; i++)
     if (world->clients[i].session.state != WCX_CLIENT_READY || world->clients[i].session.undecided_cnt > 0)
       return false;
-  uint64_t released = wcx_release_seq(atomic_load(&wcx_region_shard(world->region, 0)->release.release_word));
-  return wcx_engine_applied_seq(wcx_loop_engine(world->loop)) == released;
+  wcx_region_shard_t *shared = wcx_region_shard(world->region, 0);
+  uint64_t released = wcx_release_seq(atomic_load(&shared->release.release_word));
+  bool followed = world->plan.snapshot_every == 0 || (world->replica_alive && world->replica->phase == WCX_REPLICA_FOLLOW && atomic_load(&shared->replica.applied_seq) == released);
+  return followed && wcx_engine_applied_seq(wcx_loop_engine(world->loop)) == released;
 }
 
 static void explain_stuck(wcx_world_t *world)
@@ -620,7 +667,7 @@ static void begin_seed(wcx_world_t *world, uint64_t seed)
 {
   world->plan = wcx_plan_of(seed);
   world->prng = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
-  world->turn = world->dataplane_back = world->journal_back = world->quiet_since = world->progress = 0;
+  world->turn = world->dataplane_back = world->journal_back = world->replica_back = world->quiet_since = world->progress = 0;
   world->served = false;
   world->epoch = world->incarnation = 0;
   memset(world->advertised, 0, sizeof(world->advertised));
@@ -675,6 +722,7 @@ static void end_seed(wcx_world_t *world)
   }
   kill_dataplane(world);
   kill_journal(world);
+  kill_replica(world);
   world->counts.told += world->oracle.told_cnt;
   world->counts.points += wcx_sim_crash_points();
   world->counts.disk_failures += wcx_sim_disk_failures(world->dir);
@@ -696,7 +744,11 @@ void wcx_world_run(wcx_world_t *world, uint64_t seed)
 bool wcx_world_crash_at(wcx_world_t *world, uint64_t seed, uint32_t turns, uint64_t nth, enum wcx_crash kind, uint64_t again, enum wcx_crash again_kind)
 {
   begin_seed(world, seed);
-  world->plan.down_turns_max = 1;
+  wcx_plan_t *plan = &world->plan; /* everybody steps often, so that few turns hold a sign-on, requests and their answers */
+  plan->down_turns_max = 1;
+  plan->loop_of_8 = plan->journal_of_8 = 7;
+  plan->client_of_8 = 6;
+  plan->disk_pace = 60;
   set_up(world);
   bool reached = run_into(world, nth, turns);
   if (reached)

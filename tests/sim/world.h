@@ -1,7 +1,7 @@
 /* The whole appliance in one thread: the real poll loop, engine and journal worker on a simulated wire, disk and clock, two clients, and crashes.
 
        client <-> wire <-> loop <-> region (ring, words) <-> journal worker <-> disk
-                    |                                                            |
+                    |                                                            |  '-- replica: follows the journal, takes snapshots
                     '-- every frame that leaves is told to the oracle            '-- torn, lost and reordered when the power goes
 
    One seed decides everything: its plan (plan.h), who steps, what is sent, when and how it crashes. A cycle is work until requests are in flight, a crash,
@@ -18,6 +18,7 @@
 #include "dataplane/loop.h"
 #include "dataplane/port_sim.h"
 #include "persist/journal.h"
+#include "persist/replica.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/plan.h"
 
@@ -38,7 +39,8 @@ typedef struct wcx_world_counts
 {
   uint64_t cycles;
   uint64_t in_flight; /* of them: requests were without an answer when the crash came */
-  uint64_t crashes[WCX_CRASH_POWER + 1];
+  uint64_t crashes[WCX_CRASH_MAX + 1];
+  uint64_t snapshots;     /* taken by the replica */
   uint64_t disk_failures; /* writes and syncs that failed */
   uint64_t requests;
   uint64_t told;
@@ -54,7 +56,7 @@ struct wcx_world
   uint64_t mono_ns;
   bool trace;
   char dir[64];     /* of the journal */
-  uint32_t running; /* WCX_CRASH_DATAPLANE or _JOURNAL: whose code runs, should a crash point fire */
+  uint32_t running; /* WCX_CRASH_DATAPLANE, _JOURNAL or _REPLICA: whose code runs, should a crash point fire */
 
   wcx_params_t *params;
   wcx_region_t *region;
@@ -67,6 +69,12 @@ struct wcx_world
   bool served;            /* it has been seen serving */
   wcx_journal_t *journal; /* memory, 4 KiB aligned */
   bool journal_alive;
+  char snapshot_dir[64];
+  wcx_replica_t *replica;
+  void *replica_mem;
+  size_t replica_sz;
+  bool replica_alive;
+  uint64_t replica_back;
   uint64_t dataplane_back; /* turn at which a dead part is started again */
   uint64_t journal_back;
   uint64_t turn;
@@ -75,12 +83,12 @@ struct wcx_world
 
   wcx_world_client_t clients[WCX_PLAN_CLIENTS_MAX];
   wcx_oracle_t oracle;
-  uint64_t advertised[1 + WCX_PLAN_CLIENTS_MAX]; /* the highest next number said of the feed and of each session */
+  uint64_t advertised[1 + WCX_PLAN_CLIENTS_MAX];                           /* the highest next number said of the feed and of each session */
   uint64_t not_applied[WCX_PLAN_CLIENTS_MAX][WCX_WORLD_REQUESTS_MAX / 64]; /* bit per ClOrdID: it was told that it will never apply */
-  uint64_t feed_sent[2];                         /* on a good wire: the next number of each line that was not sent yet */
-  uint64_t epoch;                                /* of the last data plane that served */
-  uint64_t incarnation;                          /* of the last worker that was ready */
-  uint64_t failures_seen;                        /* of the disk, when the worker started */
+  uint64_t feed_sent[2];                                                   /* on a good wire: the next number of each line that was not sent yet */
+  uint64_t epoch;                                                          /* of the last data plane that served */
+  uint64_t incarnation;                                                    /* of the last worker that was ready */
+  uint64_t failures_seen;                                                  /* of the disk, when the worker started */
   void *replay_mem;
   size_t replay_sz;
   uint8_t *replay_log;

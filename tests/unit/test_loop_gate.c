@@ -164,6 +164,32 @@ static void plant_foreign_epoch(void)
   world_turn(&w);
 }
 
+static void plant_release(uint64_t seq)
+{
+  world_t w;
+  world_new(&w, NULL);
+  w.dead = true;
+  atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch, seq));
+  world_turn(&w);
+}
+
+static void plant_release_of_nothing(void)
+{
+  plant_release(0);
+}
+
+static void plant_release_of_more(void)
+{
+  plant_release(UINT64_C(1) << 40);
+}
+
+static void test_release_that_cannot_be_halts(void **state)
+{
+  (void)state;
+  assert_int_equal(ending_of(plant_release_of_nothing), SIGABRT); /* it had been higher */
+  assert_int_equal(ending_of(plant_release_of_more), SIGABRT);    /* than what was ever applied */
+}
+
 static void test_foreign_epoch_halts(void **state)
 {
   (void)state;
@@ -203,6 +229,7 @@ int main(void)
       cmocka_unit_test(test_a_sleeping_worker_is_woken),
       cmocka_unit_test(test_full_ring_leaves_frames_unread),
       cmocka_unit_test(test_transmit_check_catches_a_planted_early_release),
+      cmocka_unit_test(test_release_that_cannot_be_halts),
       cmocka_unit_test(test_foreign_epoch_halts),
       cmocka_unit_test(test_busy_port_loses_nothing),
   };
