@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
+EXES += wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -62,6 +62,8 @@ LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma -lseccomp 
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
+SRC_wcx-keeper    := persist/keeper_main.c $(PROD)
+LIBS_wcx-keeper   := persist engine
 SRC_wcx-replica   := persist/replica_main.c persist/disk_plain.c $(PROD)
 LIBS_wcx-replica  := persist engine
 SRC_wcx-auth      := control/auth_main.c $(AUTH_SRC) $(PROD)
@@ -131,7 +133,11 @@ SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
+SRC_unit/test_confine := dataplane/confine.c
+LD_unit/test_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
+SRC_unit/test_ship := persist/disk_uring.c
+LD_unit/test_ship := -luring
 SRC_unit/test_flow    := $(BENCH_SRC)
 LD_unit/test_journal  := -luring
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
@@ -264,7 +270,7 @@ DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libb
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_WIRE  := dpdk-dev python3
-DEPS_TEST  := libcmocka-dev strace python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
+DEPS_TEST  := libcmocka-dev strace e2fsprogs xfsprogs btrfs-progs python3 tshark clang clang-format clang-tidy cppcheck shellcheck git
 # npm's soupbintcp is a client of the tests. Another vendor's nodejs brings npm along and forbids Debian's.
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
@@ -338,7 +344,14 @@ coverage: deps-test ## lines and branches of the engine that its tests and wcx-d
 	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
 	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
 
-test-long: test ## the tests above; QEMU, browser and image tests join here with the issues that need them
+test-long: test guest ## the tests above, and short campaigns of faults in a QEMU guest
+	@exec python3 tests/fault/faults.py --short
+
+HOURS ?= 0
+
+faults: deps-test guest ## kill -9, power cuts, crash images, disk errors, damage, full disks; appends to tests/fault/ledger.csv (HOURS=0: the closing counts)
+	$(submake) build tests
+	@exec python3 tests/fault/faults.py --hours $(HOURS)
 
 # cppcheck does not see that wcx_die and wcx_check_failed never return: clang's analyser, which does, checks null pointers and uninitialised members.
 lint: deps-test ## format, include star, headers compile alone, paths in READMEs and headers, linked libraries, schema, cppcheck, clang-tidy, shellcheck
@@ -394,4 +407,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help
+.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help

@@ -32,15 +32,15 @@ static const char *phase_name(uint64_t phase)
   }
 }
 
-#define PROCESSES_MAX (4u + 2u * WCX_SHARDS_MAX)
-
 /* One row a process: name, whether it holds its lock, and whether orders wait for it. */
 typedef struct process_up
 {
   char name[24];
   bool up;
-  bool spare;
+  bool needed; /* to serve orders */
 } process_up_t;
+
+#define PROCESSES_MAX (4u + 3u * WCX_SHARDS_MAX)
 
 static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[PROCESSES_MAX])
 {
@@ -55,17 +55,21 @@ static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[
   {
     snprintf(rows[cnt].name, sizeof(rows[cnt].name), "%s", fixed[cnt].name);
     rows[cnt].up = wcx_region_alive(file, fixed[cnt].role);
+    rows[cnt].needed = true;
   }
   snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-api");
+  rows[cnt].needed = true;
   rows[cnt++].up = true; /* it is us */
   if (file->region->params.durability == WCX_DURABILITY_LEVEL_D0_NONE)
     return cnt;
   for (uint32_t i = 0; i < file->region->shard_cnt; i++)
   {
     snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-journal-%u", i);
+    rows[cnt].needed = true;
     rows[cnt++].up = wcx_region_alive(file, WCX_REGION_LOCK_JOURNAL + i);
+    snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-keeper-%u", i);
+    rows[cnt++].up = wcx_region_alive(file, WCX_REGION_LOCK_KEEPER + i);
     snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-replica-%u", i);
-    rows[cnt].spare = true; /* trading goes on without it; a restart takes longer */
     rows[cnt++].up = wcx_region_alive(file, WCX_REGION_LOCK_REPLICA + i);
   }
   return cnt;
@@ -77,7 +81,7 @@ const char *wcx_api_not_ready(const wcx_region_file_t *file)
   static _Thread_local char text[64];
   uint32_t cnt = list_processes(file, rows);
   for (uint32_t i = 0; i < cnt; i++)
-    if (!rows[i].up && !rows[i].spare)
+    if (rows[i].needed && !rows[i].up)
     {
       snprintf(text, sizeof(text), "%s is not running", rows[i].name);
       return text;
@@ -111,16 +115,35 @@ static json_t *status_of_shard(const wcx_region_t *region, uint32_t idx)
     const char *name;
     uint64_t value;
   } rows[] = {
-      {"AppliedSeq", load(&shard->dataplane.applied_seq)},  {"FlushedSeq", load(&shard->release.flushed_seq)},
-      {"ReleaseSeq", wcx_release_seq(release_word)},        {"Epoch", load(&shard->release.epoch)},
-      {"Incarnation", load(&shard->handshake.incarnation)}, {"LiveBindings", load(&shard->dataplane.live_bindings)},
-      {"OrdersLive", load(&shard->dataplane.orders_live)},  {"JournalBlocks", load(&shard->journal.blocks)},
-      {"JournalRecords", load(&shard->journal.records)},    {"JournalSegment", load(&shard->journal.segment)},
-      {"CommitNs", load(&shard->journal.commit_ns_last)},   {"JournalHalted", load(&shard->journal.halted)},
-      {"StartedNs", load(&shard->dataplane.started_ns)},    {"ReplicaSeq", load(&shard->replica.applied_seq)},
-      {"DigestSeq", load(&shard->replica.digest_seq)},      {"SnapshotSeq", load(&shard->replica.snapshot_seq)},
-      {"Snapshots", load(&shard->replica.snapshots)},       {"SnapshotNs", load(&shard->replica.snapshot_ns)},
-      {"ReplicaHalted", load(&shard->replica.halted)},      {"TakeAnswered", load(&shard->replica.take_answered)},
+      {"AppliedSeq", load(&shard->dataplane.applied_seq)},
+      {"FlushedSeq", load(&shard->release.flushed_seq)},
+      {"ReleaseSeq", wcx_release_seq(release_word)},
+      {"Epoch", load(&shard->release.epoch)},
+      {"Incarnation", load(&shard->handshake.incarnation)},
+      {"LiveBindings", load(&shard->dataplane.live_bindings)},
+      {"OrdersLive", load(&shard->dataplane.orders_live)},
+      {"JournalBlocks", load(&shard->journal.blocks)},
+      {"JournalRecords", load(&shard->journal.records)},
+      {"JournalSegment", load(&shard->journal.segment)},
+      {"CommitNs", load(&shard->journal.commit_ns_last)},
+      {"JournalHalted", load(&shard->journal.halted)},
+      {"StartedNs", load(&shard->dataplane.started_ns)},
+      {"FirstSegment", load(&shard->segments.first_segment)},
+      {"ClosedSegment", load(&shard->segments.closed_segment)},
+      {"ArchivedSegment", load(&shard->keeper.archived_segment)},
+      {"ShippedSeq", load(&shard->keeper.shipped_seq)},
+      {"ArchiveFailing", load(&shard->keeper.failing)},
+      {"ScrubPasses", load(&shard->keeper.scrub_passes)},
+      {"SegmentsDamaged", load(&shard->keeper.damaged)},
+      {"SegmentsRepaired", load(&shard->keeper.repaired)},
+      {"SegmentsFree", load(&shard->journal.segments_free)},
+      {"ReplicaSeq", load(&shard->replica.applied_seq)},
+      {"DigestSeq", load(&shard->replica.digest_seq)},
+      {"SnapshotSeq", load(&shard->replica.snapshot_seq)},
+      {"Snapshots", load(&shard->replica.snapshots)},
+      {"SnapshotNs", load(&shard->replica.snapshot_ns)},
+      {"ReplicaHalted", load(&shard->replica.halted)},
+      {"TakeAnswered", load(&shard->replica.take_answered)},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
     json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
@@ -239,6 +262,17 @@ static void write_gauges(FILE *out, const wcx_region_t *region)
       {"wcx_journal_segments_ahead", "gauge", "Segments written in advance", offsetof(wcx_region_shard_t, journal.segments_ahead)},
       {"wcx_journal_commit_ns", "gauge", "Submit to completion of the last block", offsetof(wcx_region_shard_t, journal.commit_ns_last)},
       {"wcx_journal_halted", "gauge", "1: stopped releasing after an error", offsetof(wcx_region_shard_t, journal.halted)},
+      {"wcx_journal_segments_free", "gauge", "Segments that can still be written; below 2 only cancels are taken", offsetof(wcx_region_shard_t, journal.segments_free)},
+      {"wcx_journal_first_segment", "gauge", "Oldest segment kept", offsetof(wcx_region_shard_t, segments.first_segment)},
+      {"wcx_journal_closed_segment", "gauge", "Newest segment that is full and durable", offsetof(wcx_region_shard_t, segments.closed_segment)},
+      {"wcx_journal_slow_writes_total", "counter", "Writes of this worker that took longer than 250 ms", offsetof(wcx_region_shard_t, segments.slow_writes)},
+      {"wcx_journal_waiting_ns", "gauge", "Age of the oldest write in flight", offsetof(wcx_region_shard_t, segments.waiting_ns)},
+      {"wcx_archive_segment", "gauge", "Newest segment in the archive that was read back", offsetof(wcx_region_shard_t, keeper.archived_segment)},
+      {"wcx_archive_seq", "gauge", "Last input in the archive", offsetof(wcx_region_shard_t, keeper.shipped_seq)},
+      {"wcx_archive_failing", "gauge", "1: the last attempt to archive failed", offsetof(wcx_region_shard_t, keeper.failing)},
+      {"wcx_scrub_passes_total", "counter", "Times that this keeper has read all closed segments", offsetof(wcx_region_shard_t, keeper.scrub_passes)},
+      {"wcx_segments_damaged", "gauge", "Closed segments that are damaged and not repaired", offsetof(wcx_region_shard_t, keeper.damaged)},
+      {"wcx_segments_repaired_total", "counter", "Segments that this keeper has repaired from the archive", offsetof(wcx_region_shard_t, keeper.repaired)},
       {"wcx_replica_applied_seq", "gauge", "Last durable input the replica has applied", offsetof(wcx_region_shard_t, replica.applied_seq)},
       {"wcx_replica_digest_seq", "gauge", "Last input at which the digests of replica and live engine were equal", offsetof(wcx_region_shard_t, replica.digest_seq)},
       {"wcx_replica_halted", "gauge", "1: digests differ, or the journal cannot be followed", offsetof(wcx_region_shard_t, replica.halted)},

@@ -395,6 +395,23 @@ static bool fill_paths(loading_t *load)
   return true;
 }
 
+/* At most one way to archive, and never a command whose result cannot be read back. */
+static bool fill_archive(loading_t *load)
+{
+  wcx_config_t *config = load->config;
+  const char *dir = load->raw->archive.dir;
+  const char *command = load->raw->archive.command;
+  const char *fetch = load->raw->archive.fetch_command;
+  if ((command[0] != '\0') != (fetch[0] != '\0'))
+    return refuse(load, "archive.command and archive.fetch_command belong together: what is stored is read back before the journal lets go of it; give both or none");
+  if (dir[0] != '\0' && command[0] != '\0')
+    return refuse(load, "archive.dir and archive.command exclude each other: leave one of them empty");
+  memcpy(config->archive_command, command, strlen(command) + 1);
+  memcpy(config->archive_fetch_command, fetch, strlen(fetch) + 1);
+  config->scrub_mib_per_s = (uint32_t)load->raw->archive.scrub_mib_per_s;
+  return dir[0] == '\0' || join(load, config->archive_dir, config->run_dir, dir, "archive.dir");
+}
+
 bool wcx_config_load(wcx_config_t *config, const char *path, const wcx_config_sets_t *sets, char *err, size_t err_sz)
 {
   memset(config, 0, sizeof(*config));
@@ -410,7 +427,7 @@ bool wcx_config_load(wcx_config_t *config, const char *path, const wcx_config_se
     fine = wcx_config_raw_set(raw, sets->sets[i], err, err_sz);
   loading_t load = {.config = config, .raw = raw, .err = err, .err_sz = err_sz};
   fine = fine && check_all_ranges(&load) && fill_transport(&load) && fill_durability(&load) && fill_shards(&load) && fill_instruments(&load) && fill_accounts(&load) &&
-         fill_sessions(&load) && check_capacity(&load) && fill_paths(&load);
+         fill_sessions(&load) && check_capacity(&load) && fill_paths(&load) && fill_archive(&load);
   wcx_config_raw_free(raw);
   config->params.magic = WCX_PARAMS_MAGIC;
   config->params.version = WCX_PARAMS_VERSION;

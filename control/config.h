@@ -29,6 +29,10 @@ typedef struct wcx_config
   char region[WCX_CONFIG_PATH_MAX];       /* file of the shared region */
   char control_dir[WCX_CONFIG_PATH_MAX];  /* mode 0750: control.sock and appliance.json are in it */
   char secrets_file[WCX_CONFIG_PATH_MAX]; /* for wcx-auth */
+  char archive_dir[WCX_CONFIG_PATH_MAX];  /* "": none; of archive.dir and the commands, at most one kind */
+  char archive_command[WCX_CONFIG_PATH_MAX];
+  char archive_fetch_command[WCX_CONFIG_PATH_MAX];
+  uint32_t scrub_mib_per_s;
   uint32_t snapshot_every_s;              /* for wcx-replica, these four */
   uint32_t snapshot_every_inputs;
   uint32_t snapshots_kept;

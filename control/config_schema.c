@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define TEXT(type, key, sz_max) CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER, type, key, 1, sz_max)
+#define TEXT_OR_NONE(type, key, sz_max) CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER, type, key, 0, sz_max)
 #define NUMBER(type, key) CYAML_FIELD_UINT(#key, CYAML_FLAG_DEFAULT, type, key)
 #define SIGNED(type, key) CYAML_FIELD_INT(#key, CYAML_FLAG_DEFAULT, type, key)
 #define NAME(type, key, names) CYAML_FIELD_ENUM(#key, CYAML_FLAG_STRICT, type, key, names, CYAML_ARRAY_LEN(names))
@@ -38,6 +39,7 @@ typedef __typeof__(((wcx_raw_t *)0)->http) raw_http_t;
 typedef __typeof__(((wcx_raw_t *)0)->network) raw_network_t;
 typedef __typeof__(((wcx_raw_t *)0)->memory) raw_memory_t;
 typedef __typeof__(((wcx_raw_t *)0)->durability) raw_durability_t;
+typedef __typeof__(((wcx_raw_t *)0)->archive) raw_archive_t;
 
 static const cyaml_schema_field_t path_fields[] = {TEXT(raw_paths_t, run_dir, WCX_CONFIG_PATH_MAX - 1),      TEXT(raw_paths_t, state_dir, WCX_CONFIG_PATH_MAX - 1),
                                                    TEXT(raw_paths_t, region, WCX_CONFIG_PATH_MAX - 1),       TEXT(raw_paths_t, control_dir, WCX_CONFIG_PATH_MAX - 1),
@@ -69,6 +71,8 @@ static const cyaml_schema_field_t durability_fields[] = {NAME(raw_durability_t, 
                                                          NUMBER(raw_durability_t, snapshots_kept),
                                                          NUMBER(raw_durability_t, snapshot_mib_per_s),
                                                          CYAML_FIELD_END};
+static const cyaml_schema_field_t archive_fields[] = {TEXT_OR_NONE(raw_archive_t, dir, WCX_CONFIG_PATH_MAX - 1), TEXT_OR_NONE(raw_archive_t, command, WCX_CONFIG_PATH_MAX - 1),
+                                                      TEXT_OR_NONE(raw_archive_t, fetch_command, WCX_CONFIG_PATH_MAX - 1), NUMBER(raw_archive_t, scrub_mib_per_s), CYAML_FIELD_END};
 static const cyaml_schema_field_t shard_fields[] = {NUMBER(wcx_raw_shard_t, shard),
                                                     NUMBER(wcx_raw_shard_t, lcore),
                                                     NUMBER(wcx_raw_shard_t, journal_ring_slots),
@@ -133,6 +137,7 @@ static const cyaml_schema_field_t raw_fields[] = {
     CYAML_FIELD_MAPPING("network", CYAML_FLAG_DEFAULT, wcx_raw_t, network, network_fields),
     CYAML_FIELD_MAPPING("memory", CYAML_FLAG_DEFAULT, wcx_raw_t, memory, memory_fields),
     CYAML_FIELD_MAPPING("durability", CYAML_FLAG_DEFAULT, wcx_raw_t, durability, durability_fields),
+    CYAML_FIELD_MAPPING("archive", CYAML_FLAG_DEFAULT, wcx_raw_t, archive, archive_fields),
     CYAML_FIELD_SEQUENCE_COUNT("shards", CYAML_FLAG_POINTER, wcx_raw_t, shards, shard_cnt, &shard_value, 1, WCX_SHARDS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("instruments", CYAML_FLAG_POINTER, wcx_raw_t, instruments, instrument_cnt, &instrument_value, 1, WCX_PARAMS_INSTRUMENTS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("accounts", CYAML_FLAG_POINTER, wcx_raw_t, accounts, account_cnt, &account_value, 1, WCX_PARAMS_ACCOUNTS_MAX),
@@ -169,6 +174,7 @@ const wcx_config_range_t wcx_config_ranges[] = {RANGE(wcx_raw_t, http.listen_tcp
                                                 RANGE(wcx_raw_t, network.cod_timeout_keepalives, 1, 100),
                                                 RANGE(wcx_raw_t, durability.journal_segment_mib, 1, 1024),
                                                 RANGE(wcx_raw_t, durability.journal_segments_ahead, 1, 16),
+                                                RANGE(wcx_raw_t, archive.scrub_mib_per_s, 0, 4096),
                                                 RANGE(wcx_raw_t, durability.snapshot_every_s, 1, 86400),
                                                 RANGE(wcx_raw_t, durability.snapshot_every_inputs, 1000, 1000000000),
                                                 RANGE(wcx_raw_t, durability.snapshots_kept, 2, 8),
@@ -212,6 +218,10 @@ static const wcx_config_settable_key_t settable[] = {
     {"memory.hugepages", offsetof(wcx_raw_t, memory.hugepages), WCX_CONFIG_SET_BOOL},
     {"durability.level", offsetof(wcx_raw_t, durability.level), WCX_CONFIG_SET_LEVEL},
     {"durability.journal_segment_mib", offsetof(wcx_raw_t, durability.journal_segment_mib), WCX_CONFIG_SET_NUMBER},
+    {"archive.dir", offsetof(wcx_raw_t, archive.dir), WCX_CONFIG_SET_TEXT},
+    {"archive.command", offsetof(wcx_raw_t, archive.command), WCX_CONFIG_SET_TEXT},
+    {"archive.fetch_command", offsetof(wcx_raw_t, archive.fetch_command), WCX_CONFIG_SET_TEXT},
+    {"archive.scrub_mib_per_s", offsetof(wcx_raw_t, archive.scrub_mib_per_s), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshot_every_s", offsetof(wcx_raw_t, durability.snapshot_every_s), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshot_every_inputs", offsetof(wcx_raw_t, durability.snapshot_every_inputs), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshots_kept", offsetof(wcx_raw_t, durability.snapshots_kept), WCX_CONFIG_SET_NUMBER},

@@ -74,6 +74,11 @@ typedef struct wcx_raw
     uint64_t journal_segment_mib, journal_segments_ahead;
     uint64_t snapshot_every_s, snapshot_every_inputs, snapshots_kept, snapshot_mib_per_s;
   } durability;
+  struct
+  {
+    char *dir, *command, *fetch_command; /* "": none */
+    uint64_t scrub_mib_per_s;
+  } archive;
   wcx_raw_shard_t *shards;
   wcx_raw_instrument_t *instruments;
   wcx_raw_account_t *accounts;

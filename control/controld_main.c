@@ -135,6 +135,8 @@ static const char *living_user(const wcx_region_file_t *file)
   {
     if (wcx_region_alive(file, WCX_REGION_LOCK_JOURNAL + i))
       return "wcx-journal";
+    if (wcx_region_alive(file, WCX_REGION_LOCK_KEEPER + i))
+      return "wcx-keeper";
     if (wcx_region_alive(file, WCX_REGION_LOCK_REPLICA + i))
       return "wcx-replica";
   }
@@ -185,6 +187,31 @@ static void open_region(wcx_region_file_t *file, const wcx_config_t *config)
 
 /* --- the workers ------------------------------------------------------------------------------- */
 
+static void add_keeper(wcx_supervisor_t *supervisor, const wcx_config_t *config, uint32_t shard_idx)
+{
+  char name[24];
+  char idx[12];
+  char rate[12];
+  snprintf(name, sizeof(name), "wcx-keeper-%u", shard_idx);
+  snprintf(idx, sizeof(idx), "%u", shard_idx);
+  snprintf(rate, sizeof(rate), "%u", config->scrub_mib_per_s);
+  const char *args[WCX_SUPERVISOR_ARGS_MAX + 1] = {"--region", config->region, "--shard-idx", idx, "--scrub-mib-per-s", rate};
+  uint32_t cnt = 6;
+  if (config->archive_dir[0] != '\0')
+  {
+    args[cnt++] = "--archive-dir";
+    args[cnt++] = config->archive_dir;
+  }
+  if (config->archive_command[0] != '\0')
+  {
+    args[cnt++] = "--archive-command";
+    args[cnt++] = config->archive_command;
+    args[cnt++] = "--fetch-command";
+    args[cnt++] = config->archive_fetch_command;
+  }
+  wcx_supervisor_add(supervisor, name, "wcx-keeper", WCX_REGION_LOCK_KEEPER + shard_idx, config->control_dir, args);
+}
+
 static void add_of_shard(wcx_supervisor_t *supervisor, const wcx_config_t *config, uint32_t shard_idx)
 {
   char name[24];
@@ -207,7 +234,10 @@ static void add_workers(wcx_supervisor_t *supervisor, const wcx_config_t *config
 {
   if (config->params.durability != WCX_DURABILITY_LEVEL_D0_NONE)
     for (uint32_t i = 0; i < config->params.shard_cnt; i++)
+    {
       add_of_shard(supervisor, config, i);
+      add_keeper(supervisor, config, i);
+    }
   const char *auth_args[] = {"--region", config->region, "--secrets", config->secrets_file, NULL};
   wcx_supervisor_add(supervisor, "wcx-auth", "wcx-auth", WCX_REGION_LOCK_AUTH, config->control_dir, auth_args);
   char port[12];

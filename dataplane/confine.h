@@ -8,7 +8,7 @@
    Owner:      the poll thread, once, after set-up: later set-up on this thread is impossible. Other threads are not touched.
    Calls:      set-up only.
    Failures:   WCX_DIE when the kernel has no seccomp filters. A forbidden call kills the process with SIGSYS (audit log: type=1326).
-   Pinned by:  tests/e2e/test_quiet_loop.py. */
+   Pinned by:  tests/unit/test_confine.c, tests/e2e/test_quiet_loop.py. */
 #ifndef WCX_DATAPLANE_CONFINE_H
 #define WCX_DATAPLANE_CONFINE_H
 

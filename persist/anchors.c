@@ -1,10 +1,8 @@
 #include "persist/anchors.h"
 
-#include "engine/base/crc32c.h"
 #include "engine/base/env.h"
 #include "persist/segment.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define ANCHORS_NAME "anchors"
@@ -27,38 +25,10 @@ bool wcx_anchors_offer(wcx_anchors_t *anchors, const wcx_journal_anchor_t *ancho
 
 /* --- pages ---------------------------------------------------------------------------------------- */
 
-void wcx_anchors_encode(uint8_t page[WCX_JOURNAL_ALIGN], const wcx_journal_super_t *super, const wcx_journal_anchor_t *anchor)
-{
-  wcx_journal_anchor_page_t words = {.magic = WCX_JOURNAL_ANCHOR_MAGIC,
-                                     .version = WCX_JOURNAL_VERSION,
-                                     .shard = super->shard,
-                                     .segment_no = anchor->segment_no,
-                                     .off = anchor->off,
-                                     .start = wcx_journal_start_of(anchor)};
-  memcpy(words.journal_id, super->journal_id, sizeof(words.journal_id));
-  words.crc32c = wcx_crc32c(0, &words, sizeof(words));
-  memset(page, 0, WCX_JOURNAL_ALIGN);
-  memcpy(page, &words, sizeof(words));
-}
-
-bool wcx_anchors_decode(const uint8_t page[WCX_JOURNAL_ALIGN], const wcx_journal_super_t *super, wcx_journal_anchor_t *anchor)
-{
-  wcx_journal_anchor_page_t words;
-  memcpy(&words, page, sizeof(words));
-  uint32_t crc32c = words.crc32c;
-  words.crc32c = 0;
-  bool sound = words.magic == WCX_JOURNAL_ANCHOR_MAGIC && words.version == WCX_JOURNAL_VERSION && wcx_crc32c(0, &words, sizeof(words)) == crc32c;
-  sound = sound && words.shard == super->shard && memcmp(words.journal_id, super->journal_id, sizeof(words.journal_id)) == 0;
-  if (!sound || !wcx_journal_all_zero(page + sizeof(words), WCX_JOURNAL_ALIGN - sizeof(words)))
-    return false;
-  *anchor = wcx_journal_anchor_at(super->shard, words.segment_no, words.off, &words.start);
-  return true;
-}
-
 static bool read_page(wcx_disk_t *disk, uint8_t *page, uint32_t handle, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor)
 {
   uint64_t off = (uint64_t)page_no * WCX_JOURNAL_ALIGN;
-  return wcx_disk_read(disk, handle, off, page, WCX_JOURNAL_ALIGN) == WCX_JOURNAL_ALIGN && wcx_anchors_decode(page, super, anchor);
+  return wcx_disk_read(disk, handle, off, page, WCX_JOURNAL_ALIGN) == WCX_JOURNAL_ALIGN && wcx_page_read_anchor(page, super, anchor);
 }
 
 bool wcx_anchors_read(wcx_disk_t *disk, uint8_t *page, uint32_t handle, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor)
@@ -91,7 +61,7 @@ static int write_offered(wcx_anchors_t *anchors)
 {
   bool first = anchors->offered.off == WCX_JOURNAL_ALIGN;
   uint32_t page_no = first ? wcx_anchors_page_of(anchors->offered.segment_no) : anchors->next_page;
-  wcx_anchors_encode(anchors->page, &anchors->super, &anchors->offered);
+  wcx_page_of_anchor(anchors->page, &anchors->super, &anchors->offered);
   wcx_env_crash_point("anchors.write");
   int result = wcx_disk_write(anchors->disk, WCX_HANDLE_ANCHORS, (uint64_t)page_no * WCX_JOURNAL_ALIGN, anchors->page, WCX_JOURNAL_ALIGN);
   wcx_env_crash_point("anchors.written");

@@ -40,10 +40,6 @@ int wcx_anchors_step(wcx_anchors_t *anchors);
 /* Read one page of the file through a handle that is closed before and after. False: no file, no such page, damaged, or of another journal. `page`: 4 KiB aligned. */
 bool wcx_anchors_read(wcx_disk_t *disk, uint8_t *page, uint32_t handle, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor);
 
-/* A page and back; false: damaged or of another journal. */
-void wcx_anchors_encode(uint8_t page[WCX_JOURNAL_ALIGN], const wcx_journal_super_t *super, const wcx_journal_anchor_t *anchor);
-bool wcx_anchors_decode(const uint8_t page[WCX_JOURNAL_ALIGN], const wcx_journal_super_t *super, wcx_journal_anchor_t *anchor);
-
 /* Where the anchor of a segment's first place stands. */
 static inline uint32_t wcx_anchors_page_of(uint64_t segment_no)
 {

@@ -54,6 +54,8 @@ static void offer_anchor(wcx_journal_t *journal, const wcx_journal_lane_t *lane)
 {
   wcx_journal_anchor_t anchor = lane->after;
   journal->anchor_bytes += lane->sz;
+  journal->last = anchor;
+  journal->owes_last = anchor.off < journal->config.segment_sz;
   if (anchor.off == journal->config.segment_sz)
   {
     anchor.segment_no++;
@@ -62,9 +64,18 @@ static void offer_anchor(wcx_journal_t *journal, const wcx_journal_lane_t *lane)
     journal->owes_first = true;
   }
   else if (journal->anchor_bytes >= journal->config.anchor_span && wcx_anchors_offer(&journal->anchors, &anchor))
+  {
     journal->anchor_bytes = 0;
+    journal->owes_last = false;
+  }
   if (journal->owes_first)
     journal->owes_first = !wcx_anchors_offer(&journal->anchors, &journal->first);
+}
+
+void wcx_journal_vouch(wcx_journal_t *journal)
+{
+  if (journal->owes_last && journal->in_flight == 0 && !journal->halted)
+    journal->owes_last = !wcx_anchors_offer(&journal->anchors, &journal->last);
 }
 
 /* Completions come in any order; the prefix grows only over lanes that are done, in turn. */
@@ -376,10 +387,14 @@ void wcx_journal_idle_wait(wcx_journal_t *journal)
   }
   wcx_doorbell_t *bell = &journal->shared->jring.bell;
   wcx_doorbell_prepare(bell);
-  if (wcx_journal_idle(journal))
-    wcx_doorbell_wait(bell, IDLE_WAIT_NS);
-  else
+  if (!wcx_journal_idle(journal))
+  {
     wcx_doorbell_cancel(bell);
+    return;
+  }
+  wcx_doorbell_wait(bell, IDLE_WAIT_NS);
+  if (wcx_journal_idle(journal)) /* the whole time: under load it costs the disk nothing */
+    wcx_journal_vouch(journal);
 }
 
 /* --- start ------------------------------------------------------------------------------------------ */

@@ -81,6 +81,8 @@ typedef struct wcx_journal
   uint64_t anchor_bytes; /* made durable since the last anchor */
   bool owes_first;       /* the anchor of a segment's first place, which retention needs, waits for the slot */
   wcx_journal_anchor_t first;
+  bool owes_last; /* nothing vouches yet for the end of the durable prefix */
+  wcx_journal_anchor_t last;
 
   bool granting; /* the RECOVERY block of a new epoch is in flight */
   uint64_t grant_asked;
@@ -103,6 +105,10 @@ void wcx_journal_idle_wait(wcx_journal_t *journal);
 
 /* Age of the oldest write in flight; 0: none. */
 uint64_t wcx_journal_waiting_ns(const wcx_journal_t *journal, uint64_t now_ns);
+
+/* Offer an anchor at the end of the durable prefix, when nothing is in flight: with it a successor can tell damage of the last blocks from a torn end.
+   wcx_journal_idle_wait calls it once when the worker has had nothing to do for its whole wait, the process at an orderly end. */
+void wcx_journal_vouch(wcx_journal_t *journal);
 
 /* Nothing in flight, in the batch or in the ring, no question of the data plane open. */
 bool wcx_journal_idle(const wcx_journal_t *journal);

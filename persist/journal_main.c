@@ -3,20 +3,15 @@
 #include "engine/base/env.h"
 #include "engine/shm/region_file.h"
 #include "persist/journal.h"
+#include "persist/worker.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
-#define WAIT_REGION_NS 50000000u
 #define LOCK_TIMEOUT_NS 5000000000u
 #define PREPARE_IDLE_NS 10000000u
 #define PREPARE_PACE_NS 1000000u /* between two chunks while segments are in stock */
@@ -25,7 +20,6 @@
 #define DISK_STALL_NS 1000000000u
 #define STOP_NS 2000000000u /* at most, for what is committed when SIGTERM comes */
 
-static _Atomic int stop;
 static _Atomic int finished; /* the last block is durable: no more segments are needed */
 static wcx_journal_t journal;
 
@@ -39,17 +33,13 @@ typedef struct args
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
   args_t *args = state->input;
-  char *end;
   switch (key)
   {
   case 'r':
     args->region = arg;
     return 0;
   case 's':
-    errno = 0;
-    args->shard_idx = (uint32_t)strtoul(arg, &end, 10);
-    if (errno != 0 || *end != 0 || end == arg || args->shard_idx >= WCX_SHARDS_MAX)
-      argp_error(state, "--shard-idx must be 0..%u", WCX_SHARDS_MAX - 1);
+    args->shard_idx = wcx_worker_number("--shard-idx", arg, WCX_SHARDS_MAX - 1);
     args->shard_given = true;
     return 0;
   case ARGP_KEY_END:
@@ -58,55 +48,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
-  }
-}
-
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-  va_list list;
-  va_start(list, fmt);
-  fputs("wcx-journal: ", stderr);
-  vfprintf(stderr, fmt, list);
-  fputc('\n', stderr);
-  va_end(list);
-}
-
-static void on_signal(int number)
-{
-  (void)number;
-  atomic_store_explicit(&stop, 1, memory_order_relaxed);
-}
-
-static bool stopping(void)
-{
-  return atomic_load_explicit(&stop, memory_order_relaxed) != 0;
-}
-
-static void pause_ns(uint64_t ns)
-{
-  struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
-  nanosleep(&pause, NULL);
-}
-
-/* Either side may start first. A region of another boot, or a half-made one, will be replaced by wcx-controld: wait for that too. */
-static void wait_for_region(wcx_region_file_t *file, const args_t *args)
-{
-  char err[512];
-  int said = -1;
-  for (;;)
-  {
-    int result = wcx_region_open(file, args->region, true, err, sizeof(err));
-    if (result == WCX_REGION_OK)
-      return;
-    if (result == WCX_REGION_BAD)
-      WCX_DIE("%s", err);
-    if (result != said)
-      say("waiting for %s: %s", args->region, result == WCX_REGION_MISSING ? "not made yet, is wcx-controld running?" : "it is of another boot, wcx-controld will replace it");
-    said = result;
-    pause_ns(WAIT_REGION_NS);
-    if (stopping())
-      exit(0);
   }
 }
 
@@ -136,11 +77,11 @@ static void *prepare(void *unused)
   {
     int result = wcx_journal_prepare_step(&journal);
     if (anchors_error == 0 && (anchors_error = atomic_load_explicit(&journal.anchors.error, memory_order_relaxed)) < 0)
-      say("alarm: cannot keep anchors: %s; the next start reads more of the journal", strerrordesc_np(-anchors_error));
+      wcx_worker_say("alarm: cannot keep anchors: %s; the next start reads more of the journal", strerrordesc_np(-anchors_error));
     if (retention_error == 0 && (retention_error = atomic_load_explicit(&journal.retention.error, memory_order_relaxed)) < 0)
-      say("alarm: cannot remove old segments: %s; not tried again before the next start", strerrordesc_np(-retention_error));
+      wcx_worker_say("alarm: cannot remove old segments: %s; not tried again before the next start", strerrordesc_np(-retention_error));
     if (result < 0 && !failed)
-      say("alarm: cannot prepare the next segment: %s; trying again every second", strerrordesc_np(-result));
+      wcx_worker_say("alarm: cannot prepare the next segment: %s; trying again every second", strerrordesc_np(-result));
     if (result < 0)
       failed = true;
     else if (journal.prep.phase == WCX_SEGMENT_IDLE)
@@ -149,33 +90,20 @@ static void *prepare(void *unused)
     uint64_t wanted = atomic_load_explicit(&journal.prep.wanted, memory_order_relaxed);
     bool stock = wanted < prepared + journal.config.segments_ahead;
     if (result < 0)
-      pause_ns(PREPARE_RETRY_NS);
+      wcx_worker_pause_ns(PREPARE_RETRY_NS);
     else if (result == 0)
-      pause_ns(PREPARE_IDLE_NS);
+      wcx_worker_pause_ns(PREPARE_IDLE_NS);
     else if (stock)
-      pause_ns(PREPARE_PACE_NS);
+      wcx_worker_pause_ns(PREPARE_PACE_NS);
   }
   return NULL;
-}
-
-/* A poll loop never yields its CPU for long: what waits behind it waits for milliseconds. Threads made later inherit this. */
-static void leave_poll_cpus(const wcx_params_t *params)
-{
-  cpu_set_t cpus;
-  if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
-    return;
-  for (uint32_t i = 0; i < params->shard_cnt; i++)
-    if (params->shards[i].lcore < CPU_SETSIZE)
-      CPU_CLR(params->shards[i].lcore, &cpus);
-  if (CPU_COUNT(&cpus) > 0 && sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
-    say("cannot keep off the CPUs of the poll loops: %s", strerrordesc_np(errno));
 }
 
 static void watch_space(bool *low)
 {
   uint64_t free_cnt = wcx_journal_segments_free(&journal);
   if (free_cnt < 2 && !*low)
-    say("alarm: room for %" PRIu64 " more segments in %s: make room, at none the worker halts", free_cnt, journal.config.dir);
+    wcx_worker_say("alarm: room for %" PRIu64 " more segments in %s: make room, at none the worker halts", free_cnt, journal.config.dir);
   *low = free_cnt < 2;
   atomic_store_explicit(&journal.shared->journal.segments_free, free_cnt, memory_order_relaxed); /* below 2 the data plane takes cancels only */
 }
@@ -185,9 +113,9 @@ static void watch_disk(bool *slow, uint64_t now_ns)
 {
   uint64_t waiting_ns = wcx_journal_waiting_ns(&journal, now_ns);
   if (waiting_ns > DISK_STALL_NS && !*slow)
-    say("alarm: a write to %s waits for %" PRIu64 " ms: the disk is slow or stuck; acks wait with it", journal.config.dir, waiting_ns / 1000000u);
+    wcx_worker_say("alarm: a write to %s waits for %" PRIu64 " ms: the disk is slow or stuck; acks wait with it", journal.config.dir, waiting_ns / 1000000u);
   if (waiting_ns <= DISK_STALL_NS && *slow)
-    say("the disk of %s answers again", journal.config.dir);
+    wcx_worker_say("the disk of %s answers again", journal.config.dir);
   *slow = waiting_ns > DISK_STALL_NS;
   atomic_store_explicit(&journal.shared->segments.waiting_ns, waiting_ns, memory_order_relaxed);
 }
@@ -202,7 +130,7 @@ static int turn(void)
   {
     uint64_t now_ns = wcx_env_mono_ns();
     uint32_t work = wcx_journal_step(&journal, now_ns);
-    if (stopping())
+    if (wcx_worker_stopping())
     {
       stop_ns = stop_ns == 0 ? now_ns + STOP_NS : stop_ns;
       if (wcx_journal_idle(&journal) || now_ns > stop_ns)
@@ -217,8 +145,18 @@ static int turn(void)
     if (work == 0)
       wcx_journal_idle_wait(&journal);
   }
-  say("halted: %s", journal.text);
+  wcx_worker_say("halted: %s", journal.text);
   return 1;
+}
+
+/* After an orderly end every record is vouched for. */
+static void vouch_for_end(void)
+{
+  (void)wcx_anchors_step(&journal.anchors); /* what may still be in the slot */
+  wcx_journal_vouch(&journal);
+  int result = wcx_anchors_step(&journal.anchors);
+  if (result < 0)
+    wcx_worker_say("the end of the journal has no anchor (%s): damage of its last blocks would look like a torn end", strerrordesc_np(-result));
 }
 
 int main(int argc, char **argv)
@@ -227,17 +165,15 @@ int main(int argc, char **argv)
   static const struct argp argp = {options, parse, NULL, "The journal worker of one shard: makes the inputs in the ring durable and opens the gate.", NULL, NULL, NULL};
   args_t args = {0};
   argp_parse(&argp, argc, argv, 0, NULL, &args);
-  struct sigaction action = {.sa_handler = on_signal};
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGINT, &action, NULL);
+  wcx_worker_init("wcx-journal");
 
   wcx_region_file_t file;
-  wait_for_region(&file, &args);
+  wcx_worker_wait_region(&file, args.region);
   const wcx_params_t *params = &file.region->params;
   const wcx_params_shard_t *shard = check_params(params, args.shard_idx);
   if (!wcx_region_lock(&file, WCX_REGION_LOCK_JOURNAL + args.shard_idx))
     WCX_DIE("another wcx-journal runs for shard index %u of %s: only one may", args.shard_idx, args.region);
-  leave_poll_cpus(params);
+  wcx_worker_leave_poll_cpus(params);
   char dir[512];
   if (!wcx_journal_dir(dir, sizeof(dir), params->state_dir, shard->shard))
     WCX_DIE("state_dir is too long");
@@ -250,8 +186,8 @@ int main(int argc, char **argv)
                                  .eager_lanes = 1};
   if (wcx_journal_open(&journal, &config, wcx_region_shard(file.region, args.shard_idx)) < 0)
     WCX_DIE("%s: %s", dir, journal.text);
-  say("shard %u: seq %" PRIu64 ", %" PRIu64 " blocks read from segment %" PRIu64 " on, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.flushed_seq,
-      journal.recovered.blocks, journal.recovered.from_segment_no, journal.epoch, journal.incarnation, journal.recovered.cut ? ", torn end cut" : "");
+  wcx_worker_say("shard %u: seq %" PRIu64 ", %" PRIu64 " blocks read from segment %" PRIu64 " on, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.flushed_seq,
+                 journal.recovered.blocks, journal.recovered.from_segment_no, journal.epoch, journal.incarnation, journal.recovered.cut ? ", torn end cut" : "");
 
   pthread_t preparer;
   int error = pthread_create(&preparer, NULL, prepare, NULL);
@@ -265,6 +201,7 @@ int main(int argc, char **argv)
     return 1; /* closes nothing in an orderly way: the successor recovers by reading */
   atomic_store_explicit(&finished, 1, memory_order_relaxed);
   pthread_join(preparer, NULL);
+  vouch_for_end();
   wcx_journal_close(&journal);
   return 0;
 }

@@ -1,6 +1,5 @@
 #include "persist/segment.h"
 
-#include "engine/base/crc32c.h"
 #include "engine/base/env.h"
 
 #include <errno.h>
@@ -11,23 +10,9 @@
 #define PREPARE_NAME "prepare.tmp"
 #define SUPER_NAME_TEMPORARY "superblock.tmp"
 
-void wcx_segment_name(char name[WCX_SEGMENT_NAME_SZ], uint64_t segment_no)
-{
-  snprintf(name, WCX_SEGMENT_NAME_SZ, "seg-%016" PRIx64 ".wcj", segment_no);
-}
-
 uint32_t wcx_segment_handle(uint64_t segment_no)
 {
   return WCX_HANDLE_SEGMENT + (uint32_t)(segment_no & 3);
-}
-
-bool wcx_segment_no_of(const char *name, uint64_t *segment_no)
-{
-  char again[WCX_SEGMENT_NAME_SZ];
-  if (sscanf(name, "seg-%16" SCNx64, segment_no) != 1)
-    return false;
-  wcx_segment_name(again, *segment_no);
-  return strcmp(name, again) == 0;
 }
 
 static void visit_last(void *ctx, const char *name)
@@ -81,12 +66,7 @@ static int fill(wcx_segment_prep_t *prep)
 
 static int write_header(wcx_segment_prep_t *prep)
 {
-  wcx_journal_segment_t segment = {
-      .magic = WCX_JOURNAL_SEGMENT_MAGIC, .version = WCX_JOURNAL_VERSION, .shard = prep->super.shard, .segment_no = prep->segment_no, .segment_sz = prep->super.segment_sz};
-  memcpy(segment.journal_id, prep->super.journal_id, 16);
-  segment.crc32c = wcx_crc32c(0, &segment, sizeof(segment));
-  memset(prep->header, 0, sizeof(prep->header));
-  memcpy(prep->header, &segment, sizeof(segment));
+  wcx_page_of_segment(prep->header, &prep->super, prep->segment_no);
   int result = wcx_disk_write(prep->disk, WCX_HANDLE_PREPARE, 0, prep->header, sizeof(prep->header));
   if (result == 0)
     result = wcx_disk_sync(prep->disk, WCX_HANDLE_PREPARE); /* the zeros too, before the name */
@@ -166,16 +146,7 @@ int wcx_segment_prep_until(wcx_segment_prep_t *prep, uint64_t segment_no)
 
 int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t *super, uint8_t *buf)
 {
-  wcx_journal_super_t copy = *super;
-  copy.copy = 0;
-  copy.crc32c = 0;
-  copy.crc32c = wcx_crc32c(0, &copy, sizeof(copy));
-  memset(buf, 0, WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN);
-  for (uint32_t i = 0; i < WCX_JOURNAL_SUPER_COPIES; i++)
-  {
-    copy.copy = (uint16_t)i;
-    memcpy(buf + (size_t)i * WCX_JOURNAL_ALIGN, &copy, sizeof(copy));
-  }
+  wcx_page_of_super(buf, super);
   int result = wcx_disk_remove(disk, SUPER_NAME_TEMPORARY);
   if (result < 0 && result != -ENOENT)
     return result;

@@ -13,8 +13,8 @@
 #ifndef WCX_PERSIST_SEGMENT_H
 #define WCX_PERSIST_SEGMENT_H
 
-#include "engine/shm/journal_format.h"
 #include "persist/disk.h"
+#include "persist/pages.h"
 
 #include <stdatomic.h>
 
@@ -54,11 +54,7 @@ typedef struct wcx_segment_prep
   _Atomic int fatal;                      /* -errno: the directory could not be synced; nothing is tried again, whoever sees it halts */
 } wcx_segment_prep_t;
 
-#define WCX_SEGMENT_NAME_SZ 32
-void wcx_segment_name(char name[WCX_SEGMENT_NAME_SZ], uint64_t segment_no);
 uint32_t wcx_segment_handle(uint64_t segment_no);
-/* The number in a segment's name; false: it is none. */
-bool wcx_segment_no_of(const char *name, uint64_t *segment_no);
 
 /* Highest segment that has its name; 0: none. */
 int wcx_segment_last(wcx_disk_t *disk, uint64_t *segment_no) __attribute__((warn_unused_result));

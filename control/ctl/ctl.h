@@ -24,6 +24,8 @@ enum wcx_ctl_exit
 
 #define WCX_CTL_PATH_MAX 256u
 #define WCX_CTL_AT_MAX 64u
+#define WCX_CTL_FROM_MAX 64u
+#define WCX_CTL_SHARDS_MAX 64u
 
 typedef struct wcx_ctl
 {
@@ -42,7 +44,19 @@ typedef struct wcx_ctl
   uint32_t scope_id;           /* 0: not given */
   uint32_t date;               /* YYYYMMDD; 0: the last day of the journal */
   const char *marks;           /* region file whose digest marks are compared; NULL: none */
+  const char *to_dir;          /* backup: where to */
+  const char *since_dir;       /* backup: the backup that this increment begins behind; NULL: none */
+  bool incremental;            /* backup: to_dir holds one, what is new is added */
+  uint32_t from_cnt;           /* restore: backups, the full one first */
+  const char *from_dirs[WCX_CTL_FROM_MAX];
+  const char *archive_dir; /* verify integrity: compare with it; NULL: none */
 } wcx_ctl_t;
+
+typedef struct wcx_ctl_shards
+{
+  uint32_t cnt;
+  uint32_t shards[WCX_CTL_SHARDS_MAX]; /* ascending */
+} wcx_ctl_shards_t;
 
 int wcx_ctl_status(const wcx_ctl_t *ctl);
 int wcx_ctl_instrument_list(const wcx_ctl_t *ctl);
@@ -52,6 +66,9 @@ int wcx_ctl_book_show(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_verify(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_dump(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_replay(const wcx_ctl_t *ctl);
+int wcx_ctl_backup(const wcx_ctl_t *ctl);
+int wcx_ctl_restore(const wcx_ctl_t *ctl);
+int wcx_ctl_verify_integrity(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_take(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_list(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_verify(const wcx_ctl_t *ctl);
@@ -62,7 +79,12 @@ int wcx_ctl_ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t 
 /* Print "wcxctl: message" to stderr and return `status`. */
 int wcx_ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Call `command` for each shard that the state directory has a journal of (or for ctl->shard alone) in ascending order; the first status that is not 0 ends it. */
+/* Both paths name the same existing directory. */
+bool wcx_ctl_same_dir(const char *a, const char *b);
+
+/* The shards that the state directory has a journal of, or ctl->shard alone. Returns an exit status. */
+int wcx_ctl_list_shards(const wcx_ctl_t *ctl, wcx_ctl_shards_t *shards);
+/* Call `command` for each of them; the first status that is not 0 ends it. */
 typedef int wcx_ctl_shard_command_t(const wcx_ctl_t *ctl, uint32_t shard);
 int wcx_ctl_each_shard(const wcx_ctl_t *ctl, wcx_ctl_shard_command_t *command);
 

@@ -4,39 +4,49 @@
 #include <dirent.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: wcxctl [options] noun verb\n"
-                            "  status                 processes, phases and sequences of the running appliance (control socket)\n"
-                            "  instrument list        instruments with their present status\n"
-                            "  session list           sessions with their sequences\n"
-                            "  book show              books, best price first: [price, displayed quantity, orders]\n"
-                            "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
-                            "  journal verify         chain, end and digests of the journal\n"
-                            "  journal dump           every record\n"
-                            "  journal replay         apply everything up to --until and print the digests there\n"
-                            "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
-                            "  snapshot list          what lies in the state directory, newest first\n"
-                            "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
-                            "All but status, snapshot take and snapshot list replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
-                            "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
-                            "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
-                            "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
-                            "      --socket PATH      control socket\n"
-                            "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
-                            "      --region PATH      shared region\n"
-                            "      --shard N          this shard only\n"
-                            "      --security ID      book show: this instrument only\n"
-                            "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
-                            "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
-                            "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
-                            "      --from SEQ --to SEQ   journal dump: these records only\n"
-                            "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
-                            "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
-                            "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
+static const char usage[] =
+    "usage: wcxctl [options] noun verb\n"
+    "  status                 processes, phases and sequences of the running appliance (control socket)\n"
+    "  instrument list        instruments with their present status\n"
+    "  session list           sessions with their sequences\n"
+    "  book show              books, best price first: [price, displayed quantity, orders]\n"
+    "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
+    "  journal verify         chain, end and digests of the journal\n"
+    "  journal dump           every record\n"
+    "  journal replay         apply everything up to --until and print the digests there\n"
+    "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
+    "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
+    "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
+    "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
+    "  snapshot list          what lies in the state directory, newest first\n"
+    "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
+    "All but status, backup, restore, snapshot take and snapshot list replay the durable journal in this process, without a lock, whether the appliance runs or not;\n"
+    "while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
+    "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
+    "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
+    "      --socket PATH      control socket\n"
+    "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
+    "      --region PATH      shared region\n"
+    "      --shard N          this shard only\n"
+    "      --security ID      book show: this instrument only\n"
+    "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
+    "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
+    "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
+    "      --from SEQ --to SEQ   journal dump: these records only\n"
+    "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
+    "      --into DIR         backup: where to; a backup is a state directory that every command here takes\n"
+    "      --incremental      backup: --into holds one already, add what is new\n"
+    "      --since DIR        backup: only what is not in the closed segments of the backup DIR\n"
+    "      --backup DIR       restore: where from (repeatable, in order)\n"
+    "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
+    "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
+    "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
 
 int wcx_ctl_fail(int status, const char *fmt, ...)
 {
@@ -54,30 +64,46 @@ void wcx_ctl_digest_text(wcx_digest_t digest, char text[33])
   snprintf(text, 33, "%016llx%016llx", (unsigned long long)digest.hi, (unsigned long long)digest.lo);
 }
 
-int wcx_ctl_each_shard(const wcx_ctl_t *ctl, wcx_ctl_shard_command_t *command)
+int wcx_ctl_list_shards(const wcx_ctl_t *ctl, wcx_ctl_shards_t *shards)
 {
+  *shards = (wcx_ctl_shards_t){0};
   if (ctl->state_dir[0] == '\0')
     return wcx_ctl_fail(WCX_CTL_FAILED, "no state directory is known: make up, or give --state-dir DIR");
   if (ctl->shard != 0)
-    return command(ctl, ctl->shard);
+  {
+    shards->shards[shards->cnt++] = ctl->shard;
+    return WCX_CTL_OK;
+  }
   char path[WCX_CTL_PATH_MAX + 16];
   snprintf(path, sizeof(path), "%s/journal", ctl->state_dir);
   struct dirent **names = NULL;
   int cnt = scandir(path, &names, NULL, alphasort);
-  int status = WCX_CTL_OK;
-  bool any = false;
   for (int i = 0; i < cnt; i++)
   {
     unsigned shard = 0;
-    if (status == WCX_CTL_OK && sscanf(names[i]->d_name, "shard-%5u", &shard) == 1 && shard > 0)
-    {
-      any = true;
-      status = command(ctl, shard);
-    }
+    char rest;
+    if (sscanf(names[i]->d_name, "shard-%5u%c", &shard, &rest) == 1 && shard > 0 && shards->cnt < WCX_CTL_SHARDS_MAX)
+      shards->shards[shards->cnt++] = shard;
     free(names[i]);
   }
   free(names);
-  return any ? status : wcx_ctl_fail(WCX_CTL_FAILED, "%s holds no journal: was the appliance ever started there (and not at durability D0)?", path);
+  return shards->cnt > 0 ? WCX_CTL_OK : wcx_ctl_fail(WCX_CTL_FAILED, "%s holds no journal: was the appliance ever started there (and not at durability D0)?", path);
+}
+
+int wcx_ctl_each_shard(const wcx_ctl_t *ctl, wcx_ctl_shard_command_t *command)
+{
+  wcx_ctl_shards_t shards;
+  int status = wcx_ctl_list_shards(ctl, &shards);
+  for (uint32_t i = 0; status == WCX_CTL_OK && i < shards.cnt; i++)
+    status = command(ctl, shards.shards[i]);
+  return status;
+}
+
+bool wcx_ctl_same_dir(const char *a, const char *b)
+{
+  char real_a[PATH_MAX];
+  char real_b[PATH_MAX];
+  return realpath(a, real_a) != NULL && realpath(b, real_b) != NULL && strcmp(real_a, real_b) == 0;
 }
 
 /* --- defaults ---------------------------------------------------------------------------------- */
@@ -140,6 +166,11 @@ enum
   OPT_FROM,
   OPT_TO,
   OPT_UNTIL,
+  OPT_INTO,
+  OPT_INCREMENTAL,
+  OPT_SINCE,
+  OPT_BACKUP,
+  OPT_ARCHIVE,
   OPT_MARKS,
   OPT_SESSION,
   OPT_ACCOUNT,
@@ -159,6 +190,11 @@ static const struct option longopts[] = {{"output", required_argument, NULL, 'o'
                                          {"from", required_argument, NULL, OPT_FROM},
                                          {"to", required_argument, NULL, OPT_TO},
                                          {"until", required_argument, NULL, OPT_UNTIL},
+                                         {"into", required_argument, NULL, OPT_INTO},
+                                         {"incremental", no_argument, NULL, OPT_INCREMENTAL},
+                                         {"since", required_argument, NULL, OPT_SINCE},
+                                         {"backup", required_argument, NULL, OPT_BACKUP},
+                                         {"archive", required_argument, NULL, OPT_ARCHIVE},
                                          {"marks", required_argument, NULL, OPT_MARKS},
                                          {"session", required_argument, NULL, OPT_SESSION},
                                          {"account", required_argument, NULL, OPT_ACCOUNT},
@@ -244,6 +280,23 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
       return false;
     ctl->date = (uint32_t)value;
     return true;
+  case OPT_INTO:
+    ctl->to_dir = arg;
+    return true;
+  case OPT_INCREMENTAL:
+    ctl->incremental = true;
+    return true;
+  case OPT_SINCE:
+    ctl->since_dir = arg;
+    return true;
+  case OPT_BACKUP:
+    if (ctl->from_cnt == WCX_CTL_FROM_MAX)
+      return wcx_ctl_fail(0, "more than %u --backup", WCX_CTL_FROM_MAX) != 0;
+    ctl->from_dirs[ctl->from_cnt++] = arg;
+    return true;
+  case OPT_ARCHIVE:
+    ctl->archive_dir = arg;
+    return true;
   case OPT_MARKS:
     ctl->marks = arg;
     return true;
@@ -265,6 +318,9 @@ static const struct
                 {"journal", "verify", wcx_ctl_journal_verify},
                 {"journal", "dump", wcx_ctl_journal_dump},
                 {"journal", "replay", wcx_ctl_journal_replay},
+                {"backup", NULL, wcx_ctl_backup},
+                {"restore", NULL, wcx_ctl_restore},
+                {"verify", "integrity", wcx_ctl_verify_integrity},
                 {"snapshot", "take", wcx_ctl_snapshot_take},
                 {"snapshot", "list", wcx_ctl_snapshot_list},
                 {"snapshot", "verify", wcx_ctl_snapshot_verify}};

@@ -4,19 +4,11 @@
 #include "engine/shm/region_file.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #define OUTLOG_SZ_START (UINT64_C(1) << 20)
 #define TEMPLATE_CAPACITY 413u
-
-static bool same_dir(const char *a, const char *b)
-{
-  char real_a[PATH_MAX];
-  char real_b[PATH_MAX];
-  return realpath(a, real_a) != NULL && realpath(b, real_b) != NULL && strcmp(real_a, real_b) == 0;
-}
 
 uint64_t wcx_ctl_limit_seq(const wcx_ctl_t *ctl, uint32_t shard)
 {
@@ -28,7 +20,7 @@ uint64_t wcx_ctl_limit_seq(const wcx_ctl_t *ctl, uint32_t shard)
   for (uint32_t i = 0; i < file.region->shard_cnt; i++)
   {
     const wcx_region_shard_t *at = wcx_region_shard(file.region, i);
-    bool ours = file.region->params.shards[i].shard == shard && same_dir(file.region->params.state_dir, ctl->state_dir);
+    bool ours = file.region->params.shards[i].shard == shard && wcx_ctl_same_dir(file.region->params.state_dir, ctl->state_dir);
     if (!ours || !wcx_region_alive(&file, WCX_REGION_LOCK_JOURNAL + i) || atomic_load_explicit(&at->handshake.ready, memory_order_acquire) == 0)
       continue;
     limit_seq = wcx_release_seq(atomic_load_explicit(&at->release.release_word, memory_order_acquire)); /* pairs with the worker's release */

@@ -2,7 +2,7 @@
 # Start the appliance in the background and return once a sign-on is answered.
 #
 #   namespace wcx-mm (clients)               namespace wcx-dp (appliance)         root namespace
-#   wcx-mm0 10.77.0.1/24  <---- veth ---->   wcx-dp0, no address of the kernel    wcx-controld, wcx-journal, wcx-replica, wcx-auth, wcx-api
+#   wcx-mm0 10.77.0.1/24  <---- veth ---->   wcx-dp0, no address of the kernel    wcx-controld, wcx-journal, wcx-keeper, wcx-replica, wcx-auth, wcx-api
 #   market makers                            wcx-dataplane: 10.77.0.2             http://127.0.0.1:8080
 #
 #   KEEP=1           recover the last state instead of starting on an empty one
@@ -30,7 +30,7 @@ WCX_REGION=$run/huge/region
 WCX_SETS=()
 
 [ "$(id -u)" = 0 ] || die "network namespaces and huge pages need root: run make up as root"
-for exe in wcx-controld wcx-dataplane wcx-journal wcx-replica wcx-auth wcx-api wcxctl wcx-mm; do
+for exe in wcx-controld wcx-dataplane wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcxctl wcx-mm; do
   [ -x "$bin/$exe" ] || die "$bin/$exe is missing: make build"
 done
 mkdir -p "$run" || die "$run cannot be made: choose another WCX_RUN_DIR"

@@ -22,7 +22,7 @@ typedef struct wcx_journal_facts
 {
   enum wcx_journal_place place;
   bool below_hint; /* L's last seq < H: something acknowledged is not there */
-  bool foreign;    /* a foreign block behind P */
+  bool foreign;    /* a foreign block or segment behind P */
   bool dirty;      /* anything that is not zero behind P */
 } wcx_journal_facts_t;
 

@@ -35,15 +35,17 @@
    7. Recovery. Walk the chain to the last valid block L; its end is the place P. Look behind P: everything within the room of K blocks, the
       first place of each later segment, and, when anything there is not zero, all that is left. H = the highest committed_hint of all whole
       blocks seen, also behind P. A whole block is *foreign* when no crash can have left it: it stands at P itself (and does not continue the
-      chain), or behind P with a block_no outside L + 2 .. L + K. The first row that fits decides (the table is journal_decide.c):
+      chain), or behind P with a block_no outside L + 2 .. L + K. So is a segment behind P that is missing, cut short or without a sound header: it was
+      whole when it got its name, and blocks that went into it now would be lost with it. The first row that fits decides (the table is journal_decide.c):
         L's last seq < H                                     -> acknowledged data is damaged: refuse, name segment, offset and block
         P cannot be read, or its segment is missing or cut   -> the same
-        a foreign block                                      -> more than K in flight is impossible: halt for a decision of two persons
+        a foreign block or segment                           -> no crash explains it: halt for a decision of two persons
         P zero or the end of the last segment, zeros behind  -> the journal ends at L
         otherwise                                            -> torn: the journal ends at L; whole blocks behind it are discarded and counted
       Why this is safe: a block beyond L was never part of a contiguous complete prefix, so nothing in it was released. Why nothing false
       is resurrected: it would need the chain digest of a history that was never written. Its limit: damage within the last K blocks, which
-      no later block vouches for, looks torn; within one boot the release word in the shared region tells the two apart (persist/journal.c).
+      no later block vouches for, looks torn; within one boot the release word in the shared region tells the two apart (persist/journal.c), and
+      in a new one an anchor, which the worker writes at the very end when it has been idle for a moment and when it ends in an orderly way (rule 10).
 
    8. Before new input: zero all places that K blocks of the largest size could take behind L, durably; then write RECOVERY {epoch, incarnation,
       cut_seq, cut_digest} as the next block of the chain, durably. A discarded block can therefore not be found again by a later recovery.

@@ -242,9 +242,10 @@ typedef struct look
   wcx_journal_facts_t facts;
   uint64_t hint;
   uint64_t discarded;
-  uint64_t foreign_block_no;
+  uint64_t foreign_block_no; /* 0: the segment itself is foreign, see foreign_why */
   uint64_t foreign_segment_no;
   uint64_t foreign_off;
+  int foreign_why;
   int why;
 } look_t;
 
@@ -264,7 +265,19 @@ static void look_at_block(const wcx_journal_walk_t *walk, look_t *look, const wc
   }
 }
 
-/* Look at the places [off, to) of a segment. A segment that cannot be read is dirty unless it does not exist. */
+/* A segment that has its name is whole (rule 2): blocks that went into one which is not would be lost with it. At P it may not exist yet. */
+static void look_at_missing(const wcx_journal_walk_t *walk, look_t *look, uint64_t segment_no, int why)
+{
+  if (why == -ENOENT && segment_no == walk->segment_no)
+    return;
+  look->facts.dirty = true;
+  look->facts.foreign = true;
+  look->foreign_block_no = 0;
+  look->foreign_segment_no = segment_no;
+  look->foreign_why = why;
+}
+
+/* Look at the places [off, to) of a segment. */
 static void look_span(wcx_journal_walk_t *walk, look_t *look, uint64_t segment_no, uint64_t off, uint64_t to)
 {
   while (off < to)
@@ -274,7 +287,7 @@ static void look_span(wcx_journal_walk_t *walk, look_t *look, uint64_t segment_n
     const uint8_t *at = fetch(walk, segment_no, off, &avail, &why);
     if (at == NULL)
     {
-      look->facts.dirty = look->facts.dirty || why != -ENOENT;
+      look_at_missing(walk, look, segment_no, why);
       return;
     }
     wcx_journal_block_t block;
@@ -289,6 +302,16 @@ static void look_span(wcx_journal_walk_t *walk, look_t *look, uint64_t segment_n
   }
 }
 
+/* The same, and whether the segment is there to its last byte. */
+static void look_segment(wcx_journal_walk_t *walk, look_t *look, uint64_t segment_no, uint64_t off, uint64_t to)
+{
+  look_span(walk, look, segment_no, off, to);
+  uint32_t avail;
+  int why = 0;
+  if (fetch(walk, segment_no, walk->super.segment_sz - WCX_JOURNAL_ALIGN, &avail, &why) == NULL)
+    look_at_missing(walk, look, segment_no, why);
+}
+
 /* Look behind P: the room of K blocks, the first place of each later segment, and, when anything there is not zero, everything. */
 static void look_behind(wcx_journal_walk_t *walk, look_t *look, uint64_t last_segment_no)
 {
@@ -298,18 +321,18 @@ static void look_behind(wcx_journal_walk_t *walk, look_t *look, uint64_t last_se
   if (!all)
   {
     look_t near = *look;
-    look_span(walk, &near, walk->segment_no, walk->off, walk->off + room < segment_sz ? walk->off + room : segment_sz);
+    look_segment(walk, &near, walk->segment_no, walk->off, walk->off + room < segment_sz ? walk->off + room : segment_sz);
     for (uint64_t i = walk->segment_no + 1; i <= last_segment_no && !near.facts.dirty; i++)
     {
       uint64_t to = i == walk->segment_no + 1 && walk->off + room > segment_sz ? WCX_JOURNAL_ALIGN + room : 2 * WCX_JOURNAL_ALIGN;
-      look_span(walk, &near, i, WCX_JOURNAL_ALIGN, to < segment_sz ? to : segment_sz);
+      look_segment(walk, &near, i, WCX_JOURNAL_ALIGN, to < segment_sz ? to : segment_sz);
     }
     all = near.facts.dirty;
   }
   if (!all)
     return;
   for (uint64_t i = walk->segment_no; i <= last_segment_no; i++)
-    look_span(walk, look, i, i == walk->segment_no ? walk->off : WCX_JOURNAL_ALIGN, segment_sz);
+    look_segment(walk, look, i, i == walk->segment_no ? walk->off : WCX_JOURNAL_ALIGN, segment_sz);
 }
 
 #define PLACE_VALID 0
@@ -366,6 +389,11 @@ static int take_block(wcx_journal_walk_t *walk, const wcx_journal_block_t *block
   return 1;
 }
 
+static const char *why_text(int why)
+{
+  return why == -EPIPE ? "the segment is shorter than it must be" : why == -EBADMSG ? "the segment's header is damaged" : ERROR_TEXT(-why);
+}
+
 static void describe(wcx_journal_walk_t *walk, const look_t *look)
 {
   const wcx_journal_end_t *end = &walk->end;
@@ -380,10 +408,13 @@ static void describe(wcx_journal_walk_t *walk, const look_t *look)
              "acknowledged data is damaged at %s: a later block says that everything up to seq %" PRIu64 " was acknowledged. Restore the journal from a backup or another member",
              where, end->committed_hint);
   else if (end->verdict == WCX_JOURNAL_DAMAGED)
-    snprintf(walk->text, sizeof(walk->text), "%s cannot be read: %s. Restore the segment from a backup or another member", where,
-             look->why == -EPIPE     ? "the segment is shorter than it must be"
-             : look->why == -EBADMSG ? "the segment's header is damaged"
-                                     : ERROR_TEXT(-look->why));
+    snprintf(walk->text, sizeof(walk->text), "%s cannot be read: %s. Restore the segment from a backup or another member", where, why_text(look->why));
+  else if (end->verdict == WCX_JOURNAL_HALT && look->foreign_block_no == 0)
+    snprintf(walk->text, sizeof(walk->text),
+             "the journal ends before %s, but segment %" PRIu64
+             " behind it cannot be used (%s), and no crash can have left it so: restore it from a backup or another member, or two "
+             "persons decide that nothing is in it and remove it",
+             where, look->foreign_segment_no, why_text(look->foreign_why));
   else if (end->verdict == WCX_JOURNAL_HALT)
     snprintf(walk->text, sizeof(walk->text),
              "the chain ends at %s, but block %" PRIu64 " stands in segment %" PRIu64 " at offset %" PRIu64

@@ -1,8 +1,9 @@
 /* A data plane without a network: attaches to the region of a running wcx-controld, takes an epoch, and commits inputs that the engine understands.
 
-       journal_load REGION RECORDS [RECORDS_PER_SECOND]
+       journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT]]
 
-   Prints {"Cut":seq,"Committed":seq,"Released":seq} when everything is released; 3 when the release stands still for 20 s. An empty journal gets a genesis of its own. */
+   Prints {"Cut":seq,"Committed":seq,"Released":seq} when everything is released; 3 when the release stands still for 20 s. An empty journal gets a genesis of its own.
+   KEEP_SEGMENT: says in the place of the replica that no snapshot needs the segments below. */
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 #include "engine/sbe.h"
@@ -138,10 +139,10 @@ static uint64_t take_epoch(uint32_t slot_max)
 
 int main(int argc, char **argv)
 {
-  if (argc < 3 || argc > 4)
-    WCX_DIE("usage: journal_load REGION RECORDS [RECORDS_PER_SECOND]");
+  if (argc < 3 || argc > 5)
+    WCX_DIE("usage: journal_load REGION RECORDS [RECORDS_PER_SECOND [KEEP_SEGMENT]]");
   uint64_t records = strtoull(argv[2], NULL, 10);
-  uint64_t rate = argc == 4 ? strtoull(argv[3], NULL, 10) : 0;
+  uint64_t rate = argc >= 4 ? strtoull(argv[3], NULL, 10) : 0;
   wcx_region_file_t file;
   char err[512];
   if (wcx_region_open(&file, argv[1], true, err, sizeof(err)) != WCX_REGION_OK)
@@ -150,6 +151,8 @@ int main(int argc, char **argv)
     WCX_DIE("a data plane runs on %s", argv[1]);
   shared = wcx_region_shard(file.region, 0);
   shard = file.region->params.shards[0].shard;
+  if (argc == 5)
+    atomic_store(&shared->replica.keep_segment, strtoull(argv[4], NULL, 10));
   uint64_t cut_seq = take_epoch(file.region->params.shards[0].jring_slot_max);
   if (cut_seq < GENESIS_CNT)
     genesis();

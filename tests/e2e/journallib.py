@@ -43,6 +43,7 @@ class Journal:
 
     def __init__(self, folder, *sets):
         self.run = Path(folder)
+        self.run.mkdir(exist_ok=True)
         self.state = self.run / "state"
         self.dir = self.state / "journal/shard-00001"
         self.region = self.run / "region"
@@ -57,7 +58,7 @@ class Journal:
         with open(self.log, "ab") as log:
             self.daemon = subprocess.Popen(args, stderr=log, stdin=subprocess.DEVNULL)
         if wait:
-            wait_for("the superblock", (self.dir / "superblock").exists)
+            wait_for("the worker", lambda: self.region.exists() and (self.dir / "superblock").exists() and self.shard())
 
     def stop(self):
         if self.daemon is not None and self.daemon.poll() is None:
@@ -83,6 +84,17 @@ class Journal:
 
     def pid(self, worker):
         return int((self.run / "control" / f"{worker}.pid").read_text())
+
+    def snapshot(self):
+        """Runs a replica until it has taken a snapshot."""
+        folder = self.state / "snapshot/shard-00001"
+        before = set(folder.glob("snap-*.wcs"))
+        replica = subprocess.Popen([str(BIN / "wcx-replica"), "--region", str(self.region), "--shard-idx", "0", "--every-s", "1"], stderr=subprocess.PIPE)
+        try:
+            wait_for("a snapshot", lambda: set(folder.glob("snap-*.wcs")) - before)
+        finally:
+            replica.terminate()
+            replica.communicate(timeout=LIMIT_S)
 
     def segments(self):
         return sorted(int(path.name[4:20], 16) for path in self.dir.glob("seg-*.wcj"))

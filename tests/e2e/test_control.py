@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = ROOT / "build" / "bin"
-WORKERS = ("wcx-journal-0", "wcx-replica-0", "wcx-auth", "wcx-api")
+WORKERS = ("wcx-journal-0", "wcx-replica-0", "wcx-keeper-0", "wcx-auth", "wcx-api")
 LIMIT_S = 20
 
 
@@ -172,7 +172,7 @@ def stops_in_order(app):
     assert app.pids() == [None] * len(WORKERS)
     assert not (app.run / "control" / "control.sock").exists()
     order = [line["Text"].split(",")[0] for line in app.events("worker stopped")][-len(WORKERS):]
-    assert order == ["wcx-api", "wcx-auth", "wcx-replica-0", "wcx-journal-0"], order
+    assert order == list(reversed(WORKERS)), order
 
 
 def takes_another_configuration_when_nobody_lives(app):

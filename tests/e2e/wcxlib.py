@@ -665,7 +665,7 @@ def require(*tools):
     for tool in ("ip", *tools):
         if shutil.which(tool) is None:
             reason = f"{tool} is not installed: make deps"
-    for exe in ("wcx-dataplane", "wcx-controld", "wcx-journal", "wcx-replica", "wcx-auth", "wcx-api", "wcxctl", "wcx-mm"):
+    for exe in ("wcx-dataplane", "wcx-controld", "wcx-journal", "wcx-keeper", "wcx-replica", "wcx-auth", "wcx-api", "wcxctl", "wcx-mm"):
         if not (ROOT / "build" / "bin" / exe).exists():
             reason = f"build/bin/{exe} is missing: make build"
     if reason:

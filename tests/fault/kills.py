@@ -27,7 +27,7 @@ from wcxlib import ROOT, Appliance, Feed, Session, Tap, Witness, require, summar
 
 RECOVER_S = 15.0
 GRACE_S = 0.3  # what was released just before a stop is still on its way
-KINDS = ("dataplane", "journal", "controld", "auth", "api", "replica")
+KINDS = ("dataplane", "journal", "controld", "auth", "api", "replica", "keeper")
 EPISODE_KILLS = 20
 
 

@@ -100,6 +100,17 @@ static void fresh_region(void)
   shared->jring.slot_max = SLOT_MAX;
 }
 
+/* An orderly end. */
+static void vouch(void)
+{
+  while (wcx_anchors_step(&journal->anchors) == 1)
+    ;
+  bool owed = journal->owes_last;
+  wcx_journal_vouch(journal);
+  if (owed && wcx_anchors_step(&journal->anchors) == 1)
+    past.anchored = journal->flushed_seq;
+}
+
 /* --- making ------------------------------------------------------------------------------------------- */
 
 static void trade(uint64_t records)
@@ -174,6 +185,8 @@ const wcx_past_t *wcx_past_make(uint64_t seed)
     if (wcx_sim_chance(last ? 50 : 30))
       WCX_CHECK(rest(), "%s", journal->text);
     past.released = released_seq();
+    if (last && wcx_sim_chance(50))
+      vouch();
     if (last || wcx_sim_chance(60))
       wcx_journal_close(journal);
     if (!last && journal->disk == NULL)

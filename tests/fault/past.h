@@ -26,6 +26,7 @@ typedef struct wcx_past
   uint64_t released;    /* highest seq the worker has released */
   uint64_t last_seq;    /* that an undamaged journal holds: at least `released` */
   bool torn;            /* the end was made torn */
+  uint64_t anchored;    /* seq that an anchor at the very end vouches for; 0: there is none */
   uint32_t block_cnt;
   wcx_past_block_t blocks[WCX_PAST_BLOCKS_MAX];
 } wcx_past_t;

@@ -17,6 +17,7 @@ import sys
 import time
 
 import guest
+import host
 from lives import Lives
 from volatile_disk import VolatileDisk
 
@@ -53,8 +54,11 @@ def one_disk(seed, cuts, liar, until):
     """Up to `cuts` power cuts of one disk and a last boot that only checks. Returns counts and problems."""
     dice = random.Random(seed)
     initramfs = guest.make_initramfs()
-    image = guest.make_image(guest.PLACE / "power.img", IMAGE_MIB)
-    disk = VolatileDisk(image.read_bytes(), str(guest.PLACE / "power.sock"), liar)
+    with host.scratch() as place:
+        return cuts_of(VolatileDisk(guest.make_image(place / "disk.img", IMAGE_MIB).read_bytes(), str(place / "disk.sock"), liar), initramfs, seed, dice, cuts, until)
+
+
+def cuts_of(disk, initramfs, seed, dice, cuts, until):
     lives, problems, done = Lives(), [], 0
     while done < cuts and not problems and time.monotonic() < until:
         machine = boot(disk, initramfs, seed, done + 1)

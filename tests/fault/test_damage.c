@@ -243,10 +243,13 @@ static void do_damage(enum kind kind)
 
 /* --- judgement ---------------------------------------------------------------------------------------- */
 
-/* The highest seq that an undamaged block says was released. */
+/* The highest seq of which an undamaged block says that it was released, or an undamaged anchor at the end that it was durable. */
 static uint64_t vouched_seq(void)
 {
-  uint64_t vouched = 0;
+  uint64_t vouched = past->anchored;
+  for (uint32_t k = 0; k < damage.touched_cnt; k++)
+    if (strcmp(damage.touched[k].file->name, "anchors") == 0)
+      vouched = 0;
   for (uint32_t i = 0; i < past->block_cnt; i++)
   {
     const wcx_past_block_t *block = &past->blocks[i];
@@ -298,6 +301,8 @@ static void judge_accepted(counts_t *counts, const wcx_past_read_t *read, bool s
   wcx_past_read_t again = wcx_past_read();
   if (again.result != 0 || again.wrong_seq != 0 || again.last_seq <= last_seq)
     finding(counts, again.wrong_seq != 0 ? &counts->phantom : NULL, "after going on: ends at %" PRIu64 ", wrong %" PRIu64 ": %s", again.last_seq, again.wrong_seq, again.text);
+  if (short_of && !cut)
+    print_message("# %s: %s: %" PRIu64 " of %" PRIu64 " released records are dropped without a word\n", repeat, damage.text, past->released - last_seq, past->released);
   counts->unvouched += short_of;
   counts->unvouched_told += short_of && cut;
   counts->harmless += !short_of;

@@ -17,6 +17,22 @@ FLAGS = 1 | 4 | 8  # has flags, flush, FUA
 READ, WRITE, DISC, FLUSH = 0, 1, 2, 3
 
 
+def tear(image, pending, dice):
+    """A power cut: each write in `pending` is gone, kept, or torn at sectors, in `image`. Returns how many met which fate."""
+    mood = dice.choice(("lose", "keep", "mix", "mix", "tear"))
+    fates = {"lost": 0, "kept": 0, "torn": 0}
+    for off, data in pending:
+        fate = {"lose": "lost", "keep": "kept", "tear": "torn"}.get(mood) or dice.choice(("lost", "kept", "torn"))
+        fates[fate] += 1
+        if fate == "kept":
+            image[off:off + len(data)] = data
+        elif fate == "torn":
+            for at in range(0, len(data), SECTOR):
+                if dice.random() < 0.5:
+                    image[off + at:off + at + SECTOR] = data[at:at + SECTOR]
+    return fates
+
+
 class VolatileDisk:
     def __init__(self, image, path, liar=False):
         """`image`: bytes of the disk at first; `path`: where the socket will lie."""
@@ -51,19 +67,10 @@ class VolatileDisk:
         with self.lock:
             self.freeze_in = 0
             self.frozen.clear()
-            mood = dice.choice(("lose", "keep", "mix", "mix", "tear"))
-            for off, data in self.pending:
-                fate = {"lose": "lost", "keep": "kept", "tear": "torn"}.get(mood) or dice.choice(("lost", "kept", "torn"))
-                if fate == "kept":
-                    self.durable[off:off + len(data)] = data
-                    self.kept += 1
-                elif fate == "torn":
-                    for at in range(0, len(data), SECTOR):
-                        if dice.random() < 0.5:
-                            self.durable[off + at:off + at + SECTOR] = data[at:at + SECTOR]
-                    self.torn += 1
-                else:
-                    self.lost += 1
+            fates = tear(self.durable, self.pending, dice)
+            self.lost += fates["lost"]
+            self.torn += fates["torn"]
+            self.kept += fates["kept"]
             self.pending = []
             self.now = bytearray(self.durable)
 

@@ -14,6 +14,7 @@ ALLOWED = {
     "wcx-play": set(),
     "wcx-dataplane": {"librte_*", "libnuma", "libseccomp", "liblwip"},
     "wcx-journal": {"liburing", "libseccomp"},
+    "wcx-keeper": set(),
     "wcx-replica": set(),
     "wcx-auth": {"libcrypto", "libseccomp", "libcyaml"},
     "wcx-api": {"libmicrohttpd", "libjansson", "libseccomp"},

@@ -34,6 +34,7 @@ typedef struct page
 typedef struct inode
 {
   bool used;
+  bool failed; /* a sync of it failed */
   uint32_t page_cnt;
   uint64_t sz, durable_sz;
   page_t **seen;     /* what a read returns */
@@ -83,6 +84,8 @@ struct wcx_disk
   int64_t fail_result;
   uint64_t fail_sync_nth;
   uint64_t failures;
+  bool dead;       /* the file system is read-only until the next boot */
+  bool dir_failed; /* a sync of the directory failed under this owner */
   uint64_t free_bytes;
   uint32_t done_percent;
 };
@@ -359,6 +362,7 @@ static void end_owner(wcx_disk_t *disk, bool power_lost)
     if (disk->writes[i].used)
       finish_write(disk, &disk->writes[i], power_lost);
   disk->locked = false;
+  disk->dir_failed = false;
   for (uint32_t i = 0; i < WCX_DISK_FILES_MAX; i++)
     disk->handles[i] = NO_INODE;
 }
@@ -376,6 +380,7 @@ void wcx_sim_disk_power_loss(const char *dir)
   if (disk == NULL)
     return;
   end_owner(disk, true);
+  disk->dead = false;
   for (uint32_t i = 0; i < disk->op_cnt; i++)
     if (wcx_sim_chance(50))
       apply_op(disk->durable_names, &disk->durable_name_cnt, &disk->ops[i]);
@@ -395,6 +400,12 @@ void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result)
     disk = make_disk(dir);
   disk->fail_nth = nth;
   disk->fail_result = result;
+}
+
+bool wcx_sim_disk_dead(const char *dir)
+{
+  const wcx_disk_t *disk = find_disk(dir);
+  return disk != NULL && disk->dead;
 }
 
 uint64_t wcx_sim_disk_failures(const char *dir)
@@ -478,6 +489,8 @@ int wcx_disk_file_open(wcx_disk_t *disk, uint32_t handle, const char *name, bool
   }
   if (!create)
     return -ENOENT;
+  if (disk->dead)
+    return -EROFS;
   drop_nameless(disk);
   for (uint32_t n = 0; n < INODES_MAX; n++)
   {
@@ -543,6 +556,8 @@ static pending_t *start_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, c
 int wcx_disk_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, const void *buf, size_t sz)
 {
   inode_of(disk, handle);
+  if (disk->dead)
+    return -EROFS;
   pending_t *write = start_write(disk, handle, off, buf, (uint32_t)sz);
   wcx_env_crash_point("disk.write");
   finish_write(disk, write, false);
@@ -553,8 +568,8 @@ int wcx_disk_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, const void *
 int wcx_disk_fill_zero(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint64_t sz)
 {
   inode_t *inode = inode_of(disk, handle);
-  if (disk->free_bytes < sz)
-    return -ENOSPC;
+  if (disk->dead || disk->free_bytes < sz)
+    return disk->dead ? -EROFS : -ENOSPC;
   WCX_CHECK(off % PAGE_SZ == 0 && sz % PAGE_SZ == 0, "zeros at %" PRIu64 ", %" PRIu64 " bytes", off, sz);
   grow(inode, off + sz);
   for (uint64_t i = off / PAGE_SZ; i < (off + sz) / PAGE_SZ; i++)
@@ -579,13 +594,15 @@ int wcx_disk_sync(wcx_disk_t *disk, uint32_t handle)
 {
   inode_t *inode = inode_of(disk, handle);
   wcx_env_crash_point("disk.sync");
-  bool fails = sync_fails(disk);
+  WCX_CHECK(!inode->failed, "a flush that failed is tried again");
+  bool fails = disk->dead || sync_fails(disk);
   for (uint32_t i = 0; i < inode->page_cnt; i++)
   {
     if (!fails)
       mix(&inode->durable[i], inode->seen[i], inode->unsynced[i]);
     inode->unsynced[i] = 0;
   }
+  inode->failed = fails;
   if (fails)
     return -EIO;
   inode->durable_sz = inode->sz;
@@ -596,8 +613,8 @@ int wcx_disk_sync(wcx_disk_t *disk, uint32_t handle)
 int wcx_disk_rename(wcx_disk_t *disk, const char *from, const char *to)
 {
   uint32_t i = find_name(disk->names, disk->name_cnt, from);
-  if (i == UINT32_MAX)
-    return -ENOENT;
+  if (i == UINT32_MAX || disk->dead)
+    return i == UINT32_MAX ? -ENOENT : -EROFS;
   do_op(disk, from, to, disk->names[i].inode);
   wcx_env_crash_point("disk.rename");
   return 0;
@@ -605,8 +622,9 @@ int wcx_disk_rename(wcx_disk_t *disk, const char *from, const char *to)
 
 int wcx_disk_remove(wcx_disk_t *disk, const char *name)
 {
-  if (find_name(disk->names, disk->name_cnt, name) == UINT32_MAX)
-    return -ENOENT;
+  bool there = find_name(disk->names, disk->name_cnt, name) != UINT32_MAX;
+  if (!there || disk->dead)
+    return there ? -EROFS : -ENOENT;
   do_op(disk, name, "", 0);
   wcx_env_crash_point("disk.remove");
   return 0;
@@ -615,8 +633,13 @@ int wcx_disk_remove(wcx_disk_t *disk, const char *name)
 int wcx_disk_sync_dir(wcx_disk_t *disk)
 {
   wcx_env_crash_point("disk.sync_dir");
-  if (sync_fails(disk))
+  WCX_CHECK(!disk->dir_failed, "a flush of the directory that failed is tried again");
+  if (disk->dead || sync_fails(disk))
+  {
+    disk->dead = true;
+    disk->dir_failed = true;
     return -EIO;
+  }
   memcpy(disk->durable_names, disk->names, disk->name_cnt * sizeof(disk->names[0]));
   disk->durable_name_cnt = disk->name_cnt;
   disk->op_cnt = 0;
@@ -651,7 +674,9 @@ int wcx_disk_submit(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint32_t bu
   pending_t *write = start_write(disk, handle, off, wcx_disk_buffer(disk, buffer_idx), sz);
   write->user = user;
   write->buffer_idx = buffer_idx;
-  if (disk->fail_nth > 0 && --disk->fail_nth == 0)
+  if (disk->dead)
+    write->result = -EROFS;
+  else if (disk->fail_nth > 0 && --disk->fail_nth == 0)
   {
     write->result = disk->fail_result;
     disk->failures++;

@@ -24,9 +24,13 @@ void wcx_sim_disk_power_loss(const char *dir);
 /* The nth write submitted from now (1: the next) completes with `result` (-EIO, or less than asked: short) and leaves torn sectors. 0: never. */
 void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result);
 
-/* The nth sync of a file or of the directory from now (1: the next) fails with -EIO, and what it did not write no later sync writes. 0: never. */
+/* The nth sync of a file or of the directory from now (1: the next) fails with -EIO, and what it did not write no later sync writes. 0: never.
+   After a sync of the directory that failed the file system is read-only until the power is lost, as Linux has it. Who syncs again what failed to sync
+   breaks a rule and fails a check. */
 void wcx_sim_disk_fail_sync(const char *dir, uint64_t nth);
 
+/* The file system is read-only. */
+bool wcx_sim_disk_dead(const char *dir);
 /* Writes and syncs that failed because of the two above, since the reset. */
 uint64_t wcx_sim_disk_failures(const char *dir);
 

@@ -214,6 +214,8 @@ static void worker_step(void)
     let_go();
   else if (wcx_sim_chance(30))
     wcx_journal_prepare_step(run.journal);
+  else if (wcx_sim_chance(5))
+    wcx_journal_vouch(run.journal);
   else
     wcx_journal_step(run.journal, wcx_env_mono_ns());
   if (run.worker_lives && run.journal->halted)

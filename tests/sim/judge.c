@@ -14,6 +14,7 @@ typedef struct judge
   pair_t pair; /* the replaying engine and the reference */
   ref_out_list_t said;
   bool differs; /* what the two say: after the first difference nothing more can be compared */
+  bool genesis_over;
   uint64_t feed_next;
 } judge_t;
 
@@ -51,11 +52,26 @@ static void judge_book(judge_t *judge)
   wcx_oracle_replayed(oracle, WCX_STREAM_SNAPSHOT, judge->pair.limits.shard, next - 1, &crc, sizeof(crc));
 }
 
+/* A request that was said to be not applied is not in the journal. */
+static void judge_promise(judge_t *judge, const wcx_record_hdr_t *hdr, const uint8_t *body)
+{
+  if (hdr->template_id < WCX_TEMPLATE_NEW_ORDER_SINGLE || hdr->template_id > WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST)
+    return;
+  uint64_t id;
+  memcpy(&id, body, sizeof(id));
+  const uint64_t *not_applied = judge->world->not_applied[hdr->session_id - 1];
+  judge->world->oracle.divergences += id > 0 && id < WCX_WORLD_REQUESTS_MAX && (not_applied[id / 64] >> id % 64 & 1) != 0;
+}
+
 static void judge_record(judge_t *judge, const wcx_record_hdr_t *hdr, const uint8_t *body)
 {
   pair_t *pair = &judge->pair;
   wcx_oracle_t *oracle = &judge->world->oracle;
   wcx_oracle_journaled(oracle, hdr, body);
+  judge_promise(judge, hdr, body);
+  bool genesis = (hdr->flags & WCX_RECORD_F_GENESIS) != 0;
+  oracle->divergences += genesis && judge->genesis_over; /* the journal wins once it has one */
+  judge->genesis_over = judge->genesis_over || !genesis;
   judge->said.cnt = judge->said.sz = 0;
   if (!judge->differs)
     ref_apply(pair->ref, hdr, body, &judge->said);

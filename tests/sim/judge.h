@@ -1,7 +1,7 @@
 /* The judge of a world at rest: the journal is replayed through a fresh engine and through the reference engine, and everything must agree with everything.
 
      told          each message that left is in the replay, byte for byte, under its number; each snapshot of a book is the replayed book at its number
-     journaled     each request was sent by a client, and stands there once
+     journaled     each request was sent by a client, and stands there once; none of them was said to be not applied
      replay        output digest and state digest equal those of the engine that served
      reference     an engine that shares nothing but the schema says the same messages
 

@@ -31,6 +31,8 @@ wcx_plan_t wcx_plan_of(uint64_t seed)
 {
   uint64_t random = seed * UINT64_C(0xd1342543de82ef95) + 7;
   wcx_plan_t plan = {.cycles = 1 + below(&random, 10), .kinds = below(&random, 2) == 0 ? 0x1e : 2 + 2 * below(&random, 15), .work_turns_max = length_of(&random)};
+  if (plan.work_turns_max > 1000) /* what one seed says must fit the tables of the oracle */
+    plan.cycles = 1 + plan.cycles % 4;
   plan.down_turns_max = ANY(1, 20, 20, 100);
   plan.inside_percent = ANY(0, 70, 90, 100);
   plan.again_percent = ANY(0, 0, 20, 50);
@@ -40,7 +42,7 @@ wcx_plan_t wcx_plan_of(uint64_t seed)
   plan.undecided_max = ANY(4, 16, 64);
   plan.cancel_percent = ANY(0, 10, 20, 40);
   plan.replace_percent = ANY(0, 10, 20);
-  plan.wire_odds = ANY(0, 0, 500, 4000);
+  plan.wire_odds = ANY(0, 0, 500, 2000, WCX_PLAN_ODDS_LATE);
   plan.disk_pace = ANY(8, 30, 30, 60, 100);
   plan.prepare_one_in = ANY(1, 4, 4, 16);
   plan.loop_of_8 = ANY(4, 6, 7);

@@ -22,6 +22,7 @@ enum wcx_crash
 
 #define WCX_PLAN_RING_SLOTS_MAX 512u
 #define WCX_PLAN_CLIENTS_MAX 2u
+#define WCX_PLAN_ODDS_LATE 4000u /* at and above: frames of the appliance come late, too, even after another one has taken its place */
 
 typedef struct wcx_plan
 {
@@ -37,7 +38,7 @@ typedef struct wcx_plan
   uint32_t undecided_max;   /* requests of a client without an answer */
   uint32_t cancel_percent;  /* of the requests */
   uint32_t replace_percent; /* of the requests */
-  uint32_t wire_odds;       /* of 65,536, for each fault of the wire each way; 0: a good wire */
+  uint32_t wire_odds;       /* of 65,536, for each fault of the wire each way; 0: a good wire; see WCX_PLAN_ODDS_LATE */
   uint32_t disk_pace;       /* percent of writes in flight found complete at each look */
   uint32_t prepare_one_in;  /* steps of the worker to one of the preparing thread */
   uint32_t loop_of_8;       /* turns of 8 in which it steps */

@@ -214,7 +214,7 @@ static void kill_dataplane(wcx_world_t *world)
 /* A failed disk ends the worker; nothing else may. */
 static void check_failed(const wcx_world_t *world)
 {
-  WCX_CHECK(wcx_sim_disk_failures(world->dir) > world->failures_seen, "the worker stops on a good disk: %s", world->journal->text);
+  WCX_CHECK(wcx_sim_disk_dead(world->dir) || wcx_sim_disk_failures(world->dir) > world->failures_seen, "the worker stops on a good disk: %s", world->journal->text);
 }
 
 static void kill_journal(wcx_world_t *world)
@@ -347,6 +347,18 @@ static void hear_snapshot(wcx_world_t *world, const wcx_mold_t *mold)
   }
 }
 
+/* These requests will never apply. Numbers are given again in another life, so it counts which ClOrdIDs they carry now; a frame that comes late cannot say. */
+static void hear_not_applied(wcx_world_t *world, uint32_t idx, const wcx_not_applied_t *not_applied)
+{
+  const wcx_client_session_t *session = &world->clients[idx].session;
+  for (uint64_t k = 0; k < not_applied->count && world->plan.wire_odds < WCX_PLAN_ODDS_LATE; k++)
+  {
+    uint64_t id = session->cl_ord_id_of[(not_applied->from_seq_no + k) % WCX_CLIENT_REQUEST_MAX];
+    WCX_CHECK(id < WCX_WORLD_REQUESTS_MAX, "more than %u requests", WCX_WORLD_REQUESTS_MAX);
+    world->not_applied[idx][id / 64] |= UINT64_C(1) << id % 64;
+  }
+}
+
 static void hear_messages(wcx_world_t *world, const wcx_mold_t *mold, bool feed, uint32_t idx)
 {
   const uint8_t *at = mold->blocks;
@@ -357,6 +369,12 @@ static void hear_messages(wcx_world_t *world, const wcx_mold_t *mold, bool feed,
     wcx_message_header_t hdr;
     memcpy(&hdr, block, sizeof(hdr));
     uint64_t number = mold->sequence + i;
+    if (hdr.template_id == WCX_TEMPLATE_NOT_APPLIED)
+    {
+      wcx_not_applied_t not_applied;
+      memcpy(&not_applied, block + sizeof(hdr), sizeof(not_applied));
+      hear_not_applied(world, idx, &not_applied);
+    }
     if (hdr.template_id == WCX_TEMPLATE_SESSION_STATUS_RESPONSE)
     {
       wcx_session_status_response_t status;
@@ -367,6 +385,7 @@ static void hear_messages(wcx_world_t *world, const wcx_mold_t *mold, bool feed,
     {
       wcx_establish_ack_t ack;
       memcpy(&ack, block + sizeof(hdr), sizeof(ack));
+      WCX_CHECK(ack.durability_level == WCX_DURABILITY_LEVEL_D1_LOCAL_FLUSH, "EstablishAck says durability %u", ack.durability_level);
       number = ack.next_server_seq_no - 1; /* sent outside the sequence, but it is message k of the stream */
     }
     else if (wcx_mold_no_session(mold))
@@ -428,11 +447,33 @@ static void check_served(wcx_world_t *world)
     wcx_session_view_t view;
     bool known = wcx_engine_session(engine, i + 1, &view);
     world->oracle.lost += world->advertised[i + 1] > (known ? view.next_server_seq : 1);
+    WCX_CHECK(!known || view.open == 0, "session %u is open although its data plane died", i + 1);
   }
 }
 
 /* --- turns ----------------------------------------------------------------------------------------- */
 
+
+/* What is on the wire has left. */
+static void die(wcx_world_t *world, enum wcx_crash kind)
+{
+  world->counts.crashes[kind]++;
+  if (world->trace)
+    printf("turn %llu crash %d at %s\n", (unsigned long long)world->turn, kind, world->running != 0 ? wcx_sim_crash_name() : "rest");
+  take_frames(world);
+  if (kind != WCX_CRASH_JOURNAL || world->running == WCX_CRASH_DATAPLANE)
+    kill_dataplane(world);
+  if (kind == WCX_CRASH_JOURNAL || kind == WCX_CRASH_BOTH || world->running == WCX_CRASH_JOURNAL)
+    kill_journal(world);
+  if (kind == WCX_CRASH_POWER)
+  {
+    wcx_sim_disk_power_loss(world->dir);
+    world->journal_alive = false;
+    fresh_region(world);
+  }
+  world->dataplane_back = world->turn + draw_below(world, world->plan.down_turns_max);
+  world->journal_back = world->turn + draw_below(world, world->plan.down_turns_max);
+}
 
 static void turn(wcx_world_t *world, bool work)
 {
@@ -448,6 +489,11 @@ static void turn(wcx_world_t *world, bool work)
   world->running = WCX_CRASH_JOURNAL;
   if (!world->journal_alive && world->turn >= world->journal_back)
     start_journal(world);
+  if (!world->journal_alive && wcx_sim_disk_dead(world->dir)) /* nothing but the operator's boot helps */
+  {
+    world->running = 0;
+    die(world, WCX_CRASH_POWER);
+  }
 
   uint64_t who = draw(world);
   if (world->port != NULL && (who & 7) < plan->loop_of_8)
@@ -495,27 +541,6 @@ static bool run_into(wcx_world_t *world, uint64_t nth, uint32_t turns)
   wcx_sim_crash_disarm();
   world->running = 0;
   return false;
-}
-
-/* What is on the wire has left. */
-static void die(wcx_world_t *world, enum wcx_crash kind)
-{
-  world->counts.crashes[kind]++;
-  if (world->trace)
-    printf("turn %llu crash %d at %s\n", (unsigned long long)world->turn, kind, world->running != 0 ? wcx_sim_crash_name() : "rest");
-  take_frames(world);
-  if (kind != WCX_CRASH_JOURNAL || world->running == WCX_CRASH_DATAPLANE)
-    kill_dataplane(world);
-  if (kind == WCX_CRASH_JOURNAL || kind == WCX_CRASH_BOTH || world->running == WCX_CRASH_JOURNAL)
-    kill_journal(world);
-  if (kind == WCX_CRASH_POWER)
-  {
-    wcx_sim_disk_power_loss(world->dir);
-    world->journal_alive = false;
-    fresh_region(world);
-  }
-  world->dataplane_back = world->turn + draw_below(world, world->plan.down_turns_max);
-  world->journal_back = world->turn + draw_below(world, world->plan.down_turns_max);
 }
 
 static enum wcx_crash any_kind(wcx_world_t *world)
@@ -600,6 +625,7 @@ static void begin_seed(wcx_world_t *world, uint64_t seed)
   world->epoch = world->incarnation = 0;
   memset(world->advertised, 0, sizeof(world->advertised));
   memset(world->feed_sent, 0, sizeof(world->feed_sent));
+  memset(world->not_applied, 0, sizeof(world->not_applied));
   wcx_oracle_reset(&world->oracle);
   wcx_sim_env_reset(draw(world));
   wcx_sim_disk_reset();
@@ -628,7 +654,7 @@ static void set_up(wcx_world_t *world)
                               .from_port_loss = odds,
                               .from_port_dup = odds,
                               .from_port_reorder = odds,
-                              .from_port_late = odds};
+                              .from_port_late = odds < WCX_PLAN_ODDS_LATE ? 0 : odds};
   wcx_wire_set_faults(world->wire, &faults);
   for (uint32_t i = 0; i < plan->clients; i++)
     open_client(world, i);

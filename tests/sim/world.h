@@ -21,6 +21,8 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/plan.h"
 
+#define WCX_WORLD_REQUESTS_MAX 65536u /* of a client in a seed */
+
 typedef struct wcx_world wcx_world_t;
 
 typedef struct wcx_world_client
@@ -74,6 +76,7 @@ struct wcx_world
   wcx_world_client_t clients[WCX_PLAN_CLIENTS_MAX];
   wcx_oracle_t oracle;
   uint64_t advertised[1 + WCX_PLAN_CLIENTS_MAX]; /* the highest next number said of the feed and of each session */
+  uint64_t not_applied[WCX_PLAN_CLIENTS_MAX][WCX_WORLD_REQUESTS_MAX / 64]; /* bit per ClOrdID: it was told that it will never apply */
   uint64_t feed_sent[2];                         /* on a good wire: the next number of each line that was not sent yet */
   uint64_t epoch;                                /* of the last data plane that served */
   uint64_t incarnation;                          /* of the last worker that was ready */

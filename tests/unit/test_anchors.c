@@ -118,6 +118,35 @@ static void anchor_is_a_witness(void **state)
   assert_non_null(strstr(journal->text, "an anchor says"));
 }
 
+/* The last block, which no later one vouches for: once the worker has been idle for a whole wait, an anchor does. */
+static void an_idle_worker_vouches_for_its_end(void **state)
+{
+  (void)state;
+  for (uint32_t idle = 0; idle < 2; idle++)
+  {
+    commit(5);
+    uint64_t last_off = journal->off - WCX_JOURNAL_ALIGN;
+    if (idle != 0)
+      wcx_journal_idle_wait(journal);
+    assert_int_equal(wcx_journal_prepare_step(journal), idle);
+    assert_int_equal(wcx_journal_prepare_step(journal), 0);
+    wcx_journal_idle_wait(journal); /* once is enough */
+    assert_int_equal(journal->owes_last, false);
+    damage("seg-0000000000000001.wcj", last_off / WCX_JOURNAL_ALIGN, 200);
+    if (idle == 0)
+    {
+      assert_int_equal(reopen(), 0);
+      assert_true(journal->recovered.cut); /* as good as torn */
+      wcx_jring_producer_init(&producer, &shared->jring, end_pos, journal->flushed_seq);
+    }
+    else
+    {
+      assert_int_equal(reopen(), -1);
+      assert_non_null(strstr(journal->text, "an anchor says"));
+    }
+  }
+}
+
 static void offers_do_not_wait(void **state)
 {
   (void)state;
@@ -133,9 +162,13 @@ static void offers_do_not_wait(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down), cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),  cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(anchor_is_a_witness, set_up, tear_down),           cmocka_unit_test_setup_teardown(offers_do_not_wait, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchor_is_a_witness, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_idle_worker_vouches_for_its_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(offers_do_not_wait, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

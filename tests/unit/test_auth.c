@@ -8,8 +8,10 @@
 #include "control/auth.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -286,6 +288,38 @@ static void waits_for_room(void **state)
   assert_int_equal(wcx_auth_step(fixture->auth, 2000), 1);
 }
 
+/* Whether the mapping of `at` has this flag of VmFlags in /proc/self/smaps. */
+static bool has_vm_flag(const void *at, const char *flag)
+{
+  FILE *smaps = fopen("/proc/self/smaps", "r");
+  assert_non_null(smaps);
+  char line[512];
+  bool ours = false;
+  bool found = false;
+  while (fgets(line, sizeof(line), smaps) != NULL)
+  {
+    uintptr_t from, to;
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
+      ours = (uintptr_t)at >= from && (uintptr_t)at < to;
+    else if (ours && strncmp(line, "VmFlags:", 8) == 0)
+      found = strstr(line + 8, flag) != NULL;
+  }
+  fclose(smaps);
+  return found;
+}
+
+static void keeps_secrets_in_locked_memory_that_is_not_dumped(void **state)
+{
+  (void)state;
+  char err[256];
+  wcx_secrets_t *secrets = load_text("DEMO-MM-1: demo-secret-1\n", false, 0600, err, sizeof(err));
+  assert_non_null(secrets);
+  assert_true(has_vm_flag(secrets, " lo"));
+  assert_true(has_vm_flag(secrets, " dd"));
+  assert_false(has_vm_flag(err, " dd")); /* the question means something */
+  wcx_secrets_free(secrets);
+}
+
 static void refuses_bad_secret_files(void **state)
 {
   (void)state;
@@ -338,6 +372,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(derives_tag_keys, set_up, tear_down),
       cmocka_unit_test_setup_teardown(drops_what_is_too_old, set_up, tear_down),
       cmocka_unit_test_setup_teardown(waits_for_room, set_up, tear_down),
+      cmocka_unit_test(keeps_secrets_in_locked_memory_that_is_not_dumped),
       cmocka_unit_test(refuses_bad_secret_files),
       cmocka_unit_test_setup_teardown(needs_a_secret_for_every_key, set_up, tear_down),
   };

@@ -191,6 +191,8 @@ static void refuses_what_is_wrong(void **state)
       {"instrument_groups: []", "instrument_groups: [0, 64]", "sessions[0].instrument_groups holds 64: groups are 0..63", false},
       {"ord_types: []", "ord_types: [Limit, Marked]", "Invalid ENUM value: Marked at 2: configs/wcx.yaml shows the form", false},
       {"ord_types: []", "ord_types: [Limit, Market, Stop, StopLimit, MarketToLimit, Pegged, Limit]", "Excessive entries (6 max) in sequence", false},
+      {"\n  command: \"\"", "\n  command: \"true\"", "archive.command and archive.fetch_command belong together", false},
+      {"scrub_mib_per_s: 8", "scrub_mib_per_s: 4097", "archive.scrub_mib_per_s is 4097: set it to a value in 0..4096", false},
       {"http:", "http: [", "", false},
   };
   wcx_config_t *config = wcx_config_new();
@@ -208,6 +210,22 @@ static void refuses_what_is_wrong(void **state)
     if (strstr(err, rows[i].says) == NULL || err[0] == '\0' || (rows[i].at_place && strstr(err, place) == NULL))
       fail_msg("'%s' at %s: the message is '%s'", rows[i].to, place, err);
   }
+  wcx_config_free(config);
+}
+
+static void one_way_to_archive(void **state)
+{
+  (void)state;
+  char err[1024] = "";
+  wcx_config_t *config = wcx_config_new();
+  wcx_config_sets_t sets = {.sets = {"archive.dir=attic", "archive.command=true", "archive.fetch_command=true"}, .set_cnt = 3};
+  assert_false(wcx_config_load(config, GOOD, &sets, err, sizeof(err)));
+  assert_non_null(strstr(err, "archive.dir and archive.command exclude each other"));
+  sets.set_cnt = 1;
+  if (!wcx_config_load(config, GOOD, &sets, err, sizeof(err)))
+    fail_msg("%s", err);
+  assert_non_null(strstr(config->archive_dir, "build/run/attic"));
+  assert_string_equal(config->archive_command, "");
   wcx_config_free(config);
 }
 
@@ -307,8 +325,13 @@ static void names_a_missing_file(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(loads_the_development_defaults), cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(production_takes_real_keys),
-      cmocka_unit_test(sets_override_the_file),         cmocka_unit_test(names_a_missing_file),  cmocka_unit_test(reads_entitlements),
+      cmocka_unit_test(loads_the_development_defaults),
+      cmocka_unit_test(refuses_what_is_wrong),
+      cmocka_unit_test(production_takes_real_keys),
+      cmocka_unit_test(sets_override_the_file),
+      cmocka_unit_test(one_way_to_archive),
+      cmocka_unit_test(names_a_missing_file),
+      cmocka_unit_test(reads_entitlements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,8 @@
 static uint8_t *super_file;
 static uint8_t *segment_files[SEGMENTS];
 static uint32_t segment_cnt;
+static uint64_t cut_segment_no; /* 0: none; else that one has only cut_sz bytes */
+static uint64_t cut_sz;
 static uint8_t *walk_buf;
 static wcx_journal_chain_t chain;
 static uint64_t place; /* of the next block, counted over the block room of all segments */
@@ -27,7 +29,7 @@ static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf
   if (segment_no > segment_cnt) /* 0 is the superblock */
     return -ENOENT;
   const uint8_t *file = segment_no == 0 ? super_file : segment_files[segment_no - 1];
-  uint64_t file_sz = segment_no == 0 ? 4 * 4096 : SEGMENT_SZ;
+  uint64_t file_sz = segment_no == 0 ? 4 * 4096 : segment_no == cut_segment_no ? cut_sz : SEGMENT_SZ;
   if (off >= file_sz)
     return 0;
   size_t got = file_sz - off < sz ? file_sz - off : sz;
@@ -160,6 +162,29 @@ static void every_bit_of_a_block_counts(void **state)
     at[i / 8] ^= (uint8_t)(1u << (i % 8));
   }
   assert_int_equal(check(&before, at), WCX_JOURNAL_VALID);
+}
+
+/* Each check of a block stands for itself: who repairs the crc is found by the digest, who repairs both by the chain. */
+static void repaired_checks_do_not_help(void **state)
+{
+  (void)state;
+  wcx_journal_chain_t before = chain;
+  uint8_t *at = put(3, 0);
+  wcx_journal_block_t block;
+  memcpy(&block, at, sizeof(block));
+  uint8_t *body = at + sizeof(block);
+  body[64] ^= 1; /* of the first record */
+  block.crc32c = wcx_journal_block_crc(&block, body);
+  memcpy(at, &block, sizeof(block));
+  assert_int_equal(check(&before, at), WCX_JOURNAL_INVALID);
+  block.body_digest = wcx_journal_body_digest(body, block.body_sz);
+  block.crc32c = wcx_journal_block_crc(&block, body);
+  memcpy(at, &block, sizeof(block));
+  assert_int_equal(check(&before, at), WCX_JOURNAL_VALID); /* a history of its own, until the next block names another one */
+  uint8_t *next = put(1, 0);
+  wcx_journal_chain_t after = before;
+  wcx_journal_chain_advance(&after, &block);
+  assert_int_equal(check(&after, next), WCX_JOURNAL_WHOLE);
 }
 
 static void every_sector_torn(void **state)
@@ -340,6 +365,26 @@ static void segment_header_counts(void **state)
   segment_files[1][16] ^= 1;
   segment_cnt = 0; /* the first segment is made before the superblock */
   assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_DAMAGED);
+}
+
+/* Blocks that went into a damaged segment would be acknowledged and then lost: damage of one that is still empty counts. */
+static void an_empty_segment_must_be_whole(void **state)
+{
+  (void)state;
+  put(2, 0);
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CLEAN);
+  static const uint64_t left[] = {0, 4096, 3 * 4096, SEGMENT_SZ - 4096, SEGMENT_SZ - 1};
+  for (cut_segment_no = 1; cut_segment_no <= SEGMENTS; cut_segment_no++)
+    for (uint32_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+    {
+      cut_sz = left[i];
+      walk_to_end(-1);
+    }
+  cut_segment_no = 0;
+  segment_files[1][1000] ^= 4;
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+  segment_files[1][1000] ^= 4;
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CLEAN);
 }
 
 static void goes_on_after_the_end(void **state)
@@ -550,6 +595,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_bit_of_a_block_counts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(repaired_checks_do_not_help, set_up, tear_down),
       cmocka_unit_test_setup_teardown(every_sector_torn, set_up, tear_down),
       cmocka_unit_test_setup_teardown(only_the_chain_is_valid, set_up, tear_down),
       cmocka_unit_test_setup_teardown(recovery_says_the_cut, set_up, tear_down),
@@ -562,6 +608,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(far_away_is_seen, set_up, tear_down),
       cmocka_unit_test_setup_teardown(another_history_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_empty_segment_must_be_whole, set_up, tear_down),
       cmocka_unit_test_setup_teardown(goes_on_after_the_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(from_every_block_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(from_the_end_of_a_segment, set_up, tear_down),

@@ -66,6 +66,31 @@ static void test_nothing_leaves_before_release(void **state)
   world_close(&w);
 }
 
+/* Once a period of sleep: the second order finds the worker awake. */
+static void test_a_sleeping_worker_is_woken(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  w.hold = true;
+  world_turns(&w, 10);
+  uint64_t wakes = atomic_load(&w.shm->stats.journal_wakes);
+  wcx_doorbell_prepare(&w.shm->jring.bell);
+  world_turns(&w, 10);
+  assert_int_equal(atomic_load(&w.shm->stats.journal_wakes), wakes); /* nothing to do */
+  for (uint32_t i = 0; i < 2; i++)
+  {
+    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    world_turns(&w, 10);
+    assert_int_equal(atomic_load(&w.shm->stats.journal_wakes), wakes + 1);
+    assert_int_equal(atomic_load(&w.shm->jring.bell.asleep), 0);
+  }
+  world_close(&w);
+}
+
 static void test_full_ring_leaves_frames_unread(void **state)
 {
   (void)state;
@@ -175,6 +200,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_order_is_acked),
       cmocka_unit_test(test_nothing_leaves_before_release),
+      cmocka_unit_test(test_a_sleeping_worker_is_woken),
       cmocka_unit_test(test_full_ring_leaves_frames_unread),
       cmocka_unit_test(test_transmit_check_catches_a_planted_early_release),
       cmocka_unit_test(test_foreign_epoch_halts),

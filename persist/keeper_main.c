@@ -1,0 +1,222 @@
+/* wcx-keeper: the keeper of one shard's journal as a process. Ships what is durable to the archive, reads closed segments again, repairs what is damaged.
+
+   It never writes to a segment that the worker writes to, holds no ring and no lock of the journal; without it trading goes on and nothing is removed. */
+#include "engine/base/check.h"
+#include "engine/base/env.h"
+#include "persist/scrub.h"
+#include "persist/worker.h"
+
+#include <argp.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define IDLE_NS 5000000u
+#define SYNC_NS UINT64_C(100000000)        /* how often the tail in an archive directory is made durable */
+#define SCRUB_AHEAD_NS UINT64_C(100000000) /* of reading that is saved up at most */
+#define BATCH 64u
+
+typedef struct args
+{
+  const char *region;
+  const char *archive_dir;
+  const char *command;
+  const char *fetch_command;
+  uint32_t shard_idx;
+  uint32_t scrub_mib_per_s;
+  bool shard_given;
+} args_t;
+
+typedef struct keeper
+{
+  wcx_archive_t archive;
+  wcx_scrub_t scrub;
+  wcx_region_shard_t *shared;
+  char said[1400]; /* last failure of the archive that was told */
+  uint64_t synced_ns;
+  uint64_t scrub_rate; /* bytes a second; 0: none */
+  uint64_t scrubbed_ns;
+} keeper_t;
+
+static keeper_t keeper;
+
+enum
+{
+  OPT_DIR = 256,
+  OPT_COMMAND,
+  OPT_FETCH,
+  OPT_SCRUB,
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+  args_t *args = state->input;
+  switch (key)
+  {
+  case 'r':
+    args->region = arg;
+    return 0;
+  case 's':
+    args->shard_idx = wcx_worker_number("--shard-idx", arg, WCX_SHARDS_MAX - 1);
+    args->shard_given = true;
+    return 0;
+  case OPT_DIR:
+    args->archive_dir = arg;
+    return 0;
+  case OPT_COMMAND:
+    args->command = arg;
+    return 0;
+  case OPT_FETCH:
+    args->fetch_command = arg;
+    return 0;
+  case OPT_SCRUB:
+    args->scrub_mib_per_s = wcx_worker_number("--scrub-mib-per-s", arg, 4096);
+    return 0;
+  case ARGP_KEY_END:
+    if (args->region == NULL || !args->shard_given)
+      argp_error(state, "--region and --shard-idx are needed");
+    if ((args->command == NULL) != (args->fetch_command == NULL) || (args->command != NULL && args->archive_dir != NULL))
+      argp_error(state, "give --archive-dir, or --archive-command and --fetch-command, or none of them");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static uint64_t load(const _Atomic uint64_t *word)
+{
+  return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)word, memory_order_acquire); /* pairs with the worker's release */
+}
+
+static void set(_Atomic uint64_t *word, uint64_t value)
+{
+  atomic_store_explicit(word, value, memory_order_release); /* pairs with retention's acquire */
+}
+
+/* --- archive ---------------------------------------------------------------------------------------- */
+
+static void tell_archive(void)
+{
+  wcx_region_keeper_t *words = &keeper.shared->keeper;
+  set(&words->archived_segment, keeper.archive.archived_segment);
+  set(&words->shipped_seq, keeper.archive.shipped_seq);
+  set(&words->failing, keeper.archive.failing);
+  if (keeper.archive.failing && strcmp(keeper.said, keeper.archive.text) != 0)
+  {
+    wcx_worker_say("alarm: cannot archive: %s; nothing is removed meanwhile, trying again", keeper.archive.text);
+    memcpy(keeper.said, keeper.archive.text, sizeof(keeper.said));
+  }
+  else if (!keeper.archive.failing && keeper.said[0] != '\0')
+  {
+    wcx_worker_say("archiving goes on at segment %" PRIu64, keeper.archive.archived_segment + 1);
+    keeper.said[0] = '\0';
+  }
+}
+
+static uint32_t step_archive(uint64_t now_ns)
+{
+  uint32_t done = 0;
+  while (done < BATCH && wcx_archive_step(&keeper.archive, load(&keeper.shared->segments.durable_block), load(&keeper.shared->segments.closed_segment), now_ns) == 1)
+    done++;
+  if (now_ns - keeper.synced_ns > SYNC_NS)
+  {
+    keeper.synced_ns = now_ns;
+    (void)wcx_archive_sync(&keeper.archive, now_ns); /* a failure shows in `failing` */
+  }
+  tell_archive();
+  return done;
+}
+
+/* --- scrub ------------------------------------------------------------------------------------------ */
+
+static void tell_scrub(enum wcx_scrub_result result)
+{
+  wcx_region_keeper_t *words = &keeper.shared->keeper;
+  set(&words->scrub_segment, keeper.scrub.segment_no);
+  set(&words->scrub_passes, keeper.scrub.passes);
+  set(&words->damaged, keeper.scrub.damaged_segment != 0);
+  set(&words->repaired, keeper.scrub.repaired);
+  if (result == WCX_SCRUB_DAMAGED)
+    wcx_worker_say("alarm: damage: %s", keeper.scrub.text);
+  else if (result == WCX_SCRUB_REPAIRED)
+    wcx_worker_say("%s", keeper.scrub.text);
+}
+
+/* Reading is paid for with time that has passed, so the disk is never asked for more than the rate. */
+static uint32_t step_scrub(uint64_t now_ns)
+{
+  if (keeper.scrub_rate == 0)
+    return 0;
+  if (now_ns - keeper.scrubbed_ns > SCRUB_AHEAD_NS)
+    keeper.scrubbed_ns = now_ns - SCRUB_AHEAD_NS;
+  uint32_t done = 0;
+  enum wcx_scrub_result result = WCX_SCRUB_READ;
+  while (keeper.scrubbed_ns < now_ns && result == WCX_SCRUB_READ)
+  {
+    uint32_t sz;
+    result = wcx_scrub_step(&keeper.scrub, load(&keeper.shared->segments.first_segment), load(&keeper.shared->segments.closed_segment), now_ns, &sz);
+    keeper.scrubbed_ns += result == WCX_SCRUB_READ ? (uint64_t)sz * 1000000000u / keeper.scrub_rate : 1000000u;
+    done += result == WCX_SCRUB_READ || result == WCX_SCRUB_DAMAGED;
+    tell_scrub(result);
+  }
+  return done;
+}
+
+/* --- the process --------------------------------------------------------------------------------------- */
+
+static void set_up(const args_t *args, const wcx_region_file_t *file)
+{
+  const wcx_params_t *params = &file->region->params;
+  if (args->shard_idx >= params->shard_cnt)
+    WCX_DIE("--shard-idx %u: the configuration has %u shards", args->shard_idx, params->shard_cnt);
+  static char journal_dir[400], work_dir[400];
+  uint32_t shard = params->shards[args->shard_idx].shard;
+  int len = snprintf(work_dir, sizeof(work_dir), "%s/archive/shard-%05u", params->state_dir, shard);
+  if (!wcx_journal_dir(journal_dir, sizeof(journal_dir), params->state_dir, shard) || len < 0 || (size_t)len >= sizeof(work_dir))
+    WCX_DIE("state_dir is too long");
+  wcx_archive_config_t config = {
+      .journal_dir = journal_dir, .dir = args->archive_dir, .command = args->command, .fetch_command = args->fetch_command, .work_dir = work_dir, .shard = shard};
+  if (!wcx_archive_init(&keeper.archive, &config))
+    WCX_DIE("--archive-dir is too long");
+  wcx_scrub_init(&keeper.scrub, journal_dir, wcx_archive_wanted(&config) ? &keeper.archive : NULL);
+  keeper.scrub_rate = (uint64_t)args->scrub_mib_per_s << 20;
+  keeper.shared = wcx_region_shard(file->region, args->shard_idx);
+}
+
+int main(int argc, char **argv)
+{
+  static const struct argp_option options[] = {{"region", 'r', "PATH", 0, "the shared region", 0},
+                                               {"shard-idx", 's', "N", 0, "which shard of the region, from 0", 0},
+                                               {"archive-dir", OPT_DIR, "DIR", 0, "ship the journal to this directory", 0},
+                                               {"archive-command", OPT_COMMAND, "CMD", 0, "or store each closed segment with this command", 0},
+                                               {"fetch-command", OPT_FETCH, "CMD", 0, "and get it back with this one", 0},
+                                               {"scrub-mib-per-s", OPT_SCRUB, "N", 0, "how fast closed segments are read again; 0: not at all", 0},
+                                               {0}};
+  static const struct argp argp = {options, parse, NULL, "The keeper of one shard's journal: archive, scrub and repair.", NULL, NULL, NULL};
+  args_t args = {0};
+  argp_parse(&argp, argc, argv, 0, NULL, &args);
+  wcx_worker_init("wcx-keeper");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    WCX_DIE("cannot give up privileges");
+  wcx_region_file_t file;
+  wcx_worker_wait_region(&file, args.region);
+  if (!wcx_region_lock(&file, WCX_REGION_LOCK_KEEPER + args.shard_idx))
+    WCX_DIE("another wcx-keeper runs for shard index %u of %s: only one may", args.shard_idx, args.region);
+  wcx_worker_leave_poll_cpus(&file.region->params);
+  set_up(&args, &file);
+  while (!wcx_worker_stopping() && load(&keeper.shared->handshake.ready) == 0)
+    wcx_worker_pause_ns(IDLE_NS);
+  while (!wcx_worker_stopping())
+  {
+    uint64_t now_ns = wcx_env_mono_ns();
+    uint32_t done = wcx_archive_wanted(&keeper.archive.config) ? step_archive(now_ns) : 0;
+    done += step_scrub(now_ns);
+    if (done == 0)
+      wcx_worker_pause_ns(IDLE_NS);
+  }
+  (void)wcx_archive_sync(&keeper.archive, wcx_env_mono_ns());
+  wcx_archive_close(&keeper.archive);
+  wcx_scrub_close(&keeper.scrub);
+  return 0;
+}

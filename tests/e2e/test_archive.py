@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""The keeper: continuous shipping to a directory, storing by commands, retention behind it, scrub and repair."""
+import filecmp
+import os
+import signal
+import time
+
+from journallib import Journal, ctl, flip, run_points, wait_for
+
+RECORDS = 30000  # about six segments of 1 MiB
+
+
+def name(segment):
+    return f"seg-{segment:016x}.wcj"
+
+
+def digests(state_dir):
+    status, lines, err = ctl("--state-dir", state_dir, "journal", "verify")
+    assert status == 0, err
+    found = lines[0]["JournalVerify"]
+    return found["Last"], found["LastSeq"]
+
+
+def archived(journal):
+    """Waits until every closed segment is in the archive; its number."""
+    def all_of_it():
+        shard = journal.shard()
+        return shard and shard["ClosedSegment"] > 0 and shard["ArchivedSegment"] == shard["ClosedSegment"] and shard["ArchivedSegment"]
+    return wait_for("the archive", all_of_it)
+
+
+def the_archive_is_the_journal(folder):
+    archive = folder / "archive"
+    with Journal(folder / "run", f"archive.dir={archive}") as journal:
+        journal.start()
+        for _ in range(2):
+            load = journal.load(RECORDS)
+        closed = archived(journal)
+        assert closed > 5, closed
+        wait_for("the tail", lambda: journal.shard()["ShippedSeq"] == load["Released"])
+        journal.stop()
+    assert digests(journal.state) == digests(archive)
+    for segment in range(1, closed + 1):
+        assert filecmp.cmp(journal.dir / name(segment), archive / "journal/shard-00001" / name(segment), shallow=False), segment
+    assert journal.segments()[0] == 1, "nothing is removed without a replica"
+
+
+def what_everybody_let_go_of_is_removed(folder):
+    archive = folder / "archive"
+    with Journal(folder / "run", f"archive.dir={archive}") as journal:
+        journal.start()
+        journal.load(2 * RECORDS)
+        closed = archived(journal)
+        load = journal.load(RECORDS, 0, 4)
+        wait_for("the removal", lambda: journal.shard()["FirstSegment"] == 4 and journal.segments()[0] == 4)
+        assert closed >= 4 and archived(journal)
+        os.kill(journal.pid("wcx-journal-0"), signal.SIGKILL)
+        assert journal.load(100)["Cut"] >= load["Released"], "the next worker recovers from what is left"
+        wait_for("the tail", lambda: journal.shard()["ShippedSeq"] == journal.shard()["ReleaseSeq"])
+        journal.stop()
+    _, last = digests(archive)
+    assert last >= load["Released"] + 100
+    status, lines, _ = journal.ctl("journal", "dump")
+    assert status == 0 and 0 < len(lines) < last
+    status, _, err = journal.ctl("journal", "replay")
+    assert status == 1 and "the archive" in err, err
+
+
+def deaths_leave_the_archive_equal(folder):
+    archive = folder / "archive"
+    with Journal(folder / "run", f"archive.dir={archive}") as journal:
+        journal.start()
+        for victim in ("wcx-keeper-0", "wcx-journal-0", "wcx-keeper-0"):
+            journal.load(RECORDS // 3)
+            os.kill(journal.pid(victim), signal.SIGKILL)
+            load = journal.load(RECORDS // 3)
+        wait_for("the tail", lambda: journal.shard().get("ShippedSeq") == load["Released"])
+        journal.stop()
+    assert digests(journal.state) == digests(archive)
+
+
+def commands(store, **more):
+    return ("archive.command=" + more.get("command", f'cp "$WCX_FILE" {store}/"$WCX_NAME"'), "archive.fetch_command=" + more.get("fetch", f'cp {store}/"$WCX_NAME" "$WCX_FILE"'))
+
+
+def commands_store_and_give_back(folder):
+    store = folder / "store"
+    store.mkdir()
+    with Journal(folder / "run", *commands(store)) as journal:
+        journal.start()
+        journal.load(2 * RECORDS)
+        closed = archived(journal)
+        journal.stop()
+    assert len(list(store.iterdir())) == closed
+    assert filecmp.cmp(journal.dir / name(2), store / f"shard-00001-{name(2)}", shallow=False)
+
+
+def a_command_that_fails_keeps_the_segment(folder):
+    store = folder / "store"
+    with Journal(folder / "run", *commands(store)) as journal:  # the folder does not exist
+        journal.start()
+        journal.load(2 * RECORDS, 0, 5)
+        wait_for("the alarm", lambda: journal.said("alarm: cannot archive: the archive command ended with status 1"))
+        shard = journal.shard()
+        assert shard["ArchiveFailing"] == 1 and shard["ArchivedSegment"] == 0 and journal.segments()[0] == 1, shard
+        store.mkdir()
+        archived(journal)
+        wait_for("the removal", lambda: journal.segments()[0] == 5)
+        assert journal.shard()["ArchiveFailing"] == 0 and journal.said("archiving goes on")
+
+
+def what_does_not_come_back_is_not_archived(folder):
+    store = folder / "store"
+    store.mkdir()
+    lie = f'cp {store}/"$WCX_NAME" "$WCX_FILE" && printf nonsense | dd of="$WCX_FILE" bs=1 seek=500000 conv=notrunc 2>/dev/null'
+    with Journal(folder / "run", *commands(store, fetch=lie)) as journal:
+        journal.start()
+        journal.load(2 * RECORDS, 0, 5)
+        wait_for("the alarm", lambda: journal.said("alarm: cannot archive: segment 1 in"))
+        assert journal.shard()["ArchivedSegment"] == 0 and journal.segments()[0] == 1
+
+
+def damage_is_found_and_repaired(folder):
+    archive = folder / "archive"
+    with Journal(folder / "run", f"archive.dir={archive}", "archive.scrub_mib_per_s=200") as journal:
+        journal.start()
+        journal.load(2 * RECORDS)
+        archived(journal)
+        flip(journal.dir / name(2), 400000)
+        wait_for("the repair", lambda: journal.shard()["SegmentsRepaired"] == 1)
+        (journal.dir / name(3)).unlink()
+        wait_for("the second repair", lambda: journal.shard()["SegmentsRepaired"] == 2)
+        passes = journal.shard()["ScrubPasses"]
+        wait_for("another pass", lambda: journal.shard()["ScrubPasses"] > passes + 1)
+        assert journal.shard()["SegmentsDamaged"] == 0 and journal.said("alarm: damage: segment 2") and journal.said("segment 3 is repaired from the archive")
+        journal.stop()
+    for segment in (2, 3):
+        assert filecmp.cmp(journal.dir / name(segment), archive / "journal/shard-00001" / name(segment), shallow=False)
+    assert digests(journal.state) == digests(archive)
+
+
+def damage_without_an_archive_is_told_and_left(folder):
+    with Journal(folder / "run", "archive.scrub_mib_per_s=200") as journal:
+        journal.start()
+        journal.load(2 * RECORDS)
+        before = (journal.dir / name(2)).read_bytes()
+        flip(journal.dir / name(2), 400000)
+        wait_for("the alarm", lambda: journal.shard()["SegmentsDamaged"] == 1)
+        time.sleep(0.3)
+        journal.load(100)  # the appliance goes on
+        assert journal.shard()["SegmentsRepaired"] == 0
+        flip(journal.dir / name(2), 400000)
+        assert (journal.dir / name(2)).read_bytes() == before
+
+
+def a_damaged_copy_repairs_nothing(folder):
+    archive = folder / "archive"
+    with Journal(folder / "run", f"archive.dir={archive}", "archive.scrub_mib_per_s=200") as journal:
+        journal.start()
+        journal.load(2 * RECORDS)
+        archived(journal)
+        flip(archive / "journal/shard-00001" / name(2), 700000)
+        flip(journal.dir / name(2), 400000)
+        wait_for("the alarm", lambda: journal.shard()["SegmentsDamaged"] == 1)
+        journal.load(100, 0, 5)
+        time.sleep(0.5)
+        assert journal.shard()["SegmentsRepaired"] == 0 and journal.segments()[0] == 1, "and nothing is removed while it stands"
+        assert not (journal.dir / "repair.tmp").exists()
+
+
+run_points([the_archive_is_the_journal, what_everybody_let_go_of_is_removed, deaths_leave_the_archive_equal, commands_store_and_give_back, a_command_that_fails_keeps_the_segment,
+            what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing])

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""EIO on the n-th write or the n-th flush of the guest's disk (QEMU's blkdebug): the worker stops releasing, ends, and its successor tells the truth.
+
+A flush that fails has flushed nothing, and what it should have covered may be gone with the next power cut, which comes soon: at once, or after the
+worker has been started again. The next boot, without errors, walks what is left: 0 lost, 0 phantom, and the worker must recover and release again.
+
+  python3 tests/fault/disk_errors.py --errors 12
+  python3 tests/fault/disk_errors.py --hours 8
+
+The last line is JSON. --seed repeats the choices, not the moments of the guest.
+"""
+import argparse
+import json
+import random
+import sys
+import time
+
+import guest
+import host
+from lives import Lives
+from volatile_disk import VolatileDisk
+
+BOOT_S = 120
+HIT_S = 6       # for the n-th write to come
+AFTER_S = 2.0
+DISK_ERRORS = 6  # then a new disk: journals are walked whole
+IMAGE_MIB = 64
+NTH_MAX = 250
+EVENTS = {"write": "pwritev", "flush": "flush_to_disk"}
+LOG = "errors.log"
+
+
+def nodes(disk, kind=None, nth=0):
+    """Values of -blockdev: the volatile disk, and between it and the guest a driver that fails the nth request of that kind, once."""
+    base = {"driver": "nbd", "node-name": "base", "server": {"type": "unix", "path": disk.path}, "cache": {"direct": True, "no-flush": False}}
+    if kind is None:
+        return [json.dumps(dict(base, **{"node-name": "disk"}))]
+    event = EVENTS[kind]
+    faulty = {"driver": "blkdebug", "node-name": "faulty", "image": "base",
+              "inject-error": [{"event": event, "state": nth, "iotype": kind, "errno": 5, "once": True, "immediately": False}],
+              "set-state": [{"event": event, "state": i, "new_state": i + 1} for i in range(1, nth + 1)]}
+    return [json.dumps(base), json.dumps(faulty), json.dumps({"driver": "raw", "node-name": "disk", "file": "faulty"})]
+
+
+def hit():
+    """Whether the guest's kernel has seen an error of its disk."""
+    return "I/O error, dev vda" in (guest.PLACE / LOG).read_text(errors="replace")
+
+
+def one_error(disk, initramfs, seed, life, lives, dice, counts):
+    """A boot with an error, a power cut, a boot without. Returns problems."""
+    kind, nth = dice.choice(tuple(EVENTS)), 1 + dice.randrange(NTH_MAX)
+    machine = guest.Machine(initramfs, nodes(disk, kind, nth), seed, life, log=LOG)
+    ended, begun, at = False, False, None
+    deadline = time.monotonic() + BOOT_S
+    while time.monotonic() < deadline:
+        line = machine.next_line(0.05)
+        if line is not None:
+            begun |= line.startswith("life ")
+            if begun and at is None and line.startswith("life "):
+                deadline = time.monotonic() + HIT_S
+            ended |= line.startswith("worker ended") and line != "worker ended 0"
+            lives.hear(line) if line.split()[:1] in (["life"], ["r"]) else None
+        if at is None and hit():
+            at = "under load" if begun else "before"
+            deadline = time.monotonic() + dice.random() * AFTER_S
+    for line in machine.kill():
+        ended |= line.startswith("worker ended") and line != "worker ended 0"
+        lives.hear(line) if line.split()[:1] in (["life"], ["r"]) else None
+    disk.power_cut(dice)
+    counts[f"{kind}_errors"] += at is not None
+    counts["under_load"] += at == "under load"
+    counts["worker_ended"] += ended
+    problems = list(lives.problems)
+    machine = guest.Machine(initramfs, nodes(disk), seed, life + 1, log="after.log")
+    said = machine.lines_until(lambda line: line == "checked", BOOT_S)
+    if said[-1] is None:
+        problems.append(f"bad: {kind} {nth}: the next boot does not come as far as the check: {said[-4:]}")
+    else:
+        problems += [f"{problem} ({kind} {nth})" for problem in lives.check(said)]
+        said = machine.lines_until(lambda line: line.startswith("life "), BOOT_S)
+        for line in said[:-1] + [said[-1] or f"bad: {kind} {nth}: the worker does not start on the disk an error has left: {said[-4:]}"]:
+            lives.hear(line)
+        before = lives.released
+        for line in machine.lines_until(lambda line: line.startswith("r ") and int(line.split()[1]) > before, BOOT_S):
+            lives.hear(line or "bad: nothing is released after an error of the disk")
+    for line in machine.kill():
+        lives.hear(line)
+    disk.power_cut(dice)
+    return problems + lives.problems
+
+
+def one_disk(seed, errors, until):
+    dice = random.Random(seed)
+    counts = {"errors": 0, "write_errors": 0, "flush_errors": 0, "under_load": 0, "worker_ended": 0, "released": 0}
+    initramfs = guest.make_initramfs()
+    problems, lives = [], Lives()
+    with host.scratch() as place:
+        disk = VolatileDisk(guest.make_image(place / "disk.img", IMAGE_MIB).read_bytes(), str(place / "disk.sock"))
+        while counts["errors"] < errors and not problems and time.monotonic() < until:
+            problems = one_error(disk, initramfs, seed, 1 + 2 * counts["errors"], lives, dice, counts)
+            counts["errors"] += 1
+        counts["released"] = lives.released
+        disk.close()
+    return counts, problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--errors", type=int, default=12)
+    parser.add_argument("--hours", type=float, default=0, help="go on for so long instead of counting")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
+    args = parser.parse_args()
+    why = guest.missing()
+    if why:
+        print(f"ok 1 - errors of the disk # SKIP {why}\n1..1")
+        return 0
+    until = time.monotonic() + (args.hours * 3600 if args.hours else 10**9)
+    total, problems, seed = {"fault": "disk_errors", "seed_first": args.seed, "seed_last": args.seed}, [], args.seed
+    while not problems and time.monotonic() < until and (args.hours or total.get("errors", 0) < args.errors):
+        counts, problems = one_disk(seed, DISK_ERRORS if args.hours else min(DISK_ERRORS, args.errors - total.get("errors", 0)), until)
+        for name, cnt in counts.items():
+            total[name] = total.get(name, 0) + cnt
+        total["seed_last"] = seed
+        seed += 1
+    for problem in problems:
+        print(f"# --seed {total['seed_last']}: {problem}")
+    total.update({kind: sum(p.startswith(kind) for p in problems) for kind in ("lost", "phantom")}, failures=len(problems))
+    print(f"{'not ok' if problems else 'ok'} 1 - {total['errors']} boots with an error of the disk: 0 lost, 0 phantom")
+    print(f"{'ok' if args.hours or 2 * (total['write_errors'] + total['flush_errors']) > total['errors'] else 'not ok'} 2 - most errors have reached the guest\n1..2")
+    print(json.dumps(total))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
