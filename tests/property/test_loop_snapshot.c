@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-#define LOG_SZ (2u << 20)
+#define LOOP_LOG_SZ (2u << 20) /* of the loop that trades: the least that its parameters allow */
+#define LOG_SZ (512u << 10)    /* of the starts that are compared, and of the replica: so that it is written round and round */
 #define RETAIN_SESSION 1024u
 #define RETAIN_FEED 4096u
 #define CLIENTS 4u
@@ -37,7 +38,7 @@ static void tune(wcx_params_t *params)
   wcx_params_shard_t *shard = &params->shards[0];
   shard->orders_max = 100;
   shard->levels_max = 100;
-  shard->outlog_sz = LOG_SZ;
+  shard->outlog_sz = LOOP_LOG_SZ;
   shard->retain_session_msgs = RETAIN_SESSION;
   shard->retain_feed_msgs = RETAIN_FEED;
   params->accounts[0].firm = params->accounts[1].firm = 7;
@@ -267,6 +268,8 @@ static void test_both_starts_are_equal(void **state)
   (void)state;
   uint64_t kept = 0;
   uint32_t from_snapshot = 0;
+  uint32_t cut_windows = 0;
+  beside_log_sz = LOG_SZ;
   uint32_t at_the_end = 0;
   uint32_t digests = 0;
   for (uint64_t seed = 1; seed <= 12; seed++)
@@ -314,6 +317,7 @@ static void test_both_starts_are_equal(void **state)
       side_start(&fast, &w, state_dir, LOG_SZ);
       kept += assert_same_sides(&whole, &fast);
       from_snapshot += fast.start.snapshot_seq > 0;
+      cut_windows += fast.start.resume.hdr.tail_pos > 0;
       at_the_end += fast.start.snapshot_seq == fast.start.cut_seq;
       assert_int_equal(whole.start.snapshot_seq, 0);
       assert_int_equal(whole.log.write_pos - fast.log.write_pos, 0);
@@ -323,7 +327,9 @@ static void test_both_starts_are_equal(void **state)
     beside_close(&beside);
     world_close(&w);
   }
-  print_message("%u starts from a snapshot, %u of them without anything behind it, %llu messages compared\n", from_snapshot, at_the_end, (unsigned long long)kept);
+  print_message("%u starts from a snapshot, %u with a window that begins in the middle, %u without anything behind it, %llu messages compared\n", from_snapshot, cut_windows,
+                at_the_end, (unsigned long long)kept);
+  assert_true(cut_windows > 50);
   assert_true(from_snapshot > 100);
   assert_true(at_the_end > 5);
   assert_true(digests > 50);
@@ -335,6 +341,7 @@ static void test_another_log(void **state)
 {
   (void)state;
   prng = 99;
+  beside_log_sz = LOG_SZ;
   world_t w;
   client_t clients[CLIENTS];
   beside_t beside;
@@ -349,7 +356,7 @@ static void test_another_log(void **state)
   {
     side_t whole;
     side_t fast;
-    side_start(&whole, &w, "nowhere", LOG_SZ);
+    side_start(&whole, &w, "nowhere", 8 * LOG_SZ); /* has forgotten nothing */
     side_start(&fast, &w, state_dir, sz);
     assert_true(fast.start.snapshot_seq > 0);
     uint64_t kept = 0;
@@ -367,6 +374,8 @@ static void test_another_log(void **state)
     }
     assert_true(kept > 500);
     for (uint32_t i = 0; i < fast.drop.stream_cnt; i++)
+      assert_int_equal(fast.drop.streams[i].next, whole.drop.streams[i].next);
+    for (uint32_t i = 0; i < fast.drop.stream_cnt; i++)
       for (uint64_t number = 1; number < fast.drop.streams[i].next; number++)
         if (wcx_drop_copy_get(&fast.drop, i, number) != NULL)
           assert_same_entry(wcx_drop_copy_get(&whole.drop, i, number), wcx_drop_copy_get(&fast.drop, i, number));
@@ -382,6 +391,7 @@ static void test_many_days(void **state)
 {
   (void)state;
   prng = 7;
+  beside_log_sz = LOG_SZ;
   world_t w;
   client_t clients[CLIENTS];
   beside_t beside;

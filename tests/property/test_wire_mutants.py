@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Each patch in mutants/ breaks one rule of the wire in a copy of the source; the test it names must notice.
+"""Each patch in mutants/ breaks one rule of the wire or of snapshots in a copy of the source; the test it names must notice.
 
-`Test: NAME` above the diff names the program of tests/property, `Arguments: ...` what it is run with. A patch that no longer applies, or a mutant that
+`Test: NAME` above the diff names the program of tests/property, `Test: unit/NAME` one of tests/unit, `Arguments: ...` what it is run with. A patch that no longer applies, or a mutant that
 no longer compiles, fails as loudly as one that survives.
 """
 import resource
@@ -31,7 +31,7 @@ def cpu_seconds():
 
 def check(place, patch):
     said = mutants.header(patch)
-    program = f"tests/property/{said['Test']}"
+    program = f"tests/{said['Test']}" if "/" in said["Test"] else f"tests/property/{said['Test']}"
     mutants.copy_tree(place, ["engine", "dataplane", "persist", "control", "tests/sim", "tests/unit", "tests/property"], ["obj/**/*", "lib/*", program])
     applied = mutants.apply(place, patch)
     if applied.returncode != 0:

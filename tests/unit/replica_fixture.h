@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char state_dir[64]; /* put it into params.state_dir */
+static char state_dir[64];     /* put it into params.state_dir */
+static uint64_t beside_log_sz; /* of the replica; 0: as the parameters say */
 
 typedef struct beside
 {
   wcx_replica_t replica;
   wcx_disk_t *disk;
+  wcx_params_shard_t shard;
   void *mem;
   char journal_dir[80], snapshot_dir[120];
 } beside_t;
@@ -44,18 +46,19 @@ static inline void remove_snapshots(void)
 
 static inline void beside_open(beside_t *beside, const world_t *w, uint64_t every_inputs)
 {
-  const wcx_params_shard_t *shard = &w->region->params.shards[0];
+  beside->shard = w->region->params.shards[0];
+  beside->shard.outlog_sz = beside_log_sz != 0 ? beside_log_sz : beside->shard.outlog_sz;
   assert_true(wcx_journal_dir(beside->journal_dir, sizeof(beside->journal_dir), state_dir, 1));
   assert_true(wcx_snapshot_dir(beside->snapshot_dir, sizeof(beside->snapshot_dir), state_dir, 1));
   assert_int_equal(wcx_disk_open(&beside->disk, beside->snapshot_dir, 0, 0, 0, 0), 0);
-  size_t sz = wcx_replica_footprint(shard);
+  size_t sz = wcx_replica_footprint(&beside->shard);
   beside->mem = aligned_alloc(4096, sz);
   memset(beside->mem, 0xa5, sz);
   wcx_replica_config_t config = {.journal_dir = beside->journal_dir,
                                  .snapshot_dir = beside->snapshot_dir,
                                  .shared = w->shm,
                                  .disk = beside->disk,
-                                 .shard = shard,
+                                 .shard = &beside->shard,
                                  .every_ns = UINT64_C(1) << 62,
                                  .every_inputs = every_inputs,
                                  .keep = 2};
