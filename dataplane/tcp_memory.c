@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* A sanitized build sees who touches a block that is free, or goes beyond what was asked for. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -22,6 +23,7 @@
 #define ALLOW(at, sz) ((void)(at), (void)(sz))
 #endif
 
+#define HUGE_PAGE_SZ ((size_t)2 << 20)
 #define SIZE_CNT 4u
 #define BLOCK_HEADER_SZ 16u /* keeps blocks 16-aligned */
 #define BLOCK_USED 0x75736564u
@@ -57,10 +59,12 @@ void wcx_tcp_memory_init(uint32_t conn_max)
   {
     size_t stride = BLOCK_HEADER_SZ + sizes[i];
     uint32_t cnt = per_conn[i] * (conn_max + 8);
-    uint8_t *mem = aligned_alloc(64, (cnt * stride + 63) & ~(size_t)63);
+    size_t rounded = (cnt * stride + HUGE_PAGE_SZ - 1) & ~(HUGE_PAGE_SZ - 1);
+    uint8_t *mem = aligned_alloc(HUGE_PAGE_SZ, rounded);
     if (mem == NULL)
       WCX_DIE("no %zu MiB of memory for TCP: lower tcp_connections_max", cnt * stride >> 20);
-    memset(mem, 0, cnt * stride); /* no page is missing later */
+    (void)madvise(mem, rounded, MADV_HUGEPAGE); /* a restart waits for these pages */
+    memset(mem, 0, cnt * stride);               /* no page is missing later */
     for (uint32_t n = cnt; n-- > 0;)
     {
       block_t *block = (block_t *)(void *)(mem + n * stride);

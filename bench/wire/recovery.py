@@ -21,6 +21,7 @@ from wcxlib import Session  # noqa: E402
 
 WANTED_MS = {"journal": 100, "dataplane": 500}
 PATIENCE_S = 60.0
+SETTLE_S = 1.5  # twice as long a data plane lives before it is killed: the runner starts one that died within a second later
 ORDER_S, SIGN_ON_S, RENEW_S, BEAT_S = 0.002, 0.05, 1.0, 0.1
 
 
@@ -77,7 +78,7 @@ class Client:
 
 
 def kill(stage, client, role):
-    client.trade(1.0)
+    client.trade(SETTLE_S)
     if client.session.mold_session is None:
         sys.exit(f"the client does not sign on:\n{stage.appliance.logs()}")
     old = stage.appliance.pid(role)

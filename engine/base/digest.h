@@ -41,26 +41,44 @@ static inline uint64_t wcx_digest_fold(uint64_t a, uint64_t b)
 #define WCX_DIGEST_K2 0x8ebc6af09c88c6e3u
 #define WCX_DIGEST_K3 0x589965cc75374cc3u
 
-/* chain <- digest(chain, bytes). Two independent 64-bit lanes; the length is mixed in, so that no concatenation is ambiguous. */
-static inline void wcx_digest_update(wcx_digest_t *chain, const void *bytes, size_t sz)
+/* A digest under way: two 64-bit lanes. begin, a step for each whole 16 bytes, then end with what is left of them. */
+typedef struct wcx_digest_run
 {
-  const uint8_t *at = bytes;
-  uint64_t a = chain->lo ^ WCX_DIGEST_K0;
-  uint64_t b = chain->hi ^ WCX_DIGEST_K1;
-  size_t left = sz;
-  for (; left >= 16; left -= 16, at += 16)
-  {
-    uint64_t x = wcx_digest_load64(at);
-    uint64_t y = wcx_digest_load64(at + 8);
-    a = wcx_digest_fold(x ^ a, y ^ WCX_DIGEST_K2) + b;
-    b = (b ^ x) * WCX_DIGEST_K3 + (y ^ (b >> 29));
-  }
+  uint64_t a;
+  uint64_t b;
+} wcx_digest_run_t;
+
+static inline wcx_digest_run_t wcx_digest_begin(const wcx_digest_t *chain)
+{
+  return (wcx_digest_run_t){.a = chain->lo ^ WCX_DIGEST_K0, .b = chain->hi ^ WCX_DIGEST_K1};
+}
+
+static inline void wcx_digest_step(wcx_digest_run_t *run, uint64_t x, uint64_t y)
+{
+  run->a = wcx_digest_fold(x ^ run->a, y ^ WCX_DIGEST_K2) + run->b;
+  run->b = (run->b ^ x) * WCX_DIGEST_K3 + (y ^ (run->b >> 29));
+}
+
+/* sz: bytes of all, of which `left` (below 16) stand at `at`. The length is mixed in, so that no concatenation is ambiguous. */
+static inline void wcx_digest_end(wcx_digest_t *chain, const wcx_digest_run_t *run, const uint8_t *at, size_t left, size_t sz)
+{
   uint8_t tail[16] = {0};
   memcpy(tail, at, left);
   uint64_t x = wcx_digest_load64(tail);
   uint64_t y = wcx_digest_load64(tail + 8) ^ ((uint64_t)sz << 1 | 1);
-  chain->lo = wcx_digest_fold(x ^ a ^ WCX_DIGEST_K2, y ^ b ^ WCX_DIGEST_K3);
-  chain->hi = wcx_digest_fold(y ^ a ^ WCX_DIGEST_K1, x ^ b ^ WCX_DIGEST_K0 ^ chain->lo);
+  chain->lo = wcx_digest_fold(x ^ run->a ^ WCX_DIGEST_K2, y ^ run->b ^ WCX_DIGEST_K3);
+  chain->hi = wcx_digest_fold(y ^ run->a ^ WCX_DIGEST_K1, x ^ run->b ^ WCX_DIGEST_K0 ^ chain->lo);
+}
+
+/* chain <- digest(chain, bytes). */
+static inline void wcx_digest_update(wcx_digest_t *chain, const void *bytes, size_t sz)
+{
+  const uint8_t *at = bytes;
+  wcx_digest_run_t run = wcx_digest_begin(chain);
+  size_t left = sz;
+  for (; left >= 16; left -= 16, at += 16)
+    wcx_digest_step(&run, wcx_digest_load64(at), wcx_digest_load64(at + 8));
+  wcx_digest_end(chain, &run, at, left, sz);
 }
 
 /* Keyed hash of bytes, for state digests: the digest of a set is the sum (mod 2^64, both words) of the hashes of its records. */

@@ -9,7 +9,7 @@
 #ifndef WCX_SHM_JOURNAL_READER_H
 #define WCX_SHM_JOURNAL_READER_H
 
-#include "engine/base/crc32c.h"
+#include "engine/base/sums.h"
 #include "engine/shm/journal_format.h"
 
 #include <stdbool.h>
@@ -53,9 +53,20 @@ static inline uint32_t wcx_journal_block_crc(const wcx_journal_block_t *block, c
   return wcx_crc32c(wcx_crc32c(0, &copy, sizeof(copy)), body, block->body_sz);
 }
 
+#define WCX_JOURNAL_BODY_KEY 0u
+
 static inline wcx_digest_t wcx_journal_body_digest(const void *body, uint32_t body_sz)
 {
-  return wcx_digest_of(0, body, body_sz);
+  return wcx_digest_of(WCX_JOURNAL_BODY_KEY, body, body_sz);
+}
+
+/* Both at once, as the header has them. */
+static inline bool wcx_journal_sums_hold(const wcx_journal_block_t *block, const void *body)
+{
+  wcx_journal_block_t copy = *block;
+  copy.crc32c = 0;
+  wcx_sums_t sums = wcx_sums_of(wcx_crc32c(0, &copy, sizeof(copy)), WCX_JOURNAL_BODY_KEY, body, block->body_sz);
+  return sums.crc32c == block->crc32c && sums.digest.lo == block->body_digest.lo && sums.digest.hi == block->body_digest.hi;
 }
 
 static inline bool wcx_journal_all_zero(const uint8_t *at, size_t sz)
@@ -124,10 +135,7 @@ static inline enum wcx_journal_state wcx_journal_check_block(const wcx_journal_c
   bool sized = block->magic == WCX_JOURNAL_BLOCK_MAGIC && block->version == WCX_JOURNAL_VERSION && block->shard == chain->shard && block->block_sz % WCX_JOURNAL_ALIGN == 0;
   sized = sized && block->block_sz > 0 && block->block_sz <= WCX_JOURNAL_BLOCK_SZ_MAX && block->block_sz <= avail && block->body_sz <= block->block_sz - sizeof(*block);
   sized = sized && block->reserved[0] == 0 && block->reserved[1] == 0 && block->reserved32 == 0 && block->block_no > 0 && block->first_seq > 0;
-  if (!sized || wcx_journal_block_crc(block, body) != block->crc32c)
-    return WCX_JOURNAL_INVALID;
-  wcx_digest_t digest = wcx_journal_body_digest(body, block->body_sz);
-  if (digest.lo != block->body_digest.lo || digest.hi != block->body_digest.hi)
+  if (!sized || !wcx_journal_sums_hold(block, body))
     return WCX_JOURNAL_INVALID;
   if (!wcx_journal_all_zero(body + block->body_sz, block->block_sz - sizeof(*block) - block->body_sz))
     return WCX_JOURNAL_INVALID;

@@ -26,6 +26,7 @@ ALLOWED = {
     "wcx-rtt": {"libcrypto"},
     "wcx-crowd": {"libcrypto"},
     "wcx-flood": {"libcrypto"},
+    "wcx-fill": {"libcrypto"},
     "wcx-bench": set(),
     "wcx-diff": set(),
     "wcx-micro": {"libbenchmark", "libstdc++", "libgcc_s"},

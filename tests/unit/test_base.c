@@ -3,6 +3,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/doorbell.h"
 #include "engine/base/hist.h"
+#include "engine/base/sums.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -94,6 +95,25 @@ static void digest_does_not_depend_on_alignment(void **state)
     wcx_digest_t elsewhere = wcx_digest_of(9, moved + off, 61);
     assert_true(at_start.lo == elsewhere.lo && at_start.hi == elsewhere.hi);
   }
+}
+
+/* --- both in one walk ---------------------------------------------------------------------------------------------------------------------- */
+
+static void sums_are_those_of_two_walks(void **state)
+{
+  (void)state;
+  uint8_t bytes[300];
+  for (size_t i = 0; i < sizeof(bytes); i++)
+    bytes[i] = (uint8_t)(i * 151 + (i >> 3));
+  for (size_t off = 0; off < 9; off++)
+    for (size_t sz = 0; sz + off <= sizeof(bytes); sz++)
+    {
+      uint32_t crc = (uint32_t)(sz * 2654435761u);
+      wcx_sums_t sums = wcx_sums_of(crc, sz ^ 7, bytes + off, sz);
+      wcx_digest_t digest = wcx_digest_of(sz ^ 7, bytes + off, sz);
+      assert_int_equal(sums.crc32c, wcx_crc32c(crc, bytes + off, sz));
+      assert_true(sums.digest.lo == digest.lo && sums.digest.hi == digest.hi);
+    }
 }
 
 /* --- crc32c ---------------------------------------------------------------------------------------------------------------------------- */
@@ -298,6 +318,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(digest_has_its_golden_values),
+      cmocka_unit_test(sums_are_those_of_two_walks),
       cmocka_unit_test(digest_sees_every_bit_every_length_and_every_boundary),
       cmocka_unit_test(digest_does_not_depend_on_alignment),
       cmocka_unit_test(crc32c_has_its_published_values),
