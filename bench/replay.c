@@ -113,10 +113,11 @@ static int take_option(options_t *options, int c, const char *text)
 static int parse(options_t *options, int argc, char **argv)
 {
   static const struct option known[] = {
-      {"dir", required_argument, NULL, 'd'},   {"profile", required_argument, NULL, 'p'}, {"ops", required_argument, NULL, 'n'},
-      {"seed", required_argument, NULL, 'r'},  {"block", required_argument, NULL, 'b'},   {"passes", required_argument, NULL, 'k'},
-      {"cpu", required_argument, NULL, 'c'},   {"json", no_argument, NULL, 'j'},          {"help", no_argument, NULL, 'h'},
-      {0},
+      {"dir", required_argument, NULL, 'd'},   {"profile", required_argument, NULL, 'p'},
+      {"ops", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 'r'},
+      {"block", required_argument, NULL, 'b'}, {"passes", required_argument, NULL, 'k'},
+      {"cpu", required_argument, NULL, 'c'},   {"json", no_argument, NULL, 'j'},
+      {"help", no_argument, NULL, 'h'},        {0},
   };
   *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .block_sz = WCX_JOURNAL_BLOCK_SZ_MAX, .passes = PASSES_DEFAULT, .cpu = -1};
   for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
