@@ -54,7 +54,8 @@ static int open_file(wcx_anchors_t *anchors)
       recent[i].chain.next_block_no = 0;
   anchors->next_page = recent[0].chain.next_block_no > recent[1].chain.next_block_no ? 1 : 0;
   anchors->open = true;
-  return wcx_disk_sync_dir(anchors->disk);
+  anchors->dir_error = wcx_disk_sync_dir(anchors->disk);
+  return anchors->dir_error;
 }
 
 static int write_offered(wcx_anchors_t *anchors)

@@ -27,6 +27,7 @@ typedef struct wcx_anchors
   _Alignas(64) _Atomic uint32_t full; /* the slot; set with release by the journal's thread, cleared with release by the other */
   wcx_journal_anchor_t offered;
   _Atomic int error; /* -errno; no anchor is kept any more */
+  int dir_error;     /* -errno of a sync of the directory that failed: of the preparing thread, who must not sync it again */
 } wcx_anchors_t;
 
 void wcx_anchors_init(wcx_anchors_t *anchors, wcx_disk_t *disk, const wcx_journal_super_t *super);

@@ -348,7 +348,16 @@ uint32_t wcx_journal_step(wcx_journal_t *journal, uint64_t now_ns)
 
 int wcx_journal_prepare_step(wcx_journal_t *journal)
 {
-  if (wcx_anchors_step(&journal->anchors) == 1) /* a failed one stops nothing: anchors.error says so */
+  int fatal = atomic_load_explicit(&journal->prep.fatal, memory_order_relaxed);
+  if (fatal < 0) /* nobody syncs the directory again before the worker has ended */
+    return fatal;
+  int anchored = wcx_anchors_step(&journal->anchors); /* a failed one stops nothing: anchors.error says so; the directory is another matter */
+  if (journal->anchors.dir_error < 0)
+  {
+    atomic_store_explicit(&journal->prep.fatal, journal->anchors.dir_error, memory_order_relaxed);
+    return journal->anchors.dir_error;
+  }
+  if (anchored == 1)
     return 1;
   int result = wcx_segment_prep_step(&journal->prep);
   if (result == 1)

@@ -293,6 +293,20 @@ static void ring_is_not_believed(void **state)
   assert_true(release_seq() < hdr.seq);
 }
 
+/* Where the anchors could not have the directory synced, no segment gets a name that may vanish: nobody syncs it again, the worker ends. */
+static void directory_of_the_anchors_halts(void **state)
+{
+  (void)state;
+  wcx_journal_anchor_t anchor = {0};
+  assert_true(wcx_anchors_offer(&journal->anchors, &anchor));
+  wcx_sim_disk_fail_sync(DIR, 1);
+  assert_true(wcx_journal_prepare_step(journal) < 0);
+  for (uint32_t i = 0; i < 10; i++)
+    assert_true(wcx_journal_prepare_step(journal) < 0);
+  wcx_journal_step(journal, 0);
+  assert_true(journal->halted);
+}
+
 /* Records above the end of the journal, and the one that follows it gone: no worker may go on from there. */
 static void ring_with_a_hole_is_refused(void **state)
 {
@@ -319,6 +333,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(failed_directory_sync_halts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(slow_writes_are_counted, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ring_is_not_believed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(directory_of_the_anchors_halts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ring_with_a_hole_is_refused, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
