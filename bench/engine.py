@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What `make bench-engine` runs: the engine alone, in some minutes. Flows a, b, c beside their floors, kill switch, memory, snapshot, the parts, cost against resting orders.
 
-usage: engine.py [folder]     every measurement's JSON, and the plot, are kept there (build/bench). Progress goes to stderr, the tables to stdout.
+Progress goes to stderr, the tables to stdout.
 """
+import argparse
 import json
 import subprocess
 import sys
@@ -65,7 +66,9 @@ def print_snapshot(snapshot):
 
 
 def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "bench"
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "bench", help="for every measurement's JSON and the plot (%(default)s)")
+    folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     flows = {name: measure(folder, f"engine-{name}", "wcx-bench", "engine", "--profile", name, "--json") for name in "abc"}
     kill = measure(folder, "kill", "wcx-bench", "kill", "--json")
