@@ -136,10 +136,10 @@ SRC_unit/test_auth   := $(AUTH_SRC)
 SRC_unit/test_confine := dataplane/confine.c
 LD_unit/test_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
-SRC_unit/test_ship := persist/disk_uring.c
-LD_unit/test_ship := -luring
-SRC_unit/test_flow    := $(BENCH_SRC)
 LD_unit/test_journal  := -luring
+SRC_unit/test_ship   := persist/disk_uring.c
+LD_unit/test_ship    := -luring
+SRC_unit/test_flow   := $(BENCH_SRC)
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
 SRC_fuzz/test_loop      := tests/unit/loop_fixture.c tests/fuzz/rewind.c
@@ -205,8 +205,8 @@ SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_ping  := $(LD_wcx-dataplane)
 SRC_e2e_memif_load := tests/e2e/memif_load.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
 LIBS_e2e_memif_load := client
-SRC_e2e_journal_load := tests/e2e/journal_load.c $(PROD)
 LD_e2e_memif_load := $(LD_wcx-dataplane) -lcrypto
+SRC_e2e_journal_load := tests/e2e/journal_load.c $(PROD)
 
 define e2e_rule
 $(B)/tests/e2e/$(1): $$(call objs,$$(SRC_e2e_$(1))) $$(LIBS_e2e_$(1):%=$(LIB)/libwcx-%.a) $(LIB)/libwcx-engine.a
@@ -335,7 +335,7 @@ test: deps-test ## set up, build and run every test; the last line is the count
 	@exec python3 tests/run.py --sanitized build/$(subst $(comma),-,$(SANITIZED))
 
 # The tests of the engine alone: those that need nothing above it.
-COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/loop_fixture)' tests/unit/test_*.c tests/property/test_*.c)
+COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/(loop|link|tcp|journal|replica)_fixture)' tests/unit/test_*.c tests/property/test_*.c)
 
 guest: deps-fault ## fetch the kernel of the QEMU guest that power cuts need, under build/guest (not installed)
 	@python3 tests/fault/guest.py
@@ -405,7 +405,7 @@ clean: ## remove everything that was built, journals included
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help
