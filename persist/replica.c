@@ -70,7 +70,7 @@ static parts_t parts_of(const wcx_params_shard_t *shard)
   parts.image = parts.second + engine_sz;
   parts.log = parts.image + wcx_take_image_max(&limits);
   parts.retain = parts.log + shard->outlog_sz;
-  parts.chunk = parts.retain + wcx_snapshot_round(wcx_retain_footprint(shard->outlog_sz, shard->sessions_max));
+  parts.chunk = parts.retain + wcx_snapshot_round(wcx_outputs_footprint(shard->outlog_sz, shard->sessions_max));
   parts.walk_buf = parts.chunk + WCX_TAKE_CHUNK_SZ;
   parts.end = parts.walk_buf + WCX_JOURNAL_WALK_BUF_SZ;
   return parts;
@@ -200,7 +200,7 @@ static uint32_t step_wait(wcx_replica_t *replica)
 static void make_window(wcx_replica_t *replica)
 {
   wcx_outlog_init(&replica->log, replica->log_mem, replica->config.shard->outlog_sz);
-  wcx_retain_init(&replica->retained, replica->retain_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
+  wcx_outputs_init(&replica->retained, replica->retain_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
 }
 
 static uint32_t begin_following(wcx_replica_t *replica, uint64_t now_ns)
@@ -221,7 +221,7 @@ static uint32_t step_load(wcx_replica_t *replica, uint64_t now_ns)
   case WCX_RESUME_LOADED:
     replica->engine = resume->engine;
     make_window(replica);
-    if (!wcx_retain_load(&replica->retained, &resume->hdr, resume->streams, resume->window))
+    if (!wcx_outputs_load(&replica->retained, &resume->hdr, resume->streams, resume->window))
     {
       wcx_resume_refuse(resume, &replica->walk, "its streams are not those of this configuration");
       break;
@@ -290,13 +290,13 @@ static uint32_t compare_marks(wcx_replica_t *replica)
 static void apply(wcx_replica_t *replica, const wcx_record_hdr_t *hdr, const uint8_t *body)
 {
   wcx_engine_t *engine = replica->engine;
-  wcx_retain_prepare(&replica->retained, wcx_engine_output_bound(engine, hdr, body));
+  wcx_outputs_prepare(&replica->retained, wcx_engine_output_bound(engine, hdr, body));
   uint64_t feed_number = wcx_engine_feed_next_number(engine);
   wcx_engine_apply(engine, hdr, body, &replica->log);
   if (hdr->template_id == WCX_TEMPLATE_DAY_ROLL)
-    wcx_retain_rolled(&replica->retained, engine, feed_number);
+    wcx_outputs_rolled(&replica->retained, engine, feed_number);
   else
-    wcx_retain_applied(&replica->retained);
+    wcx_outputs_applied(&replica->retained);
   if ((hdr->flags & WCX_RECORD_F_GENESIS) != 0 && replica->genesis_seq + 1 == hdr->seq)
     replica->genesis_seq = hdr->seq;
   if (hdr->seq % WCX_DIGEST_MARK_EVERY == 0)

@@ -64,7 +64,7 @@ typedef struct wcx_replica
   void *log_mem;
   wcx_engine_t *engine;
   wcx_outlog_t log;
-  wcx_retained_t retained;
+  wcx_outputs_t retained;
   wcx_journal_walk_t walk;
   bool walking;
   wcx_resume_t resume;

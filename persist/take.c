@@ -92,7 +92,7 @@ static bool pace(wcx_take_t *take, uint64_t now_ns)
 
 /* --- to the disk -------------------------------------------------------------------------------------- */
 
-void wcx_take_begin(wcx_take_t *take, const wcx_engine_t *engine, wcx_retained_t *retained, const wcx_snapshot_file_t *hdr, uint64_t now_ns)
+void wcx_take_begin(wcx_take_t *take, const wcx_engine_t *engine, wcx_outputs_t *retained, const wcx_snapshot_file_t *hdr, uint64_t now_ns)
 {
   take->engine = engine;
   take->retained = retained;
@@ -114,7 +114,7 @@ void wcx_take_begin(wcx_take_t *take, const wcx_engine_t *engine, wcx_retained_t
   take->begun_ns = take->next_ns = now_ns;
   memset(take->crc, 0, sizeof(take->crc));
   take->off = WCX_SNAPSHOT_FILE_ALIGN;
-  wcx_retain_save(retained, &take->hdr);
+  wcx_outputs_save(retained, &take->hdr);
   take->hdr.engine_sz = wcx_engine_snapshot_save(engine, take->place.image, take->place.image_sz);
   WCX_CHECK(take->hdr.engine_sz != 0, "an engine of %" PRIu64 " bytes, an image of %" PRIu64, wcx_engine_snapshot_sz(engine), take->place.image_sz);
   take->hdr.sz = wcx_snapshot_file_sz(&take->hdr);

@@ -16,7 +16,7 @@
 
 #include "engine/snapshot.h"
 #include "persist/disk.h"
-#include "persist/retain.h"
+#include "persist/outputs.h"
 
 #define WCX_TAKE_CHUNK_SZ (1u << 20)
 #define WCX_TAKE_HANDLE 0u /* of the disk */
@@ -50,7 +50,7 @@ typedef struct wcx_take
   bool done;
   bool failed;
   const wcx_engine_t *engine;
-  const wcx_retained_t *retained;
+  const wcx_outputs_t *retained;
   wcx_snapshot_file_t hdr;
   uint64_t off; /* next byte to write or to read back */
   uint64_t next_ns;
@@ -69,7 +69,7 @@ static inline uint64_t wcx_take_image_max(const wcx_engine_limits_t *limits)
 void wcx_take_init(wcx_take_t *take, const wcx_take_place_t *place);
 
 /* Begin with what hdr says already: journal_id, shard, anchor, genesis_seq. */
-void wcx_take_begin(wcx_take_t *take, const wcx_engine_t *engine, wcx_retained_t *retained, const wcx_snapshot_file_t *hdr, uint64_t now_ns);
+void wcx_take_begin(wcx_take_t *take, const wcx_engine_t *engine, wcx_outputs_t *retained, const wcx_snapshot_file_t *hdr, uint64_t now_ns);
 
 uint32_t wcx_take_step(wcx_take_t *take, uint64_t now_ns);
 

@@ -1,4 +1,4 @@
-#include "persist/retain.h"
+#include "persist/outputs.h"
 
 #include "engine/drop_scope.h"
 #include "engine/window.h"
@@ -21,26 +21,26 @@ static size_t sessions_sz(uint32_t sessions_max)
   return (sz + 63) & ~(size_t)63;
 }
 
-size_t wcx_retain_footprint(uint64_t log_cap, uint32_t sessions_max)
+size_t wcx_outputs_footprint(uint64_t log_cap, uint32_t sessions_max)
 {
-  return sessions_sz(sessions_max) + note_max_of(log_cap) * sizeof(wcx_retain_note_t);
+  return sessions_sz(sessions_max) + note_max_of(log_cap) * sizeof(wcx_outputs_note_t);
 }
 
-void wcx_retain_init(wcx_retained_t *retained, void *mem, uint32_t sessions_max, wcx_outlog_t *log, const wcx_engine_t *engine)
+void wcx_outputs_init(wcx_outputs_t *retained, void *mem, uint32_t sessions_max, wcx_outlog_t *log, const wcx_engine_t *engine)
 {
   memset(mem, 0, sessions_sz(sessions_max));
-  *retained = (wcx_retained_t){.log = log, .note_max = note_max_of(log->cap), .streams = mem, .stream_max = sessions_max, .tail_feed_number = 1, .day_cnt = 1};
+  *retained = (wcx_outputs_t){.log = log, .note_max = note_max_of(log->cap), .streams = mem, .stream_max = sessions_max, .tail_feed_number = 1, .day_cnt = 1};
   retained->stream_of.entries = (wcx_idmap_entry_t *)(retained->streams + sessions_max);
   retained->stream_of.mask = (uint32_t)(wcx_idmap_cap(sessions_max) - 1);
   retained->stream_of.direct = (uint32_t *)(retained->stream_of.entries + wcx_idmap_cap(sessions_max));
   retained->stream_of.direct_cnt = wcx_idmap_direct_cnt(sessions_max);
-  retained->notes = (wcx_retain_note_t *)(void *)((uint8_t *)mem + sessions_sz(sessions_max));
+  retained->notes = (wcx_outputs_note_t *)(void *)((uint8_t *)mem + sessions_sz(sessions_max));
   wcx_engine_feed_session(engine, retained->days[0].session);
 }
 
 /* --- the tail ---------------------------------------------------------------------------------------- */
 
-static wcx_snapshot_stream_t *add_stream(wcx_retained_t *retained, uint32_t session_id)
+static wcx_snapshot_stream_t *add_stream(wcx_outputs_t *retained, uint32_t session_id)
 {
   WCX_CHECK(retained->stream_cnt < retained->stream_max, "session %u beyond the %u there are", session_id, retained->stream_max);
   uint32_t idx = retained->stream_cnt++;
@@ -49,14 +49,14 @@ static wcx_snapshot_stream_t *add_stream(wcx_retained_t *retained, uint32_t sess
   return &retained->streams[idx];
 }
 
-static wcx_snapshot_stream_t *stream_of(wcx_retained_t *retained, uint32_t session_id)
+static wcx_snapshot_stream_t *stream_of(wcx_outputs_t *retained, uint32_t session_id)
 {
   uint32_t idx = wcx_idmap_find(&retained->stream_of, session_id);
   return idx != WCX_IDX_NONE ? &retained->streams[idx] : add_stream(retained, session_id);
 }
 
 /* Past the beginnings of days up to input `seq`. */
-static void pass_days(wcx_retained_t *retained, uint64_t seq)
+static void pass_days(wcx_outputs_t *retained, uint64_t seq)
 {
   while (retained->roll_cnt > 0 && retained->rolls[0] <= seq)
   {
@@ -68,7 +68,7 @@ static void pass_days(wcx_retained_t *retained, uint64_t seq)
   }
 }
 
-static void forget(wcx_retained_t *retained, const wcx_retain_note_t *note)
+static void forget(wcx_outputs_t *retained, const wcx_outputs_note_t *note)
 {
   pass_days(retained, note->input_seq);
   if (note->stream == WCX_STREAM_FEED)
@@ -81,11 +81,11 @@ static void forget(wcx_retained_t *retained, const wcx_retain_note_t *note)
 }
 
 /* What stands at `scanned`. */
-static void note_one(wcx_retained_t *retained)
+static void note_one(wcx_outputs_t *retained)
 {
   const wcx_out_entry_t *entry = wcx_outlog_at(retained->log, retained->scanned);
-  wcx_retain_note_t *note = &retained->notes[retained->note_head++ & (retained->note_max - 1)];
-  *note = (wcx_retain_note_t){.pos = retained->scanned, .stream = entry->stream};
+  wcx_outputs_note_t *note = &retained->notes[retained->note_head++ & (retained->note_max - 1)];
+  *note = (wcx_outputs_note_t){.pos = retained->scanned, .stream = entry->stream};
   if (entry->stream != WCX_STREAM_SKIP)
   {
     note->number = entry->number;
@@ -96,7 +96,7 @@ static void note_one(wcx_retained_t *retained)
   retained->scanned += entry->entry_sz;
 }
 
-void wcx_retain_prepare(wcx_retained_t *retained, uint64_t bound)
+void wcx_outputs_prepare(wcx_outputs_t *retained, uint64_t bound)
 {
   wcx_outlog_t *log = retained->log;
   log->sent_pos = log->write_pos; /* nothing waits here: all of it is released */
@@ -108,18 +108,18 @@ void wcx_retain_prepare(wcx_retained_t *retained, uint64_t bound)
     note_one(retained);
 }
 
-static bool any_note(const wcx_retained_t *retained)
+static bool any_note(const wcx_outputs_t *retained)
 {
   return retained->note_tail != retained->note_head;
 }
 
-static const wcx_retain_note_t *oldest_note(const wcx_retained_t *retained)
+static const wcx_outputs_note_t *oldest_note(const wcx_outputs_t *retained)
 {
   return &retained->notes[retained->note_tail & (retained->note_max - 1)];
 }
 
 /* One day too many: the window begins with the second day in it. */
-static void forget_a_day(wcx_retained_t *retained)
+static void forget_a_day(wcx_outputs_t *retained)
 {
   uint64_t seq = retained->rolls[0];
   for (;;)
@@ -128,7 +128,7 @@ static void forget_a_day(wcx_retained_t *retained)
       note_one(retained);
     if (!any_note(retained))
       break;
-    const wcx_retain_note_t *note = oldest_note(retained);
+    const wcx_outputs_note_t *note = oldest_note(retained);
     if (note->stream != WCX_STREAM_SKIP && note->input_seq >= seq)
       break;
     forget(retained, note);
@@ -137,7 +137,7 @@ static void forget_a_day(wcx_retained_t *retained)
   pass_days(retained, seq);
 }
 
-void wcx_retain_applied(wcx_retained_t *retained)
+void wcx_outputs_applied(wcx_outputs_t *retained)
 {
   const wcx_outlog_t *log = retained->log;
   uint64_t whole = log->write_pos > log->cap ? log->write_pos - log->cap : 0; /* as wcx_outlog_retained has it */
@@ -147,7 +147,7 @@ void wcx_retain_applied(wcx_retained_t *retained)
   WCX_CHECK(retained->tail >= whole, "the window begins at %llu, whole is what lies behind %llu", (unsigned long long)retained->tail, (unsigned long long)whole);
 }
 
-void wcx_retain_rolled(wcx_retained_t *retained, const wcx_engine_t *engine, uint64_t feed_number)
+void wcx_outputs_rolled(wcx_outputs_t *retained, const wcx_engine_t *engine, uint64_t feed_number)
 {
   wcx_snapshot_day_t day = {.from_seq = wcx_engine_applied_seq(engine)};
   wcx_engine_feed_session(engine, day.session);
@@ -162,12 +162,12 @@ void wcx_retain_rolled(wcx_retained_t *retained, const wcx_engine_t *engine, uin
       forget_a_day(retained);
     retained->rolls[retained->roll_cnt++] = day.from_seq;
   }
-  wcx_retain_applied(retained);
+  wcx_outputs_applied(retained);
 }
 
 /* --- bytes -------------------------------------------------------------------------------------------- */
 
-void wcx_retain_save(wcx_retained_t *retained, wcx_snapshot_file_t *hdr)
+void wcx_outputs_save(wcx_outputs_t *retained, wcx_snapshot_file_t *hdr)
 {
   const wcx_outlog_t *log = retained->log;
   for (uint64_t i = retained->note_tail; i != retained->note_head; i++)
@@ -194,7 +194,7 @@ void wcx_retain_save(wcx_retained_t *retained, wcx_snapshot_file_t *hdr)
 }
 
 /* Into a log of another capacity: entry by entry, from the beginning of the ring. */
-static void append_window(wcx_retained_t *retained, const wcx_snapshot_file_t *hdr, const uint8_t *window)
+static void append_window(wcx_outputs_t *retained, const wcx_snapshot_file_t *hdr, const uint8_t *window)
 {
   wcx_outlog_t *log = retained->log;
   for (uint64_t off = 0; off < hdr->window_sz;)
@@ -203,15 +203,15 @@ static void append_window(wcx_retained_t *retained, const wcx_snapshot_file_t *h
     memcpy(&entry, window + off, 8);
     if (entry.stream != WCX_STREAM_SKIP)
     {
-      wcx_retain_prepare(retained, entry.entry_sz);
+      wcx_outputs_prepare(retained, entry.entry_sz);
       memcpy(wcx_outlog_reserve(log, entry.entry_sz), window + off, entry.entry_sz);
-      wcx_retain_applied(retained);
+      wcx_outputs_applied(retained);
     }
     off += entry.entry_sz;
   }
 }
 
-bool wcx_retain_load(wcx_retained_t *retained, const wcx_snapshot_file_t *hdr, const uint8_t *streams, const uint8_t *window)
+bool wcx_outputs_load(wcx_outputs_t *retained, const wcx_snapshot_file_t *hdr, const uint8_t *streams, const uint8_t *window)
 {
   if (hdr->stream_cnt > retained->stream_max)
     return false;

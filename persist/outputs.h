@@ -7,18 +7,18 @@
                   | noted: may go next  | not looked at yet
 
    Owner:      the replica's thread.
-   Memory:     the caller's (wcx_retain_footprint): notes for as many entries as the log can hold, of which few are ever touched, and the sessions.
-   Order:      wcx_retain_prepare, then apply, then wcx_retain_applied; for each input. Nobody else moves the log.
+   Memory:     the caller's (wcx_outputs_footprint): notes for as many entries as the log can hold, of which few are ever touched, and the sessions.
+   Order:      wcx_outputs_prepare, then apply, then wcx_outputs_applied; for each input. Nobody else moves the log.
    Invariants: entries in [tail, write_pos) are whole; what the streams say is what a gate that had passed everything before `tail` would say.
    Pinned by:  tests/unit/test_replica.c. */
-#ifndef WCX_PERSIST_RETAIN_H
-#define WCX_PERSIST_RETAIN_H
+#ifndef WCX_PERSIST_OUTPUTS_H
+#define WCX_PERSIST_OUTPUTS_H
 
 #include "engine/engine.h"
 #include "engine/idmap.h"
 #include "engine/shm/snapshot_file.h"
 
-typedef struct wcx_retain_note
+typedef struct wcx_outputs_note
 {
   uint64_t pos;
   uint64_t number;
@@ -27,17 +27,17 @@ typedef struct wcx_retain_note
   uint8_t stream; /* enum wcx_stream */
   uint8_t copied; /* a drop copy has it */
   uint16_t pad;
-} wcx_retain_note_t;
-static_assert(sizeof(wcx_retain_note_t) == 32, "note");
+} wcx_outputs_note_t;
+static_assert(sizeof(wcx_outputs_note_t) == 32, "note");
 
-typedef struct wcx_retained
+typedef struct wcx_outputs
 {
   wcx_outlog_t *log;
   uint64_t tail;
   uint64_t scanned;
   uint64_t note_head, note_tail; /* ever written, ever taken */
   uint64_t note_max;             /* a power of two */
-  wcx_retain_note_t *notes;
+  wcx_outputs_note_t *notes;
 
   uint32_t stream_max;
   uint32_t stream_cnt;
@@ -51,23 +51,23 @@ typedef struct wcx_retained
 
   uint32_t day_cnt; /* as of the last input; oldest first */
   wcx_snapshot_day_t days[WCX_SNAPSHOT_FILE_DAYS_MAX];
-} wcx_retained_t;
+} wcx_outputs_t;
 
-size_t wcx_retain_footprint(uint64_t log_cap, uint32_t sessions_max);
+size_t wcx_outputs_footprint(uint64_t log_cap, uint32_t sessions_max);
 /* An empty log of an engine that has applied nothing, or that is loaded next. `mem` is 64-aligned. */
-void wcx_retain_init(wcx_retained_t *retained, void *mem, uint32_t sessions_max, wcx_outlog_t *log, const wcx_engine_t *engine);
+void wcx_outputs_init(wcx_outputs_t *retained, void *mem, uint32_t sessions_max, wcx_outlog_t *log, const wcx_engine_t *engine);
 
 /* `bound` bytes may be written next. */
-void wcx_retain_prepare(wcx_retained_t *retained, uint64_t bound);
+void wcx_outputs_prepare(wcx_outputs_t *retained, uint64_t bound);
 /* The input has been applied. */
-void wcx_retain_applied(wcx_retained_t *retained);
+void wcx_outputs_applied(wcx_outputs_t *retained);
 /* A DayRoll: instead of the above, with the number of the feed's next message before it was applied. */
-void wcx_retain_rolled(wcx_retained_t *retained, const wcx_engine_t *engine, uint64_t feed_number);
+void wcx_outputs_rolled(wcx_outputs_t *retained, const wcx_engine_t *engine, uint64_t feed_number);
 
 /* What the header and the streams of a snapshot say of the window. Adds the sessions that have spoken within it. */
-void wcx_retain_save(wcx_retained_t *retained, wcx_snapshot_file_t *hdr);
+void wcx_outputs_save(wcx_outputs_t *retained, wcx_snapshot_file_t *hdr);
 
 /* The other way round: streams and window as checked by wcx_snapshot_check and wcx_window_sound. False when there are more sessions than stream_max. */
-bool wcx_retain_load(wcx_retained_t *retained, const wcx_snapshot_file_t *hdr, const uint8_t *streams, const uint8_t *window) __attribute__((warn_unused_result));
+bool wcx_outputs_load(wcx_outputs_t *retained, const wcx_snapshot_file_t *hdr, const uint8_t *streams, const uint8_t *window) __attribute__((warn_unused_result));
 
 #endif
