@@ -39,7 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     args->region = arg;
     return 0;
   case 's':
-    args->shard_idx = wcx_worker_number("--shard-idx", arg, WCX_SHARDS_MAX - 1);
+    args->shard_idx = wcx_worker_number("--shard-idx", arg, 0, WCX_SHARDS_MAX - 1);
     args->shard_given = true;
     return 0;
   case ARGP_KEY_END:

@@ -58,7 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     args->region = arg;
     return 0;
   case 's':
-    args->shard_idx = wcx_worker_number("--shard-idx", arg, WCX_SHARDS_MAX - 1);
+    args->shard_idx = wcx_worker_number("--shard-idx", arg, 0, WCX_SHARDS_MAX - 1);
     args->shard_given = true;
     return 0;
   case OPT_DIR:
@@ -71,7 +71,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     args->fetch_command = arg;
     return 0;
   case OPT_SCRUB:
-    args->scrub_mib_per_s = wcx_worker_number("--scrub-mib-per-s", arg, 4096);
+    args->scrub_mib_per_s = wcx_worker_number("--scrub-mib-per-s", arg, 0, 4096);
     return 0;
   case ARGP_KEY_END:
     if (args->region == NULL || !args->shard_given)

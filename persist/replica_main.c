@@ -29,18 +29,10 @@ enum
 typedef struct args
 {
   const char *region;
-  uint64_t shard_idx;
+  uint32_t shard_idx;
   bool shard_given;
-  uint64_t every_s, every_inputs, keep, pace_mib;
+  uint32_t every_s, every_inputs, keep, pace_mib;
 } args_t;
-
-static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
-{
-  char *end;
-  errno = 0;
-  *value = strtoull(text, &end, 10);
-  return errno == 0 && end != text && *end == 0 && *value >= min && *value <= max;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -51,25 +43,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     args->region = arg;
     return 0;
   case 's':
+    args->shard_idx = wcx_worker_number("--shard-idx", arg, 0, WCX_SHARDS_MAX - 1);
     args->shard_given = true;
-    if (!number(arg, 0, WCX_SHARDS_MAX - 1, &args->shard_idx))
-      argp_error(state, "--shard-idx must be 0..%u", WCX_SHARDS_MAX - 1);
     return 0;
   case OPT_EVERY_S:
-    if (!number(arg, 1, 86400, &args->every_s))
-      argp_error(state, "--every-s must be 1..86400");
+    args->every_s = wcx_worker_number("--every-s", arg, 1, 86400);
     return 0;
   case OPT_EVERY_INPUTS:
-    if (!number(arg, 1, 1000000000, &args->every_inputs))
-      argp_error(state, "--every-inputs must be 1..1000000000");
+    args->every_inputs = wcx_worker_number("--every-inputs", arg, 1, 1000000000);
     return 0;
   case OPT_KEEP:
-    if (!number(arg, 2, WCX_REPLICA_KEEP_MAX, &args->keep))
-      argp_error(state, "--keep must be 2..%u", WCX_REPLICA_KEEP_MAX);
+    args->keep = wcx_worker_number("--keep", arg, 2, WCX_REPLICA_KEEP_MAX);
     return 0;
   case OPT_PACE:
-    if (!number(arg, 0, 100000, &args->pace_mib))
-      argp_error(state, "--pace-mib-per-s must be 0..100000");
+    args->pace_mib = wcx_worker_number("--pace-mib-per-s", arg, 0, 100000);
     return 0;
   case ARGP_KEY_END:
     if (args->region == NULL || !args->shard_given)
@@ -80,10 +67,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   }
 }
 
-static const wcx_params_shard_t *check_params(const wcx_params_t *params, uint64_t shard_idx)
+static const wcx_params_shard_t *check_params(const wcx_params_t *params, uint32_t shard_idx)
 {
   if (shard_idx >= params->shard_cnt)
-    WCX_DIE("--shard-idx %u: the configuration has %u shards", (unsigned)shard_idx, params->shard_cnt);
+    WCX_DIE("--shard-idx %u: the configuration has %u shards", shard_idx, params->shard_cnt);
   if (params->durability == WCX_DURABILITY_LEVEL_D0_NONE)
     WCX_DIE("durability D0 keeps no journal: there is nothing to replicate; do not start wcx-replica, or set durability to D1");
   return &params->shards[shard_idx];
@@ -147,8 +134,8 @@ int main(int argc, char **argv)
   wcx_worker_wait_region(&file, args.region);
   const wcx_params_t *params = &file.region->params;
   const wcx_params_shard_t *shard = check_params(params, args.shard_idx);
-  if (!wcx_region_lock(&file, WCX_REGION_LOCK_REPLICA + (uint32_t)args.shard_idx))
-    WCX_DIE("another wcx-replica runs for shard index %u of %s: only one may", (unsigned)args.shard_idx, args.region);
+  if (!wcx_region_lock(&file, WCX_REGION_LOCK_REPLICA + args.shard_idx))
+    WCX_DIE("another wcx-replica runs for shard index %u of %s: only one may", args.shard_idx, args.region);
   wcx_worker_leave_poll_cpus(params);
   if (setpriority(PRIO_PROCESS, 0, NICENESS) != 0)
     wcx_worker_say("cannot lower its own priority: %s", strerrordesc_np(errno));
@@ -163,13 +150,13 @@ int main(int argc, char **argv)
   static wcx_replica_t replica;
   wcx_replica_config_t config = {.journal_dir = journal_dir,
                                  .snapshot_dir = snapshot_dir,
-                                 .shared = wcx_region_shard(file.region, (uint32_t)args.shard_idx),
+                                 .shared = wcx_region_shard(file.region, args.shard_idx),
                                  .disk = disk,
                                  .shard = shard,
                                  .every_ns = args.every_s * SECOND_NS,
                                  .every_inputs = args.every_inputs,
-                                 .keep = (uint32_t)args.keep,
-                                 .bytes_per_s = args.pace_mib << 20};
+                                 .keep = args.keep,
+                                 .bytes_per_s = (uint64_t)args.pace_mib << 20};
   wcx_replica_init(&replica, &config, map_memory(wcx_replica_footprint(shard)));
   turn(&replica);
   wcx_replica_close(&replica);

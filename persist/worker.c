@@ -82,12 +82,12 @@ void wcx_worker_leave_poll_cpus(const wcx_params_t *params)
     wcx_worker_say("cannot keep off the CPUs of the poll loops: %s", strerrordesc_np(errno));
 }
 
-uint32_t wcx_worker_number(const char *option, const char *text, uint32_t max)
+uint32_t wcx_worker_number(const char *option, const char *text, uint32_t min, uint32_t max)
 {
   char *end;
   errno = 0;
   unsigned long value = strtoul(text, &end, 10);
-  if (errno != 0 || *end != '\0' || end == text || text[0] == '-' || value > max)
-    WCX_DIE("%s must be 0..%u", option, max);
+  if (errno != 0 || *end != '\0' || end == text || text[0] == '-' || value < min || value > max)
+    WCX_DIE("%s must be %u..%u", option, min, max);
   return (uint32_t)value;
 }

@@ -23,7 +23,7 @@ void wcx_worker_wait_region(wcx_region_file_t *file, const char *path);
 /* A poll loop never yields its CPU for long: what waits behind it waits for milliseconds. Threads made later inherit this. */
 void wcx_worker_leave_poll_cpus(const wcx_params_t *params);
 
-/* The number of an option; dies with the option's name when it is none in 0..max. */
-uint32_t wcx_worker_number(const char *option, const char *text, uint32_t max);
+/* The number of an option; dies with the option's name when it is none in min..max. */
+uint32_t wcx_worker_number(const char *option, const char *text, uint32_t min, uint32_t max);
 
 #endif
