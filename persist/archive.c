@@ -1,5 +1,6 @@
 #include "persist/archive.h"
 
+#include "persist/disk_dir.h"
 #include "persist/pages.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ static int open_commands(wcx_archive_t *archive)
     return -1;
   archive->super = walk.super;
   wcx_journal_walk_close(&walk);
-  int result = wcx_ship_make_dirs(archive->dir);
+  int result = wcx_disk_dir_make(archive->dir);
   archive->dir_fd = result < 0 ? -1 : open(archive->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (archive->dir_fd < 0)
   {

@@ -1,24 +1,18 @@
 /* The production disk of workers that have no commit path: plain system calls. Written past the page cache, piece by piece durable, so that no flush of a
    whole file stands in the way of the journal's; read through the page cache after what it held of the file has been dropped, so that what is read back
    comes from the disk and stays at hand for whoever starts next. */
-#include "engine/base/env.h"
 #include "persist/disk.h"
+#include "persist/disk_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
-
-#define LOCK_RETRY_NS 2000000
 
 struct wcx_disk
 {
@@ -26,43 +20,6 @@ struct wcx_disk
   int lock_fd;
   int fds[WCX_DISK_FILES_MAX];
 };
-
-static int make_dirs(const char *dir)
-{
-  char path[PATH_MAX];
-  size_t len = strlen(dir);
-  if (len == 0 || len >= sizeof(path))
-    return -ENAMETOOLONG;
-  memcpy(path, dir, len + 1);
-  for (size_t i = 1; i <= len; i++)
-  {
-    if (path[i] != '/' && path[i] != 0)
-      continue;
-    path[i] = 0;
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
-      return -errno;
-    path[i] = i < len ? '/' : 0;
-  }
-  return 0;
-}
-
-static int take_lock(wcx_disk_t *disk, uint64_t timeout_ns)
-{
-  disk->lock_fd = openat(disk->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (disk->lock_fd < 0)
-    return -errno;
-  uint64_t deadline_ns = wcx_env_mono_ns() + timeout_ns;
-  while (flock(disk->lock_fd, LOCK_EX | LOCK_NB) < 0)
-  {
-    if (errno != EWOULDBLOCK && errno != EINTR)
-      return -errno;
-    if (wcx_env_mono_ns() >= deadline_ns)
-      return -EWOULDBLOCK;
-    struct timespec pause = {.tv_nsec = LOCK_RETRY_NS};
-    nanosleep(&pause, NULL);
-  }
-  return 0;
-}
 
 int wcx_disk_open(wcx_disk_t **opened, const char *dir, uint32_t depth, uint32_t buffer_cnt, uint32_t buffer_sz, uint64_t timeout_ns)
 {
@@ -76,11 +33,11 @@ int wcx_disk_open(wcx_disk_t **opened, const char *dir, uint32_t depth, uint32_t
   disk->dir_fd = -1;
   for (uint32_t i = 0; i < WCX_DISK_FILES_MAX; i++)
     disk->fds[i] = -1;
-  int result = make_dirs(dir);
+  int result = wcx_disk_dir_make(dir);
   if (result == 0)
   {
     disk->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    result = disk->dir_fd < 0 ? -errno : take_lock(disk, timeout_ns);
+    result = disk->dir_fd < 0 ? -errno : wcx_disk_dir_lock(disk->dir_fd, timeout_ns, &disk->lock_fd);
   }
   if (result < 0)
     wcx_disk_close(disk);

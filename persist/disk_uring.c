@@ -3,24 +3,21 @@
    The lock file's descriptor is one of the ring's registered files: the kernel keeps it, and with it the lock, until the last write in flight of a
    killed worker has ended. A successor that gets the lock therefore reads what will stay. */
 #include "persist/disk.h"
+#include "persist/disk_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOCK_IDX WCX_DISK_FILES_MAX /* registered files: one per handle, then the lock */
-#define LOCK_RETRY_NS 2000000
 #define ALIGN 4096u
 #define ZERO_SZ (256u << 10)
 
@@ -38,47 +35,11 @@ struct wcx_disk
   uint8_t *zeros;
 };
 
-static int make_dirs(const char *dir)
-{
-  char path[PATH_MAX];
-  size_t len = strlen(dir);
-  if (len == 0 || len >= sizeof(path))
-    return -ENAMETOOLONG;
-  memcpy(path, dir, len + 1);
-  for (size_t i = 1; i <= len; i++)
-  {
-    if (path[i] != '/' && path[i] != 0)
-      continue;
-    path[i] = 0;
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
-      return -errno;
-    path[i] = i < len ? '/' : 0;
-  }
-  return 0;
-}
-
-static uint64_t monotonic_ns(void)
-{
-  struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static int take_lock(wcx_disk_t *disk, uint64_t timeout_ns)
 {
-  disk->lock_fd = openat(disk->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (disk->lock_fd < 0)
-    return -errno;
-  uint64_t deadline_ns = monotonic_ns() + timeout_ns;
-  while (flock(disk->lock_fd, LOCK_EX | LOCK_NB) < 0)
-  {
-    if (errno != EWOULDBLOCK && errno != EINTR)
-      return -errno;
-    if (monotonic_ns() >= deadline_ns)
-      return -EWOULDBLOCK;
-    struct timespec pause = {.tv_nsec = LOCK_RETRY_NS};
-    nanosleep(&pause, NULL);
-  }
+  int result = wcx_disk_dir_lock(disk->dir_fd, timeout_ns, &disk->lock_fd);
+  if (result < 0)
+    return result;
   return fsync(disk->lock_fd) < 0 || fsync(disk->dir_fd) < 0 ? -errno : 0;
 }
 
@@ -117,7 +78,7 @@ int wcx_disk_open(wcx_disk_t **made, const char *dir, uint32_t depth, uint32_t b
   disk->buffer_sz = buffer_sz;
   disk->buffers = aligned_alloc(ALIGN, (size_t)buffer_cnt * buffer_sz);
   disk->zeros = aligned_alloc(ALIGN, ZERO_SZ);
-  int result = disk->buffers == NULL || disk->zeros == NULL ? -ENOMEM : make_dirs(dir);
+  int result = disk->buffers == NULL || disk->zeros == NULL ? -ENOMEM : wcx_disk_dir_make(dir);
   if (result == 0)
   {
     memset(disk->buffers, 0, (size_t)buffer_cnt * buffer_sz);

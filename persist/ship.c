@@ -1,5 +1,6 @@
 #include "persist/ship.h"
 
+#include "persist/disk_dir.h"
 #include "persist/pages.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHIPPED_NAME "shipped"
@@ -85,23 +85,9 @@ int wcx_ship_set_end(int dir_fd, const wcx_journal_super_t *super, const wcx_jou
 
 /* --- open ------------------------------------------------------------------------------------------- */
 
-int wcx_ship_make_dirs(const char *dir)
-{
-  char path[512];
-  snprintf(path, sizeof(path), "%s", dir);
-  for (char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/'))
-  {
-    *at = '\0';
-    if (mkdir(path, 0750) != 0 && errno != EEXIST)
-      return -errno;
-    *at = '/';
-  }
-  return mkdir(path, 0750) != 0 && errno != EEXIST ? -errno : 0;
-}
-
 static int open_target(wcx_ship_t *ship)
 {
-  int result = wcx_ship_make_dirs(ship->to_dir);
+  int result = wcx_disk_dir_make(ship->to_dir);
   if (result < 0)
     return fail(ship, "cannot make", "", -result);
   ship->dir_fd = open(ship->to_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

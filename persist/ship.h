@@ -56,9 +56,6 @@ int wcx_ship_set_end(int dir_fd, const wcx_journal_super_t *super, const wcx_jou
 /* Whether segment `first->segment_no` in `dir` (which has the superblock) holds valid blocks from `first` to the end of the segment, and where that leads. */
 bool wcx_ship_read_back(const char *dir, const wcx_journal_anchor_t *first, wcx_journal_anchor_t *end, char *err, size_t err_sz);
 
-/* Make a directory and those above it, where missing. 0 or -errno. */
-int wcx_ship_make_dirs(const char *dir) __attribute__((warn_unused_result));
-
 /* Write the four copies of a superblock under a temporary name, durably, then give it its name. 0 or -errno. */
 int wcx_ship_super(int dir_fd, const wcx_journal_super_t *super) __attribute__((warn_unused_result));
 

@@ -1,7 +1,7 @@
 #include "control/ctl/files.h"
 
+#include "persist/disk_dir.h"
 #include "persist/pages.h"
-#include "persist/ship.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -49,7 +49,7 @@ static bool write_all(int fd, const uint8_t *bytes, size_t sz)
 /* The file that is to get `name`. */
 static int open_temp(const char *dir, char temp[PATH_SZ])
 {
-  int result = wcx_ship_make_dirs(dir);
+  int result = wcx_disk_dir_make(dir);
   if (result < 0)
   {
     errno = -result;
@@ -189,7 +189,7 @@ int wcx_ctl_copy_snapshot(const char *from_dir, const char *to_dir, const char *
 
 int wcx_ctl_make_empty_dir(const char *dir)
 {
-  int result = wcx_ship_make_dirs(dir);
+  int result = wcx_disk_dir_make(dir);
   struct dirent **names = NULL;
   int cnt = result < 0 ? -1 : scandir(dir, &names, NULL, NULL);
   if (cnt < 0)

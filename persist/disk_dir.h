@@ -1,0 +1,18 @@
+/* A directory of one owner: made where missing, held by a lock.
+
+   Owner:     the caller.
+   Result:    0 or -errno.
+   Pinned by: tests/unit/test_journal.c, tests/unit/test_ship.c. */
+#ifndef WCX_PERSIST_DISK_DIR_H
+#define WCX_PERSIST_DISK_DIR_H
+
+#include <stdint.h>
+
+/* Make a directory and those above it, where missing. */
+int wcx_disk_dir_make(const char *dir) __attribute__((warn_unused_result));
+
+/* Open the file `lock` in it and lock that, waiting up to timeout_ns for a dead owner to let go. -EWOULDBLOCK: someone lives. *lock_fd is the caller's to close,
+   also after an error; -1: none. */
+int wcx_disk_dir_lock(int dir_fd, uint64_t timeout_ns, int *lock_fd) __attribute__((warn_unused_result));
+
+#endif
