@@ -154,14 +154,14 @@ static void run_flows(digests_t *digests, const options_t *options, wcx_pump_t *
   digests->state = wcx_engine_state_digest(pump->rig.engine);
 }
 
-static void await_replica(digests_t *digests, const wcx_worker_t *worker)
+static void await_replica(digests_t *digests, const wcx_worker_rig_t *worker)
 {
   const wcx_region_replica_t *replica = &worker->shm->replica;
   uint64_t last = digests->inputs / WCX_DIGEST_MARK_EVERY * WCX_DIGEST_MARK_EVERY;
   uint64_t from_ns = wcx_env_mono_ns();
   while (atomic_load_explicit(&replica->digest_seq, memory_order_relaxed) != last || atomic_load_explicit(&replica->applied_seq, memory_order_relaxed) != digests->inputs)
   {
-    wcx_worker_check(worker);
+    wcx_worker_rig_check(worker);
     if (wcx_env_mono_ns() - from_ns > REPLICA_NS)
       WCX_DIE("the replica has compared up to input %" PRIu64 " of %" PRIu64, atomic_load(&replica->digest_seq), digests->inputs);
     usleep(1000);
@@ -170,7 +170,7 @@ static void await_replica(digests_t *digests, const wcx_worker_t *worker)
   digests->snapshots = atomic_load_explicit(&replica->snapshots, memory_order_relaxed);
 }
 
-static void run_live(digests_t *digests, const options_t *options, wcx_worker_t *worker)
+static void run_live(digests_t *digests, const options_t *options, wcx_worker_rig_t *worker)
 {
   wcx_pump_t *pump = calloc(1, sizeof(*pump));
   WCX_CHECK(pump != NULL, "out of memory");
@@ -328,19 +328,19 @@ int wcx_digests_bench(int argc, char **argv)
                        .mark_max = options.inputs / WCX_DIGEST_MARK_EVERY + 2 * CHUNK / WCX_DIGEST_MARK_EVERY};
   digests.marks = calloc(digests.mark_max, sizeof(*digests.marks));
   WCX_CHECK(digests.marks != NULL, "out of memory");
-  wcx_params_t *params = wcx_worker_params(options.dir, options.cpu, (uint32_t)options.segment_mib << 20);
-  wcx_worker_limits(params, &digests.limits);
-  wcx_worker_t worker;
-  wcx_worker_start(&worker, params);
-  wcx_worker_grant(&worker);
-  wcx_worker_replicate(&worker, SNAPSHOT_INPUTS);
+  wcx_params_t *params = wcx_worker_rig_params(options.dir, options.cpu, (uint32_t)options.segment_mib << 20);
+  wcx_worker_rig_limits(params, &digests.limits);
+  wcx_worker_rig_t worker;
+  wcx_worker_rig_start(&worker, params);
+  wcx_worker_rig_grant(&worker);
+  wcx_worker_rig_replicate(&worker, SNAPSHOT_INPUTS);
   run_live(&digests, &options, &worker);
-  wcx_worker_end(&worker);
+  wcx_worker_rig_end(&worker);
   digests.replay_s = run_replay(&digests, worker.dir, 0);
   if (options.restart_every != 0)
     digests.restarts_s = run_replay(&digests, worker.dir, options.restart_every);
   print(&options, &digests);
-  wcx_worker_stop(&worker);
+  wcx_worker_rig_stop(&worker);
   free(params);
   free(digests.marks);
   return 0;

@@ -150,7 +150,7 @@ typedef struct watch
   uint64_t from_ns;
 } watch_t;
 
-static watch_t watch_begin(const wcx_worker_t *worker)
+static watch_t watch_begin(const wcx_worker_rig_t *worker)
 {
   watch_t watch = {.pids = {getpid(), worker->pid}, .from_ns = wcx_env_mono_ns()};
   for (int i = 0; i < 2; i++)
@@ -167,7 +167,7 @@ static void watch_end(const watch_t *watch, double waited[2])
 /* The definitions are not on the clock. */
 static void time_requests(throughput_t *result, uint32_t run, const wcx_records_t *records, wcx_pump_t *pump)
 {
-  const wcx_worker_t *worker = pump->worker;
+  const wcx_worker_rig_t *worker = pump->worker;
   const wcx_region_journal_stats_t *stats = &worker->shm->journal;
   (void)wcx_pump_run(pump, records->mem, records->definition_cnt);
   watch_t watch = watch_begin(worker);
@@ -187,15 +187,15 @@ static void time_requests(throughput_t *result, uint32_t run, const wcx_records_
 
 static void run_once(throughput_t *result, uint32_t run, const options_t *options, const wcx_records_t *records)
 {
-  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
-  wcx_worker_t worker;
-  wcx_worker_start(&worker, params);
-  wcx_worker_grant(&worker);
+  wcx_params_t *params = wcx_worker_rig_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
+  wcx_worker_rig_t worker;
+  wcx_worker_rig_start(&worker, params);
+  wcx_worker_rig_grant(&worker);
   wcx_pump_t *pump = calloc(1, sizeof(*pump));
   WCX_CHECK(pump != NULL, "out of memory");
   wcx_pump_open(pump, &worker, &records->limits);
   time_requests(result, run, records, pump);
-  wcx_worker_stop(&worker);
+  wcx_worker_rig_stop(&worker);
   wcx_pump_close(pump);
   free(pump);
   free(params);
@@ -277,10 +277,10 @@ static void measure_acks(acks_t *acks, const options_t *options)
 {
   wcx_records_t records;
   wcx_records_make(&records, options->profile, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS, options->seed);
-  wcx_params_t *params = wcx_worker_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
+  wcx_params_t *params = wcx_worker_rig_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
   wcx_paced_params(params, records.limits.orders_max, records.limits.levels_max);
-  wcx_worker_t worker;
-  wcx_worker_start(&worker, params);
+  wcx_worker_rig_t worker;
+  wcx_worker_rig_start(&worker, params);
   wcx_bare_t bare;
   wcx_bare_start(&bare, options->dir, options->writer_cpu);
   wcx_paced_t paced;
@@ -289,7 +289,7 @@ static void measure_acks(acks_t *acks, const options_t *options)
   acks->refused_cnt = paced.refused_cnt;
   wcx_paced_close(&paced);
   wcx_bare_stop(&bare);
-  wcx_worker_stop(&worker);
+  wcx_worker_rig_stop(&worker);
   free(params);
   wcx_records_free(&records);
   (void)wcx_cli_median(acks->p50, options->rounds);

@@ -1,4 +1,4 @@
-/* `wcx-bench durable`: what it costs that nothing is told before it is durable. The journal is written by the process wcx-journal (bench/worker.h), which has
+/* `wcx-bench durable`: what it costs that nothing is told before it is durable. The journal is written by the process wcx-journal (bench/worker_rig.h), which has
    the other CPU to itself.
 
      throughput   a made flow, as fast as it goes: records committed to the journal ring, prefetched and applied in bursts, what the engine says read once its

@@ -198,7 +198,7 @@ void wcx_paced_round(wcx_paced_t *paced, uint32_t cnt, double per_s, wcx_hist_t 
     if (now_ns - start_ns > patience_ns)
       WCX_DIE("%llu of %u requests are not answered", (unsigned long long)(end_cnt - paced->answered_cnt), cnt);
   }
-  wcx_worker_check(paced->worker);
+  wcx_worker_rig_check(paced->worker);
 }
 
 void wcx_paced_rest(wcx_paced_t *paced, _Atomic uint32_t *done)
@@ -257,7 +257,7 @@ static void sign_on(wcx_paced_t *paced)
   } while (!is_acked(paced));
 }
 
-void wcx_paced_open(wcx_paced_t *paced, wcx_worker_t *worker, const uint8_t *requests, uint32_t round_max)
+void wcx_paced_open(wcx_paced_t *paced, wcx_worker_rig_t *worker, const uint8_t *requests, uint32_t round_max)
 {
   *paced = (wcx_paced_t){
       .worker = worker, .next_record = requests, .round_max = round_max, .random = UINT64_C(0x5eed0fda7a), .mold = {'M', 'o', 'l', 'd', '0', '0', '0', '0', '0', '1'}};
@@ -280,7 +280,7 @@ void wcx_paced_open(wcx_paced_t *paced, wcx_worker_t *worker, const uint8_t *req
   while (!wcx_loop_serving(paced->loop))
   {
     (void)turn(paced);
-    wcx_worker_check(worker);
+    wcx_worker_rig_check(worker);
   }
   sign_on(paced);
 }

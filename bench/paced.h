@@ -17,14 +17,14 @@
 #ifndef WCX_BENCH_PACED_H
 #define WCX_BENCH_PACED_H
 
-#include "bench/worker.h"
+#include "bench/worker_rig.h"
 #include "dataplane/loop.h"
 #include "dataplane/port_sim.h"
 #include "engine/base/hist.h"
 
 typedef struct wcx_paced
 {
-  wcx_worker_t *worker;
+  wcx_worker_rig_t *worker;
   wcx_wire_t *wire;
   wcx_port_t *port;
   wcx_tcp_t *tcp;
@@ -44,11 +44,11 @@ typedef struct wcx_paced
   wcx_hist_t *hist; /* NULL: warming up */
 } wcx_paced_t;
 
-/* What the loop needs besides wcx_worker_params: the instrument, accounts and session of a flow's records (bench/engine_run.h). */
+/* What the loop needs besides wcx_worker_rig_params: the instrument, accounts and session of a flow's records (bench/engine_run.h). */
 void wcx_paced_params(wcx_params_t *params, uint32_t orders_max, uint32_t levels_max);
 
 /* A loop over the worker's region, serving, its session signed on. requests: records of a flow, the first request of them; round_max: requests of a round. */
-void wcx_paced_open(wcx_paced_t *paced, wcx_worker_t *worker, const uint8_t *requests, uint32_t round_max);
+void wcx_paced_open(wcx_paced_t *paced, wcx_worker_rig_t *worker, const uint8_t *requests, uint32_t round_max);
 
 /* The next `cnt` requests at `per_s` a second on average, gaps drawn from an exponential distribution; returns when all are answered. hist: NULL, or where delays go. */
 void wcx_paced_round(wcx_paced_t *paced, uint32_t cnt, double per_s, wcx_hist_t *hist);

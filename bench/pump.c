@@ -8,7 +8,7 @@
 #define LOG_ROOM (UINT64_C(16) << 20) /* more than any input of a flow says */
 #define TURNS_UNSEEN 0xfffffu         /* between two looks at the worker */
 
-void wcx_pump_open(wcx_pump_t *pump, const wcx_worker_t *worker, const wcx_engine_limits_t *limits)
+void wcx_pump_open(wcx_pump_t *pump, const wcx_worker_rig_t *worker, const wcx_engine_limits_t *limits)
 {
   *pump = (wcx_pump_t){.worker = worker};
   wcx_rig_init(&pump->rig, limits, LOG_SZ);
@@ -110,7 +110,7 @@ uint64_t wcx_pump_run(wcx_pump_t *pump, const void *first, uint64_t cnt)
     take_released(pump);
     bool busy = put_burst(pump, last_seq + 1 - pump->producer.next_seq);
     if ((turn & TURNS_UNSEEN) == 0)
-      wcx_worker_check(pump->worker);
+      wcx_worker_rig_check(pump->worker);
     if (busy == (idle_from_ns == 0) && pump->released_seq != last_seq)
       continue;
     uint64_t now_ns = wcx_env_mono_ns();

@@ -2,7 +2,7 @@
 
        record --> journal ring, then engine --> output log --> read once its input is released
                         |                                              ^
-                        '--> journal worker (bench/worker.h) ----------'
+                        '--> journal worker (bench/worker_rig.h) ----------'
 
    Digest marks are published as a data plane does (dataplane/input.h), so that a replica can compare.
 
@@ -14,11 +14,11 @@
 #define WCX_BENCH_PUMP_H
 
 #include "bench/rig.h"
-#include "bench/worker.h"
+#include "bench/worker_rig.h"
 
 typedef struct wcx_pump
 {
-  const wcx_worker_t *worker;
+  const wcx_worker_rig_t *worker;
   wcx_rig_t rig;
   wcx_jring_producer_t producer;
   uint64_t *end_pos;
@@ -33,8 +33,8 @@ typedef struct wcx_pump
   wcx_digest_mark_t marks[WCX_DIGEST_MARK_MAX]; /* not released yet: oldest at mark_tail */
 } wcx_pump_t;
 
-/* The worker has granted an epoch (wcx_worker_grant); limits: of the engine. */
-void wcx_pump_open(wcx_pump_t *pump, const wcx_worker_t *worker, const wcx_engine_limits_t *limits);
+/* The worker has granted an epoch (wcx_worker_rig_grant); limits: of the engine. */
+void wcx_pump_open(wcx_pump_t *pump, const wcx_worker_rig_t *worker, const wcx_engine_limits_t *limits);
 
 /* `cnt` records at `first`, one behind the other; returns ns until the last of them is released. */
 uint64_t wcx_pump_run(wcx_pump_t *pump, const void *first, uint64_t cnt);

@@ -6,6 +6,7 @@
    its ExecutionReport_New; each order is canceled again, untimed. Then the idle ones (order entry, silent, what comes is read now and then) and the slow
    ones (feed replay from number 1 on, never reading, a small receive buffer) connect, the slow ones are fed until they are full, and the fast ones go on.
    Prints one JSON line. Exit status 1 when an order was lost or refused, or somebody of the crowd was not there to the end. */
+#include "bench/wire/number.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
 #include "engine/base/check.h"
@@ -299,16 +300,6 @@ static void read_secrets(crowd_t *crowd, uint32_t session_max)
     WCX_DIE("--secrets %s: holds %u of the keys BENCH-1 to BENCH-%u", crowd->secrets_file, found, session_max);
 }
 
-static uint32_t number_of(const char *name, const char *text, uint32_t min, uint32_t max)
-{
-  char *end;
-  errno = 0;
-  unsigned long value = strtoul(text, &end, 10);
-  if (*text == '\0' || *text == '-' || *end != '\0' || errno != 0 || value < min || value > max)
-    WCX_DIE("--%s %s: a number from %u to %u", name, text, min, max);
-  return (uint32_t)value;
-}
-
 static void parse(crowd_t *crowd, int argc, char **argv)
 {
   static const struct option options[] = {{"secrets", 1, NULL, 'k'}, {"fast", 1, NULL, 'f'},      {"slow", 1, NULL, 's'}, {"idle", 1, NULL, 'd'}, {"count", 1, NULL, 'n'},
@@ -321,16 +312,16 @@ static void parse(crowd_t *crowd, int argc, char **argv)
       crowd->secrets_file = optarg;
       break;
     case 'f':
-      crowd->fast_cnt = number_of("fast", optarg, 1, FAST_MAX);
+      crowd->fast_cnt = wcx_wire_number("fast", optarg, 1, FAST_MAX);
       break;
     case 's':
-      crowd->slow_cnt = number_of("slow", optarg, 0, PEERS_MAX / 2);
+      crowd->slow_cnt = wcx_wire_number("slow", optarg, 0, PEERS_MAX / 2);
       break;
     case 'd':
-      crowd->idle_cnt = number_of("idle", optarg, 0, PEERS_MAX / 2);
+      crowd->idle_cnt = wcx_wire_number("idle", optarg, 0, PEERS_MAX / 2);
       break;
     case 'n':
-      crowd->count = number_of("count", optarg, 100, 10000000);
+      crowd->count = wcx_wire_number("count", optarg, 100, 10000000);
       break;
     case 'a':
       crowd->server = optarg;
@@ -339,7 +330,7 @@ static void parse(crowd_t *crowd, int argc, char **argv)
       crowd->interface = optarg;
       break;
     case 'c':
-      crowd->cpu = (int)number_of("cpu", optarg, 0, CPU_SETSIZE - 1);
+      crowd->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     default:
       WCX_DIE("usage: wcx-crowd --secrets FILE [--fast N] [--slow N] [--idle N] [--count N] [--server A.B.C.D] [--interface NAME] [--cpu N]");

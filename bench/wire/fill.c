@@ -4,6 +4,7 @@
 
    Session 1 buys one lot each at prices 1 to `prices` of instrument 1, in turn, over UDP, at most `window` not answered at once. Its orders stay when it is gone: it
    signs on without cancel-on-disconnect and falls silent. Prints one JSON line; exit status 1 when an order was refused. */
+#include "bench/wire/number.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
 #include "engine/base/check.h"
@@ -75,16 +76,6 @@ static void run(fill_t *fill)
   }
 }
 
-static uint32_t number_of(const char *name, const char *text, uint32_t min, uint32_t max)
-{
-  char *end;
-  errno = 0;
-  unsigned long value = strtoul(text, &end, 10);
-  if (*text == '\0' || *text == '-' || *end != '\0' || errno != 0 || value < min || value > max)
-    WCX_DIE("--%s %s: a number from %u to %u", name, text, min, max);
-  return (uint32_t)value;
-}
-
 static void parse(fill_t *fill, int argc, char **argv)
 {
   static const char usage[] =
@@ -99,13 +90,13 @@ static void parse(fill_t *fill, int argc, char **argv)
       fill->secrets_file = optarg;
       break;
     case 'n':
-      fill->order_cnt = number_of("orders", optarg, 1, 10000000);
+      fill->order_cnt = wcx_wire_number("orders", optarg, 1, 10000000);
       break;
     case 'p':
-      fill->price_cnt = number_of("prices", optarg, 1, 1000000);
+      fill->price_cnt = wcx_wire_number("prices", optarg, 1, 1000000);
       break;
     case 'w':
-      fill->window = number_of("window", optarg, 1, WCX_CLIENT_REQUEST_MAX / 4);
+      fill->window = wcx_wire_number("window", optarg, 1, WCX_CLIENT_REQUEST_MAX / 4);
       break;
     case 'a':
       fill->server = optarg;
@@ -114,7 +105,7 @@ static void parse(fill_t *fill, int argc, char **argv)
       fill->interface = optarg;
       break;
     case 'c':
-      fill->cpu = (int)number_of("cpu", optarg, 0, CPU_SETSIZE - 1);
+      fill->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     default:
       WCX_DIE("%s", usage);

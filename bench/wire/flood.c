@@ -8,6 +8,7 @@
    from another address. One thread does both, so that the machine's two CPUs are the poll loop's and ours: a frame of a stranger delays ours by its system call.
    Needs CAP_NET_RAW. Prints one JSON line; `lost` are requests that were not answered, `not_applied` those of them that the session
    knows never arrived. Exit status 1 when an order was lost or refused. */
+#include "bench/wire/number.h"
 #include "bench/wire/stranger.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
@@ -160,16 +161,6 @@ static void open_session(flood_t *flood)
   serve_until(flood, WCX_CLIENT_READY);
 }
 
-static uint32_t number_of(const char *name, const char *text, uint32_t min, uint32_t max)
-{
-  char *end;
-  errno = 0;
-  unsigned long value = strtoul(text, &end, 10);
-  if (*text == '\0' || *text == '-' || *end != '\0' || errno != 0 || value < min || value > max)
-    WCX_DIE("--%s %s: a number from %u to %u", name, text, min, max);
-  return (uint32_t)value;
-}
-
 static void parse(flood_t *flood, int argc, char **argv)
 {
   static const struct option options[] = {{"secrets", 1, NULL, 'k'}, {"mac", 1, NULL, 'm'},       {"rate", 1, NULL, 'r'}, {"times", 1, NULL, 't'}, {"seconds", 1, NULL, 's'},
@@ -185,13 +176,13 @@ static void parse(flood_t *flood, int argc, char **argv)
       flood->mac = optarg;
       break;
     case 'r':
-      flood->rate = number_of("rate", optarg, 100, 100000);
+      flood->rate = wcx_wire_number("rate", optarg, 100, 100000);
       break;
     case 't':
-      flood->times = number_of("times", optarg, 1, 100);
+      flood->times = wcx_wire_number("times", optarg, 1, 100);
       break;
     case 's':
-      flood->seconds = number_of("seconds", optarg, 1, 3600);
+      flood->seconds = wcx_wire_number("seconds", optarg, 1, 3600);
       break;
     case 'a':
       flood->server = optarg;
@@ -200,7 +191,7 @@ static void parse(flood_t *flood, int argc, char **argv)
       flood->interface = optarg;
       break;
     case 'c':
-      flood->cpu = (int)number_of("cpu", optarg, 0, CPU_SETSIZE - 1);
+      flood->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     default:
       WCX_DIE("usage: wcx-flood --secrets FILE --mac MAC [--rate N] [--times N] [--seconds N] [--server A.B.C.D] [--interface NAME] [--cpu N]");

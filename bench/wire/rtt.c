@@ -9,6 +9,7 @@
    Options: --transport udp|tcp (of order), --server A.B.C.D, --interface NAME, --port N (7002; over TCP 7001), --session N, --cpu N (where this process polls),
    --sleep (block instead of polling).
    Prints one JSON line. Exit status 1 when a round trip was lost or refused. */
+#include "bench/wire/number.h"
 #include "bench/wire/tcp_echo.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
@@ -295,16 +296,6 @@ static void run_write(run_t *run)
 
 /* --- main ---------------------------------------------------------------------------------------- */
 
-static uint32_t number_of(const char *name, const char *text, uint32_t max)
-{
-  char *end;
-  errno = 0;
-  unsigned long value = strtoul(text, &end, 10);
-  if (*text == '\0' || *text == '-' || *end != '\0' || errno != 0 || value > max)
-    WCX_DIE("--%s %s: a number from 0 to %u", name, text, max);
-  return (uint32_t)value;
-}
-
 static void parse(run_t *run, int argc, char **argv)
 {
   static const struct option options[] = {{"server", 1, NULL, 's'}, {"interface", 1, NULL, 'i'}, {"port", 1, NULL, 'p'},  {"session", 1, NULL, 'S'},   {"cpu", 1, NULL, 'c'},
@@ -320,16 +311,16 @@ static void parse(run_t *run, int argc, char **argv)
       run->interface = optarg;
       break;
     case 'p':
-      run->port = (uint16_t)number_of("port", optarg, 65534);
+      run->port = (uint16_t)wcx_wire_number("port", optarg, 0, 65534);
       break;
     case 'S':
-      run->session_id = number_of("session", optarg, UINT32_MAX);
+      run->session_id = wcx_wire_number("session", optarg, 0, UINT32_MAX);
       break;
     case 'c':
-      run->cpu = (int)number_of("cpu", optarg, CPU_SETSIZE - 1);
+      run->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     case 'n':
-      run->count = number_of("count", optarg, 100000000);
+      run->count = wcx_wire_number("count", optarg, 0, 100000000);
       break;
     case 'f':
       run->file = optarg;

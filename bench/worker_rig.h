@@ -2,20 +2,20 @@
    replica beside it when one is wanted.
 
    Owner:      the thread that plays the data plane; it holds the region's lock of one.
-   Memory:     the region in /dev/shm, taken away by wcx_worker_stop, as is everything the worker has written.
+   Memory:     the region in /dev/shm, taken away by wcx_worker_rig_stop, as is everything the worker has written.
    Result:     dies when a region, a directory or a process cannot be had, and when the worker ends by itself.
    Pinned by:  tests/bench/test_bench.py. */
-#ifndef WCX_BENCH_WORKER_H
-#define WCX_BENCH_WORKER_H
+#ifndef WCX_BENCH_WORKER_RIG_H
+#define WCX_BENCH_WORKER_RIG_H
 
 #include "engine/engine.h"
 #include "engine/shm/region_file.h"
 
 #include <sys/types.h>
 
-#define WCX_WORKER_SHARD 1u
+#define WCX_WORKER_RIG_SHARD 1u
 
-typedef struct wcx_worker
+typedef struct wcx_worker_rig
 {
   wcx_region_file_t file;
   wcx_region_shard_t *shm;
@@ -24,30 +24,30 @@ typedef struct wcx_worker
   pid_t pid;
   pid_t replica_pid; /* 0: none */
   char state_dir[sizeof(((wcx_params_t *)0)->state_dir)];
-} wcx_worker_t;
+} wcx_worker_rig_t;
 
 /* Parameters of one shard at D1 whose journal lies below `dir`, all else as configs/wcx.yaml has it; no session, account or instrument. calloc'ed. */
-wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_sz);
+wcx_params_t *wcx_worker_rig_params(const char *dir, int poll_cpu, uint32_t segment_sz);
 
 /* Sizes of the shard as an engine of these limits needs them. */
-void wcx_worker_limits(wcx_params_t *params, const wcx_engine_limits_t *limits);
+void wcx_worker_rig_limits(wcx_params_t *params, const wcx_engine_limits_t *limits);
 
 /* Make `params->state_dir` (it must not exist), start the worker and wait until its segments are in stock. */
-void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params);
+void wcx_worker_rig_start(wcx_worker_rig_t *worker, const wcx_params_t *params);
 
 /* What a data plane does when it starts (engine/shm/region.h) over an empty journal: ask for an epoch, and wait for it. */
-void wcx_worker_grant(wcx_worker_t *worker);
+void wcx_worker_rig_grant(wcx_worker_rig_t *worker);
 
 /* Start the process wcx-replica over the same region: a snapshot every so many inputs (a text), as fast as it goes. */
-void wcx_worker_replicate(wcx_worker_t *worker, const char *every_inputs);
+void wcx_worker_rig_replicate(wcx_worker_rig_t *worker, const char *every_inputs);
 
 /* Dies when a process does not live, or has halted. */
-void wcx_worker_check(const wcx_worker_t *worker);
+void wcx_worker_rig_check(const wcx_worker_rig_t *worker);
 
 /* End the processes; the files stay. */
-void wcx_worker_end(wcx_worker_t *worker);
+void wcx_worker_rig_end(wcx_worker_rig_t *worker);
 
 /* The same, and everything that was made is taken away. */
-void wcx_worker_stop(wcx_worker_t *worker);
+void wcx_worker_rig_stop(wcx_worker_rig_t *worker);
 
 #endif

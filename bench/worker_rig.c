@@ -1,4 +1,4 @@
-#include "bench/worker.h"
+#include "bench/worker_rig.h"
 
 #include "engine/base/check.h"
 #include "engine/base/env.h"
@@ -19,7 +19,7 @@
 #define READY_NS UINT64_C(60000000000)
 #define STEP_US 1000u
 
-wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_sz)
+wcx_params_t *wcx_worker_rig_params(const char *dir, int poll_cpu, uint32_t segment_sz)
 {
   wcx_params_t *params = calloc(1, sizeof(*params));
   WCX_CHECK(params != NULL, "out of memory");
@@ -42,7 +42,7 @@ wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_
   params->shard_cnt = 1;
   if ((size_t)snprintf(params->state_dir, sizeof(params->state_dir), "%s", dir) >= sizeof(params->state_dir))
     WCX_DIE("%s: too long", dir);
-  params->shards[0] = (wcx_params_shard_t){.shard = WCX_WORKER_SHARD,
+  params->shards[0] = (wcx_params_shard_t){.shard = WCX_WORKER_RIG_SHARD,
                                            .lcore = (uint16_t)poll_cpu,
                                            .jring_slot_max = 65536,
                                            .orders_max = 100000,
@@ -65,7 +65,7 @@ wcx_params_t *wcx_worker_params(const char *dir, int poll_cpu, uint32_t segment_
   return params;
 }
 
-void wcx_worker_limits(wcx_params_t *params, const wcx_engine_limits_t *limits)
+void wcx_worker_rig_limits(wcx_params_t *params, const wcx_engine_limits_t *limits)
 {
   wcx_params_shard_t *shard = &params->shards[0];
   shard->orders_max = limits->orders_max;
@@ -99,7 +99,7 @@ static pid_t spawn(const char *const *argv)
   WCX_DIE("%s: %s (make build)", path, strerror(errno));
 }
 
-static uint32_t segments(const wcx_worker_t *worker)
+static uint32_t segments(const wcx_worker_rig_t *worker)
 {
   uint32_t cnt = 0;
   DIR *list = opendir(worker->dir);
@@ -110,7 +110,7 @@ static uint32_t segments(const wcx_worker_t *worker)
   return cnt;
 }
 
-void wcx_worker_check(const wcx_worker_t *worker)
+void wcx_worker_rig_check(const wcx_worker_rig_t *worker)
 {
   if (waitpid(worker->pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->journal.halted, memory_order_relaxed) != 0)
     WCX_DIE("wcx-journal has ended; it said why");
@@ -120,13 +120,13 @@ void wcx_worker_check(const wcx_worker_t *worker)
     WCX_DIE("wcx-replica has ended or halted; it said why");
 }
 
-void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params)
+void wcx_worker_rig_start(wcx_worker_rig_t *worker, const wcx_params_t *params)
 {
-  *worker = (wcx_worker_t){0};
+  *worker = (wcx_worker_rig_t){0};
   if (mkdir(params->state_dir, 0750) != 0)
     WCX_DIE("%s: %s (a new directory is wanted)", params->state_dir, strerror(errno));
   memcpy(worker->state_dir, params->state_dir, sizeof(worker->state_dir));
-  if (!wcx_journal_dir(worker->dir, sizeof(worker->dir), params->state_dir, WCX_WORKER_SHARD))
+  if (!wcx_journal_dir(worker->dir, sizeof(worker->dir), params->state_dir, WCX_WORKER_RIG_SHARD))
     WCX_DIE("%s: too long", params->state_dir);
   snprintf(worker->region, sizeof(worker->region), "/dev/shm/wcx-bench-%d", (int)getpid());
   char err[512];
@@ -138,14 +138,14 @@ void wcx_worker_start(wcx_worker_t *worker, const wcx_params_t *params)
   uint64_t from_ns = wcx_env_mono_ns();
   while (atomic_load_explicit(&worker->shm->handshake.ready, memory_order_acquire) == 0 || segments(worker) < 1 + params->journal_segments_ahead)
   {
-    wcx_worker_check(worker);
+    wcx_worker_rig_check(worker);
     if (wcx_env_mono_ns() - from_ns > READY_NS)
       WCX_DIE("wcx-journal is not ready after %u s", (unsigned)(READY_NS / 1000000000u));
     usleep(STEP_US);
   }
 }
 
-void wcx_worker_grant(wcx_worker_t *worker)
+void wcx_worker_rig_grant(wcx_worker_rig_t *worker)
 {
   wcx_region_handshake_t *handshake = &worker->shm->handshake;
   uint64_t asked = atomic_load_explicit(&handshake->asked, memory_order_relaxed) + 1;
@@ -153,12 +153,12 @@ void wcx_worker_grant(wcx_worker_t *worker)
   (void)wcx_doorbell_ring(&worker->shm->jring.bell);
   while (atomic_load_explicit(&handshake->answered, memory_order_acquire) != asked) /* pairs with the worker's release */
   {
-    wcx_worker_check(worker);
+    wcx_worker_rig_check(worker);
     usleep(STEP_US);
   }
 }
 
-void wcx_worker_replicate(wcx_worker_t *worker, const char *every_inputs)
+void wcx_worker_rig_replicate(wcx_worker_rig_t *worker, const char *every_inputs)
 {
   worker->replica_pid = spawn(
       (const char *const[]){"wcx-replica", "--region", worker->region, "--shard-idx", "0", "--every-s", "86400", "--every-inputs", every_inputs, "--pace-mib-per-s", "0", NULL});
@@ -173,7 +173,7 @@ static void end(pid_t *pid)
   *pid = 0;
 }
 
-void wcx_worker_end(wcx_worker_t *worker)
+void wcx_worker_rig_end(wcx_worker_rig_t *worker)
 {
   end(&worker->replica_pid);
   end(&worker->pid);
@@ -187,9 +187,9 @@ static int remove_one(const char *path, const struct stat *stat, int kind, struc
   return remove(path);
 }
 
-void wcx_worker_stop(wcx_worker_t *worker)
+void wcx_worker_rig_stop(wcx_worker_rig_t *worker)
 {
-  wcx_worker_end(worker);
+  wcx_worker_rig_end(worker);
   wcx_region_close(&worker->file);
   (void)unlink(worker->region);
   (void)nftw(worker->state_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* the directory was new */
