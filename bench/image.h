@@ -4,7 +4,8 @@
    Memory:     segments in anonymous memory advised for huge pages, written whole; given back by wcx_image_free.
    Result:     wcx_image_save: 0, or -1 with errno; the directory may exist, its files must not.
    Bounds:     block_sz 4 KiB..64 KiB, a multiple of 4 KiB: no block is larger, each but the last of a segment is as full as records allow.
-   Invariants: wcx_journal_walk_over(wcx_image_source) walks exactly the records, and ends CLEAN. */
+   Invariants: wcx_journal_walk_over(wcx_image_source) walks exactly the records, and ends CLEAN.
+   Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_IMAGE_H
 #define WCX_BENCH_IMAGE_H
 

@@ -1,7 +1,8 @@
 /* Numbers on the command lines of the programs of bench/wire.
 
-   Owner:  the main thread.
-   Result: dies with the option's name when the text is no number within min..max. */
+   Owner:     the main thread.
+   Result:    dies with the option's name when the text is no number within min..max.
+   Pinned by: tests/e2e/test_bench_wire.py. */
 #ifndef WCX_BENCH_WIRE_NUMBER_H
 #define WCX_BENCH_WIRE_NUMBER_H
 

@@ -1,8 +1,9 @@
 /* wcxctl: files that are there whole or not at all.
 
-   Owner:    the one thread of the tool.
-   Memory:   allocates for the call.
-   Result:   an exit status (ctl.h); why it is not 0 has been said. */
+   Owner:     the one thread of the tool.
+   Memory:    allocates for the call.
+   Result:    an exit status (ctl.h); why it is not 0 has been said.
+   Pinned by: tests/e2e/test_backup.py. */
 #ifndef WCX_CONTROL_CTL_FILES_H
 #define WCX_CONTROL_CTL_FILES_H
 

@@ -196,9 +196,9 @@ wcx is up: sign-on answered
   feed        239.77.0.1:7101 (A), 239.77.0.2:7102 (B)
   snapshots   239.77.0.3:7103 (A), 239.77.0.4:7104 (B)
   appliance   namespace $WCX_NETNS ($WCX_IF); polls on CPU $WCX_LCORE; memory: $memory
-  journal     $WCX_STATE_DIR/journal
-  operators   $bin/wcxctl status | book show | journal verify
+  journal     $WCX_STATE_DIR/journal, the replica's snapshots in $WCX_STATE_DIR/snapshot
+  operators   $bin/wcxctl status | book show | journal verify | snapshot list
   metrics     http://127.0.0.1:$WCX_HTTP_PORT/metrics (/healthz /readyz)
   logs        $run/log
-  not built   replica, sinks, HSM signer, several machines
+  not built   sinks, HSM signer, several machines
 BANNER

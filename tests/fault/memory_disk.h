@@ -1,7 +1,8 @@
 /* Files in memory behind persist/disk.h and behind a walk's source, for tests that damage what is in them a hundred thousand times.
 
    Nothing is lost here and nothing is late: a write is done when it is submitted. What a crash leaves of writes is the matter of tests/sim/disk_sim.h.
-   There is one disk, whatever directory is named. */
+   Owner:     the test; there is one disk, whatever directory is named.
+   Pinned by: tests/fault/test_damage.c. */
 #ifndef WCX_TESTS_FAULT_MEMORY_DISK_H
 #define WCX_TESTS_FAULT_MEMORY_DISK_H
 

@@ -2,7 +2,8 @@
 
    Owner:     the process that calls; it forks and waits.
    Memory:    one shared mapping.
-   Result:    sums that do not depend on who ran what. */
+   Result:    sums that do not depend on who ran what.
+   Pinned by: tests/sim/test_crash.py. */
 #ifndef WCX_TESTS_SIM_JOBS_H
 #define WCX_TESTS_SIM_JOBS_H
 

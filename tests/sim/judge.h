@@ -6,7 +6,9 @@
      hints         each block of records vouches for what was released when it was written; in some seeds a bit of an acknowledged block rots, and is noticed
      reference     an engine that shares nothing but the schema says the same messages
 
-   What disagrees is counted in world->oracle. */
+   Owner:     the world's thread.
+   Result:    what disagrees is counted in world->oracle.
+   Pinned by: tests/sim/test_crash.py; that it notices, by tests/fault/test_mutants.py. */
 #ifndef WCX_TESTS_SIM_JUDGE_H
 #define WCX_TESTS_SIM_JUDGE_H
 
