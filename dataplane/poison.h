@@ -15,6 +15,7 @@
 
 #include "engine/base/digest.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -28,6 +29,7 @@ typedef struct wcx_poison_page
   uint64_t count;
   wcx_digest_t build;
 } wcx_poison_page_t;
+static_assert(sizeof(wcx_poison_page_t) == 40, "page");
 
 typedef struct wcx_poison
 {

@@ -17,7 +17,7 @@
 #include "persist/ship.h"
 
 #define WCX_ARCHIVE_COMMAND_S 300u
-#define WCX_ARCHIVE_RETRY_NS UINT64_C(1000000000) /* doubles with each failure up to the next */
+#define WCX_ARCHIVE_RETRY_NS UINT64_C(1000000000) /* doubles with each failure, up to: */
 #define WCX_ARCHIVE_RETRY_NS_MAX UINT64_C(60000000000)
 
 typedef struct wcx_archive_config

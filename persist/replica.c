@@ -58,7 +58,7 @@ static wcx_engine_limits_t limits_of(const wcx_params_shard_t *shard)
 
 typedef struct parts
 {
-  size_t engine, second, image, log, retain, chunk, walk_buf, end;
+  size_t engine, second, image, log, outputs, chunk, walk_buf, end;
 } parts_t;
 
 static parts_t parts_of(const wcx_params_shard_t *shard)
@@ -69,8 +69,8 @@ static parts_t parts_of(const wcx_params_shard_t *shard)
   parts.second = parts.engine + engine_sz;
   parts.image = parts.second + engine_sz;
   parts.log = parts.image + wcx_take_image_max(&limits);
-  parts.retain = parts.log + shard->outlog_sz;
-  parts.chunk = parts.retain + wcx_snapshot_round(wcx_outputs_footprint(shard->outlog_sz, shard->sessions_max));
+  parts.outputs = parts.log + shard->outlog_sz;
+  parts.chunk = parts.outputs + wcx_snapshot_round(wcx_outputs_footprint(shard->outlog_sz, shard->sessions_max));
   parts.walk_buf = parts.chunk + WCX_TAKE_CHUNK_SZ;
   parts.end = parts.walk_buf + WCX_JOURNAL_WALK_BUF_SZ;
   return parts;
@@ -90,7 +90,7 @@ void wcx_replica_init(wcx_replica_t *replica, const wcx_replica_config_t *config
   replica->engine_mem = at + parts.engine;
   replica->engine_sz = wcx_engine_footprint(&replica->limits);
   replica->walk_buf = at + parts.walk_buf;
-  replica->retain_mem = at + parts.retain;
+  replica->outputs_mem = at + parts.outputs;
   replica->log_mem = at + parts.log;
   wcx_take_place_t place = {.disk = config->disk,
                             .limits = &replica->limits,
@@ -200,7 +200,7 @@ static uint32_t step_wait(wcx_replica_t *replica)
 static void make_window(wcx_replica_t *replica)
 {
   wcx_outlog_init(&replica->log, replica->log_mem, replica->config.shard->outlog_sz);
-  wcx_outputs_init(&replica->retained, replica->retain_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
+  wcx_outputs_init(&replica->retained, replica->outputs_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
 }
 
 static uint32_t begin_following(wcx_replica_t *replica, uint64_t now_ns)

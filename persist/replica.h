@@ -60,7 +60,7 @@ typedef struct wcx_replica
   void *engine_mem;
   size_t engine_sz;
   uint8_t *walk_buf;
-  void *retain_mem;
+  void *outputs_mem;
   void *log_mem;
   wcx_engine_t *engine;
   wcx_outlog_t log;

@@ -36,8 +36,8 @@ typedef struct wcx_ship
   char text[1024];
 } wcx_ship_t;
 
-/* `since` 0: everything the source keeps. Otherwise the target is an increment: a journal that begins at segment `since` with the chain `start` (of a target that
-   ends there, see wcx_ship_end). The target directory is made when missing. */
+/* `since` NULL: everything the source keeps. Otherwise the target is an increment: a journal that begins at that place (where another target ends: wcx_ship_end).
+   The target directory is made when missing. */
 int wcx_ship_open(wcx_ship_t *ship, const char *from_dir, const char *to_dir, const wcx_journal_anchor_t *since) __attribute__((warn_unused_result));
 
 /* Copy the next block, when its number is at most `durable_block` (UINT64_MAX: all that the source has); close the segment when it is full. */

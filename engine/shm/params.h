@@ -101,7 +101,7 @@ typedef struct wcx_params
   uint32_t journal_segment_sz;
   uint32_t journal_segments_ahead;
   uint32_t pad;
-  char state_dir[256]; /* journal of shard n: <state_dir>/journal/shard-<nnnnn> */
+  char state_dir[256]; /* of shard n: <state_dir>/journal/shard-<nnnnn>, snapshot/.., archive/.. */
 
   /* genesis: journaled once, when the journal is empty */
   uint32_t shard_cnt, session_cnt, instrument_cnt, account_cnt;
