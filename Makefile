@@ -38,7 +38,7 @@ pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 # --- what is compiled into what -------------------------------------------------------------------
 # Libraries are whole folders less their mains; an executable is its main, the libraries below it in the star, and its own third-party libraries.
 
-BASE_SRC      := engine/base/check.c engine/base/doorbell.c $(wildcard engine/base/hist.c engine/base/metric.c)
+BASE_SRC      := engine/base/check.c engine/base/doorbell.c engine/base/hist.c
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_%.c dataplane/tcp_%.c,$(wildcard dataplane/*.c))
 PERSIST_SRC   := $(filter-out persist/%_main.c persist/disk_uring.c persist/disk_plain.c,$(wildcard persist/*.c))

@@ -36,7 +36,6 @@ enum wcx_service
 };
 #define WCX_SERVICES 4u
 #define WCX_TRANSPORT_OF(service) ((uint8_t)((service) == WCX_SERVICE_ORDER ? WCX_TRANSPORT_TCP : WCX_TRANSPORT_UDP + (service)))
-#define WCX_BINDING_NONE UINT32_MAX
 #define WCX_BINDING_ACK_SZ 72u /* SBE header and EstablishAck */
 
 typedef struct wcx_binding

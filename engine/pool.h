@@ -57,9 +57,6 @@ static_assert(offsetof(wcx_order_t, account) == 56, "order: owner");
 #define WCX_ORDER_F_QUOTE 0x40u   /* entered by a MassQuote */
 #define WCX_ORDER_F_MMP 0x80u     /* counts for, and falls with, its market-maker protection group */
 
-/* Nothing that a fill, a cancel or a replace has to treat in a way of its own. */
-#define WCX_ORDER_PLAIN(flags) (((flags) & ~(WCX_ORDER_F_COD | WCX_ORDER_F_RISK)) == 0)
-
 /* What few orders have: apart, and touched only with WCX_ORDER_F_EXTRA. */
 typedef struct wcx_order_extra
 {
