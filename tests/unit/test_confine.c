@@ -61,19 +61,21 @@ static void forks(void)
   (void)fork();
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#define KILLED 0 /* its run-time library makes calls of its own, so nothing is confined then */
+#else
+#define KILLED (1000 + SIGSYS)
+#endif
+
 static void only_what_is_needed(void **state)
 {
   (void)state;
-#ifdef __SANITIZE_ADDRESS__
-  skip(); /* nothing is confined then */
-#else
   void (*const forbidden[])(void) = {opens, asks_for_a_socket, writes_elsewhere, forks};
   assert_int_equal(fate_of(WCX_PORT_AF_XDP, serves), 0);
   assert_int_equal(fate_of(WCX_PORT_AF_PACKET, serves), 0);
-  assert_int_equal(fate_of(WCX_PORT_MEMIF, serves), 1000 + SIGSYS); /* this driver polls nothing */
+  assert_int_equal(fate_of(WCX_PORT_MEMIF, serves), KILLED); /* this driver polls nothing */
   for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
-    assert_int_equal(fate_of(WCX_PORT_AF_XDP, forbidden[i]), 1000 + SIGSYS);
-#endif
+    assert_int_equal(fate_of(WCX_PORT_AF_XDP, forbidden[i]), KILLED);
 }
 
 int main(void)
