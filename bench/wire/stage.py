@@ -19,7 +19,7 @@ def write_config(folder, sessions, **values):
     if not 1 <= sessions <= SESSIONS_MAX:
         sys.exit(f"{sessions} sessions: a configuration holds 1 to {SESSIONS_MAX}")
     text = (ROOT / "configs" / "wcx.yaml").read_text(encoding="utf-8").split("\naccounts:\n")[0]
-    for key, value in {"secrets_file": "secrets.yaml", "sessions_max": SESSIONS_MAX, "accounts_max": SESSIONS_MAX, "retain_session_msgs": 4096, **values}.items():
+    for key, value in {"secrets_file": "secrets.yaml", "operators_file": ROOT / "configs/development/operators.yaml", "sessions_max": SESSIONS_MAX, "accounts_max": SESSIONS_MAX, "retain_session_msgs": 4096, **values}.items():
         text, found = re.subn(rf"(?m)^(\s*{key}:) \S+", rf"\1 {value}", text)
         if found != 1:
             sys.exit(f"configs/wcx.yaml: {found} keys {key}, wanted one: bench/wire/stage.py changes it")

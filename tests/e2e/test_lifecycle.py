@@ -104,7 +104,7 @@ def killed(tap, app):
 def wrong(tap, app):
     """Each is refused with the value and what to do, and leaves nothing."""
     config = app.run / "wrong.yaml"
-    text = (ROOT / "configs/wcx.yaml").read_text().replace("development/secrets.yaml", str(ROOT / "configs/development/secrets.yaml"))
+    text = (ROOT / "configs/wcx.yaml").read_text().replace("_file: development", f"_file: {ROOT}/configs/development")
     cases = [("an unknown key", text.replace("production:", "productoin:"), {}, "unknown key 'productoin'"),
              ("a value out of range", text.replace("order_udp_port: 7002", "order_udp_port: 70000"), {}, "70000"),
              ("a key that is there twice", text.replace("  level: D1", "  level: D1\n  level: D1"), {}, "stands there twice"),

@@ -20,7 +20,7 @@ def config():
     text = re.sub(r"(session: 3,.*)drop_copy: session", r"\1drop_copy: account", text)
     text = re.sub(r"(session: 4,.*)drop_copy: session", r"\1drop_copy: firm", text)
     path = ROOT / "build/e2e-services.yaml"
-    path.write_text(text.replace("secrets_file: development", f"secrets_file: {ROOT}/configs/development"))
+    path.write_text(text.replace("_file: development", f"_file: {ROOT}/configs/development"))
     return path
 
 

@@ -103,9 +103,11 @@ static void commit_some(void)
 /* Everything up to `last_seq` as the model has it. */
 static void check_walk(void)
 {
+  static _Alignas(WCX_JOURNAL_ALIGN) uint8_t buf[WCX_JOURNAL_WALK_BUF_SZ]; /* a crash leaves from within */
   wcx_journal_walk_t walk;
+  wcx_journal_source_t source;
   char err[WCX_JOURNAL_TEXT_SZ];
-  if (wcx_journal_walk_open(&walk, DIR, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
+  if (wcx_journal_source_open(&source, DIR, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK || wcx_journal_walk_over(&walk, &source, buf, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
   {
     failure("no walk: %s", err);
     return;
@@ -140,7 +142,6 @@ static void check_walk(void)
   if (seq < run.released)
     failure("lost: seq %" PRIu64 " was released, the journal ends at %" PRIu64, run.released, seq);
   run.last_seq = seq;
-  wcx_journal_walk_close(&walk);
 }
 
 static void dataplane_dies(void)
