@@ -3,7 +3,7 @@
 
 Each program prints TAP; its points are what is counted. A program that dies, times out, prints no plan or exits
 non-zero without a failed point counts as one failure more. A skip that is not in tests/allowed-skips.txt fails.
-Tests that own a poll core run one at a time, under one lock for the whole machine.
+Programs run side by side, as many as there are CPUs; those that own a poll core come last and run one at a time, under one lock for the whole machine.
 """
 import argparse
 import fcntl
@@ -12,7 +12,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,31 +73,55 @@ def count_points(program, output, status, totals):
         totals.fail(program, f"planned {plan} points, reported {points}")
 
 
+living = set()             # of the programs that run now
+counting = threading.Lock()  # what is printed of a program, and what is counted
+
+
+def end_all(number):
+    for proc in list(living):
+        if proc.poll() is None:
+            os.killpg(proc.pid, number)
+
+
 def run_program(program, command, totals, timeout_s, env):
     start = time.monotonic()
     print(f"  TEST {program}", flush=True)
     proc = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, start_new_session=True)
+    living.add(proc)
+    late = False
     try:
-        output = proc.communicate(timeout=timeout_s)[0].decode(errors="replace")
-        status = proc.returncode
+        output = proc.communicate(timeout=timeout_s)[0]
     except subprocess.TimeoutExpired:
+        late = True
         os.killpg(proc.pid, signal.SIGTERM)
         try:
-            output = proc.communicate(timeout=20)[0].decode(errors="replace")
+            output = proc.communicate(timeout=20)[0]
         except subprocess.TimeoutExpired:
             os.killpg(proc.pid, signal.SIGKILL)
-            output = proc.communicate()[0].decode(errors="replace")
-        status = 1
-        totals.fail(program, f"still running after {timeout_s} s")
-    except BaseException:
-        os.killpg(proc.pid, signal.SIGTERM)
-        proc.wait(timeout=30)
-        raise
-    totals.times.append((time.monotonic() - start, program))
-    before = totals.failed
-    count_points(program, output, status, totals)
-    if totals.failed > before:
-        print("\n".join("       " + line for line in output.splitlines()[-120:]), flush=True)
+            output = proc.communicate()[0]
+    living.discard(proc)
+    output = output.decode(errors="replace")
+    with counting:
+        before = totals.failed
+        if late:
+            totals.fail(program, f"still running after {timeout_s} s")
+        totals.times.append((time.monotonic() - start, program))
+        count_points(program, output, 1 if late else proc.returncode, totals)
+        if totals.failed > before:
+            print(f"  FAILED {program}\n" + "\n".join("       " + line for line in output.splitlines()[-120:]), flush=True)
+
+
+def run_programs(tests, at_once, totals, env):
+    """Until all have ended; an interruption ends those that run and starts no more."""
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        runs = [pool.submit(run_program, name, command, totals, 420, env) for name, command, _ in tests]
+        try:
+            for run in runs:
+                run.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all(signal.SIGTERM)
+            raise
 
 
 def run_check(program, command, totals):
@@ -164,12 +190,12 @@ def main():
     for lint in sorted((ROOT / "tests" / "lint").glob("*.py")):
         if args.only in f"lint/{lint.stem}":
             run_check(f"lint/{lint.stem}", [sys.executable, str(lint)], totals)
-    lock = None
-    for name, command, owns_core in programs(args, build):
-        if args.only in name:
-            if owns_core and lock is None:
-                lock = machine_lock()
-            run_program(name, command, totals, 420, env)
+    tests = [test for test in programs(args, build) if args.only in test[0]]
+    run_programs([test for test in tests if not test[2]], os.cpu_count() or 1, totals, env)
+    alone = [test for test in tests if test[2]]
+    lock = machine_lock() if alone else None
+    run_programs(alone, 1, totals, env)
+    del lock
 
     print(f"\nslowest {SLOWEST}:")
     for took, program in sorted(totals.times, reverse=True)[:SLOWEST]:
