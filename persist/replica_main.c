@@ -12,7 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define IDLE_NS UINT64_C(5000000)
+#define IDLE_NS UINT64_C(50000000) /* each look at the end of the journal reads up to 512 KiB of the disk that orders wait for */
 #define LOCK_TIMEOUT_NS UINT64_C(5000000000)
 #define ALARM_AGAIN_NS UINT64_C(60000000000) /* a replica that has halted says so as long as nobody listens */
 #define SECOND_NS UINT64_C(1000000000)
