@@ -331,6 +331,10 @@ static uint32_t step_load(wcx_start_t *start)
     use_snapshot(start);
     break;
   case WCX_RESUME_REFUSED:
+    if (start->resume.beyond)
+      WCX_DIE("shard %u: snapshot %llu in %s goes further than the journal, which ends at seq %llu: acknowledged inputs are missing. Restore the journal from where they are "
+              "(archive, newest backup), or move the snapshots away",
+              start->shard->shard, (unsigned long long)start->resume.seq, start->snapshot_dir, (unsigned long long)start->cut_seq);
     say_refused(start);
     break;
   case WCX_RESUME_NONE:

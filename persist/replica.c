@@ -239,6 +239,11 @@ static uint32_t step_load(wcx_replica_t *replica, uint64_t now_ns)
     make_window(replica);
     return begin_following(replica, now_ns);
   case WCX_RESUME_REFUSED:
+    if (resume->beyond)
+      return halt(replica,
+                  "snapshot %" PRIu64 " goes further than the journal, which ends at input %" PRIu64
+                  ": acknowledged inputs are missing. Restore the journal from where they are (archive, newest backup), or move the snapshots away",
+                  resume->seq, resume->last_seq);
     break;
   }
   alarm_of(replica, "snapshot %" PRIu64 " cannot be used, trying the next older: %s", resume->seq, resume->text);

@@ -2,7 +2,8 @@
 
        wait --journal is there, worker ready--> load --newest good snapshot, or none--> follow <--> take
                                                                                            |          (nothing is applied meanwhile)
-                                                                                           '--> halted: digests differ, or the journal is damaged
+                                                                                           '--> halted: digests differ, the journal is damaged, or a snapshot
+                                                                                                        goes further than it (also from load)
 
    It never applies an input above the release word: what it knows has left, or may. Halted is for good: no snapshot is taken of a state that is in doubt, those from
    before stay, and the region says so until the process is started again.
