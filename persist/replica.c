@@ -121,7 +121,32 @@ static void publish_kept(wcx_replica_t *replica)
   store(&shared->keep_segment, keep_segment);
 }
 
-/* Those older than the newest, as many as are kept: they count when their bytes are sound. */
+/* Whether the journal goes on where an older snapshot ends. Read into the buffer of takings, of which there is none yet: the walk that is open keeps its own. */
+static bool continued(const wcx_replica_t *replica, const wcx_snapshot_file_t *hdr, char *err, size_t err_sz)
+{
+  wcx_journal_source_t source;
+  if (memcmp(hdr->journal_id, replica->walk.super.journal_id, sizeof(hdr->journal_id)) != 0)
+  {
+    snprintf(err, err_sz, "it is of another journal");
+    return false;
+  }
+  if (wcx_journal_source_open(&source, replica->config.journal_dir, err, err_sz) != WCX_JOURNAL_OPEN_OK)
+    return false;
+  static_assert(WCX_TAKE_CHUNK_SZ >= WCX_JOURNAL_WALK_BUF_SZ, "it serves a walk");
+  wcx_journal_walk_t walk;
+  wcx_journal_anchor_t anchor;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  wcx_snapshot_anchor_give(&hdr->anchor, hdr->shard, &anchor);
+  bool opened = wcx_journal_walk_over_at(&walk, &source, replica->take.place.chunk, &anchor, err, err_sz) == WCX_JOURNAL_OPEN_OK;
+  bool goes_on = opened && wcx_journal_walk_next_block(&walk, &block, &body) == 1;
+  if (opened && !goes_on)
+    snprintf(err, err_sz, "the journal does not go on from it");
+  wcx_journal_walk_close(&walk);
+  return goes_on;
+}
+
+/* Those older than the newest, as many as are kept: they count when a start could begin with them if the newest were lost. */
 static void look_at_older(wcx_replica_t *replica, wcx_snapshot_source_t *source)
 {
   uint64_t seq = replica->kept_cnt > 0 ? replica->kept[0].seq : 0;
@@ -129,12 +154,12 @@ static void look_at_older(wcx_replica_t *replica, wcx_snapshot_source_t *source)
   {
     const uint8_t *bytes;
     wcx_snapshot_file_t hdr;
-    char err[160] = "it cannot be read";
+    char err[320] = "it cannot be read";
     int64_t sz = source->map(source->ctx, seq, &bytes);
-    if (sz > 0 && wcx_snapshot_check(bytes, (uint64_t)sz, &hdr, err, sizeof(err)) && memcmp(hdr.journal_id, replica->walk.super.journal_id, 16) == 0)
+    if (sz > 0 && wcx_snapshot_check(bytes, (uint64_t)sz, &hdr, err, sizeof(err)) && continued(replica, &hdr, err, sizeof(err)))
       replica->kept[replica->kept_cnt++] = (wcx_replica_kept_t){.seq = hdr.seq, .segment_no = hdr.anchor.segment_no};
     else
-      alarm_of(replica, "snapshot %" PRIu64 " is damaged and does not count: %s", seq, err);
+      alarm_of(replica, "snapshot %" PRIu64 " does not count as one to begin with: %s", seq, err);
     source->unmap(source->ctx);
   }
 }

@@ -46,7 +46,7 @@ typedef struct wcx_replica_config
   uint64_t bytes_per_s;  /* of a snapshot, written and read; 0: as fast as it goes */
 } wcx_replica_config_t;
 
-/* A snapshot that is known to be good. */
+/* A snapshot that is known to be good: sound, and the journal goes on from it. */
 typedef struct wcx_replica_kept
 {
   uint64_t seq;

@@ -372,6 +372,37 @@ static void test_snapshots_of_another_history(void **state)
   world_close(&w);
 }
 
+/* A sound one that the journal does not go on from is no second one: a start could not begin with it if the newest were lost. */
+static void test_an_older_one_of_another_history(void **state)
+{
+  (void)state;
+  world_t w;
+  beside_t beside;
+  uint64_t seqs[8];
+  client_t client = begin_anew(&w);
+  trade(&w, &client, 300);
+  beside_open(&beside, &w, 1000000);
+  beside_turn(&beside, w.mono_ns);
+  beside.replica.said[0] = 0;
+  beside_take(&beside, &w);
+  beside_close(&beside);
+  assert_int_equal(list_snapshots(seqs), 2);
+  beside_open(&beside, &w, 1000000);
+  beside_turn(&beside, w.mono_ns);
+  assert_non_null(strstr(beside.replica.said, "does not go on from it"));
+  assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), seqs[1]);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
+  beside.replica.said[0] = 0;
+  trade(&w, &client, 10);
+  beside_take(&beside, &w);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
+  uint64_t second = seqs[1];
+  assert_int_equal(list_snapshots(seqs), 2);
+  assert_int_equal(seqs[0], second);
+  beside_close(&beside);
+  world_close(&w);
+}
+
 static void test_divergence_halts(void **state)
 {
   (void)state;
@@ -517,6 +548,7 @@ int main(void)
       cmocka_unit_test(test_damaged_ones),
       cmocka_unit_test(test_a_snapshot_beyond_the_journal),
       cmocka_unit_test(test_snapshots_of_another_history),
+      cmocka_unit_test(test_an_older_one_of_another_history),
       cmocka_unit_test(test_divergence_halts),
       cmocka_unit_test(test_a_damaged_journal_halts),
       cmocka_unit_test(test_no_place_for_it),
