@@ -291,7 +291,7 @@ static void watch_faults(wcx_start_t *start)
 {
   char path[560];
   char err[640];
-  snprintf(path, sizeof(path), "%s/poison", start->journal_dir);
+  snprintf(path, sizeof(path), "%s/" WCX_POISON_NAME, start->journal_dir);
   if (!wcx_poison_open(&start->poison, path, err, sizeof(err)))
     fprintf(stderr, "wcx-dataplane: alarm: shard %u: faults of replayed inputs are not counted: %s\n", start->shard->shard, err);
 }
