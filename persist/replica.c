@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#define RETRY_NS UINT64_C(5000000000) /* after a snapshot that could not be written */
+#define RETRY_NS UINT64_C(5000000000) /* after a snapshot that could not be written, or overrides whose signatures were not found good */
 #define BLIND_NS UINT64_C(1000000000) /* what is durable can be read at once; a page that was read while it was written may be stale for a moment */
 
 static uint64_t load(const _Atomic uint64_t *word)
@@ -206,10 +206,10 @@ static void remove_older(wcx_replica_t *replica)
 
 /* --- wait and load ------------------------------------------------------------------------------------ */
 
-static uint32_t step_wait(wcx_replica_t *replica)
+static uint32_t step_wait(wcx_replica_t *replica, uint64_t now_ns)
 {
   const wcx_region_shard_t *shared = replica->config.shared;
-  if (load(&shared->handshake.ready) == 0 || durable_seq(replica) == 0)
+  if (load(&shared->handshake.ready) == 0 || durable_seq(replica) == 0 || now_ns < replica->retry_ns)
     return 0;
   replica->resume = (wcx_resume_t){.snapshot_dir = replica->config.snapshot_dir,
                                    .journal_dir = replica->config.journal_dir,
@@ -228,8 +228,34 @@ static void make_window(wcx_replica_t *replica)
   wcx_outputs_init(&replica->retained, replica->outputs_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
 }
 
+/* Overrides count only when wcx-controld has found both signatures of each: a snapshot must not hold what a start of the data plane would refuse. */
+static bool overrides_signed(const wcx_replica_t *replica)
+{
+  const wcx_region_quarantine_t *words = &replica->config.shared->quarantine;
+  const wcx_journal_overrides_t *overrides = &replica->walk.overrides;
+  uint64_t lo = load(&words->overrides_lo); /* first: pairs with wcx-controld's release */
+  uint64_t hi = load(&words->overrides_hi);
+  return overrides->cnt == 0 || (overrides->digest.lo == lo && overrides->digest.hi == hi);
+}
+
+/* wcx-controld looks once a second: one that was just made has its signatures found soon. */
+static uint32_t wait_for_signatures(wcx_replica_t *replica, uint64_t now_ns)
+{
+  alarm_of(replica, "%.200s/" WCX_JOURNAL_OVERRIDES_NAME " holds %u overrides whose signatures wcx-controld has not found good (see its log): nothing is applied before it has",
+           replica->config.journal_dir, replica->walk.overrides.cnt);
+  wcx_journal_walk_close(&replica->walk);
+  replica->kept_cnt = 0;
+  replica->genesis_seq = 0;
+  replica->retry_ns = now_ns + RETRY_NS;
+  replica->phase = WCX_REPLICA_WAIT;
+  return 1;
+}
+
 static uint32_t begin_following(wcx_replica_t *replica, uint64_t now_ns)
 {
+  if (!overrides_signed(replica))
+    return wait_for_signatures(replica, now_ns);
+  replica->retry_ns = 0;
   replica->walking = true;
   replica->phase = WCX_REPLICA_FOLLOW;
   replica->due_ns = now_ns + replica->config.every_ns;
@@ -435,7 +461,7 @@ uint32_t wcx_replica_step(wcx_replica_t *replica, uint64_t now_ns)
   switch (replica->phase)
   {
   case WCX_REPLICA_WAIT:
-    return step_wait(replica);
+    return step_wait(replica, now_ns);
   case WCX_REPLICA_LOAD:
     return step_load(replica, now_ns);
   case WCX_REPLICA_FOLLOW:

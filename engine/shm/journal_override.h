@@ -11,7 +11,7 @@
    signed away is worse than not to start.
 
    What is signed: the text that wcx_journal_override_text makes of it. Signatures are checked by wcxctl when an override is made, and by wcx-controld for as long as
-   it runs: the data plane starts only with a file whose digest wcx-controld has published (wcx_region_quarantine_t).
+   it runs: data plane and replica start only with a file whose digest wcx-controld has published (wcx_region_quarantine_t).
 
    Owner:     wcxctl writes (temporary name, fsync, rename, fsync of the directory); everybody reads.
    Units:     ns since 1970 UTC.

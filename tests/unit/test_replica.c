@@ -454,6 +454,57 @@ static void test_a_damaged_journal_halts(void **state)
   world_close(&w);
 }
 
+/* Who can write the journal's directory cannot sign: an override that wcx-controld has not found signed is not applied, and nothing else is meanwhile. */
+static void test_unsigned_overrides_are_waited_for(void **state)
+{
+  (void)state;
+  static uint8_t page[WCX_JOURNAL_ALIGN];
+  world_t w;
+  beside_t beside;
+  uint64_t seqs[8];
+  client_t client = begin(&w);
+  trade(&w, &client, 50);
+  beside_open(&beside, &w, 1000000);
+  beside_take(&beside, &w);
+  beside_close(&beside);
+  trade(&w, &client, 50);
+
+  wcx_journal_super_t super;
+  wcx_journal_overrides_t overrides = {0};
+  memcpy(&super, w.journal, sizeof(super));
+  wcx_journal_override_t override = {
+      .magic = WCX_JOURNAL_OVERRIDE_MAGIC, .version = WCX_JOURNAL_VERSION, .shard = super.shard, .seq = w.durable_seq, .hash = {.lo = 1}, .reason = "why"};
+  memcpy(override.journal_id, super.journal_id, sizeof(override.journal_id));
+  wcx_journal_override_page(page, &override);
+  assert_true(wcx_journal_overrides_take(&overrides, page, &super));
+  w.override_page = page;
+
+  for (uint32_t from_snapshot = 0; from_snapshot < 2; from_snapshot++)
+  {
+    if (from_snapshot == 0)
+      remove_snapshots();
+    atomic_store(&w.shm->quarantine.overrides_lo, overrides.digest.lo ^ 1);
+    atomic_store(&w.shm->quarantine.overrides_hi, overrides.digest.hi);
+    beside_open(&beside, &w, 1000000);
+    beside_turn(&beside, w.mono_ns);
+    assert_int_equal(beside.replica.phase, WCX_REPLICA_WAIT);
+    assert_non_null(strstr(beside.replica.said, "has not found good"));
+    assert_int_equal(atomic_load(&w.shm->replica.applied_seq), 0);
+    assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), 0);
+    beside.replica.said[0] = 0;
+    atomic_store(&w.shm->quarantine.overrides_lo, overrides.digest.lo);
+    beside_catch_up(&beside, w.mono_ns + UINT64_C(5000000000));
+    assert_int_equal(beside.replica.phase, WCX_REPLICA_FOLLOW);
+    assert_engine_is_live(&beside, &w);
+    beside_take(&beside, &w);
+    assert_int_equal(list_snapshots(seqs), 1 + from_snapshot);
+    beside_close(&beside);
+    trade(&w, &client, 10);
+  }
+  w.override_page = NULL;
+  world_close(&w);
+}
+
 /* A snapshot that cannot be written is said and tried again later; what was there stays. */
 static void test_no_place_for_it(void **state)
 {
@@ -551,6 +602,7 @@ int main(void)
       cmocka_unit_test(test_an_older_one_of_another_history),
       cmocka_unit_test(test_divergence_halts),
       cmocka_unit_test(test_a_damaged_journal_halts),
+      cmocka_unit_test(test_unsigned_overrides_are_waited_for),
       cmocka_unit_test(test_no_place_for_it),
       cmocka_unit_test(test_it_is_read_back),
       cmocka_unit_test(test_pace),
