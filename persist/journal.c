@@ -366,6 +366,11 @@ int wcx_journal_prepare_step(wcx_journal_t *journal)
   bool removed = wcx_retention_step(&journal->retention, wcx_retention_keep(journal->shared)) == 1; /* as above; also while no segment can be made: it makes room */
   set(&journal->shared->segments.first_segment, atomic_load_explicit(&journal->retention.first_segment, memory_order_relaxed));
   set(&journal->shared->segments.removed, atomic_load_explicit(&journal->retention.removed, memory_order_relaxed));
+  if (journal->retention.dir_error < 0)
+  {
+    atomic_store_explicit(&journal->prep.fatal, journal->retention.dir_error, memory_order_relaxed);
+    return journal->retention.dir_error;
+  }
   return removed ? 1 : result;
 }
 
