@@ -249,7 +249,7 @@ static void add_workers(wcx_supervisor_t *supervisor, const wcx_config_t *config
   wcx_supervisor_add(supervisor, "wcx-api", "wcx-api", WCX_REGION_LOCK_API, config->control_dir, api_args);
 }
 
-/* The data plane takes overrides only when their digest stands here. Looked at again and again: one may be made while we run. */
+/* Data plane and replica take overrides only when their digest stands here. Looked at again and again: one may be made while we run. */
 static void check_overrides(const wcx_config_t *config, const wcx_operators_t *operators, const wcx_region_file_t *region)
 {
   static char said[WCX_SHARDS_MAX][512];
@@ -264,7 +264,7 @@ static void check_overrides(const wcx_config_t *config, const wcx_operators_t *o
       wcx_log_alarm("overrides refused", "shard %u: %s", config->params.shards[i].shard, err);
     snprintf(said[i], sizeof(said[i]), "%s", good ? "" : err);
     atomic_store_explicit(&words->overrides_hi, digest.hi, memory_order_relaxed);
-    atomic_store_explicit(&words->overrides_lo, digest.lo, memory_order_release); /* pairs with the data plane's acquire */
+    atomic_store_explicit(&words->overrides_lo, digest.lo, memory_order_release); /* pairs with the acquire of data plane and replica */
     atomic_fetch_add_explicit(&words->checks, 1, memory_order_release);
   }
 }

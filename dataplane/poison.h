@@ -4,7 +4,7 @@
        next start: at that seq, same build, count = WCX_POISON_TRIES: quarantine, it refuses to go on; an override (engine/shm/journal_override.h) lets it
 
    The page is a file mapped shared: a store to it outlives the process without a system call. Only faults of the process itself count: kill -9 says nothing
-   about an input. Another program (its bytes are digested) begins to count anew: it may have been mended.
+   about an input. Another program (its bytes are digested) begins to count anew: it may have been mended. wcxctl signs nothing away that the page does not name.
 
    Owner:     the thread that replays; one page a process.
    Memory:    the mapping, for the life of the process.
@@ -13,23 +13,10 @@
 #ifndef WCX_DATAPLANE_POISON_H
 #define WCX_DATAPLANE_POISON_H
 
-#include "engine/base/digest.h"
+#include "engine/shm/poison_page.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-
-#define WCX_POISON_MAGIC UINT64_C(0x6e6f7369707863) /* "cxpison" */
-#define WCX_POISON_TRIES 2u
-
-typedef struct wcx_poison_page
-{
-  uint64_t magic;
-  uint64_t seq; /* at which a process ended; 0: none */
-  uint64_t count;
-  wcx_digest_t build;
-} wcx_poison_page_t;
-static_assert(sizeof(wcx_poison_page_t) == 40, "page");
 
 typedef struct wcx_poison
 {

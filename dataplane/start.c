@@ -291,7 +291,7 @@ static void watch_faults(wcx_start_t *start)
 {
   char path[560];
   char err[640];
-  snprintf(path, sizeof(path), "%s/poison", start->journal_dir);
+  snprintf(path, sizeof(path), "%s/" WCX_POISON_NAME, start->journal_dir);
   if (!wcx_poison_open(&start->poison, path, err, sizeof(err)))
     fprintf(stderr, "wcx-dataplane: alarm: shard %u: faults of replayed inputs are not counted: %s\n", start->shard->shard, err);
 }
@@ -331,6 +331,10 @@ static uint32_t step_load(wcx_start_t *start)
     use_snapshot(start);
     break;
   case WCX_RESUME_REFUSED:
+    if (start->resume.beyond)
+      WCX_DIE("shard %u: snapshot %llu in %s goes further than the journal, which ends at seq %llu: acknowledged inputs are missing. Restore the journal from where they are "
+              "(archive, newest backup), or move the snapshots away",
+              start->shard->shard, (unsigned long long)start->resume.seq, start->snapshot_dir, (unsigned long long)start->cut_seq);
     say_refused(start);
     break;
   case WCX_RESUME_NONE:

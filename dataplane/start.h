@@ -4,7 +4,7 @@
         '---------------------------------- D0: no journal ------------------------------------------^
 
    From a snapshot comes what a replay from the first input would have left: the engine, and the window of what may be asked for again. One that cannot be used
-   is named in an alarm on stderr and the next older one is tried.
+   is named in an alarm on stderr and the next older one is tried. One that goes further than the journal ends the start: what it holds was acknowledged.
 
    An empty journal gets its genesis from the parameters, each record flagged WCX_RECORD_F_GENESIS. A genesis that was cut short by a crash is continued:
    record n of it has seq n. With a journal that has its genesis the parameters must say the same, or the process refuses to start.

@@ -92,6 +92,7 @@ static void empty(wcx_resume_t *resume)
 
 static bool load(wcx_resume_t *resume, wcx_journal_walk_t *walk, const uint8_t *bytes, int64_t sz)
 {
+  resume->beyond = wcx_snapshot_beyond(bytes, sz, resume->limits->shard, resume->seq, resume->last_seq);
   if (resume->seq > resume->last_seq)
     return refuse(resume, "it is newer than the journal, whose last input is %" PRIu64, resume->last_seq);
   if (sz <= 0)

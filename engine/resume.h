@@ -3,7 +3,8 @@
        newest --good--> loaded, the walk stands at its anchor
          '----refused (why in `text`): the next older --> ... --> none: the whole journal
 
-   A snapshot is good when rules 4 and 7 of engine/shm/snapshot_file.h hold. What was refused stays where it is.
+   A snapshot is good when rules 4 and 7 of engine/shm/snapshot_file.h hold. What was refused stays where it is. When one was refused because the journal does not
+   reach it (`beyond`), whoever starts must not go on with an older one: numbers that have left would be given twice.
 
    Owner:     the thread that starts: the data plane's, the replica's, a tool's.
    Memory:    the caller's: the engine's and a buffer of the walk. The snapshot's bytes are mapped, or what the source takes for it, until wcx_resume_done.
@@ -35,6 +36,7 @@ typedef struct wcx_resume
   uint64_t epoch;    /* what the journal says behind last_seq when nothing else is behind the snapshot; 0: it need say nothing */
 
   uint64_t seq;  /* of the snapshot tried last */
+  bool beyond;   /* that one is sound and goes further than last_seq: acknowledged inputs are missing */
   bool searched; /* `source` is open, or there is no directory */
   bool found;    /* it is open */
   char text[256];

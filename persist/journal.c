@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/env.h"
+#include "engine/shm/snapshot_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -365,6 +366,11 @@ int wcx_journal_prepare_step(wcx_journal_t *journal)
   bool removed = wcx_retention_step(&journal->retention, wcx_retention_keep(journal->shared)) == 1; /* as above; also while no segment can be made: it makes room */
   set(&journal->shared->segments.first_segment, atomic_load_explicit(&journal->retention.first_segment, memory_order_relaxed));
   set(&journal->shared->segments.removed, atomic_load_explicit(&journal->retention.removed, memory_order_relaxed));
+  if (journal->retention.dir_error < 0)
+  {
+    atomic_store_explicit(&journal->prep.fatal, journal->retention.dir_error, memory_order_relaxed);
+    return journal->retention.dir_error;
+  }
   return removed ? 1 : result;
 }
 
@@ -488,6 +494,42 @@ static int begin(wcx_journal_t *journal)
   return result;
 }
 
+/* What a snapshot holds was released. Asked before the end is sealed: what looks like a torn tail may be all that is left of it. */
+static int check_snapshots(wcx_journal_t *journal, uint64_t last_seq)
+{
+  const wcx_journal_config_t *config = &journal->config;
+  wcx_snapshot_source_t source;
+  if (config->snapshot_dir == NULL || wcx_snapshot_source_open(&source, config->snapshot_dir) != 0)
+    return 0;
+  uint64_t seq = UINT64_MAX;
+  bool beyond = false;
+  while (!beyond && source.older(source.ctx, seq, &seq) == 1 && seq > last_seq)
+  {
+    const uint8_t *bytes = NULL;
+    int64_t sz = source.map(source.ctx, seq, &bytes);
+    beyond = wcx_snapshot_beyond(bytes, sz, config->shard, seq, last_seq);
+    source.unmap(source.ctx);
+  }
+  source.close(source.ctx);
+  if (!beyond)
+    return 0;
+  snprintf(journal->text, sizeof(journal->text),
+           "snapshot %" PRIu64 " in %.200s goes further than the journal, which ends at seq %" PRIu64
+           ": acknowledged inputs are missing. Restore the journal from where they are (archive, newest backup), or move the snapshots away; nothing was changed",
+           seq, config->snapshot_dir, last_seq);
+  return -1;
+}
+
+/* A journal that is gone must not be made anew beside its snapshots. */
+static int check_missing(wcx_journal_t *journal)
+{
+  int result = journal->config.snapshot_dir != NULL ? wcx_disk_file_open(journal->disk, WCX_HANDLE_READ, "superblock", false) : 0;
+  if (result == -ENOENT)
+    return check_snapshots(journal, 0);
+  wcx_disk_file_close(journal->disk, WCX_HANDLE_READ);
+  return 0;
+}
+
 int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config, wcx_region_shard_t *shared)
 {
   memset(journal, 0, sizeof(*journal));
@@ -510,7 +552,11 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
     wcx_journal_close(journal);
     return -1;
   }
-  result = wcx_recover_walk(&journal->recovered, journal->disk, config->shard, config->segment_sz, journal->scratch, journal->text, sizeof(journal->text));
+  result = check_missing(journal);
+  if (result == 0)
+    result = wcx_recover_walk(&journal->recovered, journal->disk, config->shard, config->segment_sz, journal->scratch, journal->text, sizeof(journal->text));
+  if (result == 0)
+    result = check_snapshots(journal, journal->recovered.chain.next_seq - 1);
   if (result == 0)
     result = begin(journal);
   if (result < 0)

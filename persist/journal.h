@@ -30,7 +30,8 @@
 
 typedef struct wcx_journal_config
 {
-  const char *dir; /* of this shard's journal */
+  const char *dir;          /* of this shard's journal */
+  const char *snapshot_dir; /* of its snapshots: none may go further than the journal; NULL: there are none */
   uint32_t shard;
   uint32_t segment_sz;
   uint32_t segments_ahead;  /* 1..: prepared segments to keep beyond the one being written */
@@ -91,7 +92,8 @@ typedef struct wcx_journal
   char text[WCX_JOURNAL_TEXT_SZ];
 } wcx_journal_t;
 
-/* Recover and begin: after 0 the journal's end is sealed, the words in the region are published and `ready` is set. */
+/* Recover and begin: after 0 the journal's end is sealed, the words in the region are published and `ready` is set. A journal that does not reach
+   what the region has released, or what a snapshot holds, is refused and left as it is. */
 int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config, wcx_region_shard_t *shared) __attribute__((warn_unused_result));
 
 /* One turn: completions, release, segments, drain, submit, handshake. Never blocks. */

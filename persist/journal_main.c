@@ -2,6 +2,7 @@
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 #include "engine/shm/region_file.h"
+#include "engine/shm/snapshot_file.h"
 #include "persist/journal.h"
 #include "persist/worker.h"
 
@@ -175,10 +176,12 @@ int main(int argc, char **argv)
     WCX_DIE("another wcx-journal runs for shard index %u of %s: only one may", args.shard_idx, args.region);
   wcx_worker_leave_poll_cpus(params);
   char dir[512];
-  if (!wcx_journal_dir(dir, sizeof(dir), params->state_dir, shard->shard))
+  char snapshot_dir[512];
+  if (!wcx_journal_dir(dir, sizeof(dir), params->state_dir, shard->shard) || !wcx_snapshot_dir(snapshot_dir, sizeof(snapshot_dir), params->state_dir, shard->shard))
     WCX_DIE("state_dir is too long");
 
   wcx_journal_config_t config = {.dir = dir,
+                                 .snapshot_dir = snapshot_dir,
                                  .shard = shard->shard,
                                  .segment_sz = params->journal_segment_sz,
                                  .segments_ahead = params->journal_segments_ahead,

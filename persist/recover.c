@@ -104,8 +104,9 @@ static int make_journal(wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, u
     wcx_segment_prep_init(prep, disk, &super, 0);
     result = wcx_segment_prep_until(prep, 1);
   }
+  int dir_error; /* no difference here: the start fails */
   if (result == 0)
-    result = wcx_super_write(disk, WCX_HANDLE_SUPER, &super, buf);
+    result = wcx_super_write(disk, WCX_HANDLE_SUPER, &super, buf, &dir_error);
   if (result == 0)
     return 0;
   snprintf(err, err_sz, "cannot make the journal: %s%s", ERROR_TEXT(-result),

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#define RETRY_NS UINT64_C(5000000000) /* after a snapshot that could not be written */
+#define RETRY_NS UINT64_C(5000000000) /* after a snapshot that could not be written, or overrides whose signatures were not found good */
 #define BLIND_NS UINT64_C(1000000000) /* what is durable can be read at once; a page that was read while it was written may be stale for a moment */
 
 static uint64_t load(const _Atomic uint64_t *word)
@@ -121,7 +121,32 @@ static void publish_kept(wcx_replica_t *replica)
   store(&shared->keep_segment, keep_segment);
 }
 
-/* Those older than the newest, as many as are kept: they count when their bytes are sound. */
+/* Whether the journal goes on where an older snapshot ends. Read into the buffer of takings, of which there is none yet: the walk that is open keeps its own. */
+static bool continued(const wcx_replica_t *replica, const wcx_snapshot_file_t *hdr, char *err, size_t err_sz)
+{
+  wcx_journal_source_t source;
+  if (memcmp(hdr->journal_id, replica->walk.super.journal_id, sizeof(hdr->journal_id)) != 0)
+  {
+    snprintf(err, err_sz, "it is of another journal");
+    return false;
+  }
+  if (wcx_journal_source_open(&source, replica->config.journal_dir, err, err_sz) != WCX_JOURNAL_OPEN_OK)
+    return false;
+  static_assert(WCX_TAKE_CHUNK_SZ >= WCX_JOURNAL_WALK_BUF_SZ, "it serves a walk");
+  wcx_journal_walk_t walk;
+  wcx_journal_anchor_t anchor;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  wcx_snapshot_anchor_give(&hdr->anchor, hdr->shard, &anchor);
+  bool opened = wcx_journal_walk_over_at(&walk, &source, replica->take.place.chunk, &anchor, err, err_sz) == WCX_JOURNAL_OPEN_OK;
+  bool goes_on = opened && wcx_journal_walk_next_block(&walk, &block, &body) == 1;
+  if (opened && !goes_on)
+    snprintf(err, err_sz, "the journal does not go on from it");
+  wcx_journal_walk_close(&walk);
+  return goes_on;
+}
+
+/* Those older than the newest, as many as are kept: they count when a start could begin with them if the newest were lost. */
 static void look_at_older(wcx_replica_t *replica, wcx_snapshot_source_t *source)
 {
   uint64_t seq = replica->kept_cnt > 0 ? replica->kept[0].seq : 0;
@@ -129,12 +154,12 @@ static void look_at_older(wcx_replica_t *replica, wcx_snapshot_source_t *source)
   {
     const uint8_t *bytes;
     wcx_snapshot_file_t hdr;
-    char err[160] = "it cannot be read";
+    char err[320] = "it cannot be read";
     int64_t sz = source->map(source->ctx, seq, &bytes);
-    if (sz > 0 && wcx_snapshot_check(bytes, (uint64_t)sz, &hdr, err, sizeof(err)) && memcmp(hdr.journal_id, replica->walk.super.journal_id, 16) == 0)
+    if (sz > 0 && wcx_snapshot_check(bytes, (uint64_t)sz, &hdr, err, sizeof(err)) && continued(replica, &hdr, err, sizeof(err)))
       replica->kept[replica->kept_cnt++] = (wcx_replica_kept_t){.seq = hdr.seq, .segment_no = hdr.anchor.segment_no};
     else
-      alarm_of(replica, "snapshot %" PRIu64 " is damaged and does not count: %s", seq, err);
+      alarm_of(replica, "snapshot %" PRIu64 " does not count as one to begin with: %s", seq, err);
     source->unmap(source->ctx);
   }
 }
@@ -181,10 +206,10 @@ static void remove_older(wcx_replica_t *replica)
 
 /* --- wait and load ------------------------------------------------------------------------------------ */
 
-static uint32_t step_wait(wcx_replica_t *replica)
+static uint32_t step_wait(wcx_replica_t *replica, uint64_t now_ns)
 {
   const wcx_region_shard_t *shared = replica->config.shared;
-  if (load(&shared->handshake.ready) == 0 || durable_seq(replica) == 0)
+  if (load(&shared->handshake.ready) == 0 || durable_seq(replica) == 0 || now_ns < replica->retry_ns)
     return 0;
   replica->resume = (wcx_resume_t){.snapshot_dir = replica->config.snapshot_dir,
                                    .journal_dir = replica->config.journal_dir,
@@ -203,8 +228,34 @@ static void make_window(wcx_replica_t *replica)
   wcx_outputs_init(&replica->retained, replica->outputs_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
 }
 
+/* Overrides count only when wcx-controld has found both signatures of each: a snapshot must not hold what a start of the data plane would refuse. */
+static bool overrides_signed(const wcx_replica_t *replica)
+{
+  const wcx_region_quarantine_t *words = &replica->config.shared->quarantine;
+  const wcx_journal_overrides_t *overrides = &replica->walk.overrides;
+  uint64_t lo = load(&words->overrides_lo); /* first: pairs with wcx-controld's release */
+  uint64_t hi = load(&words->overrides_hi);
+  return overrides->cnt == 0 || (overrides->digest.lo == lo && overrides->digest.hi == hi);
+}
+
+/* wcx-controld looks once a second: one that was just made has its signatures found soon. */
+static uint32_t wait_for_signatures(wcx_replica_t *replica, uint64_t now_ns)
+{
+  alarm_of(replica, "%.200s/" WCX_JOURNAL_OVERRIDES_NAME " holds %u overrides whose signatures wcx-controld has not found good (see its log): nothing is applied before it has",
+           replica->config.journal_dir, replica->walk.overrides.cnt);
+  wcx_journal_walk_close(&replica->walk);
+  replica->kept_cnt = 0;
+  replica->genesis_seq = 0;
+  replica->retry_ns = now_ns + RETRY_NS;
+  replica->phase = WCX_REPLICA_WAIT;
+  return 1;
+}
+
 static uint32_t begin_following(wcx_replica_t *replica, uint64_t now_ns)
 {
+  if (!overrides_signed(replica))
+    return wait_for_signatures(replica, now_ns);
+  replica->retry_ns = 0;
   replica->walking = true;
   replica->phase = WCX_REPLICA_FOLLOW;
   replica->due_ns = now_ns + replica->config.every_ns;
@@ -239,6 +290,11 @@ static uint32_t step_load(wcx_replica_t *replica, uint64_t now_ns)
     make_window(replica);
     return begin_following(replica, now_ns);
   case WCX_RESUME_REFUSED:
+    if (resume->beyond)
+      return halt(replica,
+                  "snapshot %" PRIu64 " goes further than the journal, which ends at input %" PRIu64
+                  ": acknowledged inputs are missing. Restore the journal from where they are (archive, newest backup), or move the snapshots away",
+                  resume->seq, resume->last_seq);
     break;
   }
   alarm_of(replica, "snapshot %" PRIu64 " cannot be used, trying the next older: %s", resume->seq, resume->text);
@@ -405,7 +461,7 @@ uint32_t wcx_replica_step(wcx_replica_t *replica, uint64_t now_ns)
   switch (replica->phase)
   {
   case WCX_REPLICA_WAIT:
-    return step_wait(replica);
+    return step_wait(replica, now_ns);
   case WCX_REPLICA_LOAD:
     return step_load(replica, now_ns);
   case WCX_REPLICA_FOLLOW:

@@ -2,7 +2,8 @@
 
        wait --journal is there, worker ready--> load --newest good snapshot, or none--> follow <--> take
                                                                                            |          (nothing is applied meanwhile)
-                                                                                           '--> halted: digests differ, or the journal is damaged
+                                                                                           '--> halted: digests differ, the journal is damaged, or a snapshot
+                                                                                                        goes further than it (also from load)
 
    It never applies an input above the release word: what it knows has left, or may. Halted is for good: no snapshot is taken of a state that is in doubt, those from
    before stay, and the region says so until the process is started again.
@@ -12,7 +13,8 @@
    Units:      ns, monotonic (now_ns).
    Result:     wcx_replica_step the work done; 0: nothing to do now. `text` says why it halted, `said` what else is worth an alarm (the caller clears it).
    Bounds:     a step applies at most WCX_REPLICA_BATCH inputs, loads one snapshot, or does one piece of a new one (persist/take.h).
-   Invariants: applied_seq <= release_seq; a snapshot is taken at the end of a block of the journal.
+   Invariants: applied_seq <= release_seq; a snapshot is taken at the end of a block of the journal; overrides (engine/shm/journal_override.h) are applied only when
+               wcx-controld has found them signed, until then it waits.
    Pinned by:  tests/unit/test_replica.c, tests/property/test_loop_snapshot.c, tests/e2e/test_replica.py. */
 #ifndef WCX_PERSIST_REPLICA_H
 #define WCX_PERSIST_REPLICA_H
@@ -45,7 +47,7 @@ typedef struct wcx_replica_config
   uint64_t bytes_per_s;  /* of a snapshot, written and read; 0: as fast as it goes */
 } wcx_replica_config_t;
 
-/* A snapshot that is known to be good. */
+/* A snapshot that is known to be good: sound, and the journal goes on from it. */
 typedef struct wcx_replica_kept
 {
   uint64_t seq;
@@ -75,7 +77,7 @@ typedef struct wcx_replica
   uint64_t asked;       /* take_asked as last seen: wants everything up to asked_seq in a snapshot */
   uint64_t asked_seq;
   uint64_t answers;  /* take_asked that the snapshot being taken answers */
-  uint64_t retry_ns; /* after a failure */
+  uint64_t retry_ns; /* nothing that failed is tried again before */
   uint64_t blind_ns; /* since when the journal does not show what is durable; 0: it does */
   uint32_t kept_cnt; /* newest first */
   wcx_replica_kept_t kept[WCX_REPLICA_KEEP_MAX];

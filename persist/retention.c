@@ -57,7 +57,7 @@ static int move_first(wcx_retention_t *retention, uint64_t keep_segment)
   super.first_segment_no = segment_no;
   super.start = wcx_journal_start_of(&anchor);
   wcx_env_crash_point("retention.super");
-  int result = wcx_super_write(retention->disk, WCX_HANDLE_RETENTION, &super, retention->page);
+  int result = wcx_super_write(retention->disk, WCX_HANDLE_RETENTION, &super, retention->page, &retention->dir_error);
   if (result < 0)
     return result;
   wcx_env_crash_point("retention.moved");
@@ -84,7 +84,7 @@ static int sweep(wcx_retention_t *retention)
   if (lowest >= retention->super.first_segment_no)
   {
     retention->phase = WCX_RETENTION_REST;
-    return wcx_disk_sync_dir(retention->disk);
+    return retention->dir_error = wcx_disk_sync_dir(retention->disk);
   }
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, lowest);

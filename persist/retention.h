@@ -12,7 +12,8 @@
 
    Owner:     the preparing thread.
    Memory:    the struct holds its buffers.
-   Result:    as each says. A failure ends removal for the life of this process (`error`); it costs space and nothing else.
+   Result:    as each says. A failure ends removal for the life of this process (`error`); it costs space and nothing else, unless it was the directory that
+              could not be synced (`dir_error`): nobody may sync it again, so whoever sees that halts.
    Pinned by: tests/unit/test_retention.c, tests/fault/test_journal_crash.c. */
 #ifndef WCX_PERSIST_RETENTION_H
 #define WCX_PERSIST_RETENTION_H
@@ -40,6 +41,7 @@ typedef struct wcx_retention
   _Atomic uint64_t first_segment; /* of `super`, for others */
   _Atomic uint64_t removed;       /* by this process */
   _Atomic int error;              /* -errno */
+  int dir_error;                  /* the same when a sync of the directory failed; 0 otherwise */
 } wcx_retention_t;
 
 /* Begins with a sweep: a predecessor may have died within one. */

@@ -144,8 +144,9 @@ int wcx_segment_prep_until(wcx_segment_prep_t *prep, uint64_t segment_no)
   return 0;
 }
 
-int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t *super, uint8_t *buf)
+int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t *super, uint8_t *buf, int *dir_error)
 {
+  *dir_error = 0;
   wcx_page_of_super(buf, super);
   int result = wcx_disk_remove(disk, SUPER_NAME_TEMPORARY);
   if (result < 0 && result != -ENOENT)
@@ -161,6 +162,6 @@ int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t
   if (result == 0)
     result = wcx_disk_rename(disk, SUPER_NAME_TEMPORARY, "superblock");
   if (result == 0)
-    result = wcx_disk_sync_dir(disk);
+    result = *dir_error = wcx_disk_sync_dir(disk);
   return result;
 }

@@ -65,7 +65,8 @@ int wcx_segment_prep_step(wcx_segment_prep_t *prep);
 /* Set-up: all steps until `segment_no` is prepared. */
 int wcx_segment_prep_until(wcx_segment_prep_t *prep, uint64_t segment_no) __attribute__((warn_unused_result));
 
-/* Write the four copies under a temporary name, then give it its name. `buf`: 4 KiB aligned, four blocks. */
-int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t *super, uint8_t *buf) __attribute__((warn_unused_result));
+/* Write the four copies under a temporary name, then give it its name. `buf`: 4 KiB aligned, four blocks. *dir_error: the result when it was the sync of the
+   directory that failed, else 0. */
+int wcx_super_write(wcx_disk_t *disk, uint32_t handle, const wcx_journal_super_t *super, uint8_t *buf, int *dir_error) __attribute__((warn_unused_result));
 
 #endif

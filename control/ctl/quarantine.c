@@ -2,12 +2,15 @@
 
        sign      prints an operator's signature; each of two persons runs it with a key of their own
        override  checks both against --operators and the record in the journal, then writes
+                 both: only of an input at which starts have ended as often as they may (engine/shm/poison_page.h); any other has been acknowledged
        list      the overrides of each journal */
 #include "control/ctl/files.h"
 #include "control/ctl/replay.h"
 #include "control/operators.h"
 #include "engine/base/env.h"
+#include "engine/shm/poison_page.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +92,26 @@ static int check_record(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_
   return status;
 }
 
+/* Nobody signs away what a start can apply: its answers have left. */
+static int check_quarantined(const wcx_ctl_t *ctl, uint32_t shard, uint64_t seq)
+{
+  char dir[PATH_SZ], path[PATH_SZ + 8];
+  if (!wcx_journal_dir(dir, sizeof(dir), ctl->state_dir, shard))
+    return wcx_ctl_fail(WCX_CTL_FAILED, "a path is too long");
+  snprintf(path, sizeof(path), "%s/" WCX_POISON_NAME, dir);
+  wcx_poison_page_t page = {0};
+  FILE *file = fopen(path, "re");
+  bool counted = file != NULL && fread(&page, sizeof(page), 1, file) == 1;
+  int error = file == NULL ? errno : 0;
+  if (file != NULL)
+    fclose(file);
+  if (error != 0 && error != ENOENT)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "%s: %s", path, strerror(error));
+  if (counted && page.magic == WCX_POISON_MAGIC && page.seq == seq && page.count >= WCX_POISON_TRIES)
+    return WCX_CTL_OK;
+  return wcx_ctl_fail(WCX_CTL_REFUSED, "shard %u: no start has ended %u times at seq %" PRIu64 ": it is not in quarantine", shard, WCX_POISON_TRIES, seq);
+}
+
 static int the_shard(const wcx_ctl_t *ctl, uint32_t *shard)
 {
   wcx_ctl_shards_t shards;
@@ -110,7 +133,9 @@ static int open_override(const wcx_ctl_t *ctl, uint32_t *shard, wcx_journal_over
     return status;
   status = fill(ctl, *shard, &walk.super, override);
   wcx_journal_walk_close(&walk);
-  return status == WCX_CTL_OK ? check_record(ctl, *shard, override) : status;
+  if (status == WCX_CTL_OK)
+    status = check_record(ctl, *shard, override);
+  return status == WCX_CTL_OK ? check_quarantined(ctl, *shard, override->seq) : status;
 }
 
 int wcx_ctl_quarantine_sign(const wcx_ctl_t *ctl)

@@ -2,7 +2,7 @@
 
    An input in the journal that ends every engine that applies it (a failed check, a fault) would stop the appliance for good: it is durable, and a start
    replays it. The data plane counts such ends outside the engine (dataplane/poison.h) and refuses at the third attempt of the same program, naming seq and
-   hash. Only an override of exactly that seq and that hash lets the start go on: every reader of the journal then gets a Tick of the same seq and
+   hash. Only an override of exactly that seq and that hash, which wcxctl makes for no other input, lets the start go on: every reader of the journal then gets a Tick of the same seq and
    stamp in place of the input. It never happened: no answer, no client sequence consumed.
 
    The file `overrides` in the journal's directory: pages of 4 KiB, each a wcx_journal_override_t and zeros, in the order in which they were made. It stands beside the
@@ -11,7 +11,7 @@
    signed away is worse than not to start.
 
    What is signed: the text that wcx_journal_override_text makes of it. Signatures are checked by wcxctl when an override is made, and by wcx-controld for as long as
-   it runs: the data plane starts only with a file whose digest wcx-controld has published (wcx_region_quarantine_t).
+   it runs: data plane and replica start only with a file whose digest wcx-controld has published (wcx_region_quarantine_t).
 
    Owner:     wcxctl writes (temporary name, fsync, rename, fsync of the directory); everybody reads.
    Units:     ns since 1970 UTC.

@@ -114,6 +114,15 @@ bool wcx_snapshot_check_header(const uint8_t *page, uint64_t file_sz, wcx_snapsh
   return true;
 }
 
+bool wcx_snapshot_beyond(const uint8_t *bytes, int64_t sz, uint32_t shard, uint64_t seq, uint64_t last_seq)
+{
+  wcx_snapshot_file_t hdr;
+  char err[160];
+  if (seq <= last_seq || sz <= 0 || !wcx_snapshot_check_header(bytes, (uint64_t)sz, &hdr, err, sizeof(err)))
+    return false;
+  return hdr.seq == seq && hdr.shard == shard;
+}
+
 static bool check_part(const uint8_t *bytes, uint64_t off, uint64_t sz, uint32_t said, const char *name, char *err, size_t err_sz)
 {
   uint32_t crc = wcx_crc32c(0, bytes + off, sz);

@@ -31,6 +31,8 @@
 
    7. Start = the newest good snapshot whose seq is not above the last input of the journal and whose anchor the journal continues, then the records behind it;
       without one, the whole journal, if its first segment is still there. At least two are kept; an older one goes when two newer ones are durable.
+      Only what is released is in a snapshot. One of this shard that goes further than the journal, of whatever journal_id, is therefore a proof that
+      acknowledged inputs are missing from it: worker, data plane and replica refuse to go on, and nobody removes it.
       What the older of the two kept needs of the journal is never deleted (wcx_region_replica_t.keep_segment).
 
    Byte order little-endian. Owner: the replica worker writes; the data plane at its start, the replica and the tools read.
@@ -183,6 +185,10 @@ bool wcx_snapshot_check_header(const uint8_t *page, uint64_t file_sz, wcx_snapsh
 
 /* Rule 4 for everything but what engine/snapshot.h and engine/window.h say. `bytes`: the whole file. */
 bool wcx_snapshot_check(const uint8_t *bytes, uint64_t file_sz, wcx_snapshot_file_t *hdr, char *err, size_t err_sz) __attribute__((warn_unused_result));
+
+/* Whether this file, named after `seq`, proves that a journal which ends at last_seq is not whole (rule 7). A sound header is enough: it is written last.
+   sz: as source.map gives it. */
+bool wcx_snapshot_beyond(const uint8_t *bytes, int64_t sz, uint32_t shard, uint64_t seq, uint64_t last_seq) __attribute__((warn_unused_result));
 
 /* The files of a directory, or what stands for them: a link-time seam. Production: engine/shm/snapshot_dir.c.
    older   the newest snapshot below `seq`: 1 and *found, 0 none, -errno

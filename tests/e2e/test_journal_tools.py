@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from journallib import Journal, ctl, flip, run_points
+from journallib import Journal, ctl, flip, run_points, wait_for
 
 RECORDS = 6000
 
@@ -69,4 +69,42 @@ def names_what_is_missing(folder):
     assert status == 2 and "not a number" in err, err
 
 
-sys.exit(run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, names_what_is_damaged, names_what_is_missing]))
+def refusals(journal):
+    return journal.log.read_text().count("acknowledged inputs are missing")
+
+
+def does_not_start_behind_its_snapshots(folder):
+    """An older backup put back beside newer snapshots, and no journal at all: the worker says what is missing and writes nothing."""
+    with Journal(folder) as journal:
+        journal.start()
+        journal.load(RECORDS)
+        journal.stop()
+        status, _, err = journal.ctl("backup", "--into", folder / "backup")
+        assert status == 0, err
+        journal.start()
+        journal.load(RECORDS)
+        journal.snapshot()
+        journal.stop()
+        shutil.rmtree(journal.dir)
+        journal.region.unlink()  # another boot
+        for restored in (False, True):
+            if restored:
+                shutil.rmtree(journal.dir, ignore_errors=True)
+                status, _, err = journal.ctl("restore", "--backup", folder / "backup")
+                assert status == 0, err
+            before = {path.name: path.read_bytes() for path in journal.dir.glob("*")}
+            said = refusals(journal)
+            journal.start(wait=False)
+            wait_for("the refusal", lambda: refusals(journal) > said)
+            journal.stop()
+            names = set(before) | {"superblock", "anchors"} if restored else {"superblock"}
+            for name in names:
+                path = journal.dir / name
+                assert (path.read_bytes() if path.exists() else None) == before.get(name), name
+        for path in (journal.state / "snapshot/shard-00001").glob("snap-*.wcs"):
+            path.unlink()
+        journal.start()  # with the snapshots away it is the operator's decision
+
+
+sys.exit(run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, names_what_is_damaged, names_what_is_missing,
+            does_not_start_behind_its_snapshots]))

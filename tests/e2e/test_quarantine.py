@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,23 @@ def it_is_of_exactly_one_input(app):
         assert status == 3 and says in err, (says, err)
 
 
+def an_input_that_can_be_applied_is_not_signed_away(app):
+    """The one before it was acknowledged: with its true hash and both signatures it is refused, at the signing and at the override."""
+    seq, wrong = Case.seq - 1, "0" * 32
+    status, _, err = app.ctl("quarantine", "sign", "--seq", seq, "--hash", wrong, "--reason", "x", "--operator", "anna", "--key", app.keys["anna"])
+    hash_ = re.search(r"has hash ([0-9a-f]{32})", err).group(1)
+    status, _, err = app.ctl("quarantine", "sign", "--seq", seq, "--hash", hash_, "--reason", "x", "--operator", "anna", "--key", app.keys["anna"])
+    assert status == 3 and "is not in quarantine" in err, (status, err)
+    page = app.dir / "poison"
+    kept = page.read_bytes()
+    page.write_bytes(kept[:8] + struct.pack("<Q", seq) + kept[16:])
+    signatures = [app.sign(name, seq, hash_, "x") for name in ("anna", "berta")]
+    page.write_bytes(kept)
+    status, _, err = app.override(seq, hash_, *signatures, reason="x")
+    assert status == 3 and "is not in quarantine" in err, (status, err)
+    assert not (app.dir / "overrides").exists()
+
+
 def the_replica_ends_at_it_too(app):
     wait_for("its end", lambda: any("wcx-replica-0" in line and "signal 6" in line for line in app.log.read_text().splitlines()))
 
@@ -159,7 +177,7 @@ def a_forged_file_is_refused(app):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="test-quarantine-", dir=ROOT / "build") as folder, Appliance(Path(folder)) as app:
-        return run_points([an_input_that_ends_two_replays_is_quarantined, one_person_is_not_two, it_is_of_exactly_one_input, the_replica_ends_at_it_too, two_signatures_let_everybody_go_on,
+        return run_points([an_input_that_ends_two_replays_is_quarantined, one_person_is_not_two, it_is_of_exactly_one_input, an_input_that_can_be_applied_is_not_signed_away, the_replica_ends_at_it_too, two_signatures_let_everybody_go_on,
                            archive_and_backup_pass_over_it, a_forged_file_is_refused], app)
 
 

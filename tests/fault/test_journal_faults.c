@@ -1,6 +1,7 @@
 /* The journal worker when the disk fails or is full: it stops releasing, says so in the region, retries nothing, and its successor finds what was released. */
 #include "engine/base/check.h"
 #include "engine/base/env.h"
+#include "engine/shm/snapshot_file.h"
 #include "persist/journal.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/env_sim.h"
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #define DIR "sim/shard-00001"
+#define SNAPSHOT_DIR "sim/snapshot"
 #define SLOT_MAX 1024u
 #define SEGMENT_SZ (256u << 10)
 
@@ -321,6 +323,90 @@ static void ring_with_a_hole_is_refused(void **state)
   assert_non_null(strstr(journal->text, "records are lost"));
 }
 
+/* As much of a snapshot as proves that inputs up to `seq` were released: a sound header before an engine of zeros. */
+static void put_snapshot(uint32_t shard, uint64_t seq)
+{
+  static _Alignas(4096) uint8_t bytes[2 * WCX_SNAPSHOT_FILE_ALIGN];
+  wcx_snapshot_file_t hdr = {.magic = WCX_SNAPSHOT_FILE_MAGIC,
+                             .version = WCX_SNAPSHOT_FILE_VERSION,
+                             .shard = shard,
+                             .seq = seq,
+                             .sz = sizeof(bytes),
+                             .anchor = {.next_seq = seq + 1},
+                             .engine_sz = 1,
+                             .log_cap = 65536,
+                             .tail_feed_number = 1,
+                             .day_cnt = 1};
+  hdr.crc32c = wcx_snapshot_file_crc(&hdr);
+  memcpy(bytes, &hdr, sizeof(hdr));
+  char name[WCX_SNAPSHOT_FILE_NAME_SZ];
+  wcx_snapshot_file_name(name, seq);
+  wcx_disk_t *disk;
+  assert_int_equal(wcx_disk_open(&disk, SNAPSHOT_DIR, 0, 0, 0, 0), 0);
+  assert_int_equal(wcx_disk_file_open(disk, 0, name, true), 0);
+  assert_int_equal(wcx_disk_write(disk, 0, 0, bytes, sizeof(bytes)), 0);
+  wcx_disk_file_close(disk, 0);
+  wcx_disk_close(disk);
+}
+
+static void remove_snapshot(uint64_t seq)
+{
+  char name[WCX_SNAPSHOT_FILE_NAME_SZ];
+  wcx_snapshot_file_name(name, seq);
+  wcx_disk_t *disk;
+  assert_int_equal(wcx_disk_open(&disk, SNAPSHOT_DIR, 0, 0, 0, 0), 0);
+  assert_int_equal(wcx_disk_remove(disk, name), 0);
+  wcx_disk_close(disk);
+}
+
+/* After another boot: the region knows nothing, the snapshots do. */
+static int open_beside_snapshots(const char *dir)
+{
+  wcx_journal_config_t config = {.dir = dir, .snapshot_dir = SNAPSHOT_DIR, .shard = 1, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .eager_lanes = 2};
+  wcx_sim_disk_kill(dir);
+  memset(shared, 0, wcx_region_shard_footprint(SLOT_MAX));
+  shared->jring.slot_max = SLOT_MAX;
+  return wcx_journal_open(journal, &config, shared);
+}
+
+/* What a snapshot holds was released: a journal that ends before it is not gone on with, and not touched. */
+static void snapshot_beyond_the_end_is_refused(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 20; i++)
+    commit();
+  for (uint32_t i = 0; i < 1000 && !wcx_journal_idle(journal); i++)
+    wcx_journal_step(journal, 0);
+  uint64_t last_seq = release_seq();
+  uint64_t incarnation = journal->incarnation;
+  assert_true(last_seq >= 10);
+  put_snapshot(1, last_seq);
+  put_snapshot(2, last_seq + 5); /* of another shard */
+  assert_int_equal(open_beside_snapshots(DIR), 0);
+  assert_int_equal(journal->incarnation, incarnation + 1);
+  put_snapshot(1, last_seq + 1);
+  assert_int_equal(open_beside_snapshots(DIR), -1);
+  assert_non_null(strstr(journal->text, "acknowledged inputs are missing"));
+  assert_int_equal(atomic_load(&shared->handshake.ready), 0);
+  remove_snapshot(last_seq + 1);
+  assert_int_equal(open_beside_snapshots(DIR), 0);
+  assert_int_equal(journal->incarnation, incarnation + 2); /* the one that was refused has written nothing */
+  assert_int_equal(release_seq(), last_seq);
+}
+
+static void missing_journal_is_not_made_beside_snapshots(void **state)
+{
+  (void)state;
+  char err[256];
+  wcx_journal_walk_t walk;
+  put_snapshot(1, 7);
+  assert_int_equal(open_beside_snapshots("sim/gone"), -1);
+  assert_non_null(strstr(journal->text, "acknowledged inputs are missing"));
+  assert_int_equal(wcx_journal_walk_open(&walk, "sim/gone", err, sizeof(err)), WCX_JOURNAL_OPEN_MISSING);
+  remove_snapshot(7);
+  assert_int_equal(open_beside_snapshots("sim/gone"), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -335,6 +421,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(ring_is_not_believed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(directory_of_the_anchors_halts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ring_with_a_hole_is_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(snapshot_beyond_the_end_is_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(missing_journal_is_not_made_beside_snapshots, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

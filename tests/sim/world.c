@@ -231,8 +231,12 @@ static void kill_journal(wcx_world_t *world)
 
 static void start_journal(wcx_world_t *world)
 {
-  wcx_journal_config_t config = {
-      .dir = world->dir, .shard = SHARD, .segment_sz = world->params->journal_segment_sz, .segments_ahead = world->plan.segments_ahead, .eager_lanes = world->plan.eager_lanes};
+  wcx_journal_config_t config = {.dir = world->dir,
+                                 .snapshot_dir = world->plan.snapshot_every > 0 ? world->snapshot_dir : NULL,
+                                 .shard = SHARD,
+                                 .segment_sz = world->params->journal_segment_sz,
+                                 .segments_ahead = world->plan.segments_ahead,
+                                 .eager_lanes = world->plan.eager_lanes};
   world->failures_seen = wcx_sim_disk_failures(world->dir);
   world->journal_alive = wcx_journal_open(world->journal, &config, wcx_region_shard(world->region, 0)) == 0;
   if (!world->journal_alive)

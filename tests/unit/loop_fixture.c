@@ -31,13 +31,22 @@ static uint64_t memory_last(void *ctx)
   return 1;
 }
 
+static int memory_override_page(void *ctx, uint32_t page_no, uint8_t page[WCX_JOURNAL_ALIGN])
+{
+  const world_t *w = ctx;
+  if (page_no > 0 || w->override_page == NULL)
+    return 0;
+  memcpy(page, w->override_page, WCX_JOURNAL_ALIGN);
+  return 1;
+}
+
 int wcx_journal_source_open(wcx_journal_source_t *source, const char *dir, char *err, size_t err_sz)
 {
   (void)err;
   (void)err_sz;
   uint32_t shard = (uint32_t)strtoul(strrchr(dir, '-') + 1, NULL, 10);
   journal_of = journals[shard];
-  *source = (wcx_journal_source_t){.ctx = journal_of, .read = memory_read, .last_segment = memory_last};
+  *source = (wcx_journal_source_t){.ctx = journal_of, .read = memory_read, .last_segment = memory_last, .override_page = memory_override_page};
   return WCX_JOURNAL_OPEN_OK;
 }
 

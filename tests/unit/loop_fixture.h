@@ -52,6 +52,7 @@ typedef struct world
   wcx_journal_chain_t *chain;
   uint8_t *journal; /* superblock copy, then segment 1 */
   uint64_t journal_off;
+  const uint8_t *override_page; /* the only one of the journal's file `overrides`; NULL: there is none */
   uint64_t epoch;
 
   /* auth stand-in */

@@ -2,6 +2,7 @@
 #include "tests/unit/replica_fixture.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static void tune(wcx_params_t *params)
 {
@@ -10,6 +11,12 @@ static void tune(wcx_params_t *params)
   params->shards[0].orders_max = 100;
   params->shards[0].levels_max = 100;
   params->shards[0].outlog_sz = 2u << 20;
+}
+
+static void tune_elsewhere(wcx_params_t *params)
+{
+  tune(params);
+  snprintf(params->state_dir, sizeof(params->state_dir), "nowhere");
 }
 
 static client_t begin(world_t *w)
@@ -266,36 +273,133 @@ static void test_damaged_ones(void **state)
   world_close(&w);
 }
 
-/* A snapshot that is sound and not of this journal: of another one, of a longer one, or of one that went on differently. */
+/* A history with one snapshot, and then another one, which has the same journal_id in this fixture and is shorter. */
+static client_t begin_anew(world_t *w)
+{
+  client_t client = begin(w);
+  beside_t beside;
+  beside_open(&beside, w, 1000000);
+  trade(w, &client, 100);
+  beside_take(&beside, w);
+  beside_close(&beside);
+  world_close(w);
+  world_new(w, tune_elsewhere); /* which its own start must not see yet */
+  tune(&w->region->params);
+  client = client_of(2);
+  client_sign_on(w, &client);
+  return client;
+}
+
+/* What a data plane says that starts over the world's journal and ends while it does. */
+static void refused_start(world_t *w, char *said, size_t said_sz)
+{
+  int fds[2];
+  assert_int_equal(pipe(fds), 0);
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0)
+  {
+    dup2(fds[1], 2);
+    world_crash(w);
+    world_start(w);
+    _exit(0);
+  }
+  close(fds[1]);
+  ssize_t got = 0;
+  size_t at = 0;
+  while (at < said_sz - 1 && (got = read(fds[0], said + at, said_sz - 1 - at)) > 0)
+    at += (size_t)got;
+  said[at] = 0;
+  close(fds[0]);
+  int status = 0;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+/* A sound snapshot that the journal does not reach: what it holds was released, so nobody goes on from less. One that is not sound proves nothing. */
+static void test_a_snapshot_beyond_the_journal(void **state)
+{
+  (void)state;
+  world_t w;
+  beside_t beside;
+  uint64_t seqs[8];
+  char said[1024];
+  client_t client = begin_anew(&w);
+  assert_int_equal(list_snapshots(seqs), 1);
+  assert_true(seqs[0] > w.durable_seq);
+  beside_open(&beside, &w, 1);
+  trade(&w, &client, 10);
+  assert_true(seqs[0] > w.durable_seq);
+  beside_turn(&beside, w.mono_ns);
+  assert_int_equal(beside.replica.phase, WCX_REPLICA_HALTED);
+  assert_non_null(strstr(beside.replica.text, "acknowledged inputs are missing"));
+  assert_int_equal(atomic_load(&w.shm->replica.halted), 1);
+  assert_int_equal(list_snapshots(seqs), 1);
+  beside_close(&beside);
+  refused_start(&w, said, sizeof(said));
+  assert_non_null(strstr(said, "acknowledged inputs are missing"));
+  damage(seqs[0], 60); /* in the header */
+  beside_open(&beside, &w, 1000000);
+  (void)wcx_replica_step(&beside.replica, w.mono_ns);
+  (void)wcx_replica_step(&beside.replica, w.mono_ns);
+  assert_non_null(strstr(beside.replica.said, "newer than the journal"));
+  beside_turn(&beside, w.mono_ns);
+  assert_engine_is_live(&beside, &w);
+  beside_close(&beside);
+  world_crash(&w);
+  world_start(&w);
+  world_close(&w);
+}
+
+/* A snapshot that is sound and of a journal that went on differently. */
 static void test_snapshots_of_another_history(void **state)
 {
   (void)state;
   world_t w;
-  client_t client = begin(&w);
   beside_t beside;
+  client_t client = begin_anew(&w);
+  trade(&w, &client, 300);
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 100);
+  for (uint32_t n = 0; n < 10 && beside.replica.said[0] == 0; n++)
+    (void)wcx_replica_step(&beside.replica, w.mono_ns);
+  assert_non_null(strstr(beside.replica.said, "does not go on from it"));
+  beside_turn(&beside, w.mono_ns);
+  assert_engine_is_live(&beside, &w);
+  beside_close(&beside);
+  world_crash(&w);
+  world_start(&w);
+  world_close(&w);
+}
+
+/* A sound one that the journal does not go on from is no second one: a start could not begin with it if the newest were lost. */
+static void test_an_older_one_of_another_history(void **state)
+{
+  (void)state;
+  world_t w;
+  beside_t beside;
+  uint64_t seqs[8];
+  client_t client = begin_anew(&w);
+  trade(&w, &client, 300);
+  beside_open(&beside, &w, 1000000);
+  beside_turn(&beside, w.mono_ns);
+  beside.replica.said[0] = 0;
   beside_take(&beside, &w);
   beside_close(&beside);
-  world_close(&w);
-  /* the same journal_id in this fixture, another history: shorter, then as long */
-  world_new(&w, tune);
-  client = client_of(2);
-  client_sign_on(&w, &client);
-  for (uint32_t i = 0; i < 2; i++)
-  {
-    beside_open(&beside, &w, 1000000);
-    for (uint32_t n = 0; n < 10 && beside.replica.said[0] == 0; n++)
-      (void)wcx_replica_step(&beside.replica, w.mono_ns);
-    assert_non_null(strstr(beside.replica.said, i == 0 ? "newer than the journal" : "does not go on from it"));
-    beside_turn(&beside, w.mono_ns);
-    assert_engine_is_live(&beside, &w);
-    beside_close(&beside);
-    world_crash(&w);
-    world_start(&w);
-    client_sign_on(&w, &client);
-    trade(&w, &client, 300);
-  }
+  assert_int_equal(list_snapshots(seqs), 2);
+  beside_open(&beside, &w, 1000000);
+  beside_turn(&beside, w.mono_ns);
+  assert_non_null(strstr(beside.replica.said, "does not go on from it"));
+  assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), seqs[1]);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
+  beside.replica.said[0] = 0;
+  trade(&w, &client, 10);
+  beside_take(&beside, &w);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
+  uint64_t second = seqs[1];
+  assert_int_equal(list_snapshots(seqs), 2);
+  assert_int_equal(seqs[0], second);
+  beside_close(&beside);
   world_close(&w);
 }
 
@@ -347,6 +451,57 @@ static void test_a_damaged_journal_halts(void **state)
   assert_int_equal(atomic_load(&w.shm->replica.halted), 1);
   beside_close(&beside);
   w.journal[off + 300] ^= 1;
+  world_close(&w);
+}
+
+/* Who can write the journal's directory cannot sign: an override that wcx-controld has not found signed is not applied, and nothing else is meanwhile. */
+static void test_unsigned_overrides_are_waited_for(void **state)
+{
+  (void)state;
+  static uint8_t page[WCX_JOURNAL_ALIGN];
+  world_t w;
+  beside_t beside;
+  uint64_t seqs[8];
+  client_t client = begin(&w);
+  trade(&w, &client, 50);
+  beside_open(&beside, &w, 1000000);
+  beside_take(&beside, &w);
+  beside_close(&beside);
+  trade(&w, &client, 50);
+
+  wcx_journal_super_t super;
+  wcx_journal_overrides_t overrides = {0};
+  memcpy(&super, w.journal, sizeof(super));
+  wcx_journal_override_t override = {
+      .magic = WCX_JOURNAL_OVERRIDE_MAGIC, .version = WCX_JOURNAL_VERSION, .shard = super.shard, .seq = w.durable_seq, .hash = {.lo = 1}, .reason = "why"};
+  memcpy(override.journal_id, super.journal_id, sizeof(override.journal_id));
+  wcx_journal_override_page(page, &override);
+  assert_true(wcx_journal_overrides_take(&overrides, page, &super));
+  w.override_page = page;
+
+  for (uint32_t from_snapshot = 0; from_snapshot < 2; from_snapshot++)
+  {
+    if (from_snapshot == 0)
+      remove_snapshots();
+    atomic_store(&w.shm->quarantine.overrides_lo, overrides.digest.lo ^ 1);
+    atomic_store(&w.shm->quarantine.overrides_hi, overrides.digest.hi);
+    beside_open(&beside, &w, 1000000);
+    beside_turn(&beside, w.mono_ns);
+    assert_int_equal(beside.replica.phase, WCX_REPLICA_WAIT);
+    assert_non_null(strstr(beside.replica.said, "has not found good"));
+    assert_int_equal(atomic_load(&w.shm->replica.applied_seq), 0);
+    assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), 0);
+    beside.replica.said[0] = 0;
+    atomic_store(&w.shm->quarantine.overrides_lo, overrides.digest.lo);
+    beside_catch_up(&beside, w.mono_ns + UINT64_C(5000000000));
+    assert_int_equal(beside.replica.phase, WCX_REPLICA_FOLLOW);
+    assert_engine_is_live(&beside, &w);
+    beside_take(&beside, &w);
+    assert_int_equal(list_snapshots(seqs), 1 + from_snapshot);
+    beside_close(&beside);
+    trade(&w, &client, 10);
+  }
+  w.override_page = NULL;
   world_close(&w);
 }
 
@@ -442,9 +597,12 @@ int main(void)
       cmocka_unit_test(test_when_they_are_due),
       cmocka_unit_test(test_death_while_taking),
       cmocka_unit_test(test_damaged_ones),
+      cmocka_unit_test(test_a_snapshot_beyond_the_journal),
       cmocka_unit_test(test_snapshots_of_another_history),
+      cmocka_unit_test(test_an_older_one_of_another_history),
       cmocka_unit_test(test_divergence_halts),
       cmocka_unit_test(test_a_damaged_journal_halts),
+      cmocka_unit_test(test_unsigned_overrides_are_waited_for),
       cmocka_unit_test(test_no_place_for_it),
       cmocka_unit_test(test_it_is_read_back),
       cmocka_unit_test(test_pace),

@@ -138,12 +138,52 @@ static void a_failure_costs_space_only(void **state)
   assert_int_equal(journal->recovered.super.first_segment_no, 1);
 }
 
+/* Steps of the preparing thread until the nth sync from now fails; then nobody syncs again and the worker ends. */
+static void halts_when_sync_fails(uint64_t nth)
+{
+  wcx_sim_disk_fail_sync(DIR, nth);
+  int result = 1;
+  for (uint32_t i = 0; i < 100 && result >= 0; i++)
+    result = wcx_journal_prepare_step(journal);
+  assert_int_equal(result, -EIO);
+  assert_int_equal(atomic_load(&journal->retention.error), -EIO);
+  assert_int_equal(wcx_journal_prepare_step(journal), -EIO);
+  wcx_journal_step(journal, 0);
+  assert_true(journal->halted);
+  assert_non_null(strstr(journal->text, "directory could not be synced"));
+}
+
+static void the_directory_of_a_new_superblock_halts(void **state)
+{
+  (void)state;
+  commit(3000);
+  atomic_store(&shared->replica.keep_segment, 6);
+  atomic_store(&shared->keeper.archived_segment, 8);
+  halts_when_sync_fails(2); /* the file's own is the first */
+}
+
+static void the_directory_of_a_sweep_halts(void **state)
+{
+  (void)state;
+  commit(3000);
+  atomic_store(&shared->replica.keep_segment, 6);
+  atomic_store(&shared->keeper.archived_segment, 8);
+  while (journal->retention.phase != WCX_RETENTION_SWEEP)
+    wcx_journal_prepare_step(journal);
+  halts_when_sync_fails(1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(nothing_goes_unless_all_let_go, set_up, tear_down),       cmocka_unit_test_setup_teardown(what_all_let_go_goes, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(the_words_of_others_are_not_believed, set_up, tear_down), cmocka_unit_test_setup_teardown(a_broken_sweep_is_finished, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(without_an_anchor_less_goes, set_up, tear_down),          cmocka_unit_test_setup_teardown(a_failure_costs_space_only, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(nothing_goes_unless_all_let_go, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(what_all_let_go_goes, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_words_of_others_are_not_believed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_broken_sweep_is_finished, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(without_an_anchor_less_goes, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_failure_costs_space_only, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_directory_of_a_new_superblock_halts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_directory_of_a_sweep_halts, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
