@@ -1,88 +1,16 @@
 /* Shipping a journal into another directory (persist/ship.h), over a journal that the real worker wrote. */
-#include "engine/base/env.h"
-#include "persist/journal.h"
 #include "persist/ship.h"
+#include "tests/unit/ship_fixture.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#define SHARD 7u
-#define SLOT_MAX 1024u
-#define SEGMENT_SZ (256u << 10)
-
-static char root[] = "build/test-ship-XXXXXX";
-static char from_dir[64], to_dir[64];
-static wcx_journal_t *journal;
-static wcx_region_shard_t *shared;
-static wcx_jring_producer_t producer;
-static uint64_t end_pos[SLOT_MAX];
 static wcx_ship_t ship;
 
-static void settle(void)
+static int end(void **state)
 {
-  for (int i = 0; i < 1000000; i++)
-  {
-    uint32_t work = wcx_journal_step(journal, 0);
-    int prepared = wcx_journal_prepare_step(journal);
-    assert_false(journal->halted);
-    if (wcx_journal_idle(journal) && prepared == 0)
-      return;
-    if (work == 0 && prepared == 0)
-      wcx_journal_idle_wait(journal);
-  }
-  fail_msg("the worker does not come to rest");
-}
-
-static void commit(uint64_t cnt)
-{
-  static const uint8_t body[1000] = {1};
-  for (uint64_t i = 0; i < cnt; i++)
-  {
-    while (wcx_jring_room(&producer, wcx_release_seq(atomic_load(&shared->release.release_word))) < WCX_JRING_RECORD_SLOTS_MAX)
-      settle();
-    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 1, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = producer.next_seq, .body_sz = sizeof(body)};
-    wcx_jring_commit(&producer, &hdr, body);
-  }
-  settle();
-}
-
-static int set_up(void **state)
-{
-  (void)state;
-  memcpy(root + strlen(root) - 6, "XXXXXX", 6);
-  if (mkdtemp(root) == NULL)
-    return -1;
-  snprintf(from_dir, sizeof(from_dir), "%s/from", root);
-  snprintf(to_dir, sizeof(to_dir), "%s/to/deep", root);
-  journal = aligned_alloc(4096, (sizeof(*journal) + 4095) & ~(size_t)4095);
-  shared = aligned_alloc(4096, wcx_region_shard_footprint(SLOT_MAX));
-  if (journal == NULL || shared == NULL)
-    return -1;
-  memset(shared, 0, wcx_region_shard_footprint(SLOT_MAX));
-  shared->jring.slot_max = SLOT_MAX;
-  wcx_journal_config_t config = {.dir = from_dir, .shard = SHARD, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .lock_timeout_ns = 2000000000, .eager_lanes = 1};
-  if (wcx_journal_open(journal, &config, shared) < 0)
-    fail_msg("%s", journal->text);
-  wcx_jring_producer_init(&producer, &shared->jring, end_pos, 0);
-  commit(1000);
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void)state;
   wcx_ship_close(&ship);
-  wcx_journal_close(journal);
-  free(journal);
-  free(shared);
-  char command[64];
-  snprintf(command, sizeof(command), "rm -rf %s", root);
-  return system(command);
+  return tear_down(state);
 }
 
 static void open_ship(const wcx_journal_anchor_t *since)
@@ -165,8 +93,8 @@ static void goes_on_after_a_restart(void **state)
   assert_int_equal(walk_target(&first), 2000);
 }
 
-/* A tail that another history had left there. */
-static void an_older_tail_is_overwritten(void **state)
+/* What a crash or a disk made of the tail. */
+static void a_torn_tail_is_overwritten(void **state)
 {
   (void)state;
   uint64_t first;
@@ -185,6 +113,42 @@ static void an_older_tail_is_overwritten(void **state)
   open_ship(NULL);
   ship_all(UINT64_MAX);
   assert_int_equal(walk_target(&first), 1000);
+}
+
+/* A restore from before took acknowledged inputs out of the journal: the target has the only copy. */
+static void another_history_is_left(void **state)
+{
+  (void)state;
+  keep();
+  commit(5);
+  open_ship(NULL);
+  ship_all(UINT64_MAX);
+  wcx_ship_close(&ship);
+  assert_int_equal(in_root("cp -r to before"), 0);
+  take_back();
+  commit(5);
+  for (int i = 0; i < 2; i++)
+  {
+    open_ship(NULL);
+    int result;
+    do
+      result = wcx_ship_step(&ship, UINT64_MAX);
+    while (result == 1);
+    assert_int_equal(result, -1);
+    assert_non_null(strstr(ship.text, "holds another block"));
+    wcx_ship_close(&ship);
+    assert_int_equal(in_root("diff -r to before"), 0);
+  }
+}
+
+static void overrides_are_not_taken_back(void **state)
+{
+  (void)state;
+  open_ship(NULL);
+  assert_int_equal(in_root("head -c 8192 from/superblock > to/deep/overrides && head -c 4096 from/superblock > from/overrides && cp -r to before"), 0);
+  assert_int_equal(wcx_ship_sync(&ship), -1);
+  assert_non_null(strstr(ship.text, "holds more overrides"));
+  assert_int_equal(in_root("diff -r to before"), 0);
 }
 
 static void one_writer(void **state)
@@ -251,14 +215,16 @@ static void a_copy_that_reads_back_differently_is_not_archived(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(the_target_is_a_journal_at_any_time, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(nothing_beyond_the_durable_block, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(goes_on_after_a_restart, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(an_older_tail_is_overwritten, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(one_writer, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(another_journal_is_refused, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(an_increment_begins_where_the_other_ends, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(a_copy_that_reads_back_differently_is_not_archived, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_target_is_a_journal_at_any_time, set_up, end),
+      cmocka_unit_test_setup_teardown(nothing_beyond_the_durable_block, set_up, end),
+      cmocka_unit_test_setup_teardown(goes_on_after_a_restart, set_up, end),
+      cmocka_unit_test_setup_teardown(a_torn_tail_is_overwritten, set_up, end),
+      cmocka_unit_test_setup_teardown(another_history_is_left, set_up, end),
+      cmocka_unit_test_setup_teardown(overrides_are_not_taken_back, set_up, end),
+      cmocka_unit_test_setup_teardown(one_writer, set_up, end),
+      cmocka_unit_test_setup_teardown(another_journal_is_refused, set_up, end),
+      cmocka_unit_test_setup_teardown(an_increment_begins_where_the_other_ends, set_up, end),
+      cmocka_unit_test_setup_teardown(a_copy_that_reads_back_differently_is_not_archived, set_up, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
