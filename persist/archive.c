@@ -121,7 +121,7 @@ static int open_commands(wcx_archive_t *archive)
   }
   wcx_journal_anchor_t end;
   archive->first = wcx_ship_end(archive->dir, &archive->super, &end) ? end : wcx_journal_first_anchor(&archive->super);
-  archive->archived_segment = archive->first.segment_no - 1;
+  archive->archived_segment = 0;
   archive->shipped_seq = archive->first.chain.next_seq - 1;
   result = wcx_ship_super(archive->dir_fd, &archive->super); /* so that what is fetched there can be walked */
   if (result < 0)
@@ -205,12 +205,42 @@ static int store_segment(wcx_archive_t *archive)
 
 /* --- steps ---------------------------------------------------------------------------------------------- */
 
+/* Nothing to store. What was stored counts when the journal is seen to go on from it: until then it may be of a history that the journal was restored from
+   before. */
+static int look_at_end(wcx_archive_t *archive, uint64_t closed_segment)
+{
+  uint64_t last = archive->first.segment_no - 1;
+  if (last > closed_segment)
+  {
+    snprintf(archive->text, sizeof(archive->text),
+             "the archive holds segment %" PRIu64 ", of the journal %" PRIu64
+             " are full: acknowledged data is missing in the journal. Restore from the archive, or store elsewhere and "
+             "remove %s",
+             last, closed_segment, archive->dir);
+    return -1;
+  }
+  if (archive->archived_segment == last)
+    return 0;
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  if (wcx_journal_walk_open_at(&walk, archive->config.journal_dir, &archive->first, archive->text, sizeof(archive->text)) != WCX_JOURNAL_OPEN_OK)
+    return -1;
+  int result = wcx_journal_walk_next_block(&walk, &block, &body);
+  if (result == 1)
+    archive->archived_segment = last;
+  else if (result < 0)
+    snprintf(archive->text, sizeof(archive->text), "the journal does not go on from segment %" PRIu64 " of the archive: %s", last, walk.text);
+  wcx_journal_walk_close(&walk);
+  return result < 0 ? -1 : 0;
+}
+
 static int step_commands(wcx_archive_t *archive, uint64_t closed_segment)
 {
   if (!archive->open && open_commands(archive) < 0)
     return -1;
   archive->open = true;
-  return archive->first.segment_no > closed_segment ? 0 : store_segment(archive);
+  return archive->first.segment_no > closed_segment ? look_at_end(archive, closed_segment) : store_segment(archive);
 }
 
 static int step_dir(wcx_archive_t *archive, uint64_t durable_block)

@@ -140,7 +140,6 @@ static int start_walk(wcx_ship_t *ship, const wcx_journal_super_t *source, const
              source->first_segment_no);
     return -1;
   }
-  ship->archived_segment = from.segment_no - 1;
   ship->first = from;
   ship->copied_seq = from.chain.next_seq - 1;
   ship->shipped_seq = ship->copied_seq;
@@ -354,7 +353,17 @@ static int close_segment(wcx_ship_t *ship)
 
 int wcx_ship_step(wcx_ship_t *ship, uint64_t durable_block)
 {
-  if (ship->walk.chain.next_block_no > durable_block)
+  uint64_t next_block_no = ship->walk.chain.next_block_no;
+  if (next_block_no - 1 > durable_block)
+  {
+    snprintf(ship->text, sizeof(ship->text),
+             "%s goes on to block %" PRIu64 ", what is durable of the journal ends at %" PRIu64
+             ": acknowledged data is missing in the journal. Restore from here, or give an empty "
+             "directory",
+             ship->to_dir, next_block_no - 1, durable_block);
+    return -1;
+  }
+  if (next_block_no > durable_block)
     return 0;
   wcx_journal_chain_t before = ship->walk.chain;
   wcx_journal_block_t block;
@@ -364,6 +373,7 @@ int wcx_ship_step(wcx_ship_t *ship, uint64_t durable_block)
     snprintf(ship->text, sizeof(ship->text), "%s: %s", ship->from_dir, ship->walk.text);
   if (result != 1)
     return result;
+  ship->archived_segment = ship->first.segment_no - 1; /* the journal goes on from there: it is this history that is in the target */
   if (ship->fd < 0 && open_segment(ship, ship->walk.segment_no) < 0)
     return -1;
   if (put_block(ship, &before, ship->walk.off - block.block_sz, body - sizeof(block), block.block_sz) < 0)

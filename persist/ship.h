@@ -28,7 +28,7 @@ typedef struct wcx_ship
   uint64_t open_segment;
   wcx_journal_walk_t walk;    /* over the source */
   wcx_journal_anchor_t first; /* of the open segment */
-  uint64_t archived_segment;  /* highest that was read back; 0: none */
+  uint64_t archived_segment;  /* highest that was read back; 0: none, or the source was not seen to go on from there yet */
   uint64_t shipped_seq;       /* last one copied and synced */
   uint64_t copied_seq;        /* last one copied */
   uint64_t blocks, bytes;     /* copied, or found equal */
@@ -41,7 +41,8 @@ typedef struct wcx_ship
    The target directory is made when missing. */
 int wcx_ship_open(wcx_ship_t *ship, const char *from_dir, const char *to_dir, const wcx_journal_anchor_t *since) __attribute__((warn_unused_result));
 
-/* Copy the next block, when its number is at most `durable_block` (UINT64_MAX: all that the source has); close the segment when it is full. */
+/* Copy the next block, when its number is at most `durable_block` (UINT64_MAX: all that the source has); close the segment when it is full. A target that
+   goes further than that is an error: durable blocks do not go away. */
 int wcx_ship_step(wcx_ship_t *ship, uint64_t durable_block) __attribute__((warn_unused_result));
 
 /* Make what was copied of the open segment durable: shipped_seq = copied_seq. Overrides (journal_override.h) that are new in the source go along. */

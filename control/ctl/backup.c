@@ -68,6 +68,26 @@ static int read_tail(wcx_ship_t *ship, done_t *done)
   return status;
 }
 
+/* Nothing was copied or compared: the journal must still be the one that the target continues, and not end before it. */
+static int check_end(const char *from, const wcx_ship_t *ship)
+{
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  char err[WCX_JOURNAL_TEXT_SZ];
+  if (wcx_journal_walk_open(&walk, from, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "%s: %s", from, err);
+  while (walk.chain.next_block_no < ship->walk.chain.next_block_no && wcx_journal_walk_next_block(&walk, &block, &body) == 1)
+    ;
+  bool same = walk.chain.digest.lo == ship->walk.chain.digest.lo && walk.chain.digest.hi == ship->walk.chain.digest.hi;
+  wcx_journal_walk_close(&walk);
+  return same ? WCX_CTL_OK
+              : wcx_ctl_fail(WCX_CTL_FAILED,
+                             "%s goes on to block %" PRIu64
+                             ", where the journal has another or ends before: it was restored from before it. Restore from here, or give an empty directory",
+                             ship->to_dir, ship->walk.chain.next_block_no - 1);
+}
+
 static int ship_journal(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_anchor_t *since, done_t *done)
 {
   static wcx_ship_t ship;
@@ -88,6 +108,8 @@ static int ship_journal(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_
   done->bytes = ship.bytes;
   if (status == WCX_CTL_OK && !ship.made)
     status = wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: there is nothing to copy: the journal is empty", shard);
+  if (status == WCX_CTL_OK && ship.blocks == 0)
+    status = check_end(from, &ship);
   if (status == WCX_CTL_OK)
     status = read_tail(&ship, done);
   wcx_ship_close(&ship);

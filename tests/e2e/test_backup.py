@@ -106,6 +106,24 @@ def increments_add_up(folder):
     assert status == 1 or not ctl("--state-dir", folder / "order", "journal", "replay")[1], err
 
 
+def a_journal_from_before_is_not_added(folder):
+    """A backup that goes further than the journal has what the journal lost."""
+    with Journal(folder / "run") as journal:
+        journal.start()
+        journal.load(1000)
+        journal.stop()
+        backup(journal.state, folder / "old")
+        journal.start()
+        journal.load(6000)  # into the second segment: the shorter journal ends where the target goes on
+        journal.stop()
+    done = backup(journal.state, folder / "new")
+    status, _, err = restore(folder / "back", folder / "old")
+    assert status == 0, err
+    status, _, err = ctl("--state-dir", folder / "back", "backup", "--into", folder / "new", "--incremental")
+    assert status == 1 and "goes on to block" in err, err
+    assert last(folder / "new") == last(journal.state) and sound(folder / "new")["LastSeq"] == done["LastSeq"]
+
+
 def refuses_to_write_over(folder):
     with Journal(folder / "run") as journal:
         journal.start()
@@ -203,5 +221,5 @@ def snapshots_go_along_and_equal_the_replay(folder):
     assert status == 1 and path.name in err, err
 
 
-sys.exit(run_points([a_full_one_comes_back, a_restored_journal_is_written_whole, a_living_appliance_is_backed_up, increments_add_up, refuses_to_write_over, a_damaged_backup_is_not_restored,
+sys.exit(run_points([a_full_one_comes_back, a_restored_journal_is_written_whole, a_living_appliance_is_backed_up, increments_add_up, a_journal_from_before_is_not_added, refuses_to_write_over, a_damaged_backup_is_not_restored,
             a_cut_backup_is_not_restored, integrity_sees_damage_anywhere, snapshots_go_along_and_equal_the_replay]))

@@ -88,12 +88,44 @@ static void another_history_is_left(void **state)
   assert_int_equal(in_root("diff -r store before"), 0);
 }
 
+/* The same, and what is known of the store was kept: nothing may be removed because of it. */
+static void a_store_that_goes_further_archives_nothing(void **state)
+{
+  (void)state;
+  keep();
+  commit(1000);
+  assert_int_equal(store_all(), 0);
+  wcx_archive_close(&archive);
+  take_back();
+  open_archive();
+  assert_int_equal(store_all(), -1);
+  assert_non_null(strstr(archive.text, "acknowledged data is missing"));
+  assert_int_equal(archive.archived_segment, 0);
+  commit(1500); /* other segments of the same numbers */
+  assert_int_equal(store_all(), -1);
+  assert_int_equal(archive.archived_segment, 0);
+}
+
+static void what_was_stored_counts_when_the_journal_goes_on(void **state)
+{
+  (void)state;
+  assert_int_equal(store_all(), 0);
+  uint64_t archived = archive.archived_segment;
+  wcx_archive_close(&archive);
+  open_archive();
+  assert_int_equal(archive.archived_segment, 0);
+  assert_int_equal(store_all(), 0);
+  assert_int_equal(archive.archived_segment, archived);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(what_is_stored_already_is_left, begin, end),
       cmocka_unit_test_setup_teardown(what_does_not_come_back_whole_is_stored_again, begin, end),
       cmocka_unit_test_setup_teardown(another_history_is_left, begin, end),
+      cmocka_unit_test_setup_teardown(a_store_that_goes_further_archives_nothing, begin, end),
+      cmocka_unit_test_setup_teardown(what_was_stored_counts_when_the_journal_goes_on, begin, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,7 @@ static void goes_on_after_a_restart(void **state)
   wcx_ship_close(&ship);
   commit(1000);
   open_ship(NULL);
+  assert_int_equal(wcx_ship_step(&ship, UINT64_MAX), 1);
   assert_int_equal(ship.archived_segment, archived);
   ship_all(UINT64_MAX);
   assert_int_equal(walk_target(&first), 2000);
@@ -139,6 +140,31 @@ static void another_history_is_left(void **state)
     wcx_ship_close(&ship);
     assert_int_equal(in_root("diff -r to before"), 0);
   }
+}
+
+/* What the page `shipped` says is of a history that the journal has not: nothing of the journal may be removed because of it. */
+static void a_target_that_goes_further_archives_nothing(void **state)
+{
+  (void)state;
+  keep();
+  commit(1000);
+  open_ship(NULL);
+  ship_all(UINT64_MAX);
+  uint64_t archived = ship.archived_segment;
+  wcx_ship_close(&ship);
+  take_back();
+  assert_true(archived > journal->segment_no);
+  assert_int_equal(in_root("cp -r to before"), 0);
+  open_ship(NULL);
+  assert_int_equal(wcx_ship_step(&ship, atomic_load(&shared->segments.durable_block)), -1);
+  assert_non_null(strstr(ship.text, "acknowledged data is missing"));
+  assert_int_equal(ship.archived_segment, 0);
+  wcx_ship_close(&ship);
+  commit(1500); /* other blocks of the same numbers */
+  open_ship(NULL);
+  assert_int_equal(wcx_ship_step(&ship, atomic_load(&shared->segments.durable_block)), -1);
+  assert_int_equal(ship.archived_segment, 0);
+  assert_int_equal(in_root("diff -r to before"), 0);
 }
 
 static void overrides_are_not_taken_back(void **state)
@@ -220,6 +246,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(goes_on_after_a_restart, set_up, end),
       cmocka_unit_test_setup_teardown(a_torn_tail_is_overwritten, set_up, end),
       cmocka_unit_test_setup_teardown(another_history_is_left, set_up, end),
+      cmocka_unit_test_setup_teardown(a_target_that_goes_further_archives_nothing, set_up, end),
       cmocka_unit_test_setup_teardown(overrides_are_not_taken_back, set_up, end),
       cmocka_unit_test_setup_teardown(one_writer, set_up, end),
       cmocka_unit_test_setup_teardown(another_journal_is_refused, set_up, end),
