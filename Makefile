@@ -138,7 +138,7 @@ LD_unit/test_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
 SRC_unit/test_ship   := persist/disk_uring.c
-LD_unit/test_ship    := -luring
+LD_unit/test_ship    := -luring -Wl,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c
 LD_unit/test_archive  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c

@@ -14,6 +14,12 @@
 #define SHIPPED_NAME "shipped"
 #define ERROR_TEXT(errnum) strerrordesc_np(errnum)
 
+/* What the page cache holds of a file after a write or a sync of it failed need not be on the disk, and is not written again: read what is. */
+static void forget_cached(int fd)
+{
+  (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int fail(wcx_ship_t *ship, const char *what, const char *name, int errnum)
 {
   snprintf(ship->text, sizeof(ship->text), "%s %s/%s: %s", what, ship->to_dir, name, ERROR_TEXT(errnum));
@@ -212,6 +218,7 @@ static int open_segment(wcx_ship_t *ship, uint64_t segment_no)
   if (ship->fd < 0)
     return fail(ship, "cannot open", name, errno);
   ship->open_segment = segment_no;
+  forget_cached(ship->fd);
   int result = ftruncate(ship->fd, (off_t)ship->walk.super.segment_sz) != 0 ? -errno : 0;
   if (result == 0)
     result = write_all(ship->fd, header, sizeof(header), 0);
@@ -332,6 +339,7 @@ static int close_segment(wcx_ship_t *ship)
   int result = fdatasync(ship->fd) != 0 ? -errno : 0;
   if (result < 0)
     return fail(ship, "cannot sync", name, -result);
+  forget_cached(ship->fd);
   wcx_journal_anchor_t end;
   if (!wcx_ship_read_back(ship->to_dir, &ship->first, &end, ship->text, sizeof(ship->text)))
     return -1;

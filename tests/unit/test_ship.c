@@ -2,10 +2,48 @@
 #include "persist/ship.h"
 #include "tests/unit/ship_fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 static wcx_ship_t ship;
+
+/* A disk that loses what was written: the sync fails once, and later ones succeed, because to the page cache those pages are clean. What was lost
+   shows when the cache is dropped. */
+static bool fails_next;
+static bool lost;
+static char lost_path[128];
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_posix_fadvise(int fd, off_t off, off_t len, int advice);
+int __wrap_posix_fadvise(int fd, off_t off, off_t len, int advice);
+
+static void drop_cache(void)
+{
+  if (!lost)
+    return;
+  lost = false;
+  assert_int_equal(truncate(lost_path, WCX_JOURNAL_ALIGN), 0);
+  assert_int_equal(truncate(lost_path, SEGMENT_SZ), 0);
+}
+
+int __wrap_fdatasync(int fd)
+{
+  if (!fails_next)
+    return __real_fdatasync(fd);
+  fails_next = false;
+  lost = true;
+  errno = EIO;
+  return -1;
+}
+
+int __wrap_posix_fadvise(int fd, off_t off, off_t len, int advice)
+{
+  if (advice == POSIX_FADV_DONTNEED)
+    drop_cache();
+  return __real_posix_fadvise(fd, off, len, advice);
+}
 
 static int end(void **state)
 {
@@ -177,6 +215,35 @@ static void overrides_are_not_taken_back(void **state)
   assert_int_equal(in_root("diff -r to before"), 0);
 }
 
+static void what_a_failed_sync_lost_is_written_again(void **state)
+{
+  (void)state;
+  uint64_t first;
+  for (int i = 0; i < 2; i++)
+  {
+    commit(50);
+    open_ship(NULL);
+    int result;
+    fails_next = i == 0; /* as a segment is closed, */
+    do
+      result = wcx_ship_step(&ship, UINT64_MAX);
+    while (result == 1);
+    assert_int_equal(result, i == 0 ? -1 : 0);
+    fails_next = i == 1; /* and as the tail is synced */
+    assert_int_equal(i == 0 ? -1 : wcx_ship_sync(&ship), -1);
+    assert_true(lost);
+    char name[WCX_SEGMENT_NAME_SZ];
+    wcx_segment_name(name, ship.open_segment);
+    snprintf(lost_path, sizeof(lost_path), "%s/%s", to_dir, name);
+    wcx_ship_close(&ship);
+    open_ship(NULL);
+    ship_all(UINT64_MAX);
+    wcx_ship_close(&ship);
+    drop_cache();
+    assert_int_equal(walk_target(&first), journal->flushed_seq);
+  }
+}
+
 static void one_writer(void **state)
 {
   (void)state;
@@ -248,6 +315,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_history_is_left, set_up, end),
       cmocka_unit_test_setup_teardown(a_target_that_goes_further_archives_nothing, set_up, end),
       cmocka_unit_test_setup_teardown(overrides_are_not_taken_back, set_up, end),
+      cmocka_unit_test_setup_teardown(what_a_failed_sync_lost_is_written_again, set_up, end),
       cmocka_unit_test_setup_teardown(one_writer, set_up, end),
       cmocka_unit_test_setup_teardown(another_journal_is_refused, set_up, end),
       cmocka_unit_test_setup_teardown(an_increment_begins_where_the_other_ends, set_up, end),
