@@ -137,6 +137,7 @@ SRC_unit/test_confine := dataplane/confine.c
 LD_unit/test_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
+LD_unit/test_disk_dir := -Wl,--wrap=fsync
 SRC_unit/test_ship   := persist/disk_uring.c
 LD_unit/test_ship    := -luring -Wl,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c
