@@ -137,8 +137,13 @@ SRC_unit/test_confine := dataplane/confine.c
 LD_unit/test_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
+LD_unit/test_disk_dir := -Wl,--wrap=fsync
 SRC_unit/test_ship   := persist/disk_uring.c
-LD_unit/test_ship    := -luring
+LD_unit/test_ship    := -luring -Wl,--wrap=fdatasync,--wrap=posix_fadvise
+SRC_unit/test_archive := persist/disk_uring.c
+LD_unit/test_archive  := -luring
+SRC_unit/test_scrub  := persist/disk_uring.c
+LD_unit/test_scrub   := -luring
 SRC_unit/test_flow   := $(BENCH_SRC)
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.

@@ -50,7 +50,7 @@ static void succeed(wcx_archive_t *archive)
 
 /* --- commands ----------------------------------------------------------------------------------------- */
 
-static pid_t spawn(const wcx_archive_t *archive, const char *command, uint64_t segment_no, const char *path)
+static pid_t spawn(const wcx_archive_t *archive, const char *command, uint64_t segment_no, const char *path, bool quiet)
 {
   char file[480], name[96], shard[24], segment[48], journal[48];
   char plain[WCX_SEGMENT_NAME_SZ];
@@ -70,15 +70,21 @@ static pid_t spawn(const wcx_archive_t *archive, const char *command, uint64_t s
   posix_spawnattr_t attr;
   posix_spawnattr_init(&attr);
   posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP); /* what the command starts is ended with it */
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (quiet)
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t pid = -1;
-  int error = posix_spawn(&pid, "/bin/sh", NULL, &attr, argv, env);
+  int error = posix_spawn(&pid, "/bin/sh", &actions, &attr, argv, env);
+  posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attr);
   return error == 0 ? pid : -1;
 }
 
-static bool run_command(wcx_archive_t *archive, const char *what, const char *command, uint64_t segment_no, const char *path)
+/* quiet: a failure is no news, and what the command says of it neither. */
+static bool run_command(wcx_archive_t *archive, const char *what, const char *command, uint64_t segment_no, const char *path, bool quiet)
 {
-  pid_t pid = spawn(archive, command, segment_no, path);
+  pid_t pid = spawn(archive, command, segment_no, path, quiet);
   if (pid < 0)
   {
     snprintf(archive->text, sizeof(archive->text), "%s could not be started", what);
@@ -115,7 +121,7 @@ static int open_commands(wcx_archive_t *archive)
   }
   wcx_journal_anchor_t end;
   archive->first = wcx_ship_end(archive->dir, &archive->super, &end) ? end : wcx_journal_first_anchor(&archive->super);
-  archive->archived_segment = archive->first.segment_no - 1;
+  archive->archived_segment = 0;
   archive->shipped_seq = archive->first.chain.next_seq - 1;
   result = wcx_ship_super(archive->dir_fd, &archive->super); /* so that what is fetched there can be walked */
   if (result < 0)
@@ -123,29 +129,65 @@ static int open_commands(wcx_archive_t *archive)
   return result < 0 ? -1 : 0;
 }
 
-/* Store one closed segment and believe it only when it has come back. */
+/* What the store gives back for the segment before it is stored: 1 the segment, 0 nothing or nothing whole, -1 the segment of another history, whose only copy
+   that may be. */
+static int look_in_store(wcx_archive_t *archive, const wcx_journal_anchor_t *end, const char *path)
+{
+  uint64_t segment_no = archive->first.segment_no;
+  wcx_journal_anchor_t back;
+  int result = 0;
+  if (run_command(archive, "the fetch command", archive->config.fetch_command, segment_no, path, true))
+  {
+    bool whole = wcx_ship_read_back(archive->dir, &archive->first, &back, archive->text, sizeof(archive->text));
+    if (whole && back.chain.digest.lo == end->chain.digest.lo && back.chain.digest.hi == end->chain.digest.hi)
+      result = 1;
+    else if (wcx_ship_parts(archive->config.journal_dir, archive->dir, &archive->first))
+      result = -1;
+  }
+  unlink(path);
+  if (result < 0)
+    snprintf(archive->text, sizeof(archive->text),
+             "the archive holds another segment %" PRIu64
+             " than the journal: the journal was restored from before it, and what is there may be the only copy. Restore from there, or "
+             "store elsewhere",
+             segment_no);
+  return result;
+}
+
+/* Store it and believe it only when it has come back. */
+static bool store_and_read_back(wcx_archive_t *archive, const wcx_journal_anchor_t *end, const char *path)
+{
+  uint64_t segment_no = archive->first.segment_no;
+  char name[WCX_SEGMENT_NAME_SZ];
+  char from[480];
+  wcx_segment_name(name, segment_no);
+  snprintf(from, sizeof(from), "%s/%s", archive->config.journal_dir, name);
+  if (!run_command(archive, "the archive command", archive->config.command, segment_no, from, false))
+    return false;
+  wcx_journal_anchor_t back;
+  bool came_back = wcx_archive_fetch(archive, segment_no, path) && wcx_ship_read_back(archive->dir, &archive->first, &back, archive->text, sizeof(archive->text));
+  unlink(path);
+  if (came_back && (back.chain.digest.lo != end->chain.digest.lo || back.chain.digest.hi != end->chain.digest.hi))
+  {
+    snprintf(archive->text, sizeof(archive->text), "the archive gave back another segment %" PRIu64, segment_no);
+    return false;
+  }
+  return came_back;
+}
+
 static int store_segment(wcx_archive_t *archive)
 {
   uint64_t segment_no = archive->first.segment_no;
   char name[WCX_SEGMENT_NAME_SZ];
   char path[480];
   wcx_segment_name(name, segment_no);
-  wcx_journal_anchor_t end, back;
+  snprintf(path, sizeof(path), "%s/%s", archive->dir, name);
+  wcx_journal_anchor_t end;
   if (!wcx_ship_read_back(archive->config.journal_dir, &archive->first, &end, archive->text, sizeof(archive->text)))
     return -1;
-  snprintf(path, sizeof(path), "%s/%s", archive->config.journal_dir, name);
-  if (!run_command(archive, "the archive command", archive->config.command, segment_no, path))
+  int there = look_in_store(archive, &end, path);
+  if (there < 0 || (there == 0 && !store_and_read_back(archive, &end, path)))
     return -1;
-  snprintf(path, sizeof(path), "%s/%s", archive->dir, name);
-  bool came_back = wcx_archive_fetch(archive, segment_no, path) && wcx_ship_read_back(archive->dir, &archive->first, &back, archive->text, sizeof(archive->text));
-  unlink(path);
-  if (!came_back)
-    return -1;
-  if (back.chain.digest.lo != end.chain.digest.lo || back.chain.digest.hi != end.chain.digest.hi)
-  {
-    snprintf(archive->text, sizeof(archive->text), "the archive gave back another segment %" PRIu64, segment_no);
-    return -1;
-  }
   wcx_journal_anchor_t next = end;
   next.segment_no++;
   next.off = WCX_JOURNAL_ALIGN;
@@ -163,12 +205,42 @@ static int store_segment(wcx_archive_t *archive)
 
 /* --- steps ---------------------------------------------------------------------------------------------- */
 
+/* Nothing to store. What was stored counts when the journal is seen to go on from it: until then it may be of a history that the journal was restored from
+   before. */
+static int look_at_end(wcx_archive_t *archive, uint64_t closed_segment)
+{
+  uint64_t last = archive->first.segment_no - 1;
+  if (last > closed_segment)
+  {
+    snprintf(archive->text, sizeof(archive->text),
+             "the archive holds segment %" PRIu64 ", of the journal %" PRIu64
+             " are full: acknowledged data is missing in the journal. Restore from the archive, or store elsewhere and "
+             "remove %s",
+             last, closed_segment, archive->dir);
+    return -1;
+  }
+  if (archive->archived_segment == last)
+    return 0;
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  if (wcx_journal_walk_open_at(&walk, archive->config.journal_dir, &archive->first, archive->text, sizeof(archive->text)) != WCX_JOURNAL_OPEN_OK)
+    return -1;
+  int result = wcx_journal_walk_next_block(&walk, &block, &body);
+  if (result == 1)
+    archive->archived_segment = last;
+  else if (result < 0)
+    snprintf(archive->text, sizeof(archive->text), "the journal does not go on from segment %" PRIu64 " of the archive: %s", last, walk.text);
+  wcx_journal_walk_close(&walk);
+  return result < 0 ? -1 : 0;
+}
+
 static int step_commands(wcx_archive_t *archive, uint64_t closed_segment)
 {
   if (!archive->open && open_commands(archive) < 0)
     return -1;
   archive->open = true;
-  return archive->first.segment_no > closed_segment ? 0 : store_segment(archive);
+  return archive->first.segment_no > closed_segment ? look_at_end(archive, closed_segment) : store_segment(archive);
 }
 
 static int step_dir(wcx_archive_t *archive, uint64_t durable_block)
@@ -241,7 +313,7 @@ bool wcx_archive_fetch(wcx_archive_t *archive, uint64_t segment_no, const char *
     got = copy_file(archive, from, path);
   }
   else
-    got = run_command(archive, "the fetch command", archive->config.fetch_command, segment_no, path);
+    got = run_command(archive, "the fetch command", archive->config.fetch_command, segment_no, path, false);
   int fd = got ? open(path, O_RDWR | O_CLOEXEC) : -1;
   bool synced = fd >= 0 && fsync(fd) == 0;
   if (got && !synced)

@@ -7,10 +7,14 @@
    and WCX_JOURNAL (hex id) in its environment, and counts as done only with exit status 0; after WCX_ARCHIVE_COMMAND_S it is killed. What could not be
    stored or did not come back whole is tried again, later each time; the journal keeps the segment (persist/retention.h) and `failing` is set.
 
+   A journal that was restored from before what the archive holds has the same id and gives other segments the same names. So the store is asked first: what
+   comes back and is the segment need not be stored, and what is valid but of another history is left, which is a failure. A store that is out of reach for
+   the fetch command alone cannot be asked: `command` does well to refuse a name that is there.
+
    Owner:     one thread. Everything blocks.
    Memory:    the struct holds its buffers; ship's are allocated while it is open.
    Result:    1 did something, 0 nothing to do now, -1 failed: `text` says what.
-   Pinned by: tests/e2e/test_archive.py. */
+   Pinned by: tests/unit/test_archive.c, tests/e2e/test_archive.py. */
 #ifndef WCX_PERSIST_ARCHIVE_H
 #define WCX_PERSIST_ARCHIVE_H
 

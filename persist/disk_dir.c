@@ -9,8 +9,26 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LOCK_RETRY_NS 2000000
+
+/* Make one directory, its name durable; 0 also when it is there. `path` is changed and put back. */
+static int make_one(char *path)
+{
+  if (mkdir(path, 0750) < 0)
+    return errno == EEXIST ? 0 : -errno;
+  char *slash = strrchr(path, '/');
+  if (slash != NULL && slash != path)
+    *slash = 0;
+  int fd = open(slash == NULL ? "." : slash == path ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int result = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+  if (fd >= 0)
+    close(fd);
+  if (slash != NULL)
+    *slash = '/';
+  return result;
+}
 
 int wcx_disk_dir_make(const char *dir)
 {
@@ -24,8 +42,9 @@ int wcx_disk_dir_make(const char *dir)
     if (path[i] != '/' && path[i] != 0)
       continue;
     path[i] = 0;
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
-      return -errno;
+    int result = make_one(path);
+    if (result < 0)
+      return result;
     path[i] = i < len ? '/' : 0;
   }
   return 0;

@@ -2,13 +2,13 @@
 
    Owner:     the caller.
    Result:    0 or -errno.
-   Pinned by: tests/unit/test_journal.c, tests/unit/test_ship.c. */
+   Pinned by: tests/unit/test_disk_dir.c, tests/unit/test_journal.c, tests/unit/test_ship.c. */
 #ifndef WCX_PERSIST_DISK_DIR_H
 #define WCX_PERSIST_DISK_DIR_H
 
 #include <stdint.h>
 
-/* Make a directory and those above it, where missing. */
+/* Make a directory and those above it, where missing, the names of those that are made durable: files in it that are synced do not vanish with it. */
 int wcx_disk_dir_make(const char *dir) __attribute__((warn_unused_result));
 
 /* Open the file `lock` in it and lock that, waiting up to timeout_ns for a dead owner to let go. -EWOULDBLOCK: someone lives. *lock_fd is the caller's to close,

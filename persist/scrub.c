@@ -59,33 +59,47 @@ static uint64_t patched_last(void *ctx)
   return patched->dir.last_segment(patched->dir.ctx);
 }
 
-/* From the last anchor before the damage to the end of the segment, over the copy. */
-static bool copy_is_whole(wcx_scrub_t *scrub, const char *path)
+/* From the last anchor before the damage to the end of the segment, over the copy, and one block on into the journal: a copy of another history of this journal
+   is whole in itself. */
+static bool walk_copy(wcx_journal_walk_t *walk, uint64_t segment_no, char *err, size_t err_sz)
+{
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  int result = 1;
+  while (result == 1 && !(walk->segment_no == segment_no && walk->off == walk->super.segment_sz))
+    result = wcx_journal_walk_next_block(walk, &block, &body);
+  if (result != 1 || walk->segment_no != segment_no)
+  {
+    snprintf(err, err_sz, "%s", result < 0 ? walk->text : "it ends too early");
+    return false;
+  }
+  result = wcx_journal_walk_next_block(walk, &block, &body);
+  if (result == 0)
+    snprintf(err, err_sz, "nothing stands behind it in the journal yet that continues it");
+  else if (result < 0)
+    snprintf(err, err_sz, "the journal does not go on from it: it may be of another history (%s)", walk->text);
+  return result == 1;
+}
+
+static bool copy_serves(wcx_scrub_t *scrub, const char *path)
 {
   patched_t patched = {.segment_no = scrub->first.segment_no, .fd = open(path, O_RDONLY | O_CLOEXEC)};
-  char err[WCX_JOURNAL_TEXT_SZ] = "cannot be opened";
+  char err[WCX_JOURNAL_TEXT_SZ + 100] = "cannot be opened";
   uint8_t *buf = aligned_alloc(WCX_JOURNAL_ALIGN, WCX_JOURNAL_WALK_BUF_SZ);
-  bool whole = false;
+  bool serves = false;
   if (buf != NULL && patched.fd >= 0 && wcx_journal_source_open(&patched.dir, scrub->journal_dir, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK)
   {
     wcx_journal_source_t source = {.ctx = &patched, .read = patched_read, .last_segment = patched_last};
     wcx_journal_walk_t walk;
-    wcx_journal_block_t block;
-    const uint8_t *body;
-    int result = wcx_journal_walk_over_at(&walk, &source, buf, &scrub->first, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK ? 1 : -1;
-    while (result == 1 && !(walk.segment_no == patched.segment_no && walk.off == walk.super.segment_sz))
-      result = wcx_journal_walk_next_block(&walk, &block, &body);
-    whole = result == 1 && walk.segment_no == patched.segment_no;
-    if (!whole && result <= 0)
-      snprintf(err, sizeof(err), "%s", result < 0 && walk.text[0] != '\0' ? walk.text : "it ends too early");
+    serves = wcx_journal_walk_over_at(&walk, &source, buf, &scrub->first, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK && walk_copy(&walk, patched.segment_no, err, sizeof(err));
     patched.dir.close(patched.dir.ctx);
   }
-  if (!whole)
+  if (!serves)
     snprintf(scrub->text, sizeof(scrub->text), "the archive's copy of segment %" PRIu64 " does not serve: %s", scrub->first.segment_no, err);
   if (patched.fd >= 0)
     close(patched.fd);
   free(buf);
-  return whole;
+  return serves;
 }
 
 static bool take_name(wcx_scrub_t *scrub, const char *path)
@@ -112,7 +126,7 @@ static bool repair(wcx_scrub_t *scrub)
     snprintf(scrub->text, sizeof(scrub->text), "segment %" PRIu64 " is not in the archive yet", segment_no);
   else if (!wcx_archive_fetch(scrub->archive, segment_no, path))
     snprintf(scrub->text, sizeof(scrub->text), "%s", scrub->archive->text);
-  else if (copy_is_whole(scrub, path) && take_name(scrub, path))
+  else if (copy_serves(scrub, path) && take_name(scrub, path))
   {
     snprintf(scrub->text, sizeof(scrub->text), "segment %" PRIu64 " is repaired from the archive", segment_no);
     return true;

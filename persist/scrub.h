@@ -3,16 +3,17 @@
        at the first kept segment --blocks of closed segments, in chain--> at the end: a pass is done, begin again
                                         | a place that does not continue the chain
                                         v
-       damaged(segment): copy from the archive --walks from the segment's first anchor to its end--> renamed over the damaged file, directory synced: repaired
+       damaged(segment): copy from the archive --walks from the segment's first anchor into the next--> renamed over the damaged file, directory synced: repaired
                                         '--none, or not whole--> stays damaged, tried again later; nothing is removed meanwhile (persist/retention.h)
 
-   A repair never touches a block in place: the copy is made beside, walked whole, synced, and takes the name. Only segments all of whose blocks are in the
+   A repair never touches a block in place: the copy is made beside, walked whole, synced, and takes the name. The journal's next block vouches that the
+   copy is of this history: without one the repair waits, and with one that is damaged itself the operators restore. Only segments all of whose blocks are in the
    durable prefix are read; the worker writes to none of them.
 
    Owner:     one thread. Everything blocks.
    Memory:    the struct; a walk's buffer while open.
    Result:    as each says.
-   Pinned by: tests/e2e/test_archive.py. */
+   Pinned by: tests/unit/test_scrub.c, tests/e2e/test_archive.py. */
 #ifndef WCX_PERSIST_SCRUB_H
 #define WCX_PERSIST_SCRUB_H
 

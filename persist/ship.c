@@ -8,10 +8,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHIPPED_NAME "shipped"
 #define ERROR_TEXT(errnum) strerrordesc_np(errnum)
+
+/* What the page cache holds of a file after a write or a sync of it failed need not be on the disk, and is not written again: read what is. */
+static void forget_cached(int fd)
+{
+  (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
 
 static int fail(wcx_ship_t *ship, const char *what, const char *name, int errnum)
 {
@@ -139,7 +146,6 @@ static int start_walk(wcx_ship_t *ship, const wcx_journal_super_t *source, const
              source->first_segment_no);
     return -1;
   }
-  ship->archived_segment = from.segment_no - 1;
   ship->first = from;
   ship->copied_seq = from.chain.next_seq - 1;
   ship->shipped_seq = ship->copied_seq;
@@ -212,6 +218,7 @@ static int open_segment(wcx_ship_t *ship, uint64_t segment_no)
   if (ship->fd < 0)
     return fail(ship, "cannot open", name, errno);
   ship->open_segment = segment_no;
+  forget_cached(ship->fd);
   int result = ftruncate(ship->fd, (off_t)ship->walk.super.segment_sz) != 0 ? -errno : 0;
   if (result == 0)
     result = write_all(ship->fd, header, sizeof(header), 0);
@@ -228,8 +235,27 @@ static int open_segment(wcx_ship_t *ship, uint64_t segment_no)
   return result < 0 ? fail(ship, "cannot make", name, -result) : 0;
 }
 
-/* Equal bytes are left alone, so that going on after a restart writes nothing twice. */
-static int put_block(wcx_ship_t *ship, uint64_t off, const uint8_t *bytes, uint32_t sz)
+/* Only what is durable gets here. So a block that continues the chain and is not the source's was acknowledged, in a history that the source lacks. */
+static int refuse_other(wcx_ship_t *ship, const wcx_journal_chain_t *before, uint64_t off, const char *name)
+{
+  static _Thread_local uint8_t there[WCX_JOURNAL_BLOCK_SZ_MAX];
+  uint64_t left = ship->walk.super.segment_sz - off;
+  size_t avail = left < sizeof(there) ? (size_t)left : sizeof(there);
+  ssize_t got = pread(ship->fd, there, avail, (off_t)off);
+  if (got != (ssize_t)avail)
+    return fail(ship, "cannot read", name, got < 0 ? errno : EPIPE);
+  wcx_journal_block_t other;
+  if (wcx_journal_check_block(before, there, avail, &other) != WCX_JOURNAL_VALID)
+    return 0;
+  snprintf(ship->text, sizeof(ship->text),
+           "%s/%s holds another block %" PRIu64 " than the journal: the journal was restored from before it, and what is here may be the only copy. Restore from here, or give an "
+           "empty directory",
+           ship->to_dir, name, other.block_no);
+  return -1;
+}
+
+/* Equal bytes are left alone, so that going on after a restart writes nothing twice. `before`: the chain that the block continues. */
+static int put_block(wcx_ship_t *ship, const wcx_journal_chain_t *before, uint64_t off, const uint8_t *bytes, uint32_t sz)
 {
   static _Thread_local uint8_t there[WCX_JOURNAL_BLOCK_SZ_MAX];
   char name[WCX_SEGMENT_NAME_SZ];
@@ -240,8 +266,12 @@ static int put_block(wcx_ship_t *ship, uint64_t off, const uint8_t *bytes, uint3
   if (memcmp(there, bytes, sz) == 0)
     return 0;
   int result = 0;
-  if (!wcx_journal_all_zero(there, sz)) /* another history of the tail, which a crash has ended: nothing of it may stay behind this block */
+  if (!wcx_journal_all_zero(there, sz)) /* damage, or torn here: nothing of it may stay behind this block */
+  {
+    if (refuse_other(ship, before, off, name) < 0)
+      return -1;
     result = ftruncate(ship->fd, (off_t)off) != 0 || ftruncate(ship->fd, (off_t)ship->walk.super.segment_sz) != 0 ? -errno : 0;
+  }
   if (result == 0)
     result = write_all(ship->fd, bytes, sz, off);
   return result < 0 ? fail(ship, "cannot write", name, -result) : 0;
@@ -266,6 +296,33 @@ bool wcx_ship_read_back(const char *dir, const wcx_journal_anchor_t *first, wcx_
   return whole;
 }
 
+static bool in_segment(const wcx_journal_walk_t *walk, uint64_t segment_no)
+{
+  return walk->segment_no == segment_no && walk->off < walk->super.segment_sz;
+}
+
+bool wcx_ship_parts(const char *dir, const char *other_dir, const wcx_journal_anchor_t *first)
+{
+  wcx_journal_walk_t walk, other;
+  char err[WCX_JOURNAL_TEXT_SZ];
+  if (wcx_journal_walk_open_at(&walk, dir, first, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
+    return false;
+  bool opened = wcx_journal_walk_open_at(&other, other_dir, first, err, sizeof(err)) == WCX_JOURNAL_OPEN_OK;
+  bool valid = opened;
+  bool parts = false;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  while (valid && !parts && in_segment(&walk, first->segment_no) && in_segment(&other, first->segment_no))
+  {
+    valid = wcx_journal_walk_next_block(&walk, &block, &body) == 1 && wcx_journal_walk_next_block(&other, &block, &body) == 1;
+    parts = valid && (walk.chain.digest.lo != other.chain.digest.lo || walk.chain.digest.hi != other.chain.digest.hi);
+  }
+  if (opened)
+    wcx_journal_walk_close(&other);
+  wcx_journal_walk_close(&walk);
+  return parts;
+}
+
 static wcx_journal_anchor_t next_first(const wcx_journal_anchor_t *end)
 {
   wcx_journal_anchor_t first = *end;
@@ -282,6 +339,7 @@ static int close_segment(wcx_ship_t *ship)
   int result = fdatasync(ship->fd) != 0 ? -errno : 0;
   if (result < 0)
     return fail(ship, "cannot sync", name, -result);
+  forget_cached(ship->fd);
   wcx_journal_anchor_t end;
   if (!wcx_ship_read_back(ship->to_dir, &ship->first, &end, ship->text, sizeof(ship->text)))
     return -1;
@@ -303,8 +361,19 @@ static int close_segment(wcx_ship_t *ship)
 
 int wcx_ship_step(wcx_ship_t *ship, uint64_t durable_block)
 {
-  if (ship->walk.chain.next_block_no > durable_block)
+  uint64_t next_block_no = ship->walk.chain.next_block_no;
+  if (next_block_no - 1 > durable_block)
+  {
+    snprintf(ship->text, sizeof(ship->text),
+             "%s goes on to block %" PRIu64 ", what is durable of the journal ends at %" PRIu64
+             ": acknowledged data is missing in the journal. Restore from here, or give an empty "
+             "directory",
+             ship->to_dir, next_block_no - 1, durable_block);
+    return -1;
+  }
+  if (next_block_no > durable_block)
     return 0;
+  wcx_journal_chain_t before = ship->walk.chain;
   wcx_journal_block_t block;
   const uint8_t *body;
   int result = wcx_journal_walk_next_block(&ship->walk, &block, &body);
@@ -312,9 +381,10 @@ int wcx_ship_step(wcx_ship_t *ship, uint64_t durable_block)
     snprintf(ship->text, sizeof(ship->text), "%s: %s", ship->from_dir, ship->walk.text);
   if (result != 1)
     return result;
+  ship->archived_segment = ship->first.segment_no - 1; /* the journal goes on from there: it is this history that is in the target */
   if (ship->fd < 0 && open_segment(ship, ship->walk.segment_no) < 0)
     return -1;
-  if (put_block(ship, ship->walk.off - block.block_sz, body - sizeof(block), block.block_sz) < 0)
+  if (put_block(ship, &before, ship->walk.off - block.block_sz, body - sizeof(block), block.block_sz) < 0)
     return -1;
   ship->copied_seq = ship->walk.chain.next_seq - 1;
   ship->blocks++;
@@ -338,6 +408,13 @@ static int ship_overrides(wcx_ship_t *ship)
   wcx_digest_t digest = wcx_digest_of(WCX_JOURNAL_OVERRIDE_MAGIC, pages, (size_t)got);
   if (got == 0 || (digest.lo == ship->overrides.lo && digest.hi == ship->overrides.hi))
     return 0;
+  struct stat there;
+  if (fstatat(ship->dir_fd, WCX_JOURNAL_OVERRIDES_NAME, &there, 0) == 0 && there.st_size > got) /* they are only ever added to */
+  {
+    snprintf(ship->text, sizeof(ship->text), "%s/" WCX_JOURNAL_OVERRIDES_NAME " holds more overrides than the journal has: the journal was restored from before them",
+             ship->to_dir);
+    return -1;
+  }
   int result = put_file(ship->dir_fd, WCX_JOURNAL_OVERRIDES_NAME, pages, (size_t)got);
   if (result < 0)
     return fail(ship, "cannot write", WCX_JOURNAL_OVERRIDES_NAME, -result);

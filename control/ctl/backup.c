@@ -68,6 +68,26 @@ static int read_tail(wcx_ship_t *ship, done_t *done)
   return status;
 }
 
+/* Nothing was copied or compared: the journal must still be the one that the target continues, and not end before it. */
+static int check_end(const char *from, const wcx_ship_t *ship)
+{
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  char err[WCX_JOURNAL_TEXT_SZ];
+  if (wcx_journal_walk_open(&walk, from, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
+    return wcx_ctl_fail(WCX_CTL_FAILED, "%s: %s", from, err);
+  while (walk.chain.next_block_no < ship->walk.chain.next_block_no && wcx_journal_walk_next_block(&walk, &block, &body) == 1)
+    ;
+  bool same = walk.chain.digest.lo == ship->walk.chain.digest.lo && walk.chain.digest.hi == ship->walk.chain.digest.hi;
+  wcx_journal_walk_close(&walk);
+  return same ? WCX_CTL_OK
+              : wcx_ctl_fail(WCX_CTL_FAILED,
+                             "%s goes on to block %" PRIu64
+                             ", where the journal has another or ends before: it was restored from before it. Restore from here, or give an empty directory",
+                             ship->to_dir, ship->walk.chain.next_block_no - 1);
+}
+
 static int ship_journal(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_anchor_t *since, done_t *done)
 {
   static wcx_ship_t ship;
@@ -88,6 +108,8 @@ static int ship_journal(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_
   done->bytes = ship.bytes;
   if (status == WCX_CTL_OK && !ship.made)
     status = wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: there is nothing to copy: the journal is empty", shard);
+  if (status == WCX_CTL_OK && ship.blocks == 0)
+    status = check_end(from, &ship);
   if (status == WCX_CTL_OK)
     status = read_tail(&ship, done);
   wcx_ship_close(&ship);
@@ -219,8 +241,8 @@ static int check_source(const wcx_ctl_t *ctl, uint32_t idx, const char *dir, wcx
   return same ? WCX_CTL_OK : wcx_ctl_fail(WCX_CTL_REFUSED, "--from %s is of another journal than --from %s", ctl->from_dirs[idx], ctl->from_dirs[0]);
 }
 
-/* The newest of the sources wins, segment by segment: it is at least as long as the others. */
-static int copy_segments(const wcx_ctl_t *ctl, uint32_t shard, const char *to, wcx_journal_super_t *super, restored_t *done)
+/* The last of the sources wins, segment by segment: it is to be the newest. Whether it was shows in how far the copy goes. */
+static int copy_segments(const wcx_ctl_t *ctl, uint32_t shard, const char *to, wcx_journal_super_t *super)
 {
   int status = WCX_CTL_OK;
   for (uint32_t idx = 0; status == WCX_CTL_OK && idx < ctl->from_cnt; idx++)
@@ -241,13 +263,36 @@ static int copy_segments(const wcx_ctl_t *ctl, uint32_t shard, const char *to, w
     free(names);
     if (status == WCX_CTL_OK)
       status = wcx_ctl_copy_if_there(from, to, WCX_JOURNAL_OVERRIDES_NAME);
-    if (status == WCX_CTL_OK)
-      status = copy_snapshots(ctl->from_dirs[idx], ctl->state_dir, shard, UINT64_MAX, &done->snapshots);
   }
   return status;
 }
 
-/* How far the backups say that they go. */
+/* When the journal is known to be good: a state directory that holds snapshots and no journal would be one that lost it. */
+static int copy_all_snapshots(const wcx_ctl_t *ctl, uint32_t shard, restored_t *done)
+{
+  int status = WCX_CTL_OK;
+  for (uint32_t idx = 0; status == WCX_CTL_OK && idx < ctl->from_cnt; idx++)
+    status = copy_snapshots(ctl->from_dirs[idx], ctl->state_dir, shard, done->last_seq, &done->snapshots);
+  return status;
+}
+
+/* The last seq that a source holds, whatever its end is. */
+static uint64_t reached_seq(const char *from_dir, uint32_t shard)
+{
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  char dir[PATH_SZ], err[WCX_JOURNAL_TEXT_SZ];
+  if (!wcx_journal_dir(dir, sizeof(dir), from_dir, shard) || wcx_journal_walk_open(&walk, dir, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
+    return 0;
+  while (wcx_journal_walk_next_block(&walk, &block, &body) == 1)
+    ;
+  uint64_t seq = walk.chain.next_seq - 1;
+  wcx_journal_walk_close(&walk);
+  return seq;
+}
+
+/* How far the backups say that they go, or go: an archive, or a backup that grew after its manifest was written, says nothing. */
 static uint64_t promised_seq(const wcx_ctl_t *ctl, uint32_t shard)
 {
   char name[16], path[PATH_SZ];
@@ -258,8 +303,10 @@ static uint64_t promised_seq(const wcx_ctl_t *ctl, uint32_t shard)
     snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, ctl->from_dirs[idx]);
     json_t *manifest = json_load_file(path, 0, NULL);
     uint64_t seq = (uint64_t)json_integer_value(json_object_get(json_object_get(manifest, name), "LastSeq"));
-    promised = seq > promised ? seq : promised;
     json_decref(manifest);
+    promised = seq > promised ? seq : promised;
+    seq = reached_seq(ctl->from_dirs[idx], shard);
+    promised = seq > promised ? seq : promised;
   }
   return promised;
 }
@@ -302,11 +349,13 @@ static int restore_shard(const wcx_ctl_t *ctl, uint32_t shard)
   snprintf(temp, sizeof(temp), "%s.restore", dir);
   int status = wcx_ctl_make_empty_dir(temp);
   if (status == WCX_CTL_OK)
-    status = copy_segments(ctl, shard, temp, &super, &done);
+    status = copy_segments(ctl, shard, temp, &super);
   if (status == WCX_CTL_OK)
     status = wcx_ctl_put_super(temp, &super);
   if (status == WCX_CTL_OK)
     status = walk_copy(temp, promised_seq(ctl, shard), &done);
+  if (status == WCX_CTL_OK)
+    status = copy_all_snapshots(ctl, shard, &done);
   if (status == WCX_CTL_OK)
     status = wcx_ctl_name_dir(temp, dir);
   if (status != WCX_CTL_OK)

@@ -68,18 +68,20 @@ static uint64_t dir_last_segment(void *ctx)
   {
     if (fd >= 0)
       close(fd);
-    return 0;
+    return UINT64_MAX; /* a missing segment must not look like the end */
   }
   uint64_t last = 0;
-  for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list))
+  errno = 0;
+  for (struct dirent *entry = readdir(list); entry != NULL; errno = 0, entry = readdir(list))
   {
     uint64_t segment_no;
     char suffix[5];
     if (sscanf(entry->d_name, "seg-%16" SCNx64 "%4s", &segment_no, suffix) == 2 && strcmp(suffix, ".wcj") == 0 && segment_no > last)
       last = segment_no;
   }
+  bool whole = errno == 0;
   closedir(list);
-  return last;
+  return whole ? last : UINT64_MAX;
 }
 
 static int dir_override_page(void *ctx, uint32_t page_no, uint8_t page[WCX_JOURNAL_ALIGN])

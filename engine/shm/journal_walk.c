@@ -332,6 +332,12 @@ static void look_segment(wcx_journal_walk_t *walk, look_t *look, uint64_t segmen
     look_at_missing(walk, look, segment_no, why);
 }
 
+/* Whether a segment that must be there has no name. Whatever stands behind it, no crash explains that, and numbers that a directory names may lie far apart. */
+static bool found_missing(const look_t *look, uint64_t segment_no)
+{
+  return look->facts.foreign && look->foreign_block_no == 0 && look->foreign_segment_no == segment_no && look->foreign_why == -ENOENT;
+}
+
 /* Look behind P: the room of K blocks, the first place of each later segment, and, when anything there is not zero, everything. */
 static void look_behind(wcx_journal_walk_t *walk, look_t *look, uint64_t last_segment_no)
 {
@@ -351,7 +357,7 @@ static void look_behind(wcx_journal_walk_t *walk, look_t *look, uint64_t last_se
   }
   if (!all)
     return;
-  for (uint64_t i = walk->segment_no; i <= last_segment_no; i++)
+  for (uint64_t i = walk->segment_no; i <= last_segment_no && !found_missing(look, i - 1); i++)
     look_segment(walk, look, i, i == walk->segment_no ? walk->off : WCX_JOURNAL_ALIGN, segment_sz);
 }
 

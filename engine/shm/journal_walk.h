@@ -29,7 +29,7 @@ typedef struct wcx_journal_source
 {
   void *ctx;
   int64_t (*read)(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz); /* bytes (short at the end of the file), -ENOENT, -errno */
-  uint64_t (*last_segment)(void *ctx);                                                 /* highest segment_no that has its name now; 0: none */
+  uint64_t (*last_segment)(void *ctx);                                                 /* highest segment_no that has its name now; 0: none; UINT64_MAX: cannot tell */
   void (*close)(void *ctx);                                                            /* may be NULL */
   int (*override_page)(void *ctx, uint32_t page_no, uint8_t page[WCX_JOURNAL_ALIGN]);  /* of the file `overrides`: 1, 0 behind its end, -errno; NULL: it has none */
 } wcx_journal_source_t;

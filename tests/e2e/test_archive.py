@@ -2,6 +2,7 @@
 """The keeper: continuous shipping to a directory, storing by commands, retention behind it, scrub and repair."""
 import filecmp
 import os
+import shutil
 import signal
 import sys
 import time
@@ -185,5 +186,51 @@ def a_damaged_copy_repairs_nothing(folder):
         assert not (journal.dir / "repair.tmp").exists()
 
 
+def tree(archive):
+    return {path.relative_to(archive): path.read_bytes() for path in archive.rglob("*") if path.is_file()}
+
+
+def lose_and_restore(folder, lost):
+    """Back up, run on for `lost` records, lose the state, restore the backup, run on: the archive has the only copy of what was lost."""
+    archive = folder / "archive"
+    with Journal(folder / "run", f"archive.dir={archive}", "archive.scrub_mib_per_s=200") as journal:
+        journal.start()
+        journal.load(RECORDS)
+        journal.stop()
+        status, _, err = journal.ctl("backup", "--into", folder / "old")
+        assert status == 0, err
+        journal.start()
+        load = journal.load(lost)
+        wait_for("the tail", lambda: journal.shard().get("ShippedSeq") == load["Released"])
+        journal.stop()
+        before, wanted = tree(archive), digests(archive)
+        shutil.rmtree(journal.state)
+        journal.region.unlink()
+        status, _, err = journal.ctl("restore", "--backup", folder / "old")
+        assert status == 0, err
+        journal.start()
+        assert journal.load(2 * RECORDS)["Cut"] < load["Released"]
+        wait_for("the alarm", lambda: journal.said("alarm: cannot archive"))
+        for _ in range(2):
+            journal.snapshot()
+            journal.load(100)
+        time.sleep(0.5)
+        assert journal.shard()["ArchiveFailing"] == 1 and journal.segments()[0] == 1, "nothing is removed: no copy of it is in the archive"
+        journal.stop()
+        digests(journal.state)
+    assert tree(archive) == before and digests(archive) == wanted
+    status, lines, err = ctl("--state-dir", folder / "again", "restore", "--backup", archive)
+    assert status == 0 and lines[0]["Restore"]["LastSeq"] == load["Released"], (lines, err)
+
+
+def a_restore_from_before_leaves_the_open_segment(folder):
+    lose_and_restore(folder, 100)
+
+
+def a_restore_from_before_leaves_closed_segments(folder):
+    lose_and_restore(folder, RECORDS)
+
+
 sys.exit(run_points([the_archive_is_the_journal, what_everybody_let_go_of_is_removed, deaths_leave_the_archive_equal, commands_store_and_give_back, a_command_that_fails_keeps_the_segment,
-            what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing]))
+            what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing,
+            a_restore_from_before_leaves_the_open_segment, a_restore_from_before_leaves_closed_segments]))

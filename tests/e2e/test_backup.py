@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 
-from journallib import Journal, ctl, flip, run_points
+from journallib import Journal, ctl, flip, run_points, wait_for
 
 RECORDS = 20000
 
@@ -106,6 +106,24 @@ def increments_add_up(folder):
     assert status == 1 or not ctl("--state-dir", folder / "order", "journal", "replay")[1], err
 
 
+def a_journal_from_before_is_not_added(folder):
+    """A backup that goes further than the journal has what the journal lost."""
+    with Journal(folder / "run") as journal:
+        journal.start()
+        journal.load(1000)
+        journal.stop()
+        backup(journal.state, folder / "old")
+        journal.start()
+        journal.load(6000)  # into the second segment: the shorter journal ends where the target goes on
+        journal.stop()
+    done = backup(journal.state, folder / "new")
+    status, _, err = restore(folder / "back", folder / "old")
+    assert status == 0, err
+    status, _, err = ctl("--state-dir", folder / "back", "backup", "--into", folder / "new", "--incremental")
+    assert status == 1 and "goes on to block" in err, err
+    assert last(folder / "new") == last(journal.state) and sound(folder / "new")["LastSeq"] == done["LastSeq"]
+
+
 def refuses_to_write_over(folder):
     with Journal(folder / "run") as journal:
         journal.start()
@@ -141,6 +159,30 @@ def a_damaged_backup_is_not_restored(folder):
     flip(folder / "backup/journal/shard-00001/seg-0000000000000001.wcj", 200000)
     status, _, err = restore(folder / "new", folder / "backup")
     assert status == 0, err
+
+
+def the_shorter_source_does_not_win(folder):
+    """The open segment of an old backup is the last that the archive has: taken after it, the copy walks, and is shorter."""
+    archive = folder / "archive"
+    with Journal(folder / "run", f"archive.dir={archive}") as journal:
+        journal.start()
+        journal.load(1000)
+        journal.stop()
+        backup(journal.state, folder / "old")
+        journal.start()
+        load = journal.load(1000)
+        journal.snapshot()
+        load = journal.load(100)
+        wait_for("the tail", lambda: journal.shard().get("ShippedSeq") == load["Released"])
+        journal.stop()
+    shutil.copytree(journal.state / "snapshot", folder / "old/snapshot", dirs_exist_ok=True)
+    status, _, err = restore(folder / "new", archive, folder / "old")
+    assert status == 1 and f"says {load['Released']}" in err, err
+    assert not (folder / "new/journal/shard-00001").exists() and not list((folder / "new").rglob("*.wcs")), "nothing that looks like a state"
+    status, lines, err = restore(folder / "new", folder / "old", archive)
+    assert status == 0 and lines[0]["Restore"]["LastSeq"] == load["Released"] and lines[0]["Restore"]["Snapshots"] > 0, (lines, err)
+    status, lines, err = restore(folder / "short", folder / "old")
+    assert status == 0 and lines[0]["Restore"]["Snapshots"] < len(list((folder / "old/snapshot").rglob("*.wcs"))), "no snapshot that the journal does not reach"
 
 
 def a_cut_backup_is_not_restored(folder):
@@ -203,5 +245,5 @@ def snapshots_go_along_and_equal_the_replay(folder):
     assert status == 1 and path.name in err, err
 
 
-sys.exit(run_points([a_full_one_comes_back, a_restored_journal_is_written_whole, a_living_appliance_is_backed_up, increments_add_up, refuses_to_write_over, a_damaged_backup_is_not_restored,
-            a_cut_backup_is_not_restored, integrity_sees_damage_anywhere, snapshots_go_along_and_equal_the_replay]))
+sys.exit(run_points([a_full_one_comes_back, a_restored_journal_is_written_whole, a_living_appliance_is_backed_up, increments_add_up, a_journal_from_before_is_not_added, refuses_to_write_over, a_damaged_backup_is_not_restored,
+            the_shorter_source_does_not_win, a_cut_backup_is_not_restored, integrity_sees_damage_anywhere, snapshots_go_along_and_equal_the_replay]))

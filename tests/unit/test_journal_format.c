@@ -7,6 +7,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -19,6 +21,8 @@ static uint8_t *segment_files[SEGMENTS];
 static uint32_t segment_cnt;
 static uint64_t cut_segment_no; /* 0: none; else that one has only cut_sz bytes */
 static uint64_t cut_sz;
+static uint64_t far_segment_no; /* 0: none; else a name of that number is in the directory, too */
+static uint32_t reads;
 static uint8_t *walk_buf;
 static wcx_journal_chain_t chain;
 static uint64_t place; /* of the next block, counted over the block room of all segments */
@@ -26,6 +30,8 @@ static uint64_t place; /* of the next block, counted over the block room of all 
 static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf, size_t sz)
 {
   (void)ctx;
+  reads++;
+  assert_true(reads < 1000000); /* a walk that does not end */
   if (segment_no > segment_cnt) /* 0 is the superblock */
     return -ENOENT;
   const uint8_t *file = segment_no == 0 ? super_file : segment_files[segment_no - 1];
@@ -40,7 +46,7 @@ static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf
 static uint64_t last_segment(void *ctx)
 {
   (void)ctx;
-  return segment_cnt;
+  return far_segment_no != 0 ? far_segment_no : segment_cnt;
 }
 
 static const wcx_journal_source_t source = {.read = read_file, .last_segment = last_segment};
@@ -70,6 +76,8 @@ static int set_up(void **state)
   super_file = calloc(4, 4096);
   walk_buf = aligned_alloc(4096, WCX_JOURNAL_WALK_BUF_SZ);
   segment_cnt = SEGMENTS;
+  far_segment_no = 0;
+  reads = 0;
   make_super();
   for (uint32_t i = 0; i < SEGMENTS; i++)
   {
@@ -346,6 +354,43 @@ static void far_away_is_seen(void **state)
   assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
 }
 
+static void a_far_name_ends_the_look(void **state)
+{
+  (void)state;
+  static const uint64_t far[] = {SEGMENTS + 2, UINT64_MAX - 1, UINT64_MAX};
+  put(2, 0);
+  uint8_t *torn = put(2, 2);
+  for (uint32_t i = 0; i < sizeof(far) / sizeof(far[0]); i++)
+  {
+    far_segment_no = far[i];
+    torn[200] ^= 1;
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+    torn[200] ^= 1;
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT); /* behind a clean end */
+  }
+}
+
+/* When the names cannot be listed, a segment that is missing is not the end. */
+static void names_that_cannot_be_listed(void **state)
+{
+  (void)state;
+  char dir[] = "build/test-journal-format-XXXXXX";
+  char err[256];
+  wcx_journal_source_t files;
+  assert_non_null(mkdtemp(dir));
+  assert_int_equal(wcx_journal_source_open(&files, dir, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(files.last_segment(files.ctx), 0);
+  struct rlimit before, none;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  uint64_t last = files.last_segment(files.ctx);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_true(last == UINT64_MAX);
+  files.close(files.ctx);
+  assert_int_equal(rmdir(dir), 0);
+}
+
 static void another_history_is_halt(void **state)
 {
   (void)state;
@@ -606,6 +651,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(below_the_hint_is_damage, set_up, tear_down),
       cmocka_unit_test_setup_teardown(more_than_k_behind_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(far_away_is_seen, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_far_name_ends_the_look, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(names_that_cannot_be_listed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(another_history_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_empty_segment_must_be_whole, set_up, tear_down),

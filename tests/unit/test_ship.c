@@ -1,88 +1,54 @@
 /* Shipping a journal into another directory (persist/ship.h), over a journal that the real worker wrote. */
-#include "engine/base/env.h"
-#include "persist/journal.h"
 #include "persist/ship.h"
+#include "tests/unit/ship_fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#define SHARD 7u
-#define SLOT_MAX 1024u
-#define SEGMENT_SZ (256u << 10)
-
-static char root[] = "build/test-ship-XXXXXX";
-static char from_dir[64], to_dir[64];
-static wcx_journal_t *journal;
-static wcx_region_shard_t *shared;
-static wcx_jring_producer_t producer;
-static uint64_t end_pos[SLOT_MAX];
 static wcx_ship_t ship;
 
-static void settle(void)
+/* A disk that loses what was written: the sync fails once, and later ones succeed, because to the page cache those pages are clean. What was lost
+   shows when the cache is dropped. */
+static bool fails_next;
+static bool lost;
+static char lost_path[128];
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_posix_fadvise(int fd, off_t off, off_t len, int advice);
+int __wrap_posix_fadvise(int fd, off_t off, off_t len, int advice);
+
+static void drop_cache(void)
 {
-  for (int i = 0; i < 1000000; i++)
-  {
-    uint32_t work = wcx_journal_step(journal, 0);
-    int prepared = wcx_journal_prepare_step(journal);
-    assert_false(journal->halted);
-    if (wcx_journal_idle(journal) && prepared == 0)
-      return;
-    if (work == 0 && prepared == 0)
-      wcx_journal_idle_wait(journal);
-  }
-  fail_msg("the worker does not come to rest");
+  if (!lost)
+    return;
+  lost = false;
+  assert_int_equal(truncate(lost_path, WCX_JOURNAL_ALIGN), 0);
+  assert_int_equal(truncate(lost_path, SEGMENT_SZ), 0);
 }
 
-static void commit(uint64_t cnt)
+int __wrap_fdatasync(int fd)
 {
-  static const uint8_t body[1000] = {1};
-  for (uint64_t i = 0; i < cnt; i++)
-  {
-    while (wcx_jring_room(&producer, wcx_release_seq(atomic_load(&shared->release.release_word))) < WCX_JRING_RECORD_SLOTS_MAX)
-      settle();
-    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 1, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = producer.next_seq, .body_sz = sizeof(body)};
-    wcx_jring_commit(&producer, &hdr, body);
-  }
-  settle();
+  if (!fails_next)
+    return __real_fdatasync(fd);
+  fails_next = false;
+  lost = true;
+  errno = EIO;
+  return -1;
 }
 
-static int set_up(void **state)
+int __wrap_posix_fadvise(int fd, off_t off, off_t len, int advice)
 {
-  (void)state;
-  memcpy(root + strlen(root) - 6, "XXXXXX", 6);
-  if (mkdtemp(root) == NULL)
-    return -1;
-  snprintf(from_dir, sizeof(from_dir), "%s/from", root);
-  snprintf(to_dir, sizeof(to_dir), "%s/to/deep", root);
-  journal = aligned_alloc(4096, (sizeof(*journal) + 4095) & ~(size_t)4095);
-  shared = aligned_alloc(4096, wcx_region_shard_footprint(SLOT_MAX));
-  if (journal == NULL || shared == NULL)
-    return -1;
-  memset(shared, 0, wcx_region_shard_footprint(SLOT_MAX));
-  shared->jring.slot_max = SLOT_MAX;
-  wcx_journal_config_t config = {.dir = from_dir, .shard = SHARD, .segment_sz = SEGMENT_SZ, .segments_ahead = 1, .lock_timeout_ns = 2000000000, .eager_lanes = 1};
-  if (wcx_journal_open(journal, &config, shared) < 0)
-    fail_msg("%s", journal->text);
-  wcx_jring_producer_init(&producer, &shared->jring, end_pos, 0);
-  commit(1000);
-  return 0;
+  if (advice == POSIX_FADV_DONTNEED)
+    drop_cache();
+  return __real_posix_fadvise(fd, off, len, advice);
 }
 
-static int tear_down(void **state)
+static int end(void **state)
 {
-  (void)state;
   wcx_ship_close(&ship);
-  wcx_journal_close(journal);
-  free(journal);
-  free(shared);
-  char command[64];
-  snprintf(command, sizeof(command), "rm -rf %s", root);
-  return system(command);
+  return tear_down(state);
 }
 
 static void open_ship(const wcx_journal_anchor_t *since)
@@ -160,13 +126,14 @@ static void goes_on_after_a_restart(void **state)
   wcx_ship_close(&ship);
   commit(1000);
   open_ship(NULL);
+  assert_int_equal(wcx_ship_step(&ship, UINT64_MAX), 1);
   assert_int_equal(ship.archived_segment, archived);
   ship_all(UINT64_MAX);
   assert_int_equal(walk_target(&first), 2000);
 }
 
-/* A tail that another history had left there. */
-static void an_older_tail_is_overwritten(void **state)
+/* What a crash or a disk made of the tail. */
+static void a_torn_tail_is_overwritten(void **state)
 {
   (void)state;
   uint64_t first;
@@ -185,6 +152,96 @@ static void an_older_tail_is_overwritten(void **state)
   open_ship(NULL);
   ship_all(UINT64_MAX);
   assert_int_equal(walk_target(&first), 1000);
+}
+
+/* A restore from before took acknowledged inputs out of the journal: the target has the only copy. */
+static void another_history_is_left(void **state)
+{
+  (void)state;
+  keep();
+  commit(5);
+  open_ship(NULL);
+  ship_all(UINT64_MAX);
+  wcx_ship_close(&ship);
+  assert_int_equal(in_root("cp -r to before"), 0);
+  take_back();
+  commit(5);
+  for (int i = 0; i < 2; i++)
+  {
+    open_ship(NULL);
+    int result;
+    do
+      result = wcx_ship_step(&ship, UINT64_MAX);
+    while (result == 1);
+    assert_int_equal(result, -1);
+    assert_non_null(strstr(ship.text, "holds another block"));
+    wcx_ship_close(&ship);
+    assert_int_equal(in_root("diff -r to before"), 0);
+  }
+}
+
+/* What the page `shipped` says is of a history that the journal has not: nothing of the journal may be removed because of it. */
+static void a_target_that_goes_further_archives_nothing(void **state)
+{
+  (void)state;
+  keep();
+  commit(1000);
+  open_ship(NULL);
+  ship_all(UINT64_MAX);
+  uint64_t archived = ship.archived_segment;
+  wcx_ship_close(&ship);
+  take_back();
+  assert_true(archived > journal->segment_no);
+  assert_int_equal(in_root("cp -r to before"), 0);
+  open_ship(NULL);
+  assert_int_equal(wcx_ship_step(&ship, atomic_load(&shared->segments.durable_block)), -1);
+  assert_non_null(strstr(ship.text, "acknowledged data is missing"));
+  assert_int_equal(ship.archived_segment, 0);
+  wcx_ship_close(&ship);
+  commit(1500); /* other blocks of the same numbers */
+  open_ship(NULL);
+  assert_int_equal(wcx_ship_step(&ship, atomic_load(&shared->segments.durable_block)), -1);
+  assert_int_equal(ship.archived_segment, 0);
+  assert_int_equal(in_root("diff -r to before"), 0);
+}
+
+static void overrides_are_not_taken_back(void **state)
+{
+  (void)state;
+  open_ship(NULL);
+  assert_int_equal(in_root("head -c 8192 from/superblock > to/deep/overrides && head -c 4096 from/superblock > from/overrides && cp -r to before"), 0);
+  assert_int_equal(wcx_ship_sync(&ship), -1);
+  assert_non_null(strstr(ship.text, "holds more overrides"));
+  assert_int_equal(in_root("diff -r to before"), 0);
+}
+
+static void what_a_failed_sync_lost_is_written_again(void **state)
+{
+  (void)state;
+  uint64_t first;
+  for (int i = 0; i < 2; i++)
+  {
+    commit(50);
+    open_ship(NULL);
+    int result;
+    fails_next = i == 0; /* as a segment is closed, */
+    do
+      result = wcx_ship_step(&ship, UINT64_MAX);
+    while (result == 1);
+    assert_int_equal(result, i == 0 ? -1 : 0);
+    fails_next = i == 1; /* and as the tail is synced */
+    assert_int_equal(i == 0 ? -1 : wcx_ship_sync(&ship), -1);
+    assert_true(lost);
+    char name[WCX_SEGMENT_NAME_SZ];
+    wcx_segment_name(name, ship.open_segment);
+    snprintf(lost_path, sizeof(lost_path), "%s/%s", to_dir, name);
+    wcx_ship_close(&ship);
+    open_ship(NULL);
+    ship_all(UINT64_MAX);
+    wcx_ship_close(&ship);
+    drop_cache();
+    assert_int_equal(walk_target(&first), journal->flushed_seq);
+  }
 }
 
 static void one_writer(void **state)
@@ -251,14 +308,18 @@ static void a_copy_that_reads_back_differently_is_not_archived(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(the_target_is_a_journal_at_any_time, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(nothing_beyond_the_durable_block, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(goes_on_after_a_restart, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(an_older_tail_is_overwritten, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(one_writer, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(another_journal_is_refused, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(an_increment_begins_where_the_other_ends, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(a_copy_that_reads_back_differently_is_not_archived, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_target_is_a_journal_at_any_time, set_up, end),
+      cmocka_unit_test_setup_teardown(nothing_beyond_the_durable_block, set_up, end),
+      cmocka_unit_test_setup_teardown(goes_on_after_a_restart, set_up, end),
+      cmocka_unit_test_setup_teardown(a_torn_tail_is_overwritten, set_up, end),
+      cmocka_unit_test_setup_teardown(another_history_is_left, set_up, end),
+      cmocka_unit_test_setup_teardown(a_target_that_goes_further_archives_nothing, set_up, end),
+      cmocka_unit_test_setup_teardown(overrides_are_not_taken_back, set_up, end),
+      cmocka_unit_test_setup_teardown(what_a_failed_sync_lost_is_written_again, set_up, end),
+      cmocka_unit_test_setup_teardown(one_writer, set_up, end),
+      cmocka_unit_test_setup_teardown(another_journal_is_refused, set_up, end),
+      cmocka_unit_test_setup_teardown(an_increment_begins_where_the_other_ends, set_up, end),
+      cmocka_unit_test_setup_teardown(a_copy_that_reads_back_differently_is_not_archived, set_up, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
