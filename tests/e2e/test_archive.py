@@ -136,12 +136,18 @@ def what_does_not_come_back_is_not_archived(folder):
         assert journal.shard()["ArchivedSegment"] == 0 and journal.segments()[0] == 1
 
 
+def replica_has_read_it(journal):
+    """A replica that meets damage halts, as it should: it has to be past the place."""
+    wait_for("the replica", lambda: journal.shard()["ReplicaSeq"] >= 2 * RECORDS)
+
+
 def damage_is_found_and_repaired(folder):
     archive = folder / "archive"
     with Journal(folder / "run", f"archive.dir={archive}", "archive.scrub_mib_per_s=200") as journal:
         journal.start()
         journal.load(2 * RECORDS)
         archived(journal)
+        replica_has_read_it(journal)
         flip(journal.dir / name(2), 400000)
         wait_for("the repair", lambda: journal.shard()["SegmentsRepaired"] == 1)
         (journal.dir / name(3)).unlink()
@@ -159,6 +165,7 @@ def damage_without_an_archive_is_told_and_left(folder):
     with Journal(folder / "run", "archive.scrub_mib_per_s=200") as journal:
         journal.start()
         journal.load(2 * RECORDS)
+        replica_has_read_it(journal)
         before = (journal.dir / name(2)).read_bytes()
         flip(journal.dir / name(2), 400000)
         wait_for("the alarm", lambda: journal.shard()["SegmentsDamaged"] == 1)
@@ -175,6 +182,7 @@ def a_damaged_copy_repairs_nothing(folder):
         journal.start()
         journal.load(2 * RECORDS)
         archived(journal)
+        replica_has_read_it(journal)
         flip(archive / "journal/shard-00001" / name(2), 700000)
         flip(journal.dir / name(2), 400000)
         wait_for("the alarm", lambda: journal.shard()["SegmentsDamaged"] == 1)
