@@ -29,7 +29,10 @@ static bool open_walk(wcx_resume_t *resume, wcx_journal_walk_t *walk, const wcx_
     return refuse(resume, "the journal cannot be read: %.200s", err);
   int result = anchor != NULL ? wcx_journal_walk_over_at(walk, &source, resume->walk_buf, anchor, err, sizeof(err))
                               : wcx_journal_walk_over(walk, &source, resume->walk_buf, err, sizeof(err));
-  return result == WCX_JOURNAL_OPEN_OK || refuse(resume, "the journal cannot be read from there: %.200s", err);
+  if (result == WCX_JOURNAL_OPEN_OK)
+    return true;
+  wcx_journal_walk_close(walk);
+  return refuse(resume, "the journal cannot be read from there: %.200s", err);
 }
 
 /* Whether the journal goes on where the snapshot ends. What a walk has read is read again by the next one. */
