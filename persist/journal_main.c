@@ -6,7 +6,6 @@
 #include "persist/journal.h"
 #include "persist/worker.h"
 
-#include <argp.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -24,47 +23,16 @@
 static _Atomic int finished; /* the last block is durable: no more segments are needed */
 static wcx_journal_t journal;
 
-typedef struct args
-{
-  const char *region;
-  uint32_t shard_idx;
-  bool shard_given;
-} args_t;
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-  args_t *args = state->input;
-  switch (key)
-  {
-  case 'r':
-    args->region = arg;
-    return 0;
-  case 's':
-    args->shard_idx = wcx_worker_number("--shard-idx", arg, 0, WCX_SHARDS_MAX - 1);
-    args->shard_given = true;
-    return 0;
-  case ARGP_KEY_END:
-    if (args->region == NULL || !args->shard_given)
-      argp_error(state, "--region and --shard-idx are needed");
-    return 0;
-  default:
-    return ARGP_ERR_UNKNOWN;
-  }
-}
-
 static const wcx_params_shard_t *check_params(const wcx_params_t *params, uint32_t shard_idx)
 {
-  if (shard_idx >= params->shard_cnt)
-    WCX_DIE("--shard-idx %u: the configuration has %u shards", shard_idx, params->shard_cnt);
-  if (params->durability == WCX_DURABILITY_LEVEL_D0_NONE)
-    WCX_DIE("durability D0 keeps no journal: do not start wcx-journal, or set durability to D1");
+  const wcx_params_shard_t *shard = wcx_worker_shard(params, shard_idx);
   if (params->durability != WCX_DURABILITY_LEVEL_D1_LOCAL_FLUSH)
     WCX_DIE("durability D2 and D3 (several machines) are not built yet: set durability to D1");
   if (params->journal_segment_sz < (256u << 10) || params->journal_segment_sz % WCX_JOURNAL_ALIGN != 0)
     WCX_DIE("journal segment size %u: must be a multiple of 4096 and at least 262144", params->journal_segment_sz);
   if (params->journal_segments_ahead == 0)
     WCX_DIE("journal segments ahead: must be at least 1");
-  return &params->shards[shard_idx];
+  return shard;
 }
 
 /* Segments are made here, away from the commit path, slowly while there is stock and at full speed when there is none. */
@@ -162,9 +130,9 @@ static void vouch_for_end(void)
 
 int main(int argc, char **argv)
 {
-  static const struct argp_option options[] = {{"region", 'r', "PATH", 0, "the shared region", 0}, {"shard-idx", 's', "N", 0, "which shard of the region, from 0", 0}, {0}};
-  static const struct argp argp = {options, parse, NULL, "The journal worker of one shard: makes the inputs in the ring durable and opens the gate.", NULL, NULL, NULL};
-  args_t args = {0};
+  const struct argp argp = {
+      .options = wcx_worker_argp.options, .parser = wcx_worker_argp.parser, .doc = "The journal worker of one shard: makes the inputs in the ring durable and opens the gate."};
+  wcx_worker_args_t args = {0};
   argp_parse(&argp, argc, argv, 0, NULL, &args);
   wcx_worker_init("wcx-journal");
 

@@ -6,10 +6,8 @@
 #include "persist/scrub.h"
 #include "persist/worker.h"
 
-#include <argp.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define IDLE_NS 5000000u
@@ -19,13 +17,11 @@
 
 typedef struct args
 {
-  const char *region;
+  wcx_worker_args_t worker;
   const char *archive_dir;
   const char *command;
   const char *fetch_command;
-  uint32_t shard_idx;
   uint32_t scrub_mib_per_s;
-  bool shard_given;
 } args_t;
 
 typedef struct keeper
@@ -54,12 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   args_t *args = state->input;
   switch (key)
   {
-  case 'r':
-    args->region = arg;
-    return 0;
-  case 's':
-    args->shard_idx = wcx_worker_number("--shard-idx", arg, 0, WCX_SHARDS_MAX - 1);
-    args->shard_given = true;
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &args->worker;
     return 0;
   case OPT_DIR:
     args->archive_dir = arg;
@@ -74,8 +66,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     args->scrub_mib_per_s = wcx_worker_number("--scrub-mib-per-s", arg, 0, 4096);
     return 0;
   case ARGP_KEY_END:
-    if (args->region == NULL || !args->shard_given)
-      argp_error(state, "--region and --shard-idx are needed");
     if ((args->command == NULL) != (args->fetch_command == NULL) || (args->command != NULL && args->archive_dir != NULL))
       argp_error(state, "give --archive-dir, or --archive-command and --fetch-command, or none of them");
     return 0;
@@ -168,10 +158,8 @@ static uint32_t step_scrub(uint64_t now_ns)
 static void set_up(const args_t *args, const wcx_region_file_t *file)
 {
   const wcx_params_t *params = &file->region->params;
-  if (args->shard_idx >= params->shard_cnt)
-    WCX_DIE("--shard-idx %u: the configuration has %u shards", args->shard_idx, params->shard_cnt);
   static char journal_dir[400], work_dir[400];
-  uint32_t shard = params->shards[args->shard_idx].shard;
+  uint32_t shard = wcx_worker_shard(params, args->worker.shard_idx)->shard;
   int len = snprintf(work_dir, sizeof(work_dir), "%s/archive/shard-%05u", params->state_dir, shard);
   if (!wcx_journal_dir(journal_dir, sizeof(journal_dir), params->state_dir, shard) || len < 0 || (size_t)len >= sizeof(work_dir))
     WCX_DIE("state_dir is too long");
@@ -181,28 +169,25 @@ static void set_up(const args_t *args, const wcx_region_file_t *file)
     WCX_DIE("--archive-dir is too long");
   wcx_scrub_init(&keeper.scrub, journal_dir, wcx_archive_wanted(&config) ? &keeper.archive : NULL);
   keeper.scrub_rate = (uint64_t)args->scrub_mib_per_s << 20;
-  keeper.shared = wcx_region_shard(file->region, args->shard_idx);
+  keeper.shared = wcx_region_shard(file->region, args->worker.shard_idx);
 }
 
 int main(int argc, char **argv)
 {
-  static const struct argp_option options[] = {{"region", 'r', "PATH", 0, "the shared region", 0},
-                                               {"shard-idx", 's', "N", 0, "which shard of the region, from 0", 0},
-                                               {"archive-dir", OPT_DIR, "DIR", 0, "ship the journal to this directory", 0},
+  static const struct argp_option options[] = {{"archive-dir", OPT_DIR, "DIR", 0, "ship the journal to this directory", 0},
                                                {"archive-command", OPT_COMMAND, "CMD", 0, "or store each closed segment with this command", 0},
                                                {"fetch-command", OPT_FETCH, "CMD", 0, "and get it back with this one", 0},
                                                {"scrub-mib-per-s", OPT_SCRUB, "N", 0, "how fast closed segments are read again; 0: not at all", 0},
                                                {0}};
-  static const struct argp argp = {options, parse, NULL, "The keeper of one shard's journal: archive, scrub and repair.", NULL, NULL, NULL};
+  static const struct argp_child children[] = {{&wcx_worker_argp, 0, NULL, 0}, {0}};
+  static const struct argp argp = {options, parse, NULL, "The keeper of one shard's journal: archive, scrub and repair.", children, NULL, NULL};
   args_t args = {0};
   argp_parse(&argp, argc, argv, 0, NULL, &args);
   wcx_worker_init("wcx-keeper");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    WCX_DIE("cannot give up privileges");
   wcx_region_file_t file;
-  wcx_worker_wait_region(&file, args.region);
-  if (!wcx_region_lock(&file, WCX_REGION_LOCK_KEEPER + args.shard_idx))
-    WCX_DIE("another wcx-keeper runs for shard index %u of %s: only one may", args.shard_idx, args.region);
+  wcx_worker_wait_region(&file, args.worker.region);
+  if (!wcx_region_lock(&file, WCX_REGION_LOCK_KEEPER + args.worker.shard_idx))
+    WCX_DIE("another wcx-keeper runs for shard index %u of %s: only one may", args.worker.shard_idx, args.worker.region);
   wcx_worker_leave_poll_cpus(&file.region->params);
   set_up(&args, &file);
   while (!wcx_worker_stopping() && load(&keeper.shared->handshake.ready) == 0)

@@ -4,7 +4,6 @@
 #include "persist/replica.h"
 #include "persist/worker.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -28,9 +27,7 @@ enum
 
 typedef struct args
 {
-  const char *region;
-  uint32_t shard_idx;
-  bool shard_given;
+  wcx_worker_args_t worker;
   uint32_t every_s, every_inputs, keep, pace_mib;
 } args_t;
 
@@ -39,12 +36,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   args_t *args = state->input;
   switch (key)
   {
-  case 'r':
-    args->region = arg;
-    return 0;
-  case 's':
-    args->shard_idx = wcx_worker_number("--shard-idx", arg, 0, WCX_SHARDS_MAX - 1);
-    args->shard_given = true;
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &args->worker;
     return 0;
   case OPT_EVERY_S:
     args->every_s = wcx_worker_number("--every-s", arg, 1, 86400);
@@ -58,22 +51,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case OPT_PACE:
     args->pace_mib = wcx_worker_number("--pace-mib-per-s", arg, 0, 100000);
     return 0;
-  case ARGP_KEY_END:
-    if (args->region == NULL || !args->shard_given)
-      argp_error(state, "--region and --shard-idx are needed");
-    return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
-}
-
-static const wcx_params_shard_t *check_params(const wcx_params_t *params, uint32_t shard_idx)
-{
-  if (shard_idx >= params->shard_cnt)
-    WCX_DIE("--shard-idx %u: the configuration has %u shards", shard_idx, params->shard_cnt);
-  if (params->durability == WCX_DURABILITY_LEVEL_D0_NONE)
-    WCX_DIE("durability D0 keeps no journal: there is nothing to replicate; do not start wcx-replica, or set durability to D1");
-  return &params->shards[shard_idx];
 }
 
 /* Ordinary pages, taken as they are touched: what the limits allow is rarely there. */
@@ -118,24 +98,23 @@ static void turn(wcx_replica_t *replica)
 
 int main(int argc, char **argv)
 {
-  static const struct argp_option options[] = {{"region", 'r', "PATH", 0, "the shared region", 0},
-                                               {"shard-idx", 's', "N", 0, "which shard of the region, from 0", 0},
-                                               {"every-s", OPT_EVERY_S, "S", 0, "at most so many seconds between two snapshots (60)", 0},
+  static const struct argp_option options[] = {{"every-s", OPT_EVERY_S, "S", 0, "at most so many seconds between two snapshots (60)", 0},
                                                {"every-inputs", OPT_EVERY_INPUTS, "N", 0, "and so many inputs (500000)", 0},
                                                {"keep", OPT_KEEP, "N", 0, "snapshots kept, from 2 (2)", 0},
                                                {"pace-mib-per-s", OPT_PACE, "N", 0, "how fast one is written and read back; 0: as fast as it goes (256)", 0},
                                                {0}};
-  static const struct argp argp = {options, parse, NULL, "The replica of one shard: a second engine over the durable journal, which takes the snapshots.", NULL, NULL, NULL};
+  static const struct argp_child children[] = {{&wcx_worker_argp, 0, NULL, 0}, {0}};
+  static const struct argp argp = {options, parse, NULL, "The replica of one shard: a second engine over the durable journal, which takes the snapshots.", children, NULL, NULL};
   args_t args = {.every_s = 60, .every_inputs = 500000, .keep = 2, .pace_mib = 256};
   argp_parse(&argp, argc, argv, 0, NULL, &args);
   wcx_worker_init("wcx-replica");
 
   wcx_region_file_t file;
-  wcx_worker_wait_region(&file, args.region);
+  wcx_worker_wait_region(&file, args.worker.region);
   const wcx_params_t *params = &file.region->params;
-  const wcx_params_shard_t *shard = check_params(params, args.shard_idx);
-  if (!wcx_region_lock(&file, WCX_REGION_LOCK_REPLICA + args.shard_idx))
-    WCX_DIE("another wcx-replica runs for shard index %u of %s: only one may", args.shard_idx, args.region);
+  const wcx_params_shard_t *shard = wcx_worker_shard(params, args.worker.shard_idx);
+  if (!wcx_region_lock(&file, WCX_REGION_LOCK_REPLICA + args.worker.shard_idx))
+    WCX_DIE("another wcx-replica runs for shard index %u of %s: only one may", args.worker.shard_idx, args.worker.region);
   wcx_worker_leave_poll_cpus(params);
   if (setpriority(PRIO_PROCESS, 0, NICENESS) != 0)
     wcx_worker_say("cannot lower its own priority: %s", strerrordesc_np(errno));
@@ -150,7 +129,7 @@ int main(int argc, char **argv)
   static wcx_replica_t replica;
   wcx_replica_config_t config = {.journal_dir = journal_dir,
                                  .snapshot_dir = snapshot_dir,
-                                 .shared = wcx_region_shard(file.region, args.shard_idx),
+                                 .shared = wcx_region_shard(file.region, args.worker.shard_idx),
                                  .disk = disk,
                                  .shard = shard,
                                  .every_ns = args.every_s * SECOND_NS,

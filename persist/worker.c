@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define WAIT_REGION_NS 50000000u
@@ -21,9 +22,35 @@ static void on_signal(int number)
   atomic_store_explicit(&stop, 1, memory_order_relaxed);
 }
 
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+  wcx_worker_args_t *args = state->input;
+  switch (key)
+  {
+  case 'r':
+    args->region = arg;
+    return 0;
+  case 's':
+    args->shard_idx = wcx_worker_number("--shard-idx", arg, 0, WCX_SHARDS_MAX - 1);
+    args->shard_given = true;
+    return 0;
+  case ARGP_KEY_END:
+    if (args->region == NULL || !args->shard_given)
+      argp_error(state, "--region and --shard-idx are needed");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp_option options[] = {{"region", 'r', "PATH", 0, "the shared region", 0}, {"shard-idx", 's', "N", 0, "which shard of the region, from 0", 0}, {0}};
+const struct argp wcx_worker_argp = {.options = options, .parser = parse};
+
 void wcx_worker_init(const char *name)
 {
   worker_name = name;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    WCX_DIE("cannot give up privileges: %s", strerrordesc_np(errno));
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
@@ -68,6 +95,15 @@ void wcx_worker_wait_region(wcx_region_file_t *file, const char *path)
     if (wcx_worker_stopping())
       exit(0);
   }
+}
+
+const wcx_params_shard_t *wcx_worker_shard(const wcx_params_t *params, uint32_t shard_idx)
+{
+  if (shard_idx >= params->shard_cnt)
+    WCX_DIE("--shard-idx %u: the configuration has %u shards", shard_idx, params->shard_cnt);
+  if (params->durability == WCX_DURABILITY_LEVEL_D0_NONE)
+    WCX_DIE("durability D0 keeps no journal: do not start %s, or set durability to D1", worker_name);
+  return &params->shards[shard_idx];
 }
 
 void wcx_worker_leave_poll_cpus(const wcx_params_t *params)
