@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#define OPTIONS_MAX 16
 
 bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
@@ -23,6 +26,75 @@ bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *valu
 int wcx_cli_wrong(const char *command, const char *name, const char *text, const char *wanted)
 {
   fprintf(stderr, "wcx-bench %s: --%s %s: %s\n", command, name, text, wanted);
+  return 2;
+}
+
+static int take_number(const char *command, const wcx_cli_option_t *option, const char *text, uint64_t *value)
+{
+  if (wcx_cli_number(text, option->min, option->max, value) && (option->step == 0 || *value % option->step == 0))
+    return 0;
+  char wanted[96];
+  if (option->step != 0)
+    snprintf(wanted, sizeof(wanted), "not a multiple of %" PRIu64 " within %" PRIu64 "..%" PRIu64, option->step, option->min, option->max);
+  else
+    snprintf(wanted, sizeof(wanted), "outside %" PRIu64 "..%" PRIu64, option->min, option->max);
+  return wcx_cli_wrong(command, option->name, text, wanted);
+}
+
+static int take(const char *command, const wcx_cli_option_t *option, const char *text)
+{
+  uint64_t value;
+  switch (option->kind)
+  {
+  case WCX_CLI_FLAG:
+    *(bool *)option->value = true;
+    return 0;
+  case WCX_CLI_TEXT:
+    *(const char **)option->value = text;
+    return 0;
+  case WCX_CLI_U64:
+    return take_number(command, option, text, option->value);
+  case WCX_CLI_U32:
+    if (take_number(command, option, text, &value) != 0)
+      return 2;
+    *(uint32_t *)option->value = (uint32_t)value;
+    return 0;
+  case WCX_CLI_CPU:
+    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
+      return wcx_cli_wrong(command, option->name, text, "not a CPU");
+    *(int *)option->value = (int)value;
+    return 0;
+  case WCX_CLI_PROFILE:
+    if (text[0] < 'a' || text[0] > 'c' || text[1] != 0)
+      return wcx_cli_wrong(command, option->name, text, "is none of a, b, c");
+    *(char *)option->value = text[0];
+    return 0;
+  }
+  return 2;
+}
+
+int wcx_cli_options(const char *command, const char *help, const wcx_cli_option_t *options, int argc, char **argv)
+{
+  struct option known[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
+  for (int i = 0; options[i].name != NULL; i++)
+  {
+    WCX_CHECK(i < OPTIONS_MAX, "%s has more than %d options", command, OPTIONS_MAX);
+    known[i + 1] = (struct option){options[i].name, options[i].kind == WCX_CLI_FLAG ? no_argument : required_argument, NULL, 0};
+  }
+  int at = 0;
+  for (int c; (c = getopt_long(argc, argv, "", known, &at)) != -1;)
+  {
+    if (c == 'h')
+    {
+      fputs(help, stdout);
+      exit(0);
+    }
+    if (c != 0 || take(command, &options[at - 1], optarg) != 0)
+      return 2;
+  }
+  if (optind == argc)
+    return 0;
+  fprintf(stderr, "wcx-bench %s: %s: nothing beside options\n", command, argv[optind]);
   return 2;
 }
 

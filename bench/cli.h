@@ -1,4 +1,4 @@
-/* What the commands of wcx-bench share: numbers and CPUs on the command line, what the machine is, progress, medians.
+/* What the commands of wcx-bench share: their options, numbers and CPUs on the command line, what the machine is, progress, medians.
 
    Owner:      the main thread.
    Result:     texts of errors go to stderr, progress too and only when that is a terminal: stdout holds nothing but results. */
@@ -15,6 +15,27 @@ bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *valu
 
 /* Says "wcx-bench COMMAND: --NAME TEXT: WANTED"; returns 2, the exit status of a wrong command line. */
 int wcx_cli_wrong(const char *command, const char *name, const char *text, const char *wanted);
+
+enum wcx_cli_kind
+{
+  WCX_CLI_FLAG = 1, /* bool */
+  WCX_CLI_TEXT,     /* const char * */
+  WCX_CLI_U64,      /* uint64_t, uint32_t: min..max, a multiple of `step` unless that is 0 */
+  WCX_CLI_U32,
+  WCX_CLI_CPU,     /* int */
+  WCX_CLI_PROFILE, /* char: a, b or c */
+};
+
+typedef struct wcx_cli_option
+{
+  const char *name;
+  enum wcx_cli_kind kind;
+  void *value; /* where it goes; what is there already is the default */
+  uint64_t min, max, step;
+} wcx_cli_option_t;
+
+/* Read a command's options, up to an entry without a name. 0; 2 after saying what is wrong, also of a word beside options; --help prints `help` and exits. */
+int wcx_cli_options(const char *command, const char *help, const wcx_cli_option_t *options, int argc, char **argv);
 
 /* Run on this CPU from now on; dies when it cannot be had. */
 void wcx_cli_pin(int cpu);

@@ -7,7 +7,6 @@
 #include "engine/shm/journal_walk.h"
 #include "engine/snapshot.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -55,62 +54,19 @@ static const char help[] = "wcx-bench digests: live, replica and replay come to 
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
-static int wrong(const char *name, const char *text, const char *wanted)
-{
-  return wcx_cli_wrong("digests", name, text, wanted);
-}
-
-static int take_option(options_t *options, int c, const char *text)
-{
-  uint64_t value = 0;
-  switch (c)
-  {
-  case 'd':
-    options->dir = text;
-    return 0;
-  case 'n':
-    return wcx_cli_number(text, 1, UINT64_C(10000000000), &options->inputs) ? 0 : wrong("inputs", text, "outside 1..10000000000");
-  case 'r':
-    return wcx_cli_number(text, 0, UINT64_MAX, &options->restart_every) ? 0 : wrong("restart-every", text, "not a number");
-  case 'g':
-    return wcx_cli_number(text, 1, 1024, &options->segment_mib) ? 0 : wrong("segment-mib", text, "outside 1..1024");
-  case 's':
-    return wcx_cli_number(text, 0, UINT32_MAX, &options->seed) ? 0 : wrong("seed", text, "outside 0..4294967295");
-  case 'c':
-    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
-      return wrong("cpu", text, "not a CPU");
-    options->cpu = (int)value;
-    return 0;
-  case 'j':
-    options->json = true;
-    return 0;
-  default:
-    return 2;
-  }
-}
-
 static int parse(options_t *options, int argc, char **argv)
 {
-  static const struct option known[] = {
-      {"dir", required_argument, NULL, 'd'},  {"inputs", required_argument, NULL, 'n'},      {"restart-every", required_argument, NULL, 'r'},
-      {"seed", required_argument, NULL, 's'}, {"cpu", required_argument, NULL, 'c'},         {"json", no_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},       {"segment-mib", required_argument, NULL, 'g'}, {0},
-  };
   *options = (options_t){.inputs = INPUTS_DEFAULT, .seed = 1, .segment_mib = 256};
-  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-  {
-    if (c == 'h')
-    {
-      fputs(help, stdout);
-      exit(0);
-    }
-    int status = take_option(options, c, optarg);
-    if (status != 0)
-      return status;
-  }
-  if (optind != argc)
-    return wrong("", argv[optind], "is no option");
-  return options->dir != NULL ? 0 : wrong("dir", "", "is needed");
+  const wcx_cli_option_t known[] = {{"dir", WCX_CLI_TEXT, &options->dir, 0, 0, 0},
+                                    {"inputs", WCX_CLI_U64, &options->inputs, 1, UINT64_C(10000000000), 0},
+                                    {"restart-every", WCX_CLI_U64, &options->restart_every, 0, UINT64_MAX, 0},
+                                    {"seed", WCX_CLI_U64, &options->seed, 0, UINT32_MAX, 0},
+                                    {"segment-mib", WCX_CLI_U64, &options->segment_mib, 1, 1024, 0},
+                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    {0}};
+  int status = wcx_cli_options("digests", help, known, argc, argv);
+  return status != 0 || options->dir != NULL ? status : wcx_cli_wrong("digests", "dir", "", "is needed");
 }
 
 /* --- live and replica ------------------------------------------------------------------------------------------------------------------- */

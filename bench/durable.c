@@ -7,7 +7,6 @@
 #include "bench/records.h"
 #include "engine/base/env.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <unistd.h>
@@ -65,71 +64,22 @@ static const char help[] = "wcx-bench durable: what durability costs, throughput
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
-static int wrong(const char *name, const char *text, const char *wanted)
-{
-  return wcx_cli_wrong("durable", name, text, wanted);
-}
-
-static int take_option(options_t *options, int c, const char *text)
-{
-  uint64_t value = 0;
-  switch (c)
-  {
-  case 'd':
-    options->dir = text;
-    return 0;
-  case 'p':
-    options->profile = text[0];
-    return text[0] >= 'a' && text[0] <= 'c' && text[1] == 0 ? 0 : wrong("profile", text, "is none of a, b, c");
-  case 'n':
-    return wcx_cli_number(text, 1, 10000000, &options->ops) ? 0 : wrong("ops", text, "outside 1..10000000");
-  case 's':
-    return wcx_cli_number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
-  case 'q':
-    return wcx_cli_number(text, 1, 10000000, &options->per_s) ? 0 : wrong("per-s", text, "outside 1..10000000");
-  case 'g':
-    return wcx_cli_number(text, 1, 1024, &options->segment_mib) ? 0 : wrong("segment-mib", text, "outside 1..1024");
-  case 'k':
-  case 'r':
-    if (!wcx_cli_number(text, 0, ROUNDS_MAX, &value))
-      return wrong(c == 'k' ? "runs" : "rounds", text, "outside 0..1001");
-    *(c == 'k' ? &options->runs : &options->rounds) = (uint32_t)value;
-    return 0;
-  case 'c':
-    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
-      return wrong("cpu", text, "not a CPU");
-    options->cpu = (int)value;
-    return 0;
-  case 'j':
-    options->json = true;
-    return 0;
-  default:
-    return 2;
-  }
-}
-
 static int parse(options_t *options, int argc, char **argv)
 {
-  static const struct option known[] = {
-      {"dir", required_argument, NULL, 'd'},  {"profile", required_argument, NULL, 'p'},     {"ops", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
-      {"runs", required_argument, NULL, 'k'}, {"rounds", required_argument, NULL, 'r'},      {"per-s", required_argument, NULL, 'q'}, {"cpu", required_argument, NULL, 'c'},
-      {"json", no_argument, NULL, 'j'},       {"segment-mib", required_argument, NULL, 'g'}, {"help", no_argument, NULL, 'h'},        {0},
-  };
   *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .runs = RUNS_DEFAULT, .rounds = ROUNDS_DEFAULT, .per_s = PER_S_DEFAULT, .segment_mib = 256};
-  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-  {
-    if (c == 'h')
-    {
-      fputs(help, stdout);
-      exit(0);
-    }
-    int status = take_option(options, c, optarg);
-    if (status != 0)
-      return status;
-  }
-  if (optind != argc)
-    return wrong("", argv[optind], "is no option");
-  return options->dir != NULL ? 0 : wrong("dir", "", "is needed");
+  const wcx_cli_option_t known[] = {{"dir", WCX_CLI_TEXT, &options->dir, 0, 0, 0},
+                                    {"profile", WCX_CLI_PROFILE, &options->profile, 0, 0, 0},
+                                    {"ops", WCX_CLI_U64, &options->ops, 1, 10000000, 0},
+                                    {"seed", WCX_CLI_U64, &options->seed, 0, UINT64_MAX, 0},
+                                    {"runs", WCX_CLI_U32, &options->runs, 0, ROUNDS_MAX, 0},
+                                    {"rounds", WCX_CLI_U32, &options->rounds, 0, ROUNDS_MAX, 0},
+                                    {"per-s", WCX_CLI_U64, &options->per_s, 1, 10000000, 0},
+                                    {"segment-mib", WCX_CLI_U64, &options->segment_mib, 1, 1024, 0},
+                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    {0}};
+  int status = wcx_cli_options("durable", help, known, argc, argv);
+  return status != 0 || options->dir != NULL ? status : wcx_cli_wrong("durable", "dir", "", "is needed");
 }
 
 /* --- throughput ------------------------------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,6 @@
 #include "engine/base/check.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -55,85 +54,36 @@ static const char help[] = "wcx-bench engine: a flow through the engine, beside 
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
-static int wrong(const char *name, const char *text, const char *wanted)
-{
-  return wcx_cli_wrong("engine", name, text, wanted);
-}
-
-static int take_option(options_t *options, int c, const char *text)
-{
-  uint64_t value = 0;
-  switch (c)
-  {
-  case 'f':
-    options->flow_path = text;
-    return 0;
-  case 'w':
-    options->save_path = text;
-    return 0;
-  case 's':
-    return wcx_cli_number(text, 0, UINT64_MAX - 1, &options->setup_cnt) ? 0 : wrong("setup", text, "not a number of records");
-  case 'p':
-    options->profile = text[0];
-    return text[0] >= 'a' && text[0] <= 'c' && text[1] == 0 ? 0 : wrong("profile", text, "is none of a, b, c");
-  case 'n':
-    return wcx_cli_number(text, 1, 100000000, &options->ops) ? 0 : wrong("ops", text, "outside 1..100000000");
-  case 'r':
-    return wcx_cli_number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
-  case 'b':
-    if (!wcx_cli_number(text, 1, WCX_RUN_BURST_MAX, &value))
-      return wrong("burst", text, "outside 1..1024");
-    options->burst = (uint32_t)value;
-    return 0;
-  case 'k':
-    if (!wcx_cli_number(text, 1, PASSES_MAX, &value))
-      return wrong("passes", text, "outside 1..101");
-    options->passes = (uint32_t)value;
-    return 0;
-  case 't':
-    options->throughput_only = true;
-    return strcmp(text, "throughput") == 0 ? 0 : wrong("pass", text, "only throughput can be asked for alone");
-  case 'd':
-    options->credit = strcmp(text, "checked") == 0 ? WCX_CREDIT_CHECKED : WCX_CREDIT_UNLIMITED;
-    return strcmp(text, "checked") == 0 || strcmp(text, "unlimited") == 0 ? 0 : wrong("credit", text, "is neither unlimited nor checked");
-  case 'c':
-    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
-      return wrong("cpu", text, "not a CPU");
-    options->cpu = (int)value;
-    return 0;
-  case 'j':
-    options->json = true;
-    return 0;
-  default:
-    return 2;
-  }
-}
-
 static int parse(options_t *options, int argc, char **argv)
 {
-  static const struct option known[] = {
-      {"flow", required_argument, NULL, 'f'},    {"setup", required_argument, NULL, 's'},
-      {"profile", required_argument, NULL, 'p'}, {"ops", required_argument, NULL, 'n'},
-      {"seed", required_argument, NULL, 'r'},    {"save", required_argument, NULL, 'w'},
-      {"burst", required_argument, NULL, 'b'},   {"passes", required_argument, NULL, 'k'},
-      {"pass", required_argument, NULL, 't'},    {"credit", required_argument, NULL, 'd'},
-      {"cpu", required_argument, NULL, 'c'},     {"json", no_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},          {0},
-  };
   *options = (options_t){.ops = OPS_DEFAULT, .seed = 1, .burst = BURST_DEFAULT, .passes = PASSES_DEFAULT, .cpu = -1, .credit = WCX_CREDIT_UNLIMITED};
-  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-  {
-    if (c == 'h')
-    {
-      fputs(help, stdout);
-      exit(0);
-    }
-    if (take_option(options, c, optarg) != 0)
-      return 2;
-  }
-  if (optind == argc && (options->flow_path != NULL) != (options->profile != 0))
+  const char *pass = "";
+  const char *credit = "unlimited";
+  const wcx_cli_option_t known[] = {{"flow", WCX_CLI_TEXT, &options->flow_path, 0, 0, 0},
+                                    {"setup", WCX_CLI_U64, &options->setup_cnt, 0, UINT64_MAX - 1, 0},
+                                    {"profile", WCX_CLI_PROFILE, &options->profile, 0, 0, 0},
+                                    {"ops", WCX_CLI_U64, &options->ops, 1, 100000000, 0},
+                                    {"seed", WCX_CLI_U64, &options->seed, 0, UINT64_MAX, 0},
+                                    {"save", WCX_CLI_TEXT, &options->save_path, 0, 0, 0},
+                                    {"burst", WCX_CLI_U32, &options->burst, 1, WCX_RUN_BURST_MAX, 0},
+                                    {"passes", WCX_CLI_U32, &options->passes, 1, PASSES_MAX, 0},
+                                    {"pass", WCX_CLI_TEXT, &pass, 0, 0, 0},
+                                    {"credit", WCX_CLI_TEXT, &credit, 0, 0, 0},
+                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    {0}};
+  int status = wcx_cli_options("engine", help, known, argc, argv);
+  if (status != 0)
+    return status;
+  options->throughput_only = strcmp(pass, "throughput") == 0;
+  if (pass[0] != 0 && !options->throughput_only)
+    return wcx_cli_wrong("engine", "pass", pass, "only throughput can be asked for alone");
+  options->credit = strcmp(credit, "checked") == 0 ? WCX_CREDIT_CHECKED : WCX_CREDIT_UNLIMITED;
+  if (options->credit != WCX_CREDIT_CHECKED && strcmp(credit, "unlimited") != 0)
+    return wcx_cli_wrong("engine", "credit", credit, "is neither unlimited nor checked");
+  if ((options->flow_path != NULL) != (options->profile != 0))
     return 0;
-  fputs("wcx-bench engine: give either --flow FILE or --profile a|b|c, and nothing beside options\n", stderr);
+  fputs("wcx-bench engine: give either --flow FILE or --profile a|b|c\n", stderr);
   return 2;
 }
 

@@ -4,7 +4,6 @@
 #include "bench/rig.h"
 #include "engine/base/env.h"
 
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,36 +61,13 @@ static const char help[] = "wcx-bench kill: one input that cancels all of a memb
 
 static int parse(options_t *options, int argc, char **argv)
 {
-  static const struct option known[] = {
-      {"orders", required_argument, NULL, 'n'}, {"repeats", required_argument, NULL, 'r'}, {"cpu", required_argument, NULL, 'c'},
-      {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},          {0},
-  };
   *options = (options_t){.orders = WANTED_ORDERS, .repeats = 9, .cpu = -1};
-  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-  {
-    uint64_t value = 0;
-    if (c == 'h')
-    {
-      fputs(help, stdout);
-      exit(0);
-    }
-    if (c == 'n' && !wcx_cli_number(optarg, 1, 4000000, &value))
-      return wcx_cli_wrong("kill", "orders", optarg, "outside 1..4000000");
-    if (c == 'r' && !wcx_cli_number(optarg, 1, REPEATS_MAX, &value))
-      return wcx_cli_wrong("kill", "repeats", optarg, "outside 1..101");
-    if (c == 'c' && !wcx_cli_number(optarg, 0, CPU_SETSIZE - 1, &value))
-      return wcx_cli_wrong("kill", "cpu", optarg, "not a CPU");
-    options->orders = c == 'n' ? (uint32_t)value : options->orders;
-    options->repeats = c == 'r' ? (uint32_t)value : options->repeats;
-    options->cpu = c == 'c' ? (int)value : options->cpu;
-    options->json = options->json || c == 'j';
-    if (c == '?')
-      return 2;
-  }
-  if (optind == argc)
-    return 0;
-  fputs("wcx-bench kill: nothing beside options\n", stderr);
-  return 2;
+  const wcx_cli_option_t known[] = {{"orders", WCX_CLI_U32, &options->orders, 1, 4000000, 0},
+                                    {"repeats", WCX_CLI_U32, &options->repeats, 1, REPEATS_MAX, 0},
+                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    {0}};
+  return wcx_cli_options("kill", help, known, argc, argv);
 }
 
 /* --- the world -------------------------------------------------------------------------------------------------------------------------- */

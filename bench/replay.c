@@ -10,7 +10,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -68,70 +67,19 @@ static const char help[] = "wcx-bench replay: from a journal back to an engine, 
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
-static int wrong(const char *name, const char *text, const char *wanted)
-{
-  return wcx_cli_wrong("replay", name, text, wanted);
-}
-
-static int take_option(options_t *options, int c, const char *text)
-{
-  uint64_t value = 0;
-  switch (c)
-  {
-  case 'd':
-    options->dir = text;
-    return 0;
-  case 'p':
-    options->profile = text[0];
-    return text[0] >= 'a' && text[0] <= 'c' && text[1] == 0 ? 0 : wrong("profile", text, "is none of a, b, c");
-  case 'n':
-    return wcx_cli_number(text, 1, 10000000, &options->ops) ? 0 : wrong("ops", text, "outside 1..10000000");
-  case 'r':
-    return wcx_cli_number(text, 0, UINT64_MAX, &options->seed) ? 0 : wrong("seed", text, "not a number");
-  case 'b':
-    if (!wcx_cli_number(text, WCX_JOURNAL_ALIGN, WCX_JOURNAL_BLOCK_SZ_MAX, &options->block_sz) || options->block_sz % WCX_JOURNAL_ALIGN != 0)
-      return wrong("block", text, "not a multiple of 4096 within 4096..65536");
-    return 0;
-  case 'k':
-    if (!wcx_cli_number(text, 1, PASSES_MAX, &value))
-      return wrong("passes", text, "outside 1..101");
-    options->passes = (uint32_t)value;
-    return 0;
-  case 'c':
-    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
-      return wrong("cpu", text, "not a CPU");
-    options->cpu = (int)value;
-    return 0;
-  case 'j':
-    options->json = true;
-    return 0;
-  default:
-    return 2;
-  }
-}
-
 static int parse(options_t *options, int argc, char **argv)
 {
-  static const struct option known[] = {
-      {"dir", required_argument, NULL, 'd'},   {"profile", required_argument, NULL, 'p'},
-      {"ops", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 'r'},
-      {"block", required_argument, NULL, 'b'}, {"passes", required_argument, NULL, 'k'},
-      {"cpu", required_argument, NULL, 'c'},   {"json", no_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},        {0},
-  };
   *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .block_sz = WCX_JOURNAL_BLOCK_SZ_MAX, .passes = PASSES_DEFAULT, .cpu = -1};
-  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-  {
-    if (c == 'h')
-    {
-      fputs(help, stdout);
-      exit(0);
-    }
-    int status = take_option(options, c, optarg);
-    if (status != 0)
-      return status;
-  }
-  return optind == argc ? 0 : wrong("", argv[optind], "is no option");
+  const wcx_cli_option_t known[] = {{"dir", WCX_CLI_TEXT, &options->dir, 0, 0, 0},
+                                    {"profile", WCX_CLI_PROFILE, &options->profile, 0, 0, 0},
+                                    {"ops", WCX_CLI_U64, &options->ops, 1, 10000000, 0},
+                                    {"seed", WCX_CLI_U64, &options->seed, 0, UINT64_MAX, 0},
+                                    {"block", WCX_CLI_U64, &options->block_sz, WCX_JOURNAL_ALIGN, WCX_JOURNAL_BLOCK_SZ_MAX, WCX_JOURNAL_ALIGN},
+                                    {"passes", WCX_CLI_U32, &options->passes, 1, PASSES_MAX, 0},
+                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    {0}};
+  return wcx_cli_options("replay", help, known, argc, argv);
 }
 
 /* --- the journal ------------------------------------------------------------------------------------------------------------------------ */

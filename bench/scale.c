@@ -5,7 +5,6 @@
 #include "bench/scale_run.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,11 +37,14 @@ static const char help[] = "wcx-bench scale: cost of an operation against the nu
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
-static bool take_sizes(options_t *options, char *text)
+static bool take_sizes(options_t *options, const char *text)
 {
+  char copy[SIZES_MAX * 16];
+  if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
+    return false;
   options->size_cnt = 0;
   uint64_t least = 1000;
-  for (char *word = strtok(text, ","); word != NULL; word = strtok(NULL, ","))
+  for (char *word = strtok(copy, ","); word != NULL; word = strtok(NULL, ","))
   {
     uint64_t value;
     if (options->size_cnt == SIZES_MAX || !wcx_cli_number(word, least, 16000000, &value))
@@ -53,66 +55,22 @@ static bool take_sizes(options_t *options, char *text)
   return options->size_cnt != 0;
 }
 
-static int take_option(options_t *options, int c, char *text)
-{
-  uint64_t value = 0;
-  switch (c)
-  {
-  case 'n':
-    return take_sizes(options, text) ? 0 : wcx_cli_wrong("scale", "orders", text, "not up to 8 rising numbers within 1000..16000000");
-  case 'l':
-    if (!wcx_cli_number(text, 100, 1000000, &value))
-      return wcx_cli_wrong("scale", "levels", text, "outside 100..1000000");
-    options->levels = (uint32_t)value;
-    return 0;
-  case 'b':
-    if (!wcx_cli_number(text, 1, WCX_SCALE_BATCHES_MAX, &value))
-      return wcx_cli_wrong("scale", "batches", text, "outside 1..10000");
-    options->batches = (uint32_t)value;
-    return 0;
-  case 'r':
-    if (!wcx_cli_number(text, 1, 100, &value))
-      return wcx_cli_wrong("scale", "rounds", text, "outside 1..100");
-    options->rounds = (uint32_t)value;
-    return 0;
-  case 's':
-    options->svg_path = text;
-    return 0;
-  case 'c':
-    if (!wcx_cli_number(text, 0, CPU_SETSIZE - 1, &value))
-      return wcx_cli_wrong("scale", "cpu", text, "not a CPU");
-    options->cpu = (int)value;
-    return 0;
-  case 'j':
-    options->json = true;
-    return 0;
-  default:
-    return 2;
-  }
-}
-
 static int parse(options_t *options, int argc, char **argv)
 {
-  static const struct option known[] = {
-      {"orders", required_argument, NULL, 'n'}, {"levels", required_argument, NULL, 'l'}, {"batches", required_argument, NULL, 'b'},
-      {"rounds", required_argument, NULL, 'r'}, {"svg", required_argument, NULL, 's'},    {"cpu", required_argument, NULL, 'c'},
-      {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},         {0},
-  };
   *options = (options_t){.sizes = {10000, 100000, 1000000, 10000000}, .size_cnt = 4, .levels = LEVELS_DEFAULT, .batches = BATCHES_DEFAULT, .rounds = ROUNDS_DEFAULT, .cpu = -1};
-  for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-  {
-    if (c == 'h')
-    {
-      fputs(help, stdout);
-      exit(0);
-    }
-    if (take_option(options, c, optarg) != 0)
-      return 2;
-  }
-  if (optind == argc)
-    return 0;
-  fputs("wcx-bench scale: nothing beside options\n", stderr);
-  return 2;
+  const char *sizes = NULL;
+  const wcx_cli_option_t known[] = {{"orders", WCX_CLI_TEXT, &sizes, 0, 0, 0},
+                                    {"levels", WCX_CLI_U32, &options->levels, 100, 1000000, 0},
+                                    {"batches", WCX_CLI_U32, &options->batches, 1, WCX_SCALE_BATCHES_MAX, 0},
+                                    {"rounds", WCX_CLI_U32, &options->rounds, 1, 100, 0},
+                                    {"svg", WCX_CLI_TEXT, &options->svg_path, 0, 0, 0},
+                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    {0}};
+  int status = wcx_cli_options("scale", help, known, argc, argv);
+  if (status != 0 || sizes == NULL || take_sizes(options, sizes))
+    return status;
+  return wcx_cli_wrong("scale", "orders", sizes, "not up to 8 rising numbers within 1000..16000000");
 }
 
 /* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
