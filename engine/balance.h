@@ -9,7 +9,7 @@
    Bounds:     O(1) to find a record.
    Invariants: held and open_* are functions of the live orders; per asset, the sum of available + held, and the fees, are `supply`. wcx_risk_verify recomputes them.
    Digest:     each record is part of the state's sum but for what follows from others: open_*, supply, balance_cnt.
-   Pinned by:  tests/unit/test_risk.c, tests/property/test_risk_invariants.c. */
+   Pinned by:  tests/unit/test_risk.c, tests/unit/test_risk_limits.c, tests/property/test_risk_invariants.c. */
 #ifndef WCX_ENGINE_BALANCE_H
 #define WCX_ENGINE_BALANCE_H
 

@@ -8,7 +8,7 @@
    Units:      amounts at the asset's exponent; products in 128 bits, what does not fit an int64 is a reject.
    Invariants: held = sum over open orders; sum of balances and fees of an asset = adjustments - what came from and went to unlimited accounts (balance.h: supply).
    Bounds:     O(1); at most two balances are looked up for a checked account, and two more where it has limits.
-   Pinned by:  tests/unit/test_risk.c, tests/property/test_risk_invariants.c, tests/golden/balance*.play, tests/golden/fees*.play, tests/golden/limits*.play. */
+   Pinned by:  tests/unit/test_risk.c, tests/unit/test_risk_limits.c, tests/property/test_risk_invariants.c, tests/golden/balance*.play, tests/golden/fees*.play, tests/golden/limits*.play. */
 #ifndef WCX_ENGINE_RISK_H
 #define WCX_ENGINE_RISK_H
 

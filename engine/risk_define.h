@@ -5,7 +5,7 @@
    Result:     *_error: why it would be refused at this state, or NULL; the text names the value. The others apply what has no error.
    Bounds:     O(1), but for: an exponent that changes (instruments), limits of a tier (accounts), and an account that gets its first limit, or one in another asset:
                its live orders are counted then.
-   Pinned by:  tests/unit/test_risk.c, tests/golden/balance*.play, tests/golden/limits*.play. */
+   Pinned by:  tests/unit/test_risk.c, tests/unit/test_risk_limits.c, tests/golden/balance*.play, tests/golden/limits*.play. */
 #ifndef WCX_ENGINE_RISK_DEFINE_H
 #define WCX_ENGINE_RISK_DEFINE_H
 
