@@ -225,8 +225,8 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
   while (result == 1);
   if (result < 0)
     snprintf(err, err_sz, "%s", walk.text);
-  else if (recent_cnt > 0)
-    result = check_anchors(&walk, &recent[0], err, err_sz);
+  if (recent_cnt > 0 && (result == 0 || walk.end.verdict == WCX_JOURNAL_HALT) && check_anchors(&walk, &recent[0], err, err_sz) < 0)
+    result = -1; /* what an anchor vouches for is no matter of a decision */
   *recovered = (wcx_recovered_t){.super = walk.super,
                                  .chain = walk.chain,
                                  .segment_no = walk.end.segment_no,

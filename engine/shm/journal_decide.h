@@ -16,6 +16,7 @@ enum wcx_journal_place /* what stands at P, where the next block would go */
   WCX_JOURNAL_PLACE_TORN = 3,       /* something that is not a whole block */
   WCX_JOURNAL_PLACE_FOREIGN = 4,    /* a whole block that does not continue the chain */
   WCX_JOURNAL_PLACE_UNREADABLE = 5, /* segment missing, cut short or with a damaged header, or a read error */
+  WCX_JOURNAL_PLACE_ROTTEN = 6,     /* not a whole block, and no tear explains it */
 };
 
 typedef struct wcx_journal_facts

@@ -42,13 +42,18 @@
       whole when it got its name, and blocks that went into it now would be lost with it. The first row that fits decides (the table is journal_decide.c):
         L's last seq < H                                     -> acknowledged data is damaged: refuse, name segment, offset and block
         P cannot be read, or its segment is missing or cut   -> the same
-        a foreign block or segment                           -> no crash explains it: halt for a decision of two persons
+        a foreign block or segment, or P is rotten           -> no crash explains it: halt for a decision of two persons
         P zero or the end of the last segment, zeros behind  -> the journal ends at L
         otherwise                                            -> torn: the journal ends at L; whole blocks behind it are discarded and counted
+      P is *rotten* when it is neither zero nor whole and no tear explains that. A disk writes sectors of 512 bytes whole or not at all, and before the write the
+      place was zero (rules 2 and 8); so after a tear each sector is as it was written or zero, and the header lies in the first. Therefore: that one is not
+      zero, and it is no header that continues the chain, or there is something in the padding, or no sector of header and body is zero.
       Why this is safe: a block beyond L was never part of a contiguous complete prefix, so nothing in it was released. Why nothing false
-      is resurrected: it would need the chain digest of a history that was never written. Its limit: damage within the last K blocks, which
-      no later block vouches for, looks torn; within one boot the release word in the shared region tells the two apart (persist/journal.c), and
-      in a new one an anchor, which the worker writes at the very end when it has been idle for a moment and when it ends in an orderly way (rule 10).
+      is resurrected: it would need the chain digest of a history that was never written.
+      Its limit: within the last K blocks, which no later block vouches for, damage that puts zeros in the place of whole sectors looks torn or, when it takes all,
+      like a journal that ends earlier. No reader can tell what nobody remembers. Within one boot the release word in the shared region does
+      (persist/journal.c), in a new one the anchors, and the mark of an orderly end (rule 10). Where none of them does, the end is *unwitnessed*:
+      the worker says so at its start, with the last seq that something vouches for, and counts it.
 
    8. Before new input: zero all places that K blocks of the largest size could take behind L, durably; then write RECOVERY {epoch, incarnation,
       cut_seq, cut_digest} as the next block of the chain, durably. A discarded block can therefore not be found again by a later recovery.
@@ -79,6 +84,7 @@
 
 #define WCX_JOURNAL_VERSION 1
 #define WCX_JOURNAL_ALIGN 4096u
+#define WCX_JOURNAL_SECTOR_SZ 512u      /* bytes; a disk writes these whole or not at all */
 #define WCX_JOURNAL_BLOCK_SZ_MAX 65536u /* bytes, inclusive */
 #define WCX_JOURNAL_IN_FLIGHT_MAX 4u    /* K */
 #define WCX_JOURNAL_SUPER_COPIES 4u

@@ -125,6 +125,20 @@ static inline bool wcx_journal_body_sound(const wcx_journal_block_t *block, cons
   return off == block->body_sz && count == block->count;
 }
 
+/* Whether the sizes and constants of a header are such as a block has; `avail` as below. */
+static inline bool wcx_journal_block_sized(const wcx_journal_chain_t *chain, const wcx_journal_block_t *block, size_t avail)
+{
+  bool sized = block->magic == WCX_JOURNAL_BLOCK_MAGIC && block->version == WCX_JOURNAL_VERSION && block->shard == chain->shard && block->block_sz % WCX_JOURNAL_ALIGN == 0;
+  sized = sized && block->block_sz > 0 && block->block_sz <= WCX_JOURNAL_BLOCK_SZ_MAX && block->block_sz <= avail && block->body_sz <= block->block_sz - sizeof(*block);
+  return sized && block->reserved[0] == 0 && block->reserved[1] == 0 && block->reserved32 == 0 && block->block_no > 0 && block->first_seq > 0;
+}
+
+static inline bool wcx_journal_block_continues(const wcx_journal_chain_t *chain, const wcx_journal_block_t *block)
+{
+  bool continues = block->block_no == chain->next_block_no && block->first_seq == chain->next_seq && block->epoch >= chain->epoch;
+  return continues && block->prev_digest.lo == chain->digest.lo && block->prev_digest.hi == chain->digest.hi;
+}
+
 /* What stands at `at`, of which `avail` bytes (a multiple of 4 KiB, at least one) lie in the segment. Fills *block unless the answer is ZERO or INVALID. */
 static inline enum wcx_journal_state wcx_journal_check_block(const wcx_journal_chain_t *chain, const uint8_t *at, size_t avail, wcx_journal_block_t *block)
 {
@@ -132,18 +146,31 @@ static inline enum wcx_journal_state wcx_journal_check_block(const wcx_journal_c
     return WCX_JOURNAL_ZERO;
   memcpy(block, at, sizeof(*block));
   const uint8_t *body = at + sizeof(*block);
-  bool sized = block->magic == WCX_JOURNAL_BLOCK_MAGIC && block->version == WCX_JOURNAL_VERSION && block->shard == chain->shard && block->block_sz % WCX_JOURNAL_ALIGN == 0;
-  sized = sized && block->block_sz > 0 && block->block_sz <= WCX_JOURNAL_BLOCK_SZ_MAX && block->block_sz <= avail && block->body_sz <= block->block_sz - sizeof(*block);
-  sized = sized && block->reserved[0] == 0 && block->reserved[1] == 0 && block->reserved32 == 0 && block->block_no > 0 && block->first_seq > 0;
-  if (!sized || !wcx_journal_sums_hold(block, body))
+  if (!wcx_journal_block_sized(chain, block, avail) || !wcx_journal_sums_hold(block, body))
     return WCX_JOURNAL_INVALID;
   if (!wcx_journal_all_zero(body + block->body_sz, block->block_sz - sizeof(*block) - block->body_sz))
     return WCX_JOURNAL_INVALID;
   if (!wcx_journal_body_sound(block, body))
     return WCX_JOURNAL_INVALID;
-  bool continues = block->block_no == chain->next_block_no && block->first_seq == chain->next_seq && block->epoch >= chain->epoch;
-  continues = continues && block->prev_digest.lo == chain->digest.lo && block->prev_digest.hi == chain->digest.hi;
-  return continues ? WCX_JOURNAL_VALID : WCX_JOURNAL_WHOLE;
+  return wcx_journal_block_continues(chain, block) ? WCX_JOURNAL_VALID : WCX_JOURNAL_WHOLE;
+}
+
+/* Whether the write of the next block, torn between its sectors, can have left what stands at `at`, the place P, and is no block: rule 7. */
+static inline bool wcx_journal_can_be_torn(const wcx_journal_chain_t *chain, const uint8_t *at, size_t avail)
+{
+  if (wcx_journal_all_zero(at, WCX_JOURNAL_SECTOR_SZ))
+    return true; /* the header did not arrive: nothing tells what did */
+  wcx_journal_block_t block;
+  memcpy(&block, at, sizeof(block));
+  if (!wcx_journal_block_sized(chain, &block, avail) || !wcx_journal_block_continues(chain, &block))
+    return false;
+  size_t used = sizeof(block) + block.body_sz;
+  if (!wcx_journal_all_zero(at + used, block.block_sz - used))
+    return false;
+  for (size_t off = WCX_JOURNAL_SECTOR_SZ; off < used; off += WCX_JOURNAL_SECTOR_SZ)
+    if (wcx_journal_all_zero(at + off, WCX_JOURNAL_SECTOR_SZ))
+      return true;
+  return false; /* every sector is there */
 }
 
 /* Move the chain past a valid block. */

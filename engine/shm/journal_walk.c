@@ -394,7 +394,7 @@ static int read_place(wcx_journal_walk_t *walk, wcx_journal_block_t *block, cons
   case WCX_JOURNAL_WHOLE:
     return WCX_JOURNAL_PLACE_FOREIGN;
   default:
-    return WCX_JOURNAL_PLACE_TORN;
+    return wcx_journal_can_be_torn(&walk->chain, at, avail) ? WCX_JOURNAL_PLACE_TORN : WCX_JOURNAL_PLACE_ROTTEN;
   }
 }
 
@@ -435,6 +435,11 @@ static void describe(wcx_journal_walk_t *walk, const look_t *look)
              where, end->committed_hint);
   else if (end->verdict == WCX_JOURNAL_DAMAGED)
     snprintf(walk->text, sizeof(walk->text), "%s cannot be read: %s. Restore the segment from a backup or another member", where, why_text(look->why));
+  else if (end->verdict == WCX_JOURNAL_HALT && end->facts.place == WCX_JOURNAL_PLACE_ROTTEN)
+    snprintf(walk->text, sizeof(walk->text),
+             "the chain ends at %s, and what stands there is damaged: a write that a crash tore leaves no such bytes, so it may have been acknowledged. Restore the journal "
+             "from a backup or another member, or two persons decide where it ends",
+             where);
   else if (end->verdict == WCX_JOURNAL_HALT && look->foreign_block_no == 0)
     snprintf(walk->text, sizeof(walk->text),
              "the journal ends before %s, but segment %" PRIu64

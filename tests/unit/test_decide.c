@@ -14,15 +14,15 @@
 #define H WCX_JOURNAL_HALT
 
 /* Index of the second dimension: below_hint * 4 + foreign * 2 + dirty. */
-static const enum wcx_journal_verdict wanted[6][8] = {
+static const enum wcx_journal_verdict wanted[7][8] = {
     [WCX_JOURNAL_PLACE_ZERO] = {C, T, H, H, D, D, D, D},    [WCX_JOURNAL_PLACE_END] = {C, T, H, H, D, D, D, D},        [WCX_JOURNAL_PLACE_TORN] = {T, T, H, H, D, D, D, D},
-    [WCX_JOURNAL_PLACE_FOREIGN] = {H, H, H, H, D, D, D, D}, [WCX_JOURNAL_PLACE_UNREADABLE] = {D, D, D, D, D, D, D, D},
+    [WCX_JOURNAL_PLACE_FOREIGN] = {H, H, H, H, D, D, D, D}, [WCX_JOURNAL_PLACE_UNREADABLE] = {D, D, D, D, D, D, D, D}, [WCX_JOURNAL_PLACE_ROTTEN] = {H, H, H, H, D, D, D, D},
 };
 
 static void every_row(void **state)
 {
   (void)state;
-  for (int place = WCX_JOURNAL_PLACE_ZERO; place <= WCX_JOURNAL_PLACE_UNREADABLE; place++)
+  for (int place = WCX_JOURNAL_PLACE_ZERO; place <= WCX_JOURNAL_PLACE_ROTTEN; place++)
     for (int i = 0; i < 8; i++)
     {
       wcx_journal_facts_t facts = {.place = (enum wcx_journal_place)place, .below_hint = (i & 4) != 0, .foreign = (i & 2) != 0, .dirty = (i & 1) != 0};

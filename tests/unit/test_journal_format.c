@@ -15,6 +15,7 @@
 #define SHARD 5u
 #define SEGMENT_SZ (256u << 10)
 #define SEGMENTS 2u
+#define RECORDS_IN_SECTORS 8u /* of a block whose header and body take three sectors of 512 bytes */
 
 static uint8_t *super_file;
 static uint8_t *segment_files[SEGMENTS];
@@ -304,17 +305,57 @@ static void torn_is_cut(void **state)
 {
   (void)state;
   put(2, 0);
-  uint8_t *torn = put(2, 2);
+  uint8_t *torn = put(RECORDS_IN_SECTORS, 2);
   put(2, 2);
   put(2, 2);
   memset(torn + 512, 0, 512);
-  torn[600] = 1;
   wcx_journal_end_t end = walk_to_end(0);
   assert_int_equal(end.verdict, WCX_JOURNAL_CUT);
   assert_int_equal(end.last_seq, 2);
   assert_int_equal(end.discarded, 2);
   memset(torn, 0, 4096); /* lost whole */
   assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CUT);
+}
+
+/* Whatever sectors of the last block arrived: valid, or torn, or nothing. */
+static void every_tear_is_cut(void **state)
+{
+  (void)state;
+  put(2, 0);
+  uint8_t *last = put(RECORDS_IN_SECTORS, 2);
+  uint8_t whole[4096];
+  memcpy(whole, last, sizeof(whole));
+  for (uint32_t mask = 0; mask < 256; mask++)
+  {
+    for (uint32_t i = 0; i < 8; i++)
+      memcpy(last + i * 512, whole + i * 512, 512);
+    for (uint32_t i = 0; i < 8; i++)
+      if ((mask & (1u << i)) == 0)
+        memset(last + i * 512, 0, 512);
+    wcx_journal_end_t end = walk_to_end(0);
+    assert_true(end.last_seq == 2 || (end.last_seq == 2 + RECORDS_IN_SECTORS && (mask & 7) == 7));
+    assert_int_equal(end.verdict, end.last_seq == 2 && (mask & 7) != 0 ? WCX_JOURNAL_CUT : WCX_JOURNAL_CLEAN);
+  }
+}
+
+static void rotten_is_halt(void **state)
+{
+  (void)state;
+  put(2, 0);
+  uint8_t *last = put(RECORDS_IN_SECTORS, 2);
+  for (uint32_t i = 0; i < 4096; i++)
+  {
+    last[i] ^= (uint8_t)(1u << i % 8);
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+    last[i] ^= (uint8_t)(1u << i % 8);
+  }
+  for (uint32_t i = 0; i < 512; i++) /* sectors that changed places */
+  {
+    uint8_t byte = last[i];
+    last[i] = last[512 + i];
+    last[512 + i] = byte;
+  }
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
 }
 
 static void below_the_hint_is_damage(void **state)
@@ -335,10 +376,10 @@ static void more_than_k_behind_is_halt(void **state)
 {
   (void)state;
   put(2, 0);
-  uint8_t *torn = put(2, 2);
+  uint8_t *torn = put(RECORDS_IN_SECTORS, 2);
   for (uint32_t i = 0; i < 3; i++)
     put(2, 2);
-  torn[200] ^= 1;
+  memset(torn + 512, 0, 512);
   assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CUT); /* L + K */
   put(2, 2);
   assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT); /* L + K + 1 */
@@ -526,10 +567,12 @@ static void from_every_block_end(void **state)
       put(1 + i % 3, chain.next_seq - 1);
   }
   compare_from_anchors(0);
-  uint8_t *last = put(2, chain.next_seq - 1);
-  last[200] ^= 1;
+  uint8_t *last = put(RECORDS_IN_SECTORS, chain.next_seq - 1);
+  uint8_t sector[512];
+  memcpy(sector, last + 512, sizeof(sector));
+  memset(last + 512, 0, sizeof(sector));
   compare_from_anchors(0); /* torn */
-  last[200] ^= 1;
+  memcpy(last + 512, sector, sizeof(sector));
   for (uint32_t i = 0; i < 5; i++)
     put(1, chain.next_seq - 1);
   last[200] ^= 1;
@@ -648,6 +691,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(ends_clean, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ends_at_the_last_segment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(torn_is_cut, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(every_tear_is_cut, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(rotten_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(below_the_hint_is_damage, set_up, tear_down),
       cmocka_unit_test_setup_teardown(more_than_k_behind_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(far_away_is_seen, set_up, tear_down),
