@@ -3,6 +3,7 @@
 #include "engine/base/env.h"
 #include "persist/segment.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define ANCHORS_NAME "anchors"
@@ -56,6 +57,26 @@ static int open_file(wcx_anchors_t *anchors)
   anchors->open = true;
   anchors->dir_error = wcx_disk_sync_dir(anchors->disk);
   return anchors->dir_error;
+}
+
+/* The page differs in its first sector alone, so it is not lost when this is torn. */
+int wcx_anchors_reopen(wcx_anchors_t *anchors)
+{
+  int result = wcx_disk_file_open(anchors->disk, WCX_HANDLE_ANCHORS, ANCHORS_NAME, false);
+  if (result < 0)
+    return result == -ENOENT ? 0 : result;
+  for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT && result == 0; i++)
+  {
+    wcx_journal_anchor_t anchor;
+    if (!read_page(anchors->disk, anchors->page, WCX_HANDLE_ANCHORS, &anchors->super, i, &anchor) || !anchor.closed)
+      continue;
+    anchor.closed = false;
+    wcx_page_of_anchor(anchors->page, &anchors->super, &anchor);
+    result = wcx_disk_write(anchors->disk, WCX_HANDLE_ANCHORS, (uint64_t)i * WCX_JOURNAL_ALIGN, anchors->page, WCX_JOURNAL_ALIGN);
+    wcx_env_crash_point("anchors.reopened");
+  }
+  wcx_disk_file_close(anchors->disk, WCX_HANDLE_ANCHORS);
+  return result;
 }
 
 static int write_offered(wcx_anchors_t *anchors)

@@ -38,6 +38,9 @@ bool wcx_anchors_offer(wcx_anchors_t *anchors, const wcx_journal_anchor_t *ancho
 /* Write what was offered, durably. 1: did; 0: nothing to do; -errno. Blocks. */
 int wcx_anchors_step(wcx_anchors_t *anchors);
 
+/* Take the mark of an orderly end away, durably, where there is one. 0 or -errno. Blocks; before anything else is done with `anchors`. */
+int wcx_anchors_reopen(wcx_anchors_t *anchors) __attribute__((warn_unused_result));
+
 /* Read one page of the file through a handle that is closed before and after. False: no file, no such page, damaged, or of another journal. `page`: 4 KiB aligned. */
 bool wcx_anchors_read(wcx_disk_t *disk, uint8_t *page, uint32_t handle, const wcx_journal_super_t *super, uint32_t page_no, wcx_journal_anchor_t *anchor);
 

@@ -79,6 +79,24 @@ void wcx_journal_vouch(wcx_journal_t *journal)
     journal->owes_last = !wcx_anchors_offer(&journal->anchors, &journal->last);
 }
 
+int wcx_journal_vouch_end(wcx_journal_t *journal)
+{
+  int result = wcx_anchors_step(&journal->anchors); /* what may still be in the slot */
+  if (result < 0 || !wcx_journal_idle(journal) || journal->halted)
+    return result < 0 ? result : -EAGAIN;
+  bool first = journal->off == WCX_JOURNAL_ALIGN; /* that place has a page of its own, where nobody looks for the end */
+  wcx_journal_anchor_t end = {.segment_no = first ? journal->segment_no - 1 : journal->segment_no,
+                              .off = first ? journal->config.segment_sz : journal->off,
+                              .chain = journal->chain,
+                              .incarnation = journal->incarnation,
+                              .last_stamp_ns = journal->last_stamp_ns,
+                              .committed_hint = journal->flushed_seq,
+                              .closed = true};
+  (void)wcx_anchors_offer(&journal->anchors, &end);
+  result = wcx_anchors_step(&journal->anchors);
+  return result < 0 ? result : 0;
+}
+
 /* Completions come in any order; the prefix grows only over lanes that are done, in turn. */
 static uint32_t advance_prefix(wcx_journal_t *journal)
 {
@@ -420,7 +438,10 @@ static bool check_region(wcx_journal_t *journal)
   wcx_region_shard_t *shared = journal->shared;
   uint64_t region_epoch = atomic_load_explicit(&shared->release.epoch, memory_order_acquire);
   if (region_epoch == 0) /* made anew: nothing is known */
+  {
+    journal->unwitnessed = journal->chain.next_block_no > 1 && !journal->recovered.closed;
     return true;
+  }
   uint64_t released = wcx_release_seq(atomic_load_explicit(&shared->release.release_word, memory_order_acquire));
   uint64_t last_seq = journal->chain.next_seq - 1;
   bool asking = atomic_load_explicit(&shared->handshake.asked, memory_order_acquire) != atomic_load_explicit(&shared->handshake.answered, memory_order_relaxed);
@@ -446,7 +467,9 @@ static int seal_end(wcx_journal_t *journal)
   wcx_segment_prep_init(&journal->prep, journal->disk, &journal->recovered.super, journal->recovered.last_segment_no);
   wcx_anchors_init(&journal->anchors, journal->disk, &journal->recovered.super);
   wcx_retention_init(&journal->retention, journal->disk, &journal->recovered.super);
-  result = wcx_segment_prep_until(&journal->prep, journal->segment_no);
+  result = journal->recovered.marked ? wcx_anchors_reopen(&journal->anchors) : 0;
+  if (result == 0)
+    result = wcx_segment_prep_until(&journal->prep, journal->segment_no);
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, journal->segment_no);
   if (result == 0)
@@ -571,6 +594,8 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   set(&stats->segments_free, wcx_journal_segments_free(journal));
   set(&shared->segments.first_segment, journal->recovered.super.first_segment_no);
   set(&shared->segments.slow_writes, 0);
+  set(&shared->segments.unwitnessed, journal->unwitnessed);
+  set(&shared->segments.vouched_seq, journal->unwitnessed ? journal->recovered.vouched_seq : journal->flushed_seq);
   atomic_store_explicit(&shared->segments.closed_segment, journal->off == config->segment_sz ? journal->segment_no : journal->segment_no - 1, memory_order_release);
   atomic_store_explicit(&shared->segments.durable_block, journal->done_block_no, memory_order_release);
   set(&shared->handshake.incarnation, journal->incarnation);

@@ -85,6 +85,8 @@ typedef struct wcx_journal
   bool owes_last; /* nothing vouches yet for the end of the durable prefix */
   wcx_journal_anchor_t last;
 
+  bool unwitnessed; /* at this start nobody could say whether something was behind the end that was found (rule 7) */
+
   bool granting; /* the RECOVERY block of a new epoch is in flight */
   uint64_t grant_asked;
 
@@ -109,8 +111,11 @@ void wcx_journal_idle_wait(wcx_journal_t *journal);
 uint64_t wcx_journal_waiting_ns(const wcx_journal_t *journal, uint64_t now_ns);
 
 /* Offer an anchor at the end of the durable prefix, when nothing is in flight: with it a successor can tell damage of the last blocks from a torn end.
-   wcx_journal_idle_wait calls it once when the worker has had nothing to do for its whole wait, the process at an orderly end. */
+   wcx_journal_idle_wait calls it once when the worker has had nothing to do for its whole wait. */
 void wcx_journal_vouch(wcx_journal_t *journal);
+
+/* The last act of an orderly end, when the worker is idle: keep an anchor at the end that says that nothing is behind it. 0 or -errno; -EAGAIN: the worker is not idle. Blocks. */
+int wcx_journal_vouch_end(wcx_journal_t *journal) __attribute__((warn_unused_result));
 
 /* Nothing in flight, in the batch or in the ring, no question of the data plane open. */
 bool wcx_journal_idle(const wcx_journal_t *journal);

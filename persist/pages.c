@@ -51,7 +51,8 @@ void wcx_page_of_anchor(uint8_t page[WCX_JOURNAL_ALIGN], const wcx_journal_super
                                      .shard = super->shard,
                                      .segment_no = anchor->segment_no,
                                      .off = anchor->off,
-                                     .start = wcx_journal_start_of(anchor)};
+                                     .start = wcx_journal_start_of(anchor),
+                                     .closed = anchor->closed};
   memcpy(words.journal_id, super->journal_id, sizeof(words.journal_id));
   words.crc32c = wcx_crc32c(0, &words, sizeof(words));
   memset(page, 0, WCX_JOURNAL_ALIGN);
@@ -69,5 +70,6 @@ bool wcx_page_read_anchor(const uint8_t page[WCX_JOURNAL_ALIGN], const wcx_journ
   if (!sound || !wcx_journal_all_zero(page + sizeof(words), WCX_JOURNAL_ALIGN - sizeof(words)))
     return false;
   *anchor = wcx_journal_anchor_at(super->shard, words.segment_no, words.off, &words.start);
+  anchor->closed = words.closed == 1;
   return true;
 }

@@ -188,6 +188,21 @@ static int check_anchors(const wcx_journal_walk_t *walk, const wcx_journal_ancho
   return -1;
 }
 
+/* What the anchors say of the end that was found. */
+static void ask_anchors(wcx_recovered_t *recovered, const wcx_journal_anchor_t *recent, uint32_t cnt)
+{
+  const wcx_journal_chain_t *chain = &recovered->chain;
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    const wcx_journal_chain_t *kept = &recent[i].chain;
+    bool here = kept->next_block_no == chain->next_block_no && kept->digest.lo == chain->digest.lo && kept->digest.hi == chain->digest.hi;
+    recovered->marked = recovered->marked || recent[i].closed;
+    recovered->closed = recovered->closed || (recent[i].closed && here);
+    if (kept->next_seq - 1 > recovered->vouched_seq)
+      recovered->vouched_seq = kept->next_seq - 1;
+  }
+}
+
 int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz)
 {
   disk_source_t source = {.disk = disk, .handle = WCX_HANDLE_READ};
@@ -235,6 +250,7 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
                                  .incarnation = walk.incarnation,
                                  .last_stamp_ns = walk.last_stamp_ns,
                                  .committed_hint = walk.committed_hint,
+                                 .vouched_seq = walk.end.committed_hint,
                                  .blocks = walk.blocks,
                                  .records = walk.records,
                                  .from_segment_no = from_segment_no,
@@ -242,6 +258,7 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
                                  .anchored = anchored,
                                  .discarded = walk.end.discarded,
                                  .cut = walk.end.verdict == WCX_JOURNAL_CUT};
+  ask_anchors(recovered, recent, recent_cnt);
   wcx_journal_walk_close(&walk);
   return result;
 }

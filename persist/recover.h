@@ -23,9 +23,12 @@ typedef struct wcx_recovered
   uint64_t records;
   uint64_t from_segment_no; /* where reading began */
   uint64_t from_off;
-  uint64_t discarded; /* whole blocks behind P */
-  bool anchored;      /* reading began at an anchor */
-  bool cut;           /* something behind P is thrown away */
+  uint64_t vouched_seq; /* highest of which a block says that it was released, or an anchor that it was durable */
+  uint64_t discarded;   /* whole blocks behind P */
+  bool anchored;        /* reading began at an anchor */
+  bool cut;             /* something behind P is thrown away */
+  bool marked;          /* an anchor carries the mark of an orderly end */
+  bool closed;          /* and it is this end: nothing was behind it */
 } wcx_recovered_t;
 
 /* Walk the journal of `shard` to its end (rules 7 and 10), made with `segment_sz` when there is none. Writes nothing into an existing journal. `buf`: WCX_JOURNAL_WALK_BUF_SZ, 4 KiB aligned. */

@@ -67,6 +67,7 @@
       What of rule 7 is lost: nothing that decides where the journal ends. P, what is behind P, and H are found as before; hints of blocks before the
       anchor are below its own seq, because a hint never exceeds what was durable when it was written. One thing is gained: an anchor is itself a
       witness that everything before it was durable, so a journal that ends before one of its anchors is damaged, also where no later block says so.
+      That nothing was behind it says only the anchor of an orderly end (`closed`); a successor takes that mark away before it writes its first block.
       What is put off: damage in segments before the anchor is found by scrub (persist/scrub.c), by the replica and by every replay and
       `wcxctl journal verify`, no longer by each start of the worker; it is never cut away. Who shortens a journal by hand removes `anchors`.
 
@@ -148,13 +149,14 @@ typedef struct wcx_journal_anchor_page
   uint64_t segment_no; /* place of the next block */
   uint64_t off;
   wcx_journal_start_t start;
-  uint64_t reserved;
+  uint64_t closed; /* 1: the worker ended here in an orderly way */
   uint32_t reserved32;
   uint32_t crc32c; /* over this struct with crc32c = 0; the rest of the page is zero */
 } wcx_journal_anchor_page_t;
 static_assert(sizeof(wcx_journal_anchor_page_t) == 128, "anchor page");
 static_assert(offsetof(wcx_journal_anchor_page_t, segment_no) == 32, "anchor page");
 static_assert(offsetof(wcx_journal_anchor_page_t, start) == 48, "anchor page");
+static_assert(offsetof(wcx_journal_anchor_page_t, closed) == 112, "anchor page");
 static_assert(offsetof(wcx_journal_anchor_page_t, crc32c) == 124, "anchor page");
 
 typedef struct wcx_journal_segment

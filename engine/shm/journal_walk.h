@@ -59,6 +59,7 @@ typedef struct wcx_journal_anchor
   uint64_t incarnation; /* of the last RECOVERY block before; 0: none */
   uint64_t last_stamp_ns;
   uint64_t committed_hint; /* highest before */
+  bool closed;             /* the worker ended here in an orderly way; only in `anchors` */
 } wcx_journal_anchor_t;
 
 typedef struct wcx_journal_walk

@@ -86,7 +86,8 @@ typedef struct wcx_region_segments
   _Atomic uint64_t removed;                    /* by this process */
   _Atomic uint64_t slow_writes;                /* of this process: longer than WCX_JOURNAL_SLOW_NS */
   _Atomic uint64_t waiting_ns;                 /* age of the oldest write in flight, now and then; 0: none */
-  uint8_t pad[16];
+  _Atomic uint64_t unwitnessed;                /* 1: when this worker started nobody could say whether something was behind the journal's end */
+  _Atomic uint64_t vouched_seq;                /* last input that something vouched for then */
 } wcx_region_segments_t;
 static_assert(sizeof(wcx_region_segments_t) == 64, "one line");
 

@@ -100,14 +100,10 @@ static void fresh_region(void)
   shared->jring.slot_max = SLOT_MAX;
 }
 
-/* An orderly end. */
+/* An orderly end, when there is nothing left to do. */
 static void vouch(void)
 {
-  while (wcx_anchors_step(&journal->anchors) == 1)
-    ;
-  bool owed = journal->owes_last;
-  wcx_journal_vouch(journal);
-  if (owed && wcx_anchors_step(&journal->anchors) == 1)
+  if (wcx_journal_vouch_end(journal) == 0)
     past.anchored = journal->flushed_seq;
 }
 
@@ -242,7 +238,7 @@ wcx_past_read_t wcx_past_read(void)
   return read;
 }
 
-bool wcx_past_start(bool same_boot, uint64_t *last_seq, bool *cut, const char **text)
+bool wcx_past_start(bool same_boot, wcx_past_start_t *start, const char **text)
 {
   if (same_boot)
     memcpy(shared, shared_saved, wcx_region_shard_footprint(SLOT_MAX));
@@ -251,8 +247,7 @@ bool wcx_past_start(bool same_boot, uint64_t *last_seq, bool *cut, const char **
   *text = journal->text;
   if (open_journal() < 0)
     return false;
-  *last_seq = journal->recovered.chain.next_seq - 1;
-  *cut = journal->recovered.cut;
+  *start = (wcx_past_start_t){.last_seq = journal->recovered.chain.next_seq - 1, .cut = journal->recovered.cut, .unwitnessed = atomic_load(&shared->segments.unwitnessed) != 0};
   return true;
 }
 

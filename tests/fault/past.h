@@ -26,7 +26,7 @@ typedef struct wcx_past
   uint64_t released;    /* highest seq the worker has released */
   uint64_t last_seq;    /* that an undamaged journal holds: at least `released` */
   bool torn;            /* the end was made torn */
-  uint64_t anchored;    /* seq that an anchor at the very end vouches for; 0: there is none */
+  uint64_t anchored;    /* seq that the anchor of an orderly end vouches for; 0: there was none */
   uint32_t block_cnt;
   wcx_past_block_t blocks[WCX_PAST_BLOCKS_MAX];
 } wcx_past_t;
@@ -50,8 +50,15 @@ void wcx_past_forget(uint64_t seq);
 /* Read the whole journal as the data plane and the tools do. */
 wcx_past_read_t wcx_past_read(void);
 
+typedef struct wcx_past_start
+{
+  uint64_t last_seq;
+  bool cut;
+  bool unwitnessed; /* the worker said that nobody can say whether something was behind the end */
+} wcx_past_start_t;
+
 /* Start the worker, in the same boot (the shared region knows what was released) or in a new one. False: it refuses, *text says why. */
-bool wcx_past_start(bool same_boot, uint64_t *last_seq, bool *cut, const char **text);
+bool wcx_past_start(bool same_boot, wcx_past_start_t *start, const char **text);
 /* After a start: a new data plane commits some records, all are released. False: *text. */
 bool wcx_past_go_on(const char **text);
 void wcx_past_stop(void);

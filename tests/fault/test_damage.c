@@ -8,8 +8,8 @@
    every released record as it was written and nothing else; the worker then goes on, and everything is read once more.
 
    What no reader can notice is counted apart, as `unvouched`: released records at the end that no undamaged block vouches for, in a new boot, where no
-   shared region remembers them either (the limit in rule 7 of engine/shm/journal_format.h). `unvouched_told` of them are reported as a torn end.
-   They are judged by what is in the undamaged blocks, not by what the reader says. */
+   shared region remembers them either (the limit in rule 7 of engine/shm/journal_format.h). They are judged by what is in the undamaged blocks, not by what
+   the reader says. The worker must say of every such start that the end has no witness, and must not say it after an orderly end that is undamaged. */
 #include "engine/base/check.h"
 #include "tests/fault/memory_disk.h"
 #include "tests/fault/past.h"
@@ -47,7 +47,8 @@ typedef struct counts
   uint64_t noticed_by_reader; /* of these: the worker started at an anchor behind it; the data plane cannot replay up to the worker's cut and dies */
   uint64_t harmless;
   uint64_t unvouched;
-  uint64_t unvouched_told;
+  uint64_t unvouched_told; /* of these: as a torn end */
+  uint64_t silent;         /* dropped, and the worker did not say that the end has no witness */
   uint64_t lost;
   uint64_t phantom;
   uint64_t failures; /* lost and phantom included */
@@ -243,13 +244,18 @@ static void do_damage(enum kind kind)
 
 /* --- judgement ---------------------------------------------------------------------------------------- */
 
+static bool anchors_hit(void)
+{
+  for (uint32_t k = 0; k < damage.touched_cnt; k++)
+    if (strcmp(damage.touched[k].file->name, "anchors") == 0)
+      return true;
+  return false;
+}
+
 /* The highest seq of which an undamaged block says that it was released, or an undamaged anchor at the end that it was durable. */
 static uint64_t vouched_seq(void)
 {
-  uint64_t vouched = past->anchored;
-  for (uint32_t k = 0; k < damage.touched_cnt; k++)
-    if (strcmp(damage.touched[k].file->name, "anchors") == 0)
-      vouched = 0;
+  uint64_t vouched = anchors_hit() ? 0 : past->anchored;
   for (uint32_t i = 0; i < past->block_cnt; i++)
   {
     const wcx_past_block_t *block = &past->blocks[i];
@@ -281,12 +287,16 @@ static void finding(counts_t *counts, uint64_t *count, const char *fmt, ...)
 }
 
 /* The worker took the journal: what it holds, and whether it can go on. */
-static void judge_accepted(counts_t *counts, const wcx_past_read_t *read, bool same_boot, uint64_t last_seq, bool cut)
+static void judge_accepted(counts_t *counts, const wcx_past_read_t *read, bool same_boot, const wcx_past_start_t *start)
 {
+  uint64_t last_seq = start->last_seq;
   if (last_seq < read->last_seq)
     finding(counts, NULL, "the worker ends at %" PRIu64 ", readers at %" PRIu64, last_seq, read->last_seq);
   const char *text;
   bool short_of = last_seq < past->released;
+  bool witnessed = same_boot || (past->anchored == past->released && past->released > 0 && !anchors_hit());
+  if (witnessed && start->unwitnessed)
+    finding(counts, NULL, "the end has a witness, the worker says that it has none");
   if (short_of && (same_boot || last_seq < vouched_seq()))
   {
     finding(counts, &counts->lost, "lost: %" PRIu64 " was released, the worker goes on after %" PRIu64, past->released, last_seq);
@@ -301,10 +311,10 @@ static void judge_accepted(counts_t *counts, const wcx_past_read_t *read, bool s
   wcx_past_read_t again = wcx_past_read();
   if (again.result != 0 || again.wrong_seq != 0 || again.last_seq <= last_seq)
     finding(counts, again.wrong_seq != 0 ? &counts->phantom : NULL, "after going on: ends at %" PRIu64 ", wrong %" PRIu64 ": %s", again.last_seq, again.wrong_seq, again.text);
-  if (short_of && !cut)
-    print_message("# %s: %s: %" PRIu64 " of %" PRIu64 " released records are dropped without a word\n", repeat, damage.text, past->released - last_seq, past->released);
+  if (short_of && !start->unwitnessed)
+    finding(counts, &counts->silent, "%" PRIu64 " of %" PRIu64 " released records are dropped without a word", past->released - last_seq, past->released);
   counts->unvouched += short_of;
-  counts->unvouched_told += short_of && cut;
+  counts->unvouched_told += short_of && start->cut;
   counts->harmless += !short_of;
 }
 
@@ -316,11 +326,10 @@ static void judge(counts_t *counts)
     finding(counts, &counts->phantom, "phantom: seq %" PRIu64 " is not what was written", read.wrong_seq);
   if (read.result == 0 && read.last_seq > past->last_seq)
     finding(counts, &counts->phantom, "phantom: ends at %" PRIu64 ", held %" PRIu64 " undamaged", read.last_seq, past->last_seq);
-  uint64_t last_seq;
-  bool cut;
+  wcx_past_start_t start;
   const char *text;
   (void)wcx_memory_disk_writes();
-  if (!wcx_past_start(same_boot, &last_seq, &cut, &text))
+  if (!wcx_past_start(same_boot, &start, &text))
   {
     counts->noticed++;
     if (text[0] == 0)
@@ -329,8 +338,8 @@ static void judge(counts_t *counts)
       finding(counts, NULL, "refused (%s), but written to", text);
     return;
   }
-  if (read.result == 0 && read.last_seq >= last_seq)
-    judge_accepted(counts, &read, same_boot, last_seq, cut);
+  if (read.result == 0 && read.last_seq >= start.last_seq)
+    judge_accepted(counts, &read, same_boot, &start);
   else
   {
     counts->noticed++;
@@ -450,8 +459,8 @@ int main(int argc, char **argv)
   if (!subset)
     printf("{\"fault\": \"damage\", \"seed_first\": %" PRIu64 ", \"seed_last\": %" PRIu64 ", \"flips\": %" PRIu64 ", \"truncations\": %" PRIu64 ", \"swaps\": %" PRIu64
            ", \"noticed\": %" PRIu64 ", \"noticed_by_reader\": %" PRIu64 ", \"harmless\": %" PRIu64 ", \"unvouched\": %" PRIu64 ", \"unvouched_told\": %" PRIu64
-           ", \"lost\": %" PRIu64 ", \"phantom\": %" PRIu64 ", \"failures\": %" PRIu64 "}\n",
+           ", \"silent\": %" PRIu64 ", \"lost\": %" PRIu64 ", \"phantom\": %" PRIu64 ", \"failures\": %" PRIu64 "}\n",
            seed, seed, counts.done[FLIP], counts.done[TRUNCATION], counts.done[SWAP], counts.noticed, counts.noticed_by_reader, counts.harmless, counts.unvouched,
-           counts.unvouched_told, counts.lost, counts.phantom, counts.failures);
+           counts.unvouched_told, counts.silent, counts.lost, counts.phantom, counts.failures);
   return failed;
 }

@@ -207,6 +207,12 @@ static void let_go(void)
     run.let_go = keep;
 }
 
+static void orderly_end(void)
+{
+  wcx_journal_close(run.journal);
+  run.worker_lives = false;
+}
+
 static void worker_step(void)
 {
   if (!run.worker_lives)
@@ -217,6 +223,8 @@ static void worker_step(void)
     wcx_journal_prepare_step(run.journal);
   else if (wcx_sim_chance(5))
     wcx_journal_vouch(run.journal);
+  else if (wcx_sim_chance(1) && wcx_journal_vouch_end(run.journal) == 0)
+    orderly_end();
   else
     wcx_journal_step(run.journal, wcx_env_mono_ns());
   if (run.worker_lives && run.journal->halted)

@@ -1,6 +1,8 @@
 /* Anchors (rule 10 of engine/shm/journal_format.h) over the simulated disk: what is kept, what a successor does with it, and with what damage left of it. */
 #include "tests/unit/journal_fixture.h"
 
+#include <errno.h>
+
 /* Change one byte of a file as nobody's program would. */
 static void damage(const char *name, uint64_t page_no, uint32_t byte)
 {
@@ -147,6 +149,58 @@ static void an_idle_worker_vouches_for_its_end(void **state)
   }
 }
 
+static uint64_t unwitnessed(void)
+{
+  return atomic_load(&shared->segments.unwitnessed);
+}
+
+/* Whether anything was behind the end that is found, only an orderly end says in a new boot, and only until the next worker writes. */
+static void an_orderly_end_is_a_witness(void **state)
+{
+  (void)state;
+  assert_int_equal(unwitnessed(), 0); /* a journal made now */
+  commit(5);
+  assert_int_equal(reopen(), 0);
+  assert_int_equal(unwitnessed(), 1);
+  assert_in_range(atomic_load(&shared->segments.vouched_seq), 1, 5);
+  uint64_t place = journal->off;
+  assert_int_equal(wcx_journal_vouch_end(journal), 0);
+  assert_int_equal(reopen(), 0);
+  assert_int_equal(unwitnessed(), 0);
+  assert_int_equal(atomic_load(&shared->segments.vouched_seq), 5);
+  wcx_journal_anchor_t anchors[2];
+  for (uint32_t i = recent(anchors); i > 0; i--)
+    assert_false(anchors[i - 1].closed);
+  assert_int_equal(wcx_disk_file_open(journal->disk, WCX_HANDLE_READ, "seg-0000000000000001.wcj", false), 0);
+  memset(page, 0, sizeof(page));
+  assert_int_equal(wcx_disk_write(journal->disk, WCX_HANDLE_READ, place, page, sizeof(page)), 0); /* all that this worker wrote */
+  wcx_disk_file_close(journal->disk, WCX_HANDLE_READ);
+  assert_int_equal(reopen(), 0);
+  assert_int_equal(journal->recovered.off, place);
+  assert_int_equal(unwitnessed(), 1);
+}
+
+static void the_region_is_a_witness(void **state)
+{
+  (void)state;
+  commit(5);
+  wcx_sim_disk_kill(DIR);
+  open_journal();
+  assert_int_equal(unwitnessed(), 0);
+}
+
+static void a_busy_worker_has_no_end(void **state)
+{
+  (void)state;
+  commit(5);
+  static const uint8_t body[8];
+  wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 1, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = producer.next_seq, .body_sz = sizeof(body)};
+  wcx_jring_commit(&producer, &hdr, body);
+  assert_int_equal(wcx_journal_vouch_end(journal), -EAGAIN);
+  settle();
+  assert_int_equal(wcx_journal_vouch_end(journal), 0);
+}
+
 static void offers_do_not_wait(void **state)
 {
   (void)state;
@@ -162,13 +216,11 @@ static void offers_do_not_wait(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(anchor_is_a_witness, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(an_idle_worker_vouches_for_its_end, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(offers_do_not_wait, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down), cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),  cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchor_is_a_witness, set_up, tear_down),           cmocka_unit_test_setup_teardown(an_idle_worker_vouches_for_its_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_orderly_end_is_a_witness, set_up, tear_down),   cmocka_unit_test_setup_teardown(the_region_is_a_witness, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_busy_worker_has_no_end, set_up, tear_down),      cmocka_unit_test_setup_teardown(offers_do_not_wait, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
