@@ -144,6 +144,10 @@ static json_t *status_of_shard(const wcx_region_t *region, uint32_t idx)
       {"SnapshotNs", load(&shard->replica.snapshot_ns)},
       {"ReplicaHalted", load(&shard->replica.halted)},
       {"TakeAnswered", load(&shard->replica.take_answered)},
+      {"EndUnwitnessed", load(&shard->segments.unwitnessed)},
+      {"VouchedSeq", load(&shard->segments.vouched_seq)},
+      {"ClockJumps", load(&shard->clock.jumps)},
+      {"ClockAheadNs", load(&shard->clock.ahead_ns)},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
     json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
@@ -187,6 +191,25 @@ static json_t *take_snapshot(const wcx_region_file_t *file, const json_t *asked)
   return json_pack("{s:{s:s}}", "Error", "Text", "there is no such shard: ask {\"SnapshotTake\":{\"Shard\":1}}");
 }
 
+/* Follow UTC although it has jumped. The jump is named, so that a confirmation does not meet another one. */
+static json_t *confirm_clock(const wcx_region_file_t *file, const json_t *asked)
+{
+  const json_t *shard = json_object_get(asked, "Shard");
+  const json_t *jump = json_object_get(asked, "Jump");
+  for (uint32_t i = 0; i < file->region->shard_cnt; i++)
+  {
+    if (!json_is_integer(shard) || json_integer_value(shard) != file->region->params.shards[i].shard)
+      continue;
+    wcx_region_clock_t *clock = &wcx_region_shard((wcx_region_t *)(uintptr_t)file->region, i)->clock;
+    uint64_t jumps = atomic_load_explicit(&clock->jumps, memory_order_acquire);
+    if (load(&clock->ahead_ns) == 0 || !json_is_integer(jump) || (uint64_t)json_integer_value(jump) != jumps)
+      return json_pack("{s:{s:s}}", "Error", "Text", "that jump of UTC is not held back now: see ClockJumps and ClockAheadNs of the status");
+    atomic_store_explicit(&clock->confirmed, jumps, memory_order_relaxed);
+    return json_pack("{s:{s:O,s:O}}", "ClockConfirmed", "Shard", shard, "Jump", jump);
+  }
+  return json_pack("{s:{s:s}}", "Error", "Text", "there is no such shard: ask {\"ClockConfirm\":{\"Shard\":1,\"Jump\":1}}");
+}
+
 char *wcx_api_answer(const wcx_region_file_t *file, const char *request)
 {
   json_error_t error;
@@ -198,8 +221,10 @@ char *wcx_api_answer(const wcx_region_file_t *file, const char *request)
     answer = status(file);
   else if (json_object_size(asked) == 1 && json_is_object(json_object_get(asked, "SnapshotTake")))
     answer = take_snapshot(file, json_object_get(asked, "SnapshotTake"));
+  else if (json_object_size(asked) == 1 && json_is_object(json_object_get(asked, "ClockConfirm")))
+    answer = confirm_clock(file, json_object_get(asked, "ClockConfirm"));
   else
-    answer = json_pack("{s:{s:s}}", "Error", "Text", "unknown request: ask {\"Status\":{}} or {\"SnapshotTake\":{\"Shard\":1}}");
+    answer = json_pack("{s:{s:s}}", "Error", "Text", "unknown request: ask {\"Status\":{}}, {\"SnapshotTake\":{\"Shard\":1}} or {\"ClockConfirm\":{\"Shard\":1,\"Jump\":1}}");
   json_decref(asked);
   char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
   json_decref(answer);
@@ -256,6 +281,7 @@ static void write_gauges(FILE *out, const wcx_region_t *region)
       {"wcx_orders_live", "gauge", "Orders in the books", offsetof(wcx_region_shard_t, dataplane.orders_live)},
       {"wcx_pressure", "gauge", "1 clear, 2 no new risk, 3 cancels only, 4 full", offsetof(wcx_region_shard_t, dataplane.pressure)},
       {"wcx_dataplane_phase", "gauge", "1 starting, 2 waiting for the journal, 3 replaying, 4 serving", offsetof(wcx_region_shard_t, dataplane.phase)},
+      {"wcx_clock_ahead_ns", "gauge", "How far UTC has jumped ahead and is not followed yet", offsetof(wcx_region_shard_t, clock.ahead_ns)},
       {"wcx_journal_blocks_total", "counter", "Blocks written by this worker", offsetof(wcx_region_shard_t, journal.blocks)},
       {"wcx_journal_records_total", "counter", "Records written by this worker", offsetof(wcx_region_shard_t, journal.records)},
       {"wcx_journal_bytes_total", "counter", "Bytes written by this worker", offsetof(wcx_region_shard_t, journal.bytes)},

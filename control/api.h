@@ -11,6 +11,7 @@
 #include "engine/shm/region_file.h"
 
 /* The answer to one request line, one JSON object and a newline: {"Status":{}} -> {"Status":{...}}; {"SnapshotTake":{"Shard":1}} -> {"SnapshotAsked":{...}};
+   {"ClockConfirm":{"Shard":1,"Jump":1}} -> {"ClockConfirmed":{...}};
    anything else -> {"Error":{"Text":"..."}}. */
 char *wcx_api_answer(const wcx_region_file_t *file, const char *request);
 

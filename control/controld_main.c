@@ -269,6 +269,27 @@ static void check_overrides(const wcx_config_t *config, const wcx_operators_t *o
   }
 }
 
+/* The loop logs nothing. */
+static void watch_clocks(const wcx_config_t *config, const wcx_region_file_t *region)
+{
+  static uint64_t said[WCX_SHARDS_MAX];
+  static bool held[WCX_SHARDS_MAX];
+  for (uint32_t i = 0; i < config->params.shard_cnt; i++)
+  {
+    const wcx_region_clock_t *clock = &wcx_region_shard(region->region, i)->clock;
+    uint64_t jumps = atomic_load_explicit(&clock->jumps, memory_order_acquire); /* pairs with the data plane's release */
+    uint64_t ahead_ns = atomic_load_explicit(&clock->ahead_ns, memory_order_relaxed);
+    if (jumps != said[i] && ahead_ns != 0)
+      wcx_log_alarm("clock jumped", "shard %u: UTC is %llu ms ahead of where it was: nothing becomes due by it for 10 s; right: wcxctl clock confirm, wrong: set it back now",
+                    config->params.shards[i].shard, (unsigned long long)(ahead_ns / 1000000u));
+    if (held[i] && ahead_ns == 0)
+      wcx_log_info("clock follows", "shard %u: the jump of UTC is over: %s", config->params.shards[i].shard,
+                   atomic_load_explicit(&clock->confirmed, memory_order_relaxed) == jumps ? "an operator has confirmed it" : "10 s have passed, or UTC was set back");
+    said[i] = jumps;
+    held[i] = ahead_ns != 0;
+  }
+}
+
 static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const wcx_operators_t *operators)
 {
   uint64_t checked_ns = 0;
@@ -284,6 +305,7 @@ static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const 
   {
     uint64_t now_ns = wcx_env_mono_ns();
     wcx_supervisor_step(supervisor, now_ns);
+    watch_clocks(config, supervisor->region);
     if (now_ns - checked_ns > OVERRIDES_NS)
     {
       checked_ns = now_ns;

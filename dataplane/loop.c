@@ -1,4 +1,5 @@
 #include "dataplane/loop.h"
+#include "dataplane/clock.h"
 #include "dataplane/cycle.h"
 #include "dataplane/rerequest.h"
 #include "dataplane/sequencer.h"
@@ -25,6 +26,7 @@ struct wcx_loop
   uint16_t pad;
   wcx_frame_t frames[WCX_PORT_BURST_MAX];
   wcx_outlog_t log;
+  wcx_clock_t clock;
   wcx_input_t input;
   wcx_sessions_t sessions;
   wcx_egress_t egress;
@@ -304,7 +306,7 @@ static uint32_t serve(wcx_loop_t *loop)
 uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
 {
   loop->mono_ns = mono_ns;
-  loop->input.utc_ns = utc_ns;
+  loop->input.utc_ns = wcx_clock_turn(&loop->clock, mono_ns, utc_ns);
   uint32_t work = 0;
   if (__builtin_expect(loop->serving, 1))
     work = serve(loop);
@@ -510,6 +512,7 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->params = params;
   loop->shm = wcx_region_shard(config->region, config->shard_idx);
   loop->stats = &loop->shm->stats;
+  wcx_clock_init(&loop->clock, &loop->shm->clock, loop->stats);
   wcx_outlog_init(&loop->log, mem + parts.log, shard->outlog_sz);
   wcx_sessions_init(&loop->sessions, mem + parts.sessions, shard->sessions_max, rings_of(params, shard), shard->retain_session_msgs, config->hash_key);
   wcx_links_init(&loop->links, mem + parts.links, config->tcp, params->tcp_connections_max);

@@ -8,7 +8,7 @@
    Owner:       one thread per loop; one loop per shard and port.
    Memory:      all of it given to wcx_loop_new; nothing is allocated later, except by the source of the journal's walker while it replays. No pointer into it is kept by
                 anyone else: to simulate a death, stop calling and forget it.
-   Time:        an argument, never read. mono_ns must not fall; utc_ns may (the sequencer clamps).
+   Time:        an argument, never read. mono_ns must not fall; utc_ns may (the sequencer clamps), and jump (dataplane/clock.h).
    Calls:       none of its own but the doorbell of a sleeping worker; a start reads the journal's files through engine/shm/journal_walk.h.
    Result:      wcx_loop_step returns the work done (frames, inputs, messages); 0 = idle.
    Bounds:      a turn reads at most WCX_PORT_BURST_MAX frames and packs a bounded number.

@@ -76,6 +76,7 @@ int wcx_ctl_verify_integrity(const wcx_ctl_t *ctl);
 int wcx_ctl_quarantine_list(const wcx_ctl_t *ctl);
 int wcx_ctl_quarantine_sign(const wcx_ctl_t *ctl);
 int wcx_ctl_quarantine_override(const wcx_ctl_t *ctl);
+int wcx_ctl_clock_confirm(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_take(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_list(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_verify(const wcx_ctl_t *ctl);

@@ -22,7 +22,7 @@
 #include "engine/shm/stats.h"
 
 #define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
-#define WCX_REGION_LAYOUT 5
+#define WCX_REGION_LAYOUT 6
 #define WCX_REGION_ALIGN (UINT64_C(2) << 20)
 
 enum wcx_region_lock /* byte of the file */
@@ -118,6 +118,18 @@ typedef struct wcx_region_dataplane_state
   uint64_t pad;
 } wcx_region_dataplane_state_t;
 
+/* The line along which the data plane stamps, and jumps of UTC away from it (dataplane/clock.h). */
+typedef struct wcx_region_clock
+{
+  _Alignas(64) _Atomic uint64_t offset_ns; /* data plane: UTC less monotonic time; 0: not known */
+  _Atomic uint64_t jumps;                  /* data plane: forward jumps seen */
+  _Atomic uint64_t ahead_ns;               /* data plane: how far UTC has jumped ahead of the stamps; 0: nothing is held back */
+  uint8_t pad0[40];
+  _Alignas(64) _Atomic uint64_t confirmed; /* api: number of the jump that an operator has confirmed */
+  uint8_t pad1[56];
+} wcx_region_clock_t;
+static_assert(sizeof(wcx_region_clock_t) == 128, "two lines");
+
 enum wcx_dataplane_phase
 {
   WCX_DATAPLANE_STARTING = 1,
@@ -165,6 +177,7 @@ typedef struct wcx_region_shard
   wcx_region_quarantine_t quarantine;
   wcx_region_replica_t replica;
   wcx_region_dataplane_state_t dataplane;
+  wcx_region_clock_t clock;
   _Alignas(64) wcx_stats_t stats;
   wcx_digest_marks_t marks;
   wcx_auth_ring_t auth;

@@ -41,6 +41,7 @@ typedef struct world
   void *mem;
   uint64_t mono_ns;
   uint64_t utc_ns;
+  bool jumps_unconfirmed; /* else an operator confirms each jump of utc_ns in the turn in which it happens */
   uint32_t shard_idx;
 
   /* journal stand-in */

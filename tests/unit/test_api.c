@@ -165,6 +165,28 @@ static void asks_the_replica_for_a_snapshot(void **state)
   close(fd);
 }
 
+static void confirms_a_jump_of_the_clock(void **state)
+{
+  fixture_t *fixture = *state;
+  wcx_region_clock_t *clock = &wcx_region_shard(fixture->file.region, 1)->clock;
+  static const char second[] = "{\"ClockConfirm\":{\"Shard\":7,\"Jump\":2}}";
+  static const char first[] = "{\"ClockConfirm\":{\"Shard\":7,\"Jump\":1}}";
+  atomic_store(&clock->jumps, 2);
+  const char *const refused[] = {second, first, "{\"ClockConfirm\":{\"Shard\":8,\"Jump\":2}}", "{\"ClockConfirm\":{\"Shard\":7}}"};
+  for (uint32_t i = 0; i < 4; i++) /* nothing is held back; another one is */
+  {
+    json_t *answer = ask(fixture, refused[i]);
+    assert_non_null(json_object_get(answer, "Error"));
+    json_decref(answer);
+    assert_int_equal(atomic_load(&clock->confirmed), 0);
+    atomic_store(&clock->ahead_ns, 3600000000000);
+  }
+  json_t *answer = ask(fixture, second);
+  assert_int_equal(json_integer_value(json_object_get(json_object_get(answer, "ClockConfirmed"), "Jump")), 2);
+  json_decref(answer);
+  assert_int_equal(atomic_load(&clock->confirmed), 2);
+}
+
 static void answers_anything_with_one_line(void **state)
 {
   fixture_t *fixture = *state;
@@ -216,8 +238,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(says_why_it_is_not_ready, set_up, tear_down),        cmocka_unit_test_setup_teardown(shows_the_words_of_each_shard, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(asks_the_replica_for_a_snapshot, set_up, tear_down), cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(counts_every_row_of_the_table, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(asks_the_replica_for_a_snapshot, set_up, tear_down), cmocka_unit_test_setup_teardown(confirms_a_jump_of_the_clock, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),  cmocka_unit_test_setup_teardown(counts_every_row_of_the_table, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
