@@ -461,7 +461,10 @@ static bool check_region(wcx_journal_t *journal)
 /* Rule 8, with the epoch unchanged: a worker that restarts continues its data plane's lineage. */
 static int seal_end(wcx_journal_t *journal)
 {
-  int result = wcx_recover_zero(&journal->recovered, journal->disk, journal->scratch);
+  int dir_error; /* no difference here: the start fails */
+  int result = journal->recovered.super_damaged ? wcx_super_write(journal->disk, WCX_HANDLE_SUPER, &journal->recovered.super, journal->scratch, &dir_error) : 0;
+  if (result == 0)
+    result = wcx_recover_zero(&journal->recovered, journal->disk, journal->scratch);
   if (result < 0)
     return result;
   wcx_segment_prep_init(&journal->prep, journal->disk, &journal->recovered.super, journal->recovered.last_segment_no);

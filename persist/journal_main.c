@@ -131,6 +131,8 @@ static void say_begin(const wcx_params_shard_t *shard)
   const wcx_recovered_t *recovered = &journal.recovered;
   wcx_worker_say("shard %u: seq %" PRIu64 ", %" PRIu64 " blocks read from segment %" PRIu64 " on, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.flushed_seq,
                  recovered->blocks, recovered->from_segment_no, journal.epoch, journal.incarnation, recovered->cut ? ", torn end cut" : "");
+  if (recovered->super_damaged)
+    wcx_worker_say("alarm: damage: copies of the superblock were not as written; all are written anew");
   if (journal.unwitnessed)
     wcx_worker_say("alarm: shard %u: the end of the journal is unwitnessed: the last stop was not orderly and nothing remembers it. Up to seq %" PRIu64
                    " something vouches for, seq %" PRIu64

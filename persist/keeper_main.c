@@ -28,6 +28,9 @@ typedef struct keeper
 {
   wcx_archive_t archive;
   wcx_scrub_t scrub;
+  wcx_scrub_t archive_scrub; /* of a directory archive */
+  bool archive_turn;         /* of the last step */
+  uint32_t said_copies;      /* damaged copies of the superblock that were told */
   wcx_region_shard_t *shared;
   char said[1400]; /* last failure of the archive that was told */
   uint64_t synced_ns;
@@ -120,17 +123,36 @@ static uint32_t step_archive(uint64_t now_ns)
 
 /* --- scrub ------------------------------------------------------------------------------------------ */
 
-static void tell_scrub(enum wcx_scrub_result result)
+static void tell_scrub(void)
 {
   wcx_region_keeper_t *words = &keeper.shared->keeper;
   set(&words->scrub_segment, keeper.scrub.segment_no);
   set(&words->scrub_passes, keeper.scrub.passes);
-  set(&words->damaged, keeper.scrub.damaged_segment != 0);
+  set(&words->damaged, (keeper.scrub.damaged_segment != 0 ? 1u : 0u) + (keeper.archive_scrub.damaged_segment != 0 ? 1u : 0u)); /* either way one copy is left */
   set(&words->repaired, keeper.scrub.repaired);
+  set(&words->super_damaged, keeper.scrub.bad_copies);
+  if (keeper.scrub.bad_copies > keeper.said_copies)
+    wcx_worker_say("alarm: damage: %u of %u copies of the superblock: the next start of wcx-journal writes them anew", keeper.scrub.bad_copies, WCX_JOURNAL_SUPER_COPIES);
+  keeper.said_copies = keeper.scrub.bad_copies;
+}
+
+/* Journal and archive in turn. */
+static enum wcx_scrub_result scrub_some(uint64_t now_ns, uint32_t *sz)
+{
+  const wcx_region_segments_t *segments = &keeper.shared->segments;
+  keeper.archive_turn = !keeper.archive_turn && keeper.archive_scrub.journal_dir != NULL;
+  enum wcx_scrub_result result;
+  if (keeper.archive_turn)
+    result = wcx_scrub_step(&keeper.archive_scrub, 1, keeper.archive.archived_segment, now_ns, sz);
+  else
+    result = wcx_scrub_step(&keeper.scrub, load(&segments->first_segment), load(&segments->closed_segment), now_ns, sz);
+  const wcx_scrub_t *scrub = keeper.archive_turn ? &keeper.archive_scrub : &keeper.scrub;
   if (result == WCX_SCRUB_DAMAGED)
-    wcx_worker_say("alarm: damage: %s", keeper.scrub.text);
+    wcx_worker_say("alarm: damage%s: %s", keeper.archive_turn ? " in the archive" : "", scrub->text);
   else if (result == WCX_SCRUB_REPAIRED)
-    wcx_worker_say("%s", keeper.scrub.text);
+    wcx_worker_say("%s", scrub->text);
+  tell_scrub();
+  return result;
 }
 
 /* Reading is paid for with time that has passed, so the disk is never asked for more than the rate. */
@@ -145,10 +167,9 @@ static uint32_t step_scrub(uint64_t now_ns)
   while (keeper.scrubbed_ns < now_ns && result == WCX_SCRUB_READ)
   {
     uint32_t sz;
-    result = wcx_scrub_step(&keeper.scrub, load(&keeper.shared->segments.first_segment), load(&keeper.shared->segments.closed_segment), now_ns, &sz);
+    result = scrub_some(now_ns, &sz);
     keeper.scrubbed_ns += result == WCX_SCRUB_READ ? (uint64_t)sz * 1000000000u / keeper.scrub_rate : 1000000u;
     done += result == WCX_SCRUB_READ || result == WCX_SCRUB_DAMAGED;
-    tell_scrub(result);
   }
   return done;
 }
@@ -168,6 +189,8 @@ static void set_up(const args_t *args, const wcx_region_file_t *file)
   if (!wcx_archive_init(&keeper.archive, &config))
     WCX_DIE("--archive-dir is too long");
   wcx_scrub_init(&keeper.scrub, journal_dir, wcx_archive_wanted(&config) ? &keeper.archive : NULL);
+  if (args->archive_dir != NULL)
+    wcx_scrub_init(&keeper.archive_scrub, keeper.archive.dir, NULL);
   keeper.scrub_rate = (uint64_t)args->scrub_mib_per_s << 20;
   keeper.shared = wcx_region_shard(file->region, args->worker.shard_idx);
 }
@@ -203,5 +226,6 @@ int main(int argc, char **argv)
   (void)wcx_archive_sync(&keeper.archive, wcx_env_mono_ns());
   wcx_archive_close(&keeper.archive);
   wcx_scrub_close(&keeper.scrub);
+  wcx_scrub_close(&keeper.archive_scrub);
   return 0;
 }

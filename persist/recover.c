@@ -188,6 +188,15 @@ static int check_anchors(const wcx_journal_walk_t *walk, const wcx_journal_ancho
   return -1;
 }
 
+/* Any valid copy serves to start; the others are made anew before anything is written, or the next damage is one too many. */
+static bool super_differs(wcx_journal_source_t *reads, const wcx_journal_super_t *super, uint8_t *buf)
+{
+  size_t sz = (size_t)WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN;
+  static_assert(2 * WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN <= WCX_JOURNAL_WALK_BUF_SZ, "found and wanted");
+  wcx_page_of_super(buf + sz, super);
+  return reads->read(reads->ctx, 0, 0, buf, sz) != (int64_t)sz || memcmp(buf, buf + sz, sz) != 0;
+}
+
 /* What the anchors say of the end that was found. */
 static void ask_anchors(wcx_recovered_t *recovered, const wcx_journal_anchor_t *recent, uint32_t cnt)
 {
@@ -221,6 +230,7 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
     source_done(&source);
     return -1;
   }
+  bool super_damaged = super_differs(&reads, &walk.super, buf);
   wcx_journal_anchor_t recent[WCX_JOURNAL_ANCHOR_RECENT];
   uint32_t recent_cnt = recent_anchors(disk, buf, &walk.super, recent);
   if (start_near_end(&walk, &reads, buf, recent, recent_cnt, err, err_sz) != WCX_JOURNAL_OPEN_OK)
@@ -251,6 +261,7 @@ int wcx_recover_walk(wcx_recovered_t *recovered, wcx_disk_t *disk, uint32_t shar
                                  .last_stamp_ns = walk.last_stamp_ns,
                                  .committed_hint = walk.committed_hint,
                                  .vouched_seq = walk.end.committed_hint,
+                                 .super_damaged = super_damaged,
                                  .blocks = walk.blocks,
                                  .records = walk.records,
                                  .from_segment_no = from_segment_no,

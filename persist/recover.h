@@ -27,6 +27,7 @@ typedef struct wcx_recovered
   uint64_t discarded;   /* whole blocks behind P */
   bool anchored;        /* reading began at an anchor */
   bool cut;             /* something behind P is thrown away */
+  bool super_damaged;   /* a copy of the superblock is not as it was written */
   bool marked;          /* an anchor carries the mark of an orderly end */
   bool closed;          /* and it is this end: nothing was behind it */
 } wcx_recovered_t;

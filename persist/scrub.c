@@ -158,6 +158,28 @@ static enum wcx_scrub_result try_repair(wcx_scrub_t *scrub, uint64_t now_ns)
   return WCX_SCRUB_REPAIRED;
 }
 
+/* When all differ, the worker has replaced the file since the walk read it: the next pass looks again. */
+static void check_super(wcx_scrub_t *scrub)
+{
+  static _Alignas(WCX_JOURNAL_ALIGN) uint8_t wanted[WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN];
+  uint8_t page[WCX_JOURNAL_ALIGN];
+  char path[512];
+  snprintf(path, sizeof(path), "%s/superblock", scrub->journal_dir);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  wcx_page_of_super(wanted, &scrub->walk.super);
+  uint32_t bad = 0;
+  for (uint32_t i = 0; i < WCX_JOURNAL_SUPER_COPIES; i++)
+  {
+    bool got = pread(fd, page, sizeof(page), (off_t)i * WCX_JOURNAL_ALIGN) == (ssize_t)sizeof(page);
+    bad += !got || memcmp(page, wanted + (size_t)i * WCX_JOURNAL_ALIGN, sizeof(page)) != 0;
+  }
+  close(fd);
+  if (bad < WCX_JOURNAL_SUPER_COPIES)
+    scrub->bad_copies = bad;
+}
+
 /* Begin a pass, or go on where the damage was. */
 static bool begin(wcx_scrub_t *scrub)
 {
@@ -166,6 +188,8 @@ static bool begin(wcx_scrub_t *scrub)
   int opened = again ? wcx_journal_walk_open_at(&scrub->walk, scrub->journal_dir, &scrub->first, err, sizeof(err))
                      : wcx_journal_walk_open(&scrub->walk, scrub->journal_dir, err, sizeof(err));
   scrub->open = opened == WCX_JOURNAL_OPEN_OK;
+  if (scrub->open && !again)
+    check_super(scrub);
   if (scrub->open)
     set_first(scrub);
   else

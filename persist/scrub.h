@@ -10,6 +10,9 @@
    copy is of this history: without one the repair waits, and with one that is damaged itself the operators restore. Only segments all of whose blocks are in the
    durable prefix are read; the worker writes to none of them.
 
+   A pass begins with the superblock, whose four copies must be equal to the byte; the worker alone writes it, and makes damaged copies anew when it starts. A directory
+   archive is a journal, so a second scrub without an archive reads it; what it finds is told and stays damaged until the keeper starts again.
+
    Owner:     one thread. Everything blocks.
    Memory:    the struct; a walk's buffer while open.
    Result:    as each says.
@@ -33,6 +36,7 @@ typedef struct wcx_scrub
   uint64_t repaired;
   uint64_t damaged_segment; /* 0: none */
   uint64_t retry_ns;        /* of the repair: not before */
+  uint32_t bad_copies;      /* of the superblock, when this pass began */
   char text[1600];          /* of the last damage, repair or failure */
 } wcx_scrub_t;
 

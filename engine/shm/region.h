@@ -99,9 +99,9 @@ typedef struct wcx_region_keeper
   _Atomic uint64_t failing;                       /* 1: the last attempt to archive failed; tried again */
   _Atomic uint64_t scrub_segment;                 /* being read */
   _Atomic uint64_t scrub_passes;                  /* over all closed segments */
-  _Atomic uint64_t damaged;                       /* closed segments that are damaged now and could not be repaired */
+  _Atomic uint64_t damaged;                       /* segments, of the journal and of the archive, that were found damaged and are not repaired */
   _Atomic uint64_t repaired;                      /* by this process */
-  uint8_t pad[8];
+  _Atomic uint64_t super_damaged;                 /* copies of the superblock that are damaged; the worker writes them anew at its next start */
 } wcx_region_keeper_t;
 static_assert(sizeof(wcx_region_keeper_t) == 64, "one line");
 

@@ -100,12 +100,66 @@ static void a_copy_that_nothing_vouches_for_waits(void **state)
   assert_non_null(strstr(scrub.text, "nothing stands behind it"));
 }
 
+static void change(const char *path, uint64_t off)
+{
+  int fd = open(path, O_RDWR);
+  assert_true(fd >= 0);
+  assert_int_equal(pwrite(fd, "other", 5, (off_t)off), 5);
+  assert_int_equal(fsync(fd), 0);
+  close(fd);
+}
+
+static enum wcx_scrub_result pass(uint64_t closed)
+{
+  uint32_t sz;
+  enum wcx_scrub_result result;
+  do
+    result = wcx_scrub_step(&scrub, 1, closed, now_ns, &sz);
+  while (result == WCX_SCRUB_READ);
+  return result;
+}
+
+static void copies_of_the_superblock_are_compared(void **state)
+{
+  (void)state;
+  uint64_t closed = atomic_load(&shared->segments.closed_segment);
+  char path[128];
+  snprintf(path, sizeof(path), "%s/superblock", from_dir);
+  wcx_scrub_init(&scrub, from_dir, NULL);
+  for (uint32_t bad = 0; bad < WCX_JOURNAL_SUPER_COPIES; bad++)
+  {
+    assert_int_equal(pass(closed), WCX_SCRUB_PASS);
+    assert_int_equal(scrub.bad_copies, bad);
+    change(path, (uint64_t)bad * WCX_JOURNAL_ALIGN + (bad == 1 ? 3000 : 40)); /* also what lies behind the words */
+  }
+}
+
+/* An archive is a journal: its damage is found as well. */
+static void an_archive_is_read(void **state)
+{
+  (void)state;
+  fill_archive();
+  wcx_scrub_init(&scrub, archive.dir, NULL);
+  assert_int_equal(pass(archive.archived_segment), WCX_SCRUB_PASS);
+  char path[500];
+  char name[WCX_SEGMENT_NAME_SZ];
+  wcx_segment_name(name, 2);
+  snprintf(path, sizeof(path), "%s/%s", archive.dir, name);
+  change(path, SEGMENT_SZ - WCX_JOURNAL_ALIGN + 200);
+  assert_int_equal(pass(archive.archived_segment), WCX_SCRUB_DAMAGED);
+  assert_int_equal(scrub.damaged_segment, 2);
+  assert_int_equal(pass(archive.archived_segment), WCX_SCRUB_REST); /* and stays so */
+  assert_int_equal(scrub.damaged_segment, 2);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(damage_is_repaired, set_up, end),
       cmocka_unit_test_setup_teardown(another_history_repairs_nothing, set_up, end),
       cmocka_unit_test_setup_teardown(a_copy_that_nothing_vouches_for_waits, set_up, end),
+      cmocka_unit_test_setup_teardown(copies_of_the_superblock_are_compared, set_up, end),
+      cmocka_unit_test_setup_teardown(an_archive_is_read, set_up, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
