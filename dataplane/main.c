@@ -1,4 +1,7 @@
-/* wcx-dataplane: waits for the region and its parameters, opens the port, runs the loop of one shard on its core until SIGTERM. */
+/* wcx-dataplane: waits for the region and its parameters, opens the port while a thread of its own brings back the history, runs the loop of one shard on its core until SIGTERM.
+
+       main      region, lock ---> port, TCP (most of it waiting) ---.
+       restore                '-> memory, epoch, snapshot, replay ----'-> poll thread: genesis, day, sessions, then it serves */
 #include "dataplane/confine.h"
 #include "dataplane/loop.h"
 #include "engine/base/check.h"
@@ -7,6 +10,8 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -35,6 +40,8 @@ typedef struct run
   const wcx_params_t *params;
   wcx_loop_t *loop;
 } run_t;
+
+typedef bool until_t(const wcx_loop_t *loop);
 
 static void on_stop(int sig)
 {
@@ -146,12 +153,12 @@ static void *map_memory(size_t sz, bool hugepages)
   return mem;
 }
 
-/* Until the loop serves: patient, and aware that the region may be replaced under it. False when asked to stop. */
-static bool run_start(run_t *run)
+/* Turns of a loop that does not serve yet: patient, and aware that the region may be replaced under it. False when asked to stop. */
+static bool run_until(const run_t *run, until_t *until)
 {
   uint64_t said_ns = 0;
   uint32_t idle = 0;
-  while (!wcx_loop_serving(run->loop))
+  while (!until(run->loop))
   {
     if (stopping())
       return false;
@@ -165,16 +172,39 @@ static bool run_start(run_t *run)
   return true;
 }
 
+static void name_thread(const run_t *run, const char *what)
+{
+  char name[16];
+  snprintf(name, sizeof(name), "wcx-%s-%u", what, run->params->shards[run->options->shard_idx].shard);
+  prctl(PR_SET_NAME, name);
+}
+
+/* On the poll core, which nobody polls yet: what is touched here first lies near it. */
+static void *restore(void *arg)
+{
+  run_t *run = arg;
+  const wcx_params_t *params = run->params;
+  uint32_t shard_idx = run->options->shard_idx;
+  name_thread(run, "load");
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(params->shards[shard_idx].lcore, &cpus);
+  (void)pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus); /* wcx_port_open says why it cannot be had */
+  size_t sz = wcx_loop_footprint(params, shard_idx);
+  wcx_loop_config_t config = {.region = run->file->region, .shard_idx = shard_idx, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz, .watch_faults = true};
+  wcx_env_random(&config.hash_key, sizeof(config.hash_key));
+  atomic_store_explicit(&wcx_region_shard(run->file->region, shard_idx)->dataplane.started_ns, wcx_env_utc_ns(), memory_order_relaxed);
+  run->loop = wcx_loop_new(&config);
+  (void)run_until(run, wcx_loop_replayed);
+  return NULL;
+}
+
 static void run_loop(void *arg)
 {
   run_t *run = arg;
   if (gettid() != getpid())
-  {
-    char name[16];
-    snprintf(name, sizeof(name), "wcx-shard-%u", run->params->shards[run->options->shard_idx].shard);
-    prctl(PR_SET_NAME, name);
-  }
-  if (!run_start(run))
+    name_thread(run, "shard");
+  if (!run_until(run, wcx_loop_serving))
     return;
   const wcx_engine_t *engine = wcx_loop_engine(run->loop);
   printf("wcx-dataplane: shard %u serves on %s: %llu inputs in its history, %llu of them from a snapshot, %u live orders\n", run->params->shards[run->options->shard_idx].shard,
@@ -227,20 +257,19 @@ int main(int argc, char **argv)
   const char *error = wcx_loop_params_error(params, options.shard_idx);
   if (error != NULL)
     WCX_DIE("--shard-idx %u: %s. Correct the configuration and start wcx-controld again", options.shard_idx, error);
-  size_t sz = wcx_loop_footprint(params, options.shard_idx);
-
+  run_t run = {.options = &options, .file = &file, .params = params};
+  pthread_t restorer;
+  int status = pthread_create(&restorer, NULL, restore, &run);
+  if (status != 0)
+    WCX_DIE("no thread for the replay: %s", strerror(status));
   wcx_port_t *port = wcx_port_open(params->port_kind, params->port_device, params->shards[options.shard_idx].lcore, params->hugepages != 0);
-  wcx_loop_config_t config = {
-      .region = file.region, .shard_idx = options.shard_idx, .port = port, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz, .watch_faults = true};
-  wcx_env_random(&config.hash_key, sizeof(config.hash_key));
   wcx_tcp_config_t tcp_config = wcx_loop_tcp_config(params);
   wcx_env_random(tcp_config.key, sizeof(tcp_config.key));
-  config.tcp = wcx_tcp_open(&tcp_config);
-  wcx_region_shard_t *shm = wcx_region_shard(file.region, options.shard_idx);
-  atomic_store_explicit(&shm->dataplane.started_ns, wcx_env_utc_ns(), memory_order_relaxed);
-  run_t run = {.options = &options, .file = &file, .params = params, .loop = wcx_loop_new(&config)};
+  wcx_tcp_t *tcp = wcx_tcp_open(&tcp_config);
+  pthread_join(restorer, NULL);
+  wcx_loop_plug(run.loop, port, tcp);
   wcx_port_run(port, run_loop, &run);
-  wcx_tcp_close(config.tcp);
+  wcx_tcp_close(tcp);
   wcx_port_close(port);
   wcx_region_close(&file);
   return 0;

@@ -42,6 +42,7 @@ typedef struct world
   uint64_t mono_ns;
   uint64_t utc_ns;
   uint32_t shard_idx;
+  bool plugged; /* the loop has its port */
 
   /* journal stand-in */
   bool hold;   /* drain, but do not release */
