@@ -4,6 +4,7 @@
        restore                '-> memory, epoch, snapshot, replay ----'-> poll thread: genesis, day, sessions, then it serves */
 #include "dataplane/confine.h"
 #include "dataplane/loop.h"
+#include "dataplane/memory.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 #include "engine/shm/region_file.h"
@@ -15,7 +16,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +23,6 @@
 #define WAIT_STEP_US 50000u
 #define SAY_EVERY_NS UINT64_C(3000000000)
 #define LOCK_PATIENCE_NS UINT64_C(10000000000)
-#define HUGE_PAGE_SZ ((size_t)2 << 20)
 
 static _Atomic int stop_asked;
 
@@ -133,26 +132,6 @@ static bool region_is_current(const char *path, const wcx_region_file_t *file)
   return stat(path, &there) == 0 && fstat(file->fd, &ours) == 0 && there.st_ino == ours.st_ino && there.st_dev == ours.st_dev;
 }
 
-static void *map_memory(size_t sz, bool hugepages)
-{
-  size_t rounded = (sz + HUGE_PAGE_SZ - 1) & ~(HUGE_PAGE_SZ - 1);
-  if (hugepages)
-  {
-    void *mem = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
-    if (mem != MAP_FAILED)
-      return mem;
-    fprintf(stderr,
-            "wcx-dataplane: warning: no %zu MiB of free huge pages for engine and output log (%s); using ordinary pages. To avoid it: sysctl vm.nr_hugepages=N, N at least %zu "
-            "more than now, or memory.hugepages: false\n",
-            rounded >> 20, strerror(errno), rounded / HUGE_PAGE_SZ);
-  }
-  void *mem = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mem == MAP_FAILED)
-    WCX_DIE("no %zu MiB of memory for engine and output log: %s. Lower orders_max, levels_max or output_log_mib of the shard", rounded >> 20, strerror(errno));
-  (void)madvise(mem, rounded, MADV_HUGEPAGE); /* a replay writes most of it, and 4 KiB a fault would take longer than the replay */
-  return mem;
-}
-
 /* Turns of a loop that does not serve yet: patient, and aware that the region may be replaced under it. False when asked to stop. */
 static bool run_until(const run_t *run, until_t *until)
 {
@@ -191,7 +170,8 @@ static void *restore(void *arg)
   CPU_SET(params->shards[shard_idx].lcore, &cpus);
   (void)pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus); /* wcx_port_open says why it cannot be had */
   size_t sz = wcx_loop_footprint(params, shard_idx);
-  wcx_loop_config_t config = {.region = run->file->region, .shard_idx = shard_idx, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz, .watch_faults = true};
+  wcx_loop_config_t config = {.region = run->file->region, .shard_idx = shard_idx, .mem_sz = sz, .watch_faults = true};
+  config.mem = wcx_memory_map(run->options->region, shard_idx, sz, params->hugepages != 0);
   wcx_env_random(&config.hash_key, sizeof(config.hash_key));
   atomic_store_explicit(&wcx_region_shard(run->file->region, shard_idx)->dataplane.started_ns, wcx_env_utc_ns(), memory_order_relaxed);
   run->loop = wcx_loop_new(&config);
