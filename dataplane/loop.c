@@ -514,8 +514,11 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   wcx_links_init(&loop->links, mem + parts.links, params->tcp_connections_max);
   memset(mem + parts.feed_retain, 0, (size_t)shard->retain_feed_msgs * sizeof(uint64_t));
   loop->feed.retain = (wcx_retain_t){.positions = (uint64_t *)(void *)(mem + parts.feed_retain), .max = shard->retain_feed_msgs};
+  loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
   wcx_engine_limits_t limits = limits_of(shard, config->hash_key);
-  loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), &limits);
+  wcx_engine_limits_t least = {.shard = shard->shard, .orders_max = 1, .levels_max = 1, .instruments_max = 1, .accounts_max = 1, .sessions_max = 1};
+  /* with a journal, snapshot or replay make the one that counts: its tables are cleared once */
+  loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), loop->input.journaled ? &least : &limits);
   loop->start.engine_mem = mem + parts.engine;
   loop->start.engine_sz = wcx_engine_footprint(&limits);
   loop->start.limits = limits;
@@ -523,7 +526,6 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   wcx_drop_copy_init(&loop->drop, mem + parts.drop, params, shard, loop->input.engine, &loop->log);
   loop->input.shm = loop->shm;
   loop->input.shard = shard->shard;
-  loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
   loop->cycle.orders = (wcx_snapshot_order_t *)(void *)(mem + parts.cycle);
   connect(loop, shard);
   connect_cycle(loop, shard);
