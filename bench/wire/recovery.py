@@ -2,7 +2,8 @@
 """How soon an appliance answers again, its real processes killed under a client's eyes: make bench-recovery.
 
 One appliance at D1 whose book is full of resting orders (wcx-fill). A client of its own, which shares no code with it, sends an order every 2 ms and signs on every
-50 ms while it is not signed on; a time is from the kill to the first acknowledgement of an order sent after it. Median and most of --rounds each:
+50 ms while it is not signed on; a time is from the kill to the first acknowledgement of an order sent after it. The data plane has huge pages, as in
+production: up.sh sets aside what it needs. Median and most of --rounds each:
 
   journal    kill -9 of the journal worker (wanted: at most 100 ms)
   dataplane  kill -9 of the data plane (wanted: at most 500 ms)
@@ -22,6 +23,7 @@ from wcxlib import Session  # noqa: E402
 WANTED_MS = {"journal": 100, "dataplane": 500}
 PATIENCE_S = 60.0
 SETTLE_S = 1.5  # twice as long a data plane lives before it is killed: the runner starts one that died within a second later
+ORDER_SZ, PAGES_BESIDE = 400, 256  # bytes of the engine's tables an order, generously; pages of 2 MiB for region, frames and the rest
 ORDER_S, SIGN_ON_S, RENEW_S, BEAT_S = 0.002, 0.05, 1.0, 0.1
 
 
@@ -115,7 +117,8 @@ def main():
     while log_mib << 20 < options.orders * 2000 + (2 << 20):
         log_mib *= 2
     values = {"orders_max": options.orders + 1000, "output_log_mib": log_mib, "snapshot_cycle_ms": 0, "sessions_max": 16, "accounts_max": 16}
-    with Stage("recovery", 2, durable=True, **values) as stage:
+    pages = (log_mib + options.orders * ORDER_SZ // (1 << 20)) // 2 + PAGES_BESIDE
+    with Stage("recovery", 2, durable=True, hugepages=pages, **values) as stage:
         status, told = stage.run("wcx-fill", "--orders", options.orders)
         if status != 0:
             sys.exit(f"the book could not be filled: {told}\n{stage.appliance.logs()}")
