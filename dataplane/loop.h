@@ -32,7 +32,7 @@ typedef struct wcx_loop_config
   uint32_t pad;
   wcx_port_t *port; /* NULL: wcx_loop_plug gives port and TCP later */
   wcx_tcp_t *tcp;   /* NULL: no TCP */
-  void *mem;      /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
+  void *mem;        /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
   size_t mem_sz;
   uint64_t hash_key; /* random: against chosen ids and addresses; has no effect on any output */
   bool watch_faults; /* replayed inputs that end this process are counted (dataplane/poison.h): it is the only loop in it */
