@@ -58,7 +58,9 @@ LIBS_wcx-play     := engine
 LWIP              := dataplane/tcp_lwip.c dataplane/tcp_memory.c
 SRC_wcx-dataplane := dataplane/main.c dataplane/confine.c dataplane/port_dpdk.c $(LWIP) $(PROD)
 LIBS_wcx-dataplane := dataplane engine
-LD_wcx-dataplane  := $(call pkg,--libs,libdpdk) -lrte_bus_vdev -lnuma -lseccomp -llwip
+# DPDK as archives, with the three drivers that port_dpdk.c knows: as shared libraries it loads every driver that is installed, at each start.
+DPDK_LIBS         := eal kvargs telemetry ring mempool mbuf net meter ethdev hash rcu bus_vdev mempool_ring net_af_xdp net_af_packet net_memif
+LD_wcx-dataplane  := -Wl,--whole-archive $(DPDK_LIBS:%=-l:librte_%.a) -Wl,--no-whole-archive -Wl,--as-needed -lnuma -lseccomp -llwip -lxdp -lbpf -lbsd -lm
 SRC_wcx-journal   := persist/journal_main.c persist/disk_uring.c $(PROD)
 LIBS_wcx-journal  := persist engine
 LD_wcx-journal    := -luring
@@ -272,7 +274,7 @@ tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/t
 
 # --- set-up ---------------------------------------------------------------------------------------
 
-DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
+DEPS_BUILD := build-essential pkg-config libdpdk-dev libbsd-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_WIRE  := dpdk-dev python3

@@ -17,10 +17,10 @@ size_t wcx_links_footprint(uint32_t link_max)
   return (size_t)link_max * (sizeof(wcx_link_t) + 4 * sizeof(uint32_t)) + 64;
 }
 
-void wcx_links_init(wcx_links_t *links, void *mem, wcx_tcp_t *tcp, uint32_t link_max)
+void wcx_links_init(wcx_links_t *links, void *mem, uint32_t link_max)
 {
   memset(mem, 0, wcx_links_footprint(link_max));
-  *links = (wcx_links_t){.tcp = tcp, .max = link_max};
+  *links = (wcx_links_t){.max = link_max};
   links->links = mem;
   links->used = (uint32_t *)(void *)(links->links + link_max);
   links->dirty = links->used + link_max;

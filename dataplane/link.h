@@ -107,7 +107,7 @@ typedef struct wcx_links
 } wcx_links_t;
 
 size_t wcx_links_footprint(uint32_t link_max);
-void wcx_links_init(wcx_links_t *links, void *mem, wcx_tcp_t *tcp, uint32_t link_max);
+void wcx_links_init(wcx_links_t *links, void *mem, uint32_t link_max);
 
 /* Logins, requests, ends. Returns the work done. */
 uint32_t wcx_links_step(wcx_links_t *links, uint64_t mono_ns);

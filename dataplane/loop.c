@@ -4,6 +4,7 @@
 #include "dataplane/rerequest.h"
 #include "dataplane/sequencer.h"
 #include "dataplane/start.h"
+#include "engine/base/check.h"
 
 #define DAY_NS UINT64_C(86400000000000)
 #define BINDINGS_PER_TURN 64u
@@ -128,7 +129,7 @@ static void read_release(wcx_loop_t *loop)
     loop->input.release_seq = loop->input.applied_seq;
     return;
   }
-  if (loop->start.phase <= WCX_START_REPLAY)
+  if (!wcx_loop_replayed(loop))
     return;                                                                                     /* the epoch is not ours yet, or nothing of it is written */
   uint64_t word = atomic_load_explicit(&loop->shm->release.release_word, memory_order_acquire); /* pairs with the worker's release after its flush */
   WCX_CHECK(wcx_release_epoch16(word) == (uint16_t)loop->start.epoch, "release word %016llx is not of epoch %llu: another data plane has taken over", (unsigned long long)word,
@@ -312,6 +313,7 @@ uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
     work = serve(loop);
   else
   {
+    WCX_CHECK(loop->port != NULL || !wcx_loop_replayed(loop), "a loop without a port goes on behind its replay");
     work = wcx_start_step(&loop->start);
     if (loop->start.phase == WCX_START_DONE)
       begin_serving(loop);
@@ -322,7 +324,7 @@ uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
   ring_doorbells(loop);
 
   read_release(loop);
-  bool gated = loop->start.phase > WCX_START_REPLAY; /* a replay passes what it says unsent */
+  bool gated = wcx_loop_replayed(loop); /* a replay passes what it says unsent */
   uint32_t passed = gated ? wcx_gate_run(&loop->gate, loop->input.release_seq, mono_ns) : 0;
   work += passed + (loop->serving ? wcx_feed_heartbeat(&loop->feed, mono_ns) : 0);
   work += loop->serving ? wcx_cycle_step(&loop->cycle, loop->input.release_seq, mono_ns) : 0;
@@ -474,10 +476,8 @@ static void connect(wcx_loop_t *loop, const wcx_params_shard_t *shard)
   loop->rerequest.shard = shard->shard;
   loop->rerequest.port = params->rerequest_udp_port;
   loop->rerequest.sources.rate = wcx_rate_of(params->rerequest_per_source_per_s, params->rerequest_per_source_per_s);
-  loop->egress.port = loop->port;
   loop->egress.stats = stats;
   loop->egress.net.ip = params->ip;
-  wcx_port_mac(loop->port, loop->egress.net.mac);
   loop->feed.egress = &loop->egress;
   loop->feed.groups[0] = wcx_net_group(shard->group_a_ip, shard->group_a_port);
   loop->feed.groups[1] = wcx_net_group(shard->group_b_ip, shard->group_b_port);
@@ -508,20 +508,20 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   uint8_t *mem = config->mem;
   wcx_loop_t *loop = (wcx_loop_t *)(void *)mem;
   memset(loop, 0, sizeof(*loop));
-  loop->port = config->port;
   loop->params = params;
   loop->shm = wcx_region_shard(config->region, config->shard_idx);
   loop->stats = &loop->shm->stats;
   wcx_clock_init(&loop->clock, &loop->shm->clock, loop->stats);
   wcx_outlog_init(&loop->log, mem + parts.log, shard->outlog_sz);
   wcx_sessions_init(&loop->sessions, mem + parts.sessions, shard->sessions_max, rings_of(params, shard), shard->retain_session_msgs, config->hash_key);
-  wcx_links_init(&loop->links, mem + parts.links, config->tcp, params->tcp_connections_max);
-  if (config->tcp != NULL)
-    wcx_tcp_attach(config->tcp, &loop->egress);
+  wcx_links_init(&loop->links, mem + parts.links, params->tcp_connections_max);
   memset(mem + parts.feed_retain, 0, (size_t)shard->retain_feed_msgs * sizeof(uint64_t));
   loop->feed.retain = (wcx_retain_t){.positions = (uint64_t *)(void *)(mem + parts.feed_retain), .max = shard->retain_feed_msgs};
+  loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
   wcx_engine_limits_t limits = limits_of(shard, config->hash_key);
-  loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), &limits);
+  wcx_engine_limits_t least = {.shard = shard->shard, .orders_max = 1, .levels_max = 1, .instruments_max = 1, .accounts_max = 1, .sessions_max = 1};
+  /* with a journal, snapshot or replay make the one that counts: its tables are cleared once */
+  loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), loop->input.journaled ? &least : &limits);
   loop->start.engine_mem = mem + parts.engine;
   loop->start.engine_sz = wcx_engine_footprint(&limits);
   loop->start.limits = limits;
@@ -529,7 +529,6 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   wcx_drop_copy_init(&loop->drop, mem + parts.drop, params, shard, loop->input.engine, &loop->log);
   loop->input.shm = loop->shm;
   loop->input.shard = shard->shard;
-  loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
   loop->cycle.orders = (wcx_snapshot_order_t *)(void *)(mem + parts.cycle);
   connect(loop, shard);
   connect_cycle(loop, shard);
@@ -540,7 +539,25 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->start.walk_buf = mem + parts.walk_buf;
   loop->start.end_pos = (uint64_t *)(void *)(mem + parts.end_pos);
   atomic_store_explicit(&loop->shm->dataplane.phase, WCX_DATAPLANE_STARTING, memory_order_relaxed);
+  if (config->port != NULL)
+    wcx_loop_plug(loop, config->port, config->tcp);
   return loop;
+}
+
+void wcx_loop_plug(wcx_loop_t *loop, wcx_port_t *port, wcx_tcp_t *tcp)
+{
+  WCX_CHECK(loop->port == NULL && port != NULL, "a loop gets one port");
+  loop->port = port;
+  loop->egress.port = port;
+  wcx_port_mac(port, loop->egress.net.mac);
+  loop->links.tcp = tcp;
+  if (tcp != NULL)
+    wcx_tcp_attach(tcp, &loop->egress);
+}
+
+bool wcx_loop_replayed(const wcx_loop_t *loop)
+{
+  return loop->start.phase > WCX_START_REPLAY;
 }
 
 bool wcx_loop_serving(const wcx_loop_t *loop)

@@ -30,9 +30,9 @@ typedef struct wcx_loop_config
   wcx_region_t *region; /* params_ready */
   uint32_t shard_idx;   /* into region->params.shards */
   uint32_t pad;
-  wcx_port_t *port;
-  wcx_tcp_t *tcp; /* NULL: no TCP */
-  void *mem;      /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
+  wcx_port_t *port; /* NULL: wcx_loop_plug gives port and TCP later */
+  wcx_tcp_t *tcp;   /* NULL: no TCP */
+  void *mem;        /* wcx_loop_footprint bytes, 4,096-aligned (huge pages are better) */
   size_t mem_sz;
   uint64_t hash_key; /* random: against chosen ids and addresses; has no effect on any output */
   bool watch_faults; /* replayed inputs that end this process are counted (dataplane/poison.h): it is the only loop in it */
@@ -50,8 +50,14 @@ wcx_tcp_config_t wcx_loop_tcp_config(const wcx_params_t *params);
 /* Set-up. The durability level is that of the parameters: D0 needs no journal worker, all others do. */
 wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config);
 
+/* The port and the TCP stack (NULL: none) of a loop that was made without. The turns up to wcx_loop_replayed need neither: another thread may open them meanwhile. */
+void wcx_loop_plug(wcx_loop_t *loop, wcx_port_t *port, wcx_tcp_t *tcp);
+
 /* One turn. */
 uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns);
+
+/* True once the history of the journal is applied: from here on a loop needs its port. */
+bool wcx_loop_replayed(const wcx_loop_t *loop);
 
 /* True once the loop receives. */
 bool wcx_loop_serving(const wcx_loop_t *loop);

@@ -1,16 +1,21 @@
-/* wcx-dataplane: waits for the region and its parameters, opens the port, runs the loop of one shard on its core until SIGTERM. */
+/* wcx-dataplane: waits for the region and its parameters, opens the port while a thread of its own brings back the history, runs the loop of one shard on its core until SIGTERM.
+
+       main      region, lock ---> port, TCP (most of it waiting) ---.
+       restore                '-> memory, epoch, snapshot, replay ----'-> poll thread: genesis, day, sessions, then it serves */
 #include "dataplane/confine.h"
 #include "dataplane/loop.h"
+#include "dataplane/memory.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 #include "engine/shm/region_file.h"
 
 #include <argp.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +23,6 @@
 #define WAIT_STEP_US 50000u
 #define SAY_EVERY_NS UINT64_C(3000000000)
 #define LOCK_PATIENCE_NS UINT64_C(10000000000)
-#define HUGE_PAGE_SZ ((size_t)2 << 20)
 
 static _Atomic int stop_asked;
 
@@ -35,6 +39,8 @@ typedef struct run
   const wcx_params_t *params;
   wcx_loop_t *loop;
 } run_t;
+
+typedef bool until_t(const wcx_loop_t *loop);
 
 static void on_stop(int sig)
 {
@@ -126,32 +132,12 @@ static bool region_is_current(const char *path, const wcx_region_file_t *file)
   return stat(path, &there) == 0 && fstat(file->fd, &ours) == 0 && there.st_ino == ours.st_ino && there.st_dev == ours.st_dev;
 }
 
-static void *map_memory(size_t sz, bool hugepages)
-{
-  size_t rounded = (sz + HUGE_PAGE_SZ - 1) & ~(HUGE_PAGE_SZ - 1);
-  if (hugepages)
-  {
-    void *mem = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
-    if (mem != MAP_FAILED)
-      return mem;
-    fprintf(stderr,
-            "wcx-dataplane: warning: no %zu MiB of free huge pages for engine and output log (%s); using ordinary pages. To avoid it: sysctl vm.nr_hugepages=N, N at least %zu "
-            "more than now, or memory.hugepages: false\n",
-            rounded >> 20, strerror(errno), rounded / HUGE_PAGE_SZ);
-  }
-  void *mem = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mem == MAP_FAILED)
-    WCX_DIE("no %zu MiB of memory for engine and output log: %s. Lower orders_max, levels_max or output_log_mib of the shard", rounded >> 20, strerror(errno));
-  (void)madvise(mem, rounded, MADV_HUGEPAGE); /* a replay writes most of it, and 4 KiB a fault would take longer than the replay */
-  return mem;
-}
-
-/* Until the loop serves: patient, and aware that the region may be replaced under it. False when asked to stop. */
-static bool run_start(run_t *run)
+/* Turns of a loop that does not serve yet: patient, and aware that the region may be replaced under it. False when asked to stop. */
+static bool run_until(const run_t *run, until_t *until)
 {
   uint64_t said_ns = 0;
   uint32_t idle = 0;
-  while (!wcx_loop_serving(run->loop))
+  while (!until(run->loop))
   {
     if (stopping())
       return false;
@@ -165,16 +151,40 @@ static bool run_start(run_t *run)
   return true;
 }
 
+static void name_thread(const run_t *run, const char *what)
+{
+  char name[16];
+  snprintf(name, sizeof(name), "wcx-%s-%u", what, run->params->shards[run->options->shard_idx].shard);
+  prctl(PR_SET_NAME, name);
+}
+
+/* On the poll core, which nobody polls yet: what is touched here first lies near it. */
+static void *restore(void *arg)
+{
+  run_t *run = arg;
+  const wcx_params_t *params = run->params;
+  uint32_t shard_idx = run->options->shard_idx;
+  name_thread(run, "load");
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(params->shards[shard_idx].lcore, &cpus);
+  (void)pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus); /* wcx_port_open says why it cannot be had */
+  size_t sz = wcx_loop_footprint(params, shard_idx);
+  wcx_loop_config_t config = {.region = run->file->region, .shard_idx = shard_idx, .mem_sz = sz, .watch_faults = true};
+  config.mem = wcx_memory_map(run->options->region, shard_idx, sz, params->hugepages != 0);
+  wcx_env_random(&config.hash_key, sizeof(config.hash_key));
+  atomic_store_explicit(&wcx_region_shard(run->file->region, shard_idx)->dataplane.started_ns, wcx_env_utc_ns(), memory_order_relaxed);
+  run->loop = wcx_loop_new(&config);
+  (void)run_until(run, wcx_loop_replayed);
+  return NULL;
+}
+
 static void run_loop(void *arg)
 {
   run_t *run = arg;
   if (gettid() != getpid())
-  {
-    char name[16];
-    snprintf(name, sizeof(name), "wcx-shard-%u", run->params->shards[run->options->shard_idx].shard);
-    prctl(PR_SET_NAME, name);
-  }
-  if (!run_start(run))
+    name_thread(run, "shard");
+  if (!run_until(run, wcx_loop_serving))
     return;
   const wcx_engine_t *engine = wcx_loop_engine(run->loop);
   printf("wcx-dataplane: shard %u serves on %s: %llu inputs in its history, %llu of them from a snapshot, %u live orders\n", run->params->shards[run->options->shard_idx].shard,
@@ -227,20 +237,19 @@ int main(int argc, char **argv)
   const char *error = wcx_loop_params_error(params, options.shard_idx);
   if (error != NULL)
     WCX_DIE("--shard-idx %u: %s. Correct the configuration and start wcx-controld again", options.shard_idx, error);
-  size_t sz = wcx_loop_footprint(params, options.shard_idx);
-
+  run_t run = {.options = &options, .file = &file, .params = params};
+  pthread_t restorer;
+  int status = pthread_create(&restorer, NULL, restore, &run);
+  if (status != 0)
+    WCX_DIE("no thread for the replay: %s", strerror(status));
   wcx_port_t *port = wcx_port_open(params->port_kind, params->port_device, params->shards[options.shard_idx].lcore, params->hugepages != 0);
-  wcx_loop_config_t config = {
-      .region = file.region, .shard_idx = options.shard_idx, .port = port, .mem = map_memory(sz, params->hugepages != 0), .mem_sz = sz, .watch_faults = true};
-  wcx_env_random(&config.hash_key, sizeof(config.hash_key));
   wcx_tcp_config_t tcp_config = wcx_loop_tcp_config(params);
   wcx_env_random(tcp_config.key, sizeof(tcp_config.key));
-  config.tcp = wcx_tcp_open(&tcp_config);
-  wcx_region_shard_t *shm = wcx_region_shard(file.region, options.shard_idx);
-  atomic_store_explicit(&shm->dataplane.started_ns, wcx_env_utc_ns(), memory_order_relaxed);
-  run_t run = {.options = &options, .file = &file, .params = params, .loop = wcx_loop_new(&config)};
+  wcx_tcp_t *tcp = wcx_tcp_open(&tcp_config);
+  pthread_join(restorer, NULL);
+  wcx_loop_plug(run.loop, port, tcp);
   wcx_port_run(port, run_loop, &run);
-  wcx_tcp_close(config.tcp);
+  wcx_tcp_close(tcp);
   wcx_port_close(port);
   wcx_region_close(&file);
   return 0;

@@ -34,13 +34,15 @@ def write_config(folder, sessions, **values):
 
 
 class Stage:
-    """A context: the appliance runs inside, at D1 when it is to be durable. Its poll loop has CPU `poll_cpu`, the measuring program may take `cpu`."""
+    """A context: the appliance runs inside, at D1 when it is to be durable, with so many huge pages set aside when they are named. Its poll loop has CPU `poll_cpu`, the
+    measuring program may take `cpu`."""
 
-    def __init__(self, name, sessions, durable=False, **values):
+    def __init__(self, name, sessions, durable=False, hugepages=None, **values):
         self.folder = tempfile.TemporaryDirectory(prefix="wcx-bench-")
         config, self.secrets = write_config(self.folder.name, sessions, **values)
         unsafe = {} if durable else {"WCX_UNSAFE": "1", "WCX_SET": "durability.level=D0"}
-        self.appliance = Appliance(name, WCX_CONFIG=str(config), WCX_PROBE="0", **unsafe)
+        memory = {} if hugepages is None else {"WCX_HUGEPAGES": str(hugepages)}
+        self.appliance = Appliance(name, WCX_CONFIG=str(config), WCX_PROBE="0", **unsafe, **memory)
 
     def __enter__(self):
         try:

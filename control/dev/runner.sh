@@ -21,14 +21,18 @@ start_controld() {
 # In a session of its own with the best autogroup: the poll loop competes with everything else of this machine.
 start_dataplane() {
   # shellcheck disable=SC2016 # the inner shell expands them
-  setsid bash -c 'echo -20 >/proc/self/autogroup; exec "$@"' dataplane \
+  setsid sh -c 'echo -20 >/proc/self/autogroup; exec "$@"' dataplane \
     nsenter --net="/run/netns/$WCX_NETNS" "$bin/wcx-dataplane" --region "$WCX_REGION" </dev/null >>"$run/log/dataplane.log" 2>&1 &
   dataplane=$!
   dataplane_since=$SECONDS
   echo "$dataplane" >"$run/dataplane.pid"
 }
 
-note() { echo "$(date -u +%FT%T.%3NZ) runner: $*" >>"$run/log/runner.log"; }
+# Without a process: what exited waits for it.
+note() {
+  local now=$EPOCHREALTIME
+  TZ=UTC printf '%(%FT%T)T.%.3sZ runner: %s\n' "${now%[.,]*}" "${now#*[.,]}" "$*" >>"$run/log/runner.log"
+}
 
 trap 'note "ended"; exit 0' TERM INT
 SECONDS=0

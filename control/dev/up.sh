@@ -11,7 +11,8 @@
 #   WCX_HTTP_PORT    8080                                         WCX_SET        further "key=value ..." of wcx-controld --set
 #   WCX_UNSAFE=1     allow durability D0                          WCX_HUGEPAGES  pages of 2 MiB to set aside (512; 0: none)
 #   WCX_LCORE        CPU of the poll loop (the one with the fewest disk interrupts)
-#   WCX_REGION_MIB   size limit of the region's mount (128)       WCX_PROBE=0    return without the sign-on
+#   WCX_REGION_MIB   size limit of the mount of region and data plane's memory (all pages set aside)
+#   WCX_PROBE=0      return without the sign-on
 set -euo pipefail
 # shellcheck source=control/dev/common.sh
 . "$(dirname "$0")/common.sh"
@@ -135,7 +136,7 @@ if [ "$WCX_HUGEPAGES" = 0 ] || [ "$free" -lt "$WCX_HUGEPAGES" ]; then
   [ "$WCX_HUGEPAGES" != 0 ] || memory="ordinary pages (WCX_HUGEPAGES=0)"
   WCX_SETS+=(--set memory.hugepages=false)
 fi
-if [ "$memory" != huge ] || ! mount -t hugetlbfs -o "pagesize=2M,size=${WCX_REGION_MIB:-128}M,mode=0750" wcx "$run/huge" 2>/dev/null; then
+if [ "$memory" != huge ] || ! mount -t hugetlbfs -o "pagesize=2M,size=${WCX_REGION_MIB:-$((2 * WCX_HUGEPAGES))}M,mode=0750" wcx "$run/huge" 2>/dev/null; then
   WCX_REGION=/dev/shm/wcx-$(echo "$run" | cksum | cut -d' ' -f1).region
   [ "$memory" != huge ] || memory="huge pages for the data plane; the region in /dev/shm (hugetlbfs cannot be mounted here)"
 fi

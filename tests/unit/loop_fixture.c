@@ -276,8 +276,9 @@ static void make_loop(world_t *w)
   assert_true(sz != 0);
   w->mem = aligned_alloc(4096, sz);
   memset(w->mem, 0xa5, sz); /* a loop must not depend on fresh memory */
-  wcx_loop_config_t config = {.region = w->region, .shard_idx = w->shard_idx, .port = w->port, .tcp = w->tcp, .mem = w->mem, .mem_sz = sz, .hash_key = 0x5eed + w->mono_ns};
+  wcx_loop_config_t config = {.region = w->region, .shard_idx = w->shard_idx, .mem = w->mem, .mem_sz = sz, .hash_key = 0x5eed + w->mono_ns};
   w->loop = wcx_loop_new(&config);
+  w->plugged = false; /* as late as it may be */
 }
 
 void world_open(world_t *w, wcx_region_t *region, uint32_t shard_idx)
@@ -340,6 +341,11 @@ void world_turn(world_t *w)
   w->utc_ns += 10000;
   if (!w->jumps_unconfirmed)
     atomic_store(&w->shm->clock.confirmed, atomic_load(&w->shm->clock.jumps) + 1);
+  if (!w->plugged && wcx_loop_replayed(w->loop))
+  {
+    wcx_loop_plug(w->loop, w->port, w->tcp);
+    w->plugged = true;
+  }
   (void)wcx_loop_step(w->loop, w->mono_ns, w->utc_ns);
   journal_step(w);
   auth_step(w);

@@ -43,6 +43,7 @@ typedef struct world
   uint64_t utc_ns;
   bool jumps_unconfirmed; /* else an operator confirms each jump of utc_ns in the turn in which it happens */
   uint32_t shard_idx;
+  bool plugged; /* the loop has its port */
 
   /* journal stand-in */
   bool hold;   /* drain, but do not release */
