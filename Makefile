@@ -125,6 +125,7 @@ $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c tes
 SRC_property/test_loop_snapshot += persist/disk_plain.c
 SRC_unit/test_snapshot_file := tests/unit/loop_fixture.c persist/disk_plain.c
 SRC_unit/test_replica := tests/unit/loop_fixture.c persist/disk_plain.c
+LD_unit/test_replica  := -Wl,--wrap=fsync
 SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
 ENV_property/test_lossy_wire := tests/sim/env_sim.c
 SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)
@@ -139,11 +140,11 @@ SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
 LD_unit/test_disk_dir := -Wl,--wrap=fsync
 SRC_unit/test_ship   := persist/disk_uring.c
-LD_unit/test_ship    := -luring -Wl,--wrap=fdatasync,--wrap=posix_fadvise
+LD_unit/test_ship    := -luring -Wl,--wrap=fsync,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c
 LD_unit/test_archive  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
-LD_unit/test_scrub   := -luring
+LD_unit/test_scrub   := -luring -Wl,--wrap=fsync
 SRC_unit/test_flow   := $(BENCH_SRC)
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
