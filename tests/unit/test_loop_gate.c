@@ -221,7 +221,6 @@ static void plant_epoch_within_a_turn(void)
   client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
   world_turns(&w, 10);
   w.dead = true;
-  w.durable_seq++;
   atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch, w.durable_seq));
   overtaken = &w;
   (void)wcx_loop_step(w.loop, w.mono_ns, w.utc_ns);
