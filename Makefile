@@ -121,12 +121,14 @@ SRC_control   := $(CONTROL_SRC)
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
+LD_unit/test_loop_gate := -Wl,--wrap=wcx_port_alloc
 LD_unit/test_auction := -Wl,--wrap=wcx_mmp_fill,--wrap=wcx_risk_commission
 LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break
 $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c tests/unit/test_link*.c tests/property/test_link*.c),$(eval SRC_$(t:tests/%.c=%) := tests/unit/loop_fixture.c))
 SRC_property/test_loop_snapshot += persist/disk_plain.c
 SRC_unit/test_snapshot_file := tests/unit/loop_fixture.c persist/disk_plain.c
 SRC_unit/test_replica := tests/unit/loop_fixture.c persist/disk_plain.c
+LD_unit/test_replica  := -Wl,--wrap=fsync
 SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
 ENV_property/test_lossy_wire := tests/sim/env_sim.c
 SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)
@@ -135,17 +137,20 @@ SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
+LD_unit/test_auth    := -Wl,--wrap=munmap
 SRC_unit/test_confine := dataplane/confine.c
 LD_unit/test_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
 LD_unit/test_disk_dir := -Wl,--wrap=fsync
+SRC_unit/test_disk_uring := persist/disk_uring.c
+LD_unit/test_disk_uring  := -luring -Wl,--wrap=io_uring_submit,--wrap=io_uring_register_files_update,--wrap=pwritev2
 SRC_unit/test_ship   := persist/disk_uring.c
-LD_unit/test_ship    := -luring -Wl,--wrap=fdatasync,--wrap=posix_fadvise
+LD_unit/test_ship    := -luring -Wl,--wrap=fsync,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c
 LD_unit/test_archive  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
-LD_unit/test_scrub   := -luring
+LD_unit/test_scrub   := -luring -Wl,--wrap=fsync
 SRC_unit/test_flow   := $(BENCH_SRC)
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
@@ -162,6 +167,7 @@ TCP_unit/test_tcp_lwip_flood := $(LWIP)
 LD_unit/test_tcp_lwip_flood  := -llwip
 ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
+LD_fault/test_journal_faults  := -Wl,--wrap=wcx_disk_reap
 ENV_unit/test_anchors := $(SIM)
 ENV_unit/test_override := $(SIM)
 ENV_unit/test_retention := $(SIM)

@@ -30,6 +30,18 @@ static void open_journal(void)
     fail_msg("%s", journal->text);
 }
 
+static int reap_error; /* what the next look at completions fails with */
+
+int __real_wcx_disk_reap(wcx_disk_t *disk, wcx_disk_done_t *done, uint32_t max, uint64_t wait_ns);
+int __wrap_wcx_disk_reap(wcx_disk_t *disk, wcx_disk_done_t *done, uint32_t max, uint64_t wait_ns);
+
+int __wrap_wcx_disk_reap(wcx_disk_t *disk, wcx_disk_done_t *done, uint32_t max, uint64_t wait_ns)
+{
+  int error = reap_error;
+  reap_error = 0;
+  return error < 0 ? error : __real_wcx_disk_reap(disk, done, max, wait_ns);
+}
+
 static int set_up(void **state)
 {
   (void)state;
@@ -407,6 +419,26 @@ static void missing_journal_is_not_made_beside_snapshots(void **state)
   assert_int_equal(open_beside_snapshots("sim/gone"), 0);
 }
 
+/* Completions that cannot be had any more: what is in flight is never known to be durable. */
+static void lost_completions_halt(void **state)
+{
+  (void)state;
+  while (journal->in_flight == 0)
+  {
+    assert_true(commit());
+    wcx_journal_step(journal, 0);
+  }
+  uint64_t released = release_seq();
+  reap_error = -EBADF;
+  for (uint32_t i = 0; i < 1000; i++)
+    wcx_journal_step(journal, 0);
+  assert_int_equal(reap_error, 0);
+  assert_true(journal->halted);
+  assert_int_equal(atomic_load(&shared->journal.halted), 1);
+  assert_int_equal(release_seq(), released);
+  assert_non_null(strstr(journal->text, "waiting for the disk failed"));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -423,6 +455,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(ring_with_a_hole_is_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(snapshot_beyond_the_end_is_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(missing_journal_is_not_made_beside_snapshots, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(lost_completions_halt, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 """Each patch in mutants/ breaks one rule of durability in a copy of the source; the simulation, or the test the patch names, must notice.
 
 Above the diff of a patch stand `Rule: section.bullet` of the durability rules, `Breaks: the rule in words`, and, where wcx-sim is not what notices,
-`Test: folder/program`. A patch that no longer applies, or a mutant that no longer compiles, fails as loudly as one that survives. Words on the command line
+`Test: folder/program`; an end-to-end test (.py) also `Program: what it runs of the patched source`. A patch that no longer applies, or a mutant that no longer compiles, fails as loudly as one that survives. Words on the command line
 choose patches by name.
 """
 import concurrent.futures
@@ -39,18 +39,25 @@ def point(ok, name, detail=""):
 
 
 def copy(place):
-    mutants.copy_tree(place, ["engine", "dataplane", "persist", "control", "configs", "tests"], ["obj/**/*", "lib/*", SIM_BINARY, "tests/fuzz/seeds/**/*"])
+    mutants.copy_tree(place, ["engine", "dataplane", "persist", "control", "configs", "tests"], ["obj/**/*", "lib/*", "bin/*", "tests/e2e/*", "tests/fuzz/seeds/**/*"])
 
 
 def run(place, cpu_s, program, args):
     """Exit status, CPU seconds, last words."""
-    command = ["sh", "-c", 'ulimit -t "$0"; exec "$@"', str(max(1, int(cpu_s))), str(place / "build" / program), *args]
+    start = ["python3", str(place / program)] if program.endswith(".py") else [str(place / "build" / program)]
+    command = ["sh", "-c", 'ulimit -t "$0"; exec "$@"', str(max(1, int(cpu_s))), *start, *args]
     with tempfile.TemporaryFile(dir=place) as out:
         proc = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=place)
         _, status, used = os.wait4(proc.pid, 0)
         proc.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         return proc.returncode, used.ru_utime + used.ru_stime, out.read().decode(errors="replace")
+
+
+def program_of(patch):
+    """What must be made of the patched source."""
+    said = mutants.header(patch)
+    return said.get("Program") or (f"tests/{said['Test']}" if "Test" in said else "wcx-sim")
 
 
 def hunt(place, test, sim=None):
@@ -61,7 +68,7 @@ def hunt(place, test, sim=None):
         status, used, said = run(place, CPU_MAX_S - used_s, program, args)
         used_s += used
         if status != 0 and (status, program) != (2, SIM_BINARY):  # 2: the command line is wrong
-            lines = [line for line in said.splitlines() if line.startswith(("wcx: ", "seed ")) or "ERROR" in line or "failed" in line]
+            lines = [line for line in said.splitlines() if line.startswith(("wcx: ", "seed ", "not ok ")) or "ERROR" in line or "failed" in line]
             return used_s, (lines or [f"status {status}"])[0]
     return used_s, None
 
@@ -71,7 +78,7 @@ def check(places, patch):
     test = mutants.header(patch).get("Test")
     copy(place)
     applied = mutants.apply(place, patch)
-    made = mutants.make(place, f"tests/{test}" if test else "wcx-sim") if applied.returncode == 0 else None
+    made = mutants.make(place, program_of(patch)) if applied.returncode == 0 else None
     if made is None:
         point(False, f"{patch.stem}: the patch applies", applied.stderr)
     elif made.returncode != 0:
@@ -88,8 +95,8 @@ def check(places, patch):
 def check_harness(place, tests):
     """What is not mutated is not noticed, in the very copy that mutants are made in."""
     copy(place)
-    for test in tests:
-        made = mutants.make(place, f"tests/{test}" if test else "wcx-sim")
+    for test, program in tests:
+        made = mutants.make(place, program)
         said = hunt(place, test, [["run", "--seeds", "1..200"]])[1] if made.returncode == 0 else made.stdout + made.stderr
         point(said is None, f"{test or 'wcx-sim'} finds nothing in the source as it is", said)
 
@@ -108,7 +115,7 @@ def main():
             place = Path(scratch) / str(worker)
             place.mkdir()
             places.put(place)
-        check_harness(Path(scratch) / "0", sorted({mutants.header(patch).get("Test") for patch in chosen}, key=str))
+        check_harness(Path(scratch) / "0", sorted({(mutants.header(patch).get("Test"), program_of(patch)) for patch in chosen}, key=str))
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             for done in [pool.submit(check, places, patch) for patch in chosen]:
                 done.result()

@@ -213,14 +213,101 @@ static void offers_do_not_wait(void **state)
   assert_true(wcx_anchors_offer(&journal->anchors, &anchor));
 }
 
+/* What the worker tells keeper and retention of blocks and segments, and what it writes into anchors, is durable: a power loss takes nothing of it back. Writes are
+   slow here, so that several are in flight and some segments full before they are durable. */
+static void what_is_told_outlives_the_power(void **state)
+{
+  (void)state;
+  static const uint8_t body[1000];
+  for (uint32_t seed = 1; seed <= 40; seed++)
+  {
+    wcx_sim_disk_reset();
+    wcx_sim_env_reset(seed);
+    fresh_region();
+    open_journal();
+    wcx_jring_producer_init(&producer, &shared->jring, end_pos, 0);
+    wcx_sim_disk_set_pace(DIR, 2);
+    for (uint32_t i = 0; i < 400 + 60 * seed; i++)
+    {
+      wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 1, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = producer.next_seq, .body_sz = sizeof(body)};
+      while (wcx_jring_room(&producer, wcx_release_seq(atomic_load(&shared->release.release_word))) >= WCX_JRING_RECORD_SLOTS_MAX)
+      {
+        hdr.seq = hdr.stamp_ns = producer.next_seq;
+        wcx_jring_commit(&producer, &hdr, body);
+      }
+      wcx_journal_step(journal, 0);
+      wcx_journal_prepare_step(journal);
+      assert_false(journal->halted);
+    }
+    uint64_t durable_block = atomic_load(&shared->segments.durable_block);
+    uint64_t closed_segment = atomic_load(&shared->segments.closed_segment);
+    wcx_sim_disk_power_loss(DIR);
+    fresh_region();
+    open_journal(); /* an anchor that was no witness would refuse it */
+    assert_true(journal->recovered.chain.next_block_no > durable_block);
+    assert_true(journal->recovered.segment_no > closed_segment || (journal->recovered.segment_no == closed_segment && journal->recovered.off == SEGMENT_SZ));
+  }
+}
+
+/* A successor writes over the older of the two, or a torn write would leave none near the end. */
+static void the_newer_one_is_never_written_over(void **state)
+{
+  (void)state;
+  wcx_journal_anchor_t anchors[2];
+  for (uint32_t life = 0; life < 2; life++) /* either page is the newer one in one of them */
+  {
+    commit(500 + 30 * life);
+    assert_int_equal(recent(anchors), 2);
+    uint64_t newer = anchors[0].chain.next_block_no > anchors[1].chain.next_block_no ? anchors[0].chain.next_block_no : anchors[1].chain.next_block_no;
+    assert_int_equal(reopen(), 0);
+    atomic_fetch_add(&shared->handshake.asked, 1);
+    settle();
+    wcx_jring_producer_init(&producer, &shared->jring, end_pos, atomic_load(&shared->handshake.cut_seq));
+    uint64_t newest = newer;
+    for (uint32_t i = 0; i < 100 && newest == newer; i++)
+    {
+      commit(1);
+      assert_int_equal(recent(anchors), 2);
+      newest = anchors[0].chain.next_block_no > anchors[1].chain.next_block_no ? anchors[0].chain.next_block_no : anchors[1].chain.next_block_no;
+    }
+    assert_true(newest > newer);
+    assert_true(anchors[0].chain.next_block_no == newer || anchors[1].chain.next_block_no == newer);
+  }
+}
+
+/* The last block alone knows that the one before it was acknowledged. When both rot after a boot that knew no region, the worker's first block still does. */
+static void the_seal_remembers_what_was_acknowledged(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 20; i++)
+    commit(1);
+  uint64_t end = journal->off / WCX_JOURNAL_ALIGN;
+  assert_int_equal(journal->segment_no, 1);
+  assert_int_equal(reopen(), 0);
+  int removed = wcx_disk_remove(journal->disk, "anchors");
+  assert_true(removed == 0 || removed == -ENOENT);
+  damage("seg-0000000000000001.wcj", end - 2, 200);
+  damage("seg-0000000000000001.wcj", end - 1, 200);
+  assert_int_equal(reopen(), -1);
+  assert_non_null(strstr(journal->text, "acknowledged data is damaged"));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down), cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),  cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(anchor_is_a_witness, set_up, tear_down),           cmocka_unit_test_setup_teardown(an_idle_worker_vouches_for_its_end, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(an_orderly_end_is_a_witness, set_up, tear_down),   cmocka_unit_test_setup_teardown(the_region_is_a_witness, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(a_busy_worker_has_no_end, set_up, tear_down),      cmocka_unit_test_setup_teardown(offers_do_not_wait, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchor_is_a_witness, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_idle_worker_vouches_for_its_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(offers_do_not_wait, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(what_is_told_outlives_the_power, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_newer_one_is_never_written_over, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_seal_remembers_what_was_acknowledged, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_orderly_end_is_a_witness, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_region_is_a_witness, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_busy_worker_has_no_end, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,45 @@ static void what_was_stored_counts_when_the_journal_goes_on(void **state)
   assert_int_equal(archive.archived_segment, archived);
 }
 
+/* A command that says yes and stores nothing, or less than it was given. */
+static void what_is_not_there_is_not_archived(void **state)
+{
+  (void)state;
+  static const char *const commands[] = {"true", "head -c 100000 $WCX_FILE > %s/store/$WCX_NAME"};
+  for (uint32_t i = 0; i < 2; i++)
+  {
+    snprintf(command, sizeof(command), commands[i], root);
+    assert_int_equal(store_all(), -1);
+    assert_true(archive.failing);
+    assert_int_equal(archive.archived_segment, 0);
+  }
+  snprintf(command, sizeof(command), "cp $WCX_FILE %s/store/$WCX_NAME", root);
+  assert_int_equal(store_all(), 0);
+  assert_int_equal(archive.archived_segment, atomic_load(&shared->segments.closed_segment));
+}
+
+/* A store that keeps what it has under a name, and could not be asked before: what it gives back continues the same chain, but is not what it was given. */
+static void another_history_given_back_is_not_archived(void **state)
+{
+  (void)state;
+  keep();
+  uint64_t last = journal->segment_no;
+  commit(1000);
+  assert_int_equal(store_all(), 0);
+  wcx_archive_close(&archive);
+  take_back();
+  commit(1000);
+  assert_int_equal(in_root("rm -r work"), 0);
+  open_archive();
+  while (archive.archived_segment + 1 < last)
+    assert_int_equal(wcx_archive_step(&archive, atomic_load(&shared->segments.durable_block), atomic_load(&shared->segments.closed_segment), now_ns), 1);
+  snprintf(command, sizeof(command), "touch %s/asked", root);
+  snprintf(fetch_command, sizeof(fetch_command), "test -e %s/asked && cp %s/store/$WCX_NAME $WCX_FILE", root, root);
+  assert_int_equal(store_all(), -1);
+  assert_non_null(strstr(archive.text, "gave back another segment"));
+  assert_int_equal(archive.archived_segment, last - 1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -126,6 +165,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_history_is_left, begin, end),
       cmocka_unit_test_setup_teardown(a_store_that_goes_further_archives_nothing, begin, end),
       cmocka_unit_test_setup_teardown(what_was_stored_counts_when_the_journal_goes_on, begin, end),
+      cmocka_unit_test_setup_teardown(what_is_not_there_is_not_archived, begin, end),
+      cmocka_unit_test_setup_teardown(another_history_given_back_is_not_archived, begin, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

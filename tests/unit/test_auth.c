@@ -21,6 +21,9 @@
 #define GOLDEN_1 "3295aef87610e040e6bc4e1090bcc386789d6069c72994e2ddd778bcc10168a3" /* DEMO-MM-1, session 1, UDP 7002, uuid 1700000000000000001 */
 #define GOLDEN_2 "ed75c75e444bdc96390743cc7a906eb98feed0a6afb8d8331e19e88b18b31a2b" /* NEW-KEY-OF-2, session 2, TCP 7001, uuid 1700000000000000003 */
 
+/* The first with HMACVersion 2, which there is not. */
+#define GOLDEN_1_VERSION_2 "a9ec062760517840d9e63b9a7ad849f1ae9ae637fb8aa4f39e2987ae05980f8c"
+
 /* The first with Flags 9, and hmac.new(secret, b'wcx-tag' + struct.pack('<Q', uuid), hashlib.sha256).hexdigest()[:32]. */
 #define GOLDEN_3 "8b572af16e20e241bb19800219a585fc2a74d0ed2a025a0776d60497f56f3d39"
 #define GOLDEN_TAG_KEY "fe755b03aab758587da0f9c6a1db6bdd"
@@ -31,6 +34,24 @@ typedef struct fixture
   wcx_secrets_t *secrets;
   wcx_auth_t *auth;
 } fixture_t;
+
+/* Mappings that are given back with a secret in them. */
+static const char *wanted;
+static uint32_t leaks;
+static uint32_t unmapped;
+
+int __real_munmap(void *at, size_t sz);
+int __wrap_munmap(void *at, size_t sz);
+
+int __wrap_munmap(void *at, size_t sz)
+{
+  if (wanted != NULL)
+  {
+    unmapped++;
+    leaks += memmem(at, sz, wanted, strlen(wanted)) != NULL;
+  }
+  return __real_munmap(at, sz);
+}
 
 static char temp_path[] = "/tmp/wcx-test-auth-XXXXXX";
 
@@ -174,6 +195,10 @@ static void refuses_what_was_not_signed(void **state)
   refuses(fixture, slot);
   slot = good_1();
   slot.transport = 1;
+  refuses(fixture, slot);
+  slot = good_1();
+  slot.establish.hmac_version = 2;
+  from_hex(slot.establish.hmac_signature, GOLDEN_1_VERSION_2); /* nobody knows what it would promise */
   refuses(fixture, slot);
 }
 
@@ -322,6 +347,27 @@ static void keeps_secrets_in_locked_memory_that_is_not_dumped(void **state)
   wcx_secrets_free(secrets);
 }
 
+/* Neither what was read from the file nor what was made of it stays behind in memory that others may get. */
+static void wipes_secrets(void **state)
+{
+  (void)state;
+  static char part[] = "to-be-wiped";
+  char text[64];
+  char err[256];
+  wanted = part;
+  leaks = unmapped = 0;
+  snprintf(text, sizeof(text), "DEMO-MM-1: demo-%s-1\n", part);
+  wcx_secrets_t *secrets = load_text(text, false, 0600, err, sizeof(err));
+  assert_non_null(secrets);
+  assert_true(unmapped > 0);
+  assert_non_null(memmem(secrets, sizeof(*secrets), wanted, strlen(wanted))); /* the search finds what is there */
+  unmapped = 0;
+  wcx_secrets_free(secrets);
+  assert_true(unmapped > 0);
+  wanted = NULL;
+  assert_int_equal(leaks, 0);
+}
+
 static void refuses_bad_secret_files(void **state)
 {
   (void)state;
@@ -375,6 +421,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(drops_what_is_too_old, set_up, tear_down),
       cmocka_unit_test_setup_teardown(waits_for_room, set_up, tear_down),
       cmocka_unit_test(keeps_secrets_in_locked_memory_that_is_not_dumped),
+      cmocka_unit_test(wipes_secrets),
       cmocka_unit_test(refuses_bad_secret_files),
       cmocka_unit_test_setup_teardown(needs_a_secret_for_every_key, set_up, tear_down),
   };

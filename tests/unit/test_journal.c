@@ -299,6 +299,29 @@ static void refusals(void **state)
   wcx_journal_close(journal);
 }
 
+/* The epoch of a region and of a journal that belong together: equal, or the region's is behind while a data plane asks for the next one. */
+static void a_region_of_another_lineage_is_refused(void **state)
+{
+  (void)state;
+  open_journal();
+  dataplane_start();
+  commit_many(10);
+  uint64_t epoch = atomic_load(&shared->release.epoch);
+  wcx_journal_close(journal);
+  for (uint32_t ahead = 0; ahead < 2; ahead++)
+  {
+    uint64_t other = ahead ? epoch + 1 : epoch - 1;
+    atomic_store(&shared->release.epoch, other);
+    atomic_store(&shared->release.release_word, wcx_release_pack(other, 5));
+    assert_int_equal(try_open(), -1);
+    assert_non_null(strstr(journal->text, "do not belong together"));
+  }
+  atomic_store(&shared->release.epoch, epoch);
+  atomic_store(&shared->release.release_word, wcx_release_pack(epoch, 10));
+  open_journal();
+  wcx_journal_close(journal);
+}
+
 static void ring_that_lies(void **state)
 {
   (void)state;
@@ -449,6 +472,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_boot, set_up, tear_down),
       cmocka_unit_test_setup_teardown(two_workers, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_region_of_another_lineage_is_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ring_that_lies, set_up, tear_down),
       cmocka_unit_test_setup_teardown(every_flip_is_seen, set_up, tear_down),
       cmocka_unit_test_setup_teardown(truncations, set_up, tear_down),

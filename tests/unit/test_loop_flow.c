@@ -533,10 +533,43 @@ static void test_random_damage(void **state)
   world_close(&w);
 }
 
+/* The answer to a copy says where the session stands for others: what is not released is not there yet. */
+static void test_an_answer_to_a_copy_tells_nothing_unreleased(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  uint8_t block[400];
+  uint64_t told[3];
+  for (uint32_t i = 0; i < 3; i++)
+  {
+    w.hold = i == 1;
+    uint32_t sz = put_order(block, &client, 100);
+    if (i < 2)
+      client_send_at(&w, &client, 1 + i, 1, block, sz);
+    world_turns(&w, 5);
+    world_drain(&w);
+    world_turns(&w, 200); /* the last answer to a copy is a millisecond ago */
+    client_send_at(&w, &client, 1, 1, block, sz);
+    world_turns(&w, 3);
+    sent_t sent;
+    assert_true(world_next_to(&w, &client, &sent));
+    assert_int_equal(sent.mold.count, 0);
+    told[i] = sent.mold.sequence;
+  }
+  assert_int_equal(orders_live(&w), 2);
+  assert_int_equal(told[1], told[0]);
+  assert_int_equal(told[2], told[0] + 1);
+  world_close(&w);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gap_overlap_stale),
+      cmocka_unit_test(test_an_answer_to_a_copy_tells_nothing_unreleased),
       cmocka_unit_test(test_absurd_gap_is_a_protocol_error),
       cmocka_unit_test(test_status),
       cmocka_unit_test(test_throttle),

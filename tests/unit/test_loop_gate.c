@@ -2,6 +2,7 @@
 #include "tests/unit/loop_fixture.h"
 
 #include "dataplane/egress.h"
+#include "dataplane/input.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -196,6 +197,97 @@ static void test_foreign_epoch_halts(void **state)
   assert_int_equal(ending_of(plant_foreign_epoch), SIGABRT);
 }
 
+static world_t *overtaken; /* another data plane takes over as this one's gate builds its first frame */
+
+bool __real_wcx_port_alloc(wcx_port_t *port, wcx_frame_t *frame);
+bool __wrap_wcx_port_alloc(wcx_port_t *port, wcx_frame_t *frame);
+
+bool __wrap_wcx_port_alloc(wcx_port_t *port, wcx_frame_t *frame)
+{
+  if (overtaken != NULL)
+    atomic_store(&overtaken->shm->release.release_word, wcx_release_pack(overtaken->epoch + 1, overtaken->durable_seq));
+  return __real_wcx_port_alloc(port, frame);
+}
+
+static void plant_epoch_within_a_turn(void)
+{
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  world_turns(&w, 10);
+  w.hold = true;
+  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  world_turns(&w, 10);
+  w.dead = true;
+  atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch, w.durable_seq));
+  overtaken = &w;
+  (void)wcx_loop_step(w.loop, w.mono_ns, w.utc_ns);
+}
+
+/* A process that was stopped between its look at the release word and its burst must not send it when it goes on. */
+static void test_the_epoch_is_looked_at_for_each_burst(void **state)
+{
+  (void)state;
+  assert_int_equal(ending_of(plant_epoch_within_a_turn), SIGABRT);
+}
+
+/* An output cannot be taken back: an input waits until the log has room for the worst it can say, and for what the data plane itself says. */
+static void test_credit_is_for_the_worst_output(void **state)
+{
+  (void)state;
+  static _Alignas(64) uint8_t mem[65536];
+  static wcx_outlog_t log;
+  static wcx_input_t input;
+  wcx_outlog_init(&log, mem, sizeof(mem));
+  input = (wcx_input_t){.log = &log};
+  for (uint32_t i = 0; i < 10; i++)
+  {
+    uint64_t room = wcx_outlog_room(&log);
+    assert_true(room > WCX_INPUT_LOG_RESERVE);
+    assert_true(wcx_input_room(&input, 1, room - WCX_INPUT_LOG_RESERVE));
+    assert_false(wcx_input_room(&input, 1, room - WCX_INPUT_LOG_RESERVE + 1));
+    (void)wcx_outlog_reserve(&log, 5008);
+  }
+}
+
+static void give_inputs(world_t *w, client_t *client, uint32_t cnt)
+{
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    wcx_new_order_single_t order = client_order(client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
+    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    if (i % 16 == 15)
+      world_turns(w, 2);
+  }
+  world_turns(w, 10);
+  world_drain(w);
+}
+
+/* Who compares digests with the journal must not be told of what may never be in it. */
+static void test_digests_are_told_of_released_inputs(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  while (w.durable_seq < WCX_DIGEST_MARK_EVERY - 100)
+    give_inputs(&w, &client, 32);
+  assert_int_equal(atomic_load(&w.shm->marks.cnt), 0);
+  w.hold = true;
+  give_inputs(&w, &client, 200);
+  assert_true(wcx_engine_applied_seq(wcx_loop_engine(w.loop)) > WCX_DIGEST_MARK_EVERY);
+  assert_true(wcx_release_seq(atomic_load(&w.shm->release.release_word)) < WCX_DIGEST_MARK_EVERY);
+  assert_int_equal(atomic_load(&w.shm->marks.cnt), 0);
+  w.hold = false;
+  world_turns(&w, 10);
+  assert_int_equal(atomic_load(&w.shm->marks.cnt), 1);
+  assert_int_equal(w.shm->marks.marks[0].seq, WCX_DIGEST_MARK_EVERY);
+  world_close(&w);
+}
+
 static void test_busy_port_loses_nothing(void **state)
 {
   (void)state;
@@ -231,6 +323,9 @@ int main(void)
       cmocka_unit_test(test_transmit_check_catches_a_planted_early_release),
       cmocka_unit_test(test_release_that_cannot_be_halts),
       cmocka_unit_test(test_foreign_epoch_halts),
+      cmocka_unit_test(test_the_epoch_is_looked_at_for_each_burst),
+      cmocka_unit_test(test_credit_is_for_the_worst_output),
+      cmocka_unit_test(test_digests_are_told_of_released_inputs),
       cmocka_unit_test(test_busy_port_loses_nothing),
   };
   return cmocka_run_group_tests_name("loop_gate", tests, NULL, NULL);

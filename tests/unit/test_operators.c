@@ -2,11 +2,13 @@
 #include "control/operators.h"
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -146,9 +148,37 @@ static void refuses_what_is_wrong(void **state)
   assert_non_null(strstr(err, "paths.operators_file"));
 }
 
+/* A private key that others may read may have been used by them. */
+static void a_key_that_others_may_read_signs_nothing(void **state)
+{
+  (void)state;
+  char path[] = "/tmp/wcx-test-operators-XXXXXX";
+  char err[300];
+  uint8_t signature[64];
+  int fd = mkstemp(path);
+  FILE *file = fdopen(fd, "w");
+  assert_non_null(file);
+  assert_int_equal(PEM_write_PrivateKey(file, keys[0], NULL, NULL, 0, NULL, NULL), 1);
+  assert_int_equal(fclose(file), 0);
+  static const mode_t readable[] = {0640, 0604, 0620, 0666};
+  for (uint32_t i = 0; i < 4; i++)
+  {
+    assert_int_equal(chmod(path, readable[i]), 0);
+    assert_false(wcx_operators_sign(path, "text", 4, signature, err, sizeof(err)));
+    assert_non_null(strstr(err, "others may read"));
+  }
+  assert_int_equal(chmod(path, 0600), 0);
+  load_both();
+  assert_true(wcx_operators_sign(path, "text", 4, signature, err, sizeof(err)));
+  assert_true(wcx_operators_signed(&operators, "anna", "text", 4, signature));
+  assert_false(wcx_operators_signed(&operators, "anna", "test", 4, signature));
+  assert_false(wcx_operators_signed(&operators, "demo-berta", "text", 4, signature));
+  unlink(path);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(two_persons), cmocka_unit_test(what_is_signed_cannot_change), cmocka_unit_test(strangers_count_for_nothing),
-                                     cmocka_unit_test(refuses_what_is_wrong)};
+                                     cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(a_key_that_others_may_read_signs_nothing)};
   return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

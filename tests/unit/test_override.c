@@ -116,6 +116,39 @@ static void every_bit_of_a_page_is_checked(void **state)
   assert_false(wcx_journal_overrides_take(&overrides, page, &super));
 }
 
+static int only_page(void *ctx, uint32_t page_no, uint8_t to[WCX_JOURNAL_ALIGN])
+{
+  (void)ctx;
+  if (page_no > 0)
+    return 0;
+  memcpy(to, page, WCX_JOURNAL_ALIGN);
+  return 1;
+}
+
+/* To apply what two persons have signed away is worse than not to start. */
+static void a_page_that_does_not_serve_refuses_the_journal(void **state)
+{
+  (void)state;
+  static _Alignas(4096) uint8_t buf[WCX_JOURNAL_WALK_BUF_SZ];
+  wcx_journal_override_t override = override_of(20, hash_of(20));
+  wcx_journal_override_page(page, &override);
+  for (uint32_t damaged = 0; damaged < 2; damaged++)
+  {
+    wcx_journal_source_t source;
+    wcx_journal_walk_t walk;
+    char err[512] = "";
+    page[100] ^= (uint8_t)damaged;
+    assert_int_equal(wcx_journal_source_open(&source, DIR, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+    source.override_page = only_page;
+    assert_int_equal(wcx_journal_walk_over(&walk, &source, buf, err, sizeof(err)), damaged ? WCX_JOURNAL_OPEN_BAD : WCX_JOURNAL_OPEN_OK);
+    if (damaged)
+      assert_non_null(strstr(err, "`overrides` does not serve"));
+    else
+      assert_int_equal(walk.overrides.cnt, 1);
+    wcx_journal_walk_close(&walk);
+  }
+}
+
 static void the_text_names_everything(void **state)
 {
   (void)state;
@@ -145,6 +178,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(exactly_that_input_becomes_a_tick, set_up_journal, tear_down),
       cmocka_unit_test_setup_teardown(another_hash_changes_nothing, set_up_journal, tear_down),
       cmocka_unit_test_setup_teardown(every_bit_of_a_page_is_checked, set_up_journal, tear_down),
+      cmocka_unit_test_setup_teardown(a_page_that_does_not_serve_refuses_the_journal, set_up_journal, tear_down),
       cmocka_unit_test_setup_teardown(the_text_names_everything, set_up_journal, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

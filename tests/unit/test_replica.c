@@ -1,7 +1,7 @@
 /* The replica: never past what is released, snapshots when they are due, two kept, a bad one passed over, a divergence that stops it. */
 #include "tests/unit/replica_fixture.h"
+#include "tests/unit/sync_fixture.h"
 
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 static void tune(wcx_params_t *params)
@@ -538,6 +538,60 @@ static void test_no_place_for_it(void **state)
   world_close(&w);
 }
 
+/* A name that may vanish with the power is none: the journal must not be shortened because of it. */
+static void test_its_name_is_durable(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  beside_open(&beside, &w, 1000000);
+  trade(&w, &client, 50);
+  beside_take(&beside, &w);
+  uint64_t seq = atomic_load(&w.shm->replica.snapshot_seq);
+  trade(&w, &client, 50);
+  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+  fails_directory = true;
+  for (uint32_t i = 0; i < 1000 && beside.replica.said[0] == 0 && fails_directory; i++)
+    (void)wcx_replica_step(&beside.replica, w.mono_ns);
+  assert_false(fails_directory);
+  assert_non_null(strstr(beside.replica.said, "cannot give it its name"));
+  assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), seq);
+  assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
+  beside.replica.said[0] = 0;
+  beside_catch_up(&beside, w.mono_ns + UINT64_C(6000000000));
+  assert_true(atomic_load(&w.shm->replica.snapshot_seq) > seq);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+/* What an earlier attempt left is longer: a snapshot is its own bytes and no others, or no start could begin with it. */
+static void test_what_was_left_is_no_part_of_it(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  char path[512];
+  beside_open(&beside, &w, 1000000);
+  trade(&w, &client, 50);
+  beside_catch_up(&beside, w.mono_ns);
+  snapshot_path(path, WCX_SNAPSHOT_FILE_TEMP);
+  FILE *file = fopen(path, "wb");
+  assert_non_null(file);
+  assert_int_equal(ftruncate(fileno(file), 64 << 20), 0);
+  assert_int_equal(fclose(file), 0);
+  beside_take(&beside, &w);
+  uint64_t seq = atomic_load(&w.shm->replica.snapshot_seq);
+  beside_close(&beside);
+  beside_open(&beside, &w, 1000000);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(beside.replica.kept_cnt, 1);
+  assert_int_equal(beside.replica.kept[0].seq, seq);
+  beside_close(&beside);
+  world_close(&w);
+}
+
 /* What the disk gives back is not what was written: it gets no name, and the next attempt is another file. */
 static void test_it_is_read_back(void **state)
 {
@@ -604,6 +658,8 @@ int main(void)
       cmocka_unit_test(test_a_damaged_journal_halts),
       cmocka_unit_test(test_unsigned_overrides_are_waited_for),
       cmocka_unit_test(test_no_place_for_it),
+      cmocka_unit_test(test_its_name_is_durable),
+      cmocka_unit_test(test_what_was_left_is_no_part_of_it),
       cmocka_unit_test(test_it_is_read_back),
       cmocka_unit_test(test_pace),
   };

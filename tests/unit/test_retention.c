@@ -124,6 +124,39 @@ static void without_an_anchor_less_goes(void **state)
   assert_true(exists(first));
 }
 
+static void put_anchor(uint32_t page_no, const wcx_journal_anchor_t *anchor)
+{
+  wcx_page_of_anchor(page, &journal->recovered.super, anchor);
+  assert_int_equal(wcx_disk_file_open(journal->disk, WCX_HANDLE_READ, "anchors", false), 0);
+  assert_int_equal(wcx_disk_write(journal->disk, WCX_HANDLE_READ, (uint64_t)page_no * WCX_JOURNAL_ALIGN, page, sizeof(page)), 0);
+  wcx_disk_file_close(journal->disk, WCX_HANDLE_READ);
+}
+
+/* An anchor that is whole and wrong: of another chain, of another segment, of a place within it. Whoever began there could read nothing. */
+static void an_anchor_that_lies_is_passed_over(void **state)
+{
+  (void)state;
+  wcx_journal_anchor_t of_five, of_six;
+  commit(3000);
+  assert_true(wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, wcx_anchors_page_of(5), &of_five));
+  assert_true(wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, wcx_anchors_page_of(6), &of_six));
+  wcx_journal_anchor_t lies[3] = {of_six, of_five, of_six};
+  lies[0].chain.digest.lo ^= 1;
+  lies[2].off += WCX_JOURNAL_ALIGN;
+  for (uint32_t i = 0; i < 3; i++)
+  {
+    put_anchor(wcx_anchors_page_of(6), &lies[i]);
+    let_go(6, 8 + i, 0); /* what was tried is not tried again for the same word */
+    assert_int_equal(atomic_load(&shared->segments.first_segment), 5);
+    assert_true(exists(5));
+    assert_true(first_seq_on_disk() > 1);
+    assert_int_equal(reopen(), 0);
+  }
+  put_anchor(wcx_anchors_page_of(6), &of_six);
+  let_go(6, 8, 0);
+  assert_int_equal(atomic_load(&shared->segments.first_segment), 6);
+}
+
 static void a_failure_costs_space_only(void **state)
 {
   (void)state;
@@ -181,6 +214,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(the_words_of_others_are_not_believed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_broken_sweep_is_finished, set_up, tear_down),
       cmocka_unit_test_setup_teardown(without_an_anchor_less_goes, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_anchor_that_lies_is_passed_over, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_failure_costs_space_only, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_directory_of_a_new_superblock_halts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_directory_of_a_sweep_halts, set_up, tear_down),

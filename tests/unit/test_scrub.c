@@ -1,6 +1,7 @@
 /* Scrub and repair (persist/scrub.h) of a journal that the real worker wrote, from an archive directory. */
 #include "persist/scrub.h"
 #include "tests/unit/ship_fixture.h"
+#include "tests/unit/sync_fixture.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -82,6 +83,7 @@ static void another_history_repairs_nothing(void **state)
   assert_int_equal(in_root("cp -r from before"), 0);
   assert_int_equal(find_and_repair(parted), WCX_SCRUB_REST);
   assert_non_null(strstr(scrub.text, "may be of another history"));
+  assert_int_equal(scrub.damaged_segment, parted); /* retention reads it: nothing is removed while there is damage */
   assert_int_equal(in_root("diff -r from before"), 0);
 }
 
@@ -152,6 +154,58 @@ static void an_archive_is_read(void **state)
   assert_int_equal(scrub.damaged_segment, 2);
 }
 
+/* A copy that may vanish with the power takes no name, and a name that may vanish is no repair. */
+static void what_is_not_durable_repairs_nothing(void **state)
+{
+  (void)state;
+  fill_archive();
+  assert_int_equal(in_root("cp -r from good"), 0);
+  damage(2);
+  assert_int_equal(in_root("cp -r from before"), 0);
+  fails_file = true;
+  assert_int_equal(find_and_repair(2), WCX_SCRUB_REST);
+  assert_false(fails_file);
+  assert_int_equal(scrub.damaged_segment, 2);
+  assert_int_equal(in_root("diff -r from before"), 0);
+  uint32_t sz;
+  fails_directory = true;
+  now_ns += WCX_SCRUB_RETRY_NS;
+  assert_int_equal(wcx_scrub_step(&scrub, 1, atomic_load(&shared->segments.closed_segment), now_ns, &sz), WCX_SCRUB_REST);
+  assert_false(fails_directory);
+  assert_int_equal(scrub.damaged_segment, 2);
+  assert_int_equal(scrub.repaired, 0);
+  now_ns += WCX_SCRUB_RETRY_NS;
+  assert_int_equal(wcx_scrub_step(&scrub, 1, atomic_load(&shared->segments.closed_segment), now_ns, &sz), WCX_SCRUB_REPAIRED);
+  assert_int_equal(scrub.damaged_segment, 0);
+  assert_int_equal(in_root("diff -r from good"), 0);
+}
+
+/* What was good in one pass may be damaged in the next. */
+static void every_pass_reads_everything(void **state)
+{
+  (void)state;
+  uint64_t closed = atomic_load(&shared->segments.closed_segment);
+  uint32_t sz;
+  enum wcx_scrub_result result;
+  wcx_scrub_init(&scrub, from_dir, NULL);
+  for (uint32_t pass = 0; pass < 2; pass++)
+  {
+    uint64_t read = 0;
+    for (; (result = wcx_scrub_step(&scrub, 1, closed, now_ns, &sz)) == WCX_SCRUB_READ; read += sz)
+      ;
+    assert_int_equal(result, WCX_SCRUB_PASS);
+    assert_int_equal(read, closed * (SEGMENT_SZ - WCX_JOURNAL_ALIGN));
+  }
+  damage(2);
+  do
+    result = wcx_scrub_step(&scrub, 1, closed, now_ns, &sz);
+  while (result == WCX_SCRUB_READ);
+  assert_int_equal(result, WCX_SCRUB_DAMAGED);
+  assert_int_equal(scrub.damaged_segment, 2);
+  assert_int_equal(wcx_scrub_step(&scrub, 1, closed, now_ns, &sz), WCX_SCRUB_REST); /* without an archive it stays so */
+  assert_int_equal(scrub.damaged_segment, 2);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -160,6 +214,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_copy_that_nothing_vouches_for_waits, set_up, end),
       cmocka_unit_test_setup_teardown(copies_of_the_superblock_are_compared, set_up, end),
       cmocka_unit_test_setup_teardown(an_archive_is_read, set_up, end),
+      cmocka_unit_test_setup_teardown(what_is_not_durable_repairs_nothing, set_up, end),
+      cmocka_unit_test_setup_teardown(every_pass_reads_everything, set_up, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

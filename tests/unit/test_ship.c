@@ -1,8 +1,8 @@
 /* Shipping a journal into another directory (persist/ship.h), over a journal that the real worker wrote. */
 #include "persist/ship.h"
 #include "tests/unit/ship_fixture.h"
+#include "tests/unit/sync_fixture.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -305,6 +305,33 @@ static void a_copy_that_reads_back_differently_is_not_archived(void **state)
   assert_int_equal(walk_target(&first), 1000);
 }
 
+/* A segment of the target has a durable name before its first block, and what says where the archive ends is durable before it counts. */
+static void nothing_goes_into_what_may_vanish(void **state)
+{
+  (void)state;
+  open_ship(NULL);
+  int result = 1;
+  while (result == 1 && (ship.fd >= 0 || ship.blocks == 0))
+    result = wcx_ship_step(&ship, UINT64_MAX);
+  assert_int_equal(result, 1); /* the first is closed, the second not made */
+  uint64_t blocks = ship.blocks;
+  fails_directory = true;
+  assert_int_equal(wcx_ship_step(&ship, UINT64_MAX), -1);
+  assert_false(fails_directory);
+  assert_int_equal(ship.blocks, blocks);
+  wcx_journal_anchor_t end = ship.first;
+  fails_file = true;
+  assert_true(wcx_ship_set_end(ship.dir_fd, &ship.walk.super, &end) < 0);
+  assert_false(fails_file);
+  fails_directory = true;
+  assert_true(wcx_ship_set_end(ship.dir_fd, &ship.walk.super, &end) < 0);
+  wcx_ship_close(&ship);
+  uint64_t first;
+  open_ship(NULL);
+  ship_all(UINT64_MAX);
+  assert_int_equal(walk_target(&first), 1000);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -320,6 +347,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_journal_is_refused, set_up, end),
       cmocka_unit_test_setup_teardown(an_increment_begins_where_the_other_ends, set_up, end),
       cmocka_unit_test_setup_teardown(a_copy_that_reads_back_differently_is_not_archived, set_up, end),
+      cmocka_unit_test_setup_teardown(nothing_goes_into_what_may_vanish, set_up, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

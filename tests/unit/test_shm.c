@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,40 @@ static void ring_shows_nothing_before_the_first_slot_is_committed(void **state)
   assert_empty();
   first->commit = 1;
   take_and_check(1, WCX_RECORD_BODY_SZ_MAX);
+}
+
+/* The producer is looked at in the middle of a record: the second page of the body cannot be read until it is touched. */
+static uint8_t *second_page;
+static uint64_t seen_commit;
+
+static void look_at_the_ring(int number)
+{
+  (void)number;
+  seen_commit = atomic_load(&wcx_jring_at(ring, 0)->commit);
+  if (mprotect(second_page, 4096, PROT_READ | PROT_WRITE) != 0)
+    _exit(9);
+}
+
+static void ring_commits_the_first_slot_last(void **state)
+{
+  (void)state;
+  uint8_t *pages = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_true(pages != MAP_FAILED);
+  second_page = pages + 4096;
+  struct sigaction look = {.sa_handler = look_at_the_ring}, before;
+  for (uint16_t in_first = 8; in_first < 1000; in_first += 240) /* of the body: less than the first slot takes, and more */
+  {
+    fresh_ring();
+    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 101, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = 1, .body_sz = 1000};
+    seen_commit = UINT64_MAX;
+    assert_int_equal(mprotect(second_page, 4096, PROT_NONE), 0);
+    assert_int_equal(sigaction(SIGSEGV, &look, &before), 0);
+    wcx_jring_commit(&producer, &hdr, second_page - in_first);
+    assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+    assert_int_equal(seen_commit, 0);
+    assert_int_equal(atomic_load(&wcx_jring_at(ring, 0)->commit), hdr.seq);
+  }
+  munmap(pages, 2 * 4096);
 }
 
 static void ring_does_not_take_a_stale_slot_for_the_next(void **state)
@@ -251,6 +286,27 @@ static void corrupt_slots_are_told(void **state)
   sound_record();
   wcx_jring_at(ring, 1)->commit = WCX_JRING_CONTINUED | 2;
   assert_corrupt();
+}
+
+/* All its slots are there and agree: only the size says that it would write behind what the consumer has room for. */
+static void a_record_that_is_too_long_is_told(void **state)
+{
+  (void)state;
+  static struct
+  {
+    uint8_t record[WCX_RECORD_SZ_MAX];
+    uint8_t behind[4096];
+  } out;
+  uint32_t sz = WCX_RECORD_SZ_MAX + 1024;
+  wcx_jring_slot_t *first = sound_record();
+  first->sz = sz;
+  first->slot_cnt = wcx_jring_slots_of(sz);
+  for (uint32_t i = 1; i < first->slot_cnt; i++)
+    wcx_jring_at(ring, i)->commit = WCX_JRING_CONTINUED | 1;
+  memset(&out, 0x5a, sizeof(out));
+  assert_int_equal(wcx_jring_take(&consumer, SHARD, out.record, &sz), WCX_JRING_CORRUPT);
+  for (size_t i = 0; i < sizeof(out.behind); i++)
+    assert_int_equal(out.behind[i], 0x5a);
 }
 
 static void corrupt_headers_are_told(void **state)
@@ -447,6 +503,12 @@ static void region_open_says_what_is_wrong(void **state)
     assert_int_equal(bad.fd, -1);
     *flips[i] ^= 0x10;
   }
+  atomic_store(&file.region->params_ready, 0); /* its maker died */
+  assert_int_equal(wcx_region_open(&bad, path, true, err, sizeof(err)), WCX_REGION_BAD);
+  atomic_store(&file.region->params_ready, 1);
+  file.region->params.digest.lo ^= 1;
+  assert_int_equal(wcx_region_open(&bad, path, true, err, sizeof(err)), WCX_REGION_BAD);
+  file.region->params.digest.lo ^= 1;
   assert_int_equal(wcx_region_open(&bad, path, false, err, sizeof(err)), WCX_REGION_OK);
   wcx_region_close(&bad);
   wcx_region_close(&file);
@@ -564,6 +626,7 @@ int main(void)
       cmocka_unit_test(ring_carries_every_size),
       cmocka_unit_test(ring_never_wraps_a_record),
       cmocka_unit_test(ring_shows_nothing_before_the_first_slot_is_committed),
+      cmocka_unit_test(ring_commits_the_first_slot_last),
       cmocka_unit_test(ring_does_not_take_a_stale_slot_for_the_next),
       cmocka_unit_test(room_follows_the_release_word_alone),
       cmocka_unit_test(room_counts_what_a_skip_cost),
@@ -571,6 +634,7 @@ int main(void)
       cmocka_unit_test(find_waits_where_the_producer_goes_on),
       cmocka_unit_test(find_says_when_records_are_lost),
       cmocka_unit_test(corrupt_slots_are_told),
+      cmocka_unit_test(a_record_that_is_too_long_is_told),
       cmocka_unit_test(corrupt_headers_are_told),
       cmocka_unit_test(a_record_that_claims_to_cross_the_end_is_told),
       cmocka_unit_test(release_word_carries_seq_and_low_epoch),
