@@ -63,6 +63,11 @@ static inline void *wcx_emit_feed(wcx_engine_t *engine, uint16_t template_id, ui
   return wcx_emit(engine, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number++, template_id, block_length);
 }
 
+/* All that the input has said so far enters the output digest: none of it may change any more, notes excepted. An input that says much calls this on the way, while
+   what it said is in the near caches; the end of the input does it for the others. */
+#define WCX_EMIT_DIGEST_EVERY 32u /* messages: 4 KiB */
+void wcx_emit_digest(wcx_engine_t *engine);
+
 /* --- what must wait for the private messages of the input -------------------------------------------------------------------------------- */
 
 #define WCX_NOTE_F 1u /* flags of a SKIP entry that holds a feed message to be said later */

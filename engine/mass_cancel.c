@@ -128,6 +128,8 @@ static inline void cancel_plain(wcx_engine_t *engine, wcx_session_t *session, ui
     repeat(engine, also, at);
   wcx_index_remove(&engine->index, order->session, order->cl_ord_id, slot);
   wcx_plain_remove(engine, session, instrument, order, slot);
+  if (run->cnt % WCX_EMIT_DIGEST_EVERY == 0)
+    wcx_emit_digest(engine);
 }
 
 /* A session's orders in order of acceptance. Returns how many went. */

@@ -134,6 +134,8 @@ static void say_canceled_gone(wcx_engine_t *engine, uint64_t pos, uint64_t cnt, 
       pos = wcx_outlog_settle(engine->out, pos, engine->out->write_pos);
       pos += wcx_outlog_at(engine->out, pos)->entry_sz;
     }
+    if (cnt % WCX_EMIT_DIGEST_EVERY == 0)
+      wcx_emit_digest(engine);
   }
 }
 
