@@ -144,13 +144,10 @@ void wcx_notes_flush(wcx_engine_t *engine)
   uint64_t pos = engine->notes_from;
   uint32_t left = engine->note_cnt;
   engine->note_cnt = 0;
-  while (left != 0)
+  for (; left != 0; left--)
   {
     const wcx_out_entry_t *note = wcx_outlog_at(engine->out, pos);
-    pos += note->entry_sz;
-    if (note->stream != WCX_STREAM_SKIP || note->flags != WCX_NOTE_F)
-      continue;
-    left--;
+    pos += (uint64_t)note->tag * 16;
     if (note->len == 0)
     {
       say_canceled_gone(engine, note->number, note->input_seq, note->stream_id);

@@ -26,6 +26,7 @@ const wcx_snapshot_field_t wcx_snapshot_fields[] = {
     KEPT(display_no),
     KEPT(place_no),
     TRANSIENT(notes_from),
+    TRANSIENT(notes_last),
     TRANSIENT(last_print),
     TRANSIENT(digested_pos),
     TRANSIENT(digested_blocks),
