@@ -3,6 +3,7 @@
    level; its neighbours, the level it moves to; the tail of that. Whatever a look leads to is a guess that costs nothing when it is wrong. */
 #include "engine/book.h"
 
+#define LIVE_ANY 2048u  /* with fewer orders they and their entries stay in the caches as well */
 #define LIVE_MIN 16384u /* with fewer orders, all but the orders themselves and their entries in the index stays in the caches */
 #define CHUNK 32u
 
@@ -140,6 +141,8 @@ static inline __attribute__((always_inline)) void prefetch(const wcx_engine_t *e
 
 void wcx_engine_prefetch(const wcx_engine_t *engine, const wcx_engine_input_t *inputs, uint32_t cnt)
 {
+  if (engine->pool.live < LIVE_ANY)
+    return;
   const bool many = engine->pool.live >= LIVE_MIN;
   looks_t looks;
   for (uint32_t from = 0; from < cnt; from += CHUNK)
