@@ -63,9 +63,22 @@ static inline void *wcx_emit_feed(wcx_engine_t *engine, uint16_t template_id, ui
   return wcx_emit(engine, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number++, template_id, block_length);
 }
 
+/* All that the input has said so far enters the output digest: none of it may change any more, notes excepted. An input that says much calls this on the way, while
+   what it said is in the near caches; the end of the input does it for the others. */
+#define WCX_EMIT_DIGEST_EVERY 32u /* messages: 4 KiB */
+void wcx_emit_digest(wcx_engine_t *engine);
+
 /* --- what must wait for the private messages of the input -------------------------------------------------------------------------------- */
 
-#define WCX_NOTE_F 1u /* flags of a SKIP entry that holds a feed message to be said later */
+/* Each note's tag says how far the next one is, in units of 16 bytes. */
+static inline void wcx_note_link(wcx_engine_t *engine, uint64_t pos)
+{
+  if (engine->note_cnt++ == 0)
+    engine->notes_from = pos;
+  else
+    wcx_outlog_at(engine->out, engine->notes_last)->tag = (uint32_t)((pos - engine->notes_last) / 16);
+  engine->notes_last = pos;
+}
 
 /* A feed message that is said when all that is private has been: it lies in the log as a SKIP entry until wcx_notes_flush says it. */
 static inline void *wcx_note_feed(wcx_engine_t *engine, uint16_t template_id, uint16_t block_length)
@@ -73,10 +86,9 @@ static inline void *wcx_note_feed(wcx_engine_t *engine, uint16_t template_id, ui
   uint32_t len = (uint32_t)sizeof(wcx_message_header_t) + block_length;
   uint32_t sz = wcx_outlog_entry_sz(len);
   uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
-  wcx_emit_word(at, (uint64_t)WCX_NOTE_F << 56 | (uint64_t)WCX_STREAM_SKIP << 48 | (uint64_t)len << 32 | sz);
+  wcx_emit_word(at, (uint64_t)WCX_STREAM_SKIP << 48 | (uint64_t)len << 32 | sz);
   wcx_emit_word(at + 8, (uint64_t)template_id << 16 | block_length);
-  if (engine->note_cnt++ == 0)
-    engine->notes_from = engine->out->write_pos - sz;
+  wcx_note_link(engine, engine->out->write_pos - sz);
   return at + 40;
 }
 
@@ -85,12 +97,11 @@ static inline void wcx_note_canceled(wcx_engine_t *engine, uint64_t from, uint64
 {
   const uint32_t sz = sizeof(wcx_out_entry_t);
   uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
-  wcx_emit_word(at, (uint64_t)WCX_NOTE_F << 56 | (uint64_t)WCX_STREAM_SKIP << 48 | sz); /* len 0 tells it from the others */
+  wcx_emit_word(at, (uint64_t)WCX_STREAM_SKIP << 48 | sz); /* len 0 tells it from the others */
   wcx_emit_word(at + 8, each);
   wcx_emit_word(at + 16, from);
   wcx_emit_word(at + 24, cnt);
-  if (engine->note_cnt++ == 0)
-    engine->notes_from = engine->out->write_pos - sz;
+  wcx_note_link(engine, engine->out->write_pos - sz);
 }
 
 void wcx_notes_flush(wcx_engine_t *engine);

@@ -297,26 +297,36 @@ static void finish(wcx_engine_t *engine)
     wcx_auction_updates(engine);
 }
 
-static inline void digest_output(wcx_engine_t *engine, const wcx_outlog_t *out, uint64_t from)
+void wcx_emit_digest(wcx_engine_t *engine)
 {
+  const wcx_outlog_t *out = engine->out;
+  engine->digested_blocks = wcx_out_digest_more(&engine->output_digest, out, engine->digested_pos, out->write_pos, engine->digested_blocks);
+  engine->digested_pos = out->write_pos;
+}
+
+/* What the input said and is not in the digest yet. */
+static inline void digest_output(wcx_engine_t *engine, const wcx_outlog_t *out)
+{
+  uint64_t from = engine->digested_pos;
   uint64_t sz = out->write_pos - from;
   if (__builtin_expect(!engine->noted && (from & (out->cap - 1)) + sz <= out->cap, 1)) /* no SKIP stands in between */
-    wcx_out_digest_absorb(&engine->output_digest, out->base + (from & (out->cap - 1)), sz, 0);
+    wcx_out_digest_absorb(&engine->output_digest, out->base + (from & (out->cap - 1)), sz, engine->digested_blocks);
   else
-    wcx_out_digest_input(&engine->output_digest, out, from, out->write_pos);
+    wcx_emit_digest(engine);
 }
 
 void wcx_engine_apply_long(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
 {
   const wcx_outlog_t *out = engine->out;
-  uint64_t from = out->write_pos;
+  engine->digested_pos = out->write_pos;
+  engine->digested_blocks = 0;
   engine->trigger_cnt = 0;
   engine->refresh_cnt = 0;
   if (hdr->stamp_ns >= next_deadline(engine))
     catch_up(engine);
   dispatch(engine, hdr, body);
   finish(engine);
-  digest_output(engine, out, from);
+  digest_output(engine, out);
   if (engine->dirty_cnt >= WCX_DIRTY_MAX)
     wcx_state_settle(engine);
 }

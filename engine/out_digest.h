@@ -54,10 +54,9 @@ static inline void wcx_out_digest_absorb(wcx_out_digest_t *digest, const uint8_t
     digest->lane[phase & 3] = _mm_aesenc_si128(digest->lane[phase & 3], wcx_out_digest_load(at));
 }
 
-/* Every entry of log[from, to) but SKIPs: what one input said. What lies in a row is taken in at once. */
-static inline void wcx_out_digest_input(wcx_out_digest_t *digest, const wcx_outlog_t *log, uint64_t from, uint64_t to)
+/* Every entry of log[from, to) but SKIPs: what an input said after `phase` blocks. What lies in a row is taken in at once. Returns how many blocks it has said then. */
+static inline uint32_t wcx_out_digest_more(wcx_out_digest_t *digest, const wcx_outlog_t *log, uint64_t from, uint64_t to, uint32_t phase)
 {
-  uint32_t phase = 0;
   while ((from = wcx_outlog_settle(log, from, to)) < to)
   {
     const uint8_t *at = (const uint8_t *)wcx_outlog_at(log, from);
@@ -69,6 +68,13 @@ static inline void wcx_out_digest_input(wcx_out_digest_t *digest, const wcx_outl
     phase += (uint32_t)((end - from) / 16);
     from = end;
   }
+  return phase;
+}
+
+/* The same for all that one input said. */
+static inline void wcx_out_digest_input(wcx_out_digest_t *digest, const wcx_outlog_t *log, uint64_t from, uint64_t to)
+{
+  (void)wcx_out_digest_more(digest, log, from, to, 0);
 }
 
 static inline wcx_digest_t wcx_out_digest_value(const wcx_out_digest_t *digest)

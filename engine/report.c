@@ -134,6 +134,8 @@ static void say_canceled_gone(wcx_engine_t *engine, uint64_t pos, uint64_t cnt, 
       pos = wcx_outlog_settle(engine->out, pos, engine->out->write_pos);
       pos += wcx_outlog_at(engine->out, pos)->entry_sz;
     }
+    if (cnt % WCX_EMIT_DIGEST_EVERY == 0)
+      wcx_emit_digest(engine);
   }
 }
 
@@ -142,13 +144,10 @@ void wcx_notes_flush(wcx_engine_t *engine)
   uint64_t pos = engine->notes_from;
   uint32_t left = engine->note_cnt;
   engine->note_cnt = 0;
-  while (left != 0)
+  for (; left != 0; left--)
   {
     const wcx_out_entry_t *note = wcx_outlog_at(engine->out, pos);
-    pos += note->entry_sz;
-    if (note->stream != WCX_STREAM_SKIP || note->flags != WCX_NOTE_F)
-      continue;
-    left--;
+    pos += (uint64_t)note->tag * 16;
     if (note->len == 0)
     {
       say_canceled_gone(engine, note->number, note->input_seq, note->stream_id);

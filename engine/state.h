@@ -153,8 +153,12 @@ struct wcx_engine
   uint64_t display_no;     /* last: public ids after display refreshes */
   uint64_t place_no;       /* last: places of waiting stops and unseen orders */
   /* the input being applied, continued: 0 between inputs */
-  uint64_t notes_from;              /* position of the first note, when there is one */
+  uint64_t notes_from; /* positions of the first note and of the last, when there is one */
+  uint64_t notes_last;
   wcx_order_executed_t *last_print; /* the note that says the event's last fill, so far */
+  uint64_t digested_pos;            /* what the input said before here is in the output digest */
+  uint32_t digested_blocks;         /* as many blocks of it */
+  uint32_t pad[3];
   uint32_t note_cnt;
   uint32_t noted;       /* something was */
   uint32_t taker_slot;  /* the order that takes now */
