@@ -102,10 +102,11 @@ SRC_wcx-fill      := bench/wire/fill.c $(PROD)
 LIBS_wcx-fill     := client engine
 LD_wcx-fill       := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
-                     $(BENCH_SRC) $(PROD)
+HDR_SRC           := bench/hdr.c bench/hdr_log.c
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+                     $(BENCH_SRC) $(HDR_SRC) $(PROD)
 LIBS_wcx-bench    := dataplane persist engine
-LD_wcx-bench      := -lm
+LD_wcx-bench      := -lm -lcrypto -lz
 
 ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
 SRC_engine    := $(ENGINE_SRC)
@@ -145,6 +146,8 @@ LD_unit/test_archive  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
 LD_unit/test_scrub   := -luring
 SRC_unit/test_flow   := $(BENCH_SRC)
+SRC_unit/test_hdr    := $(HDR_SRC)
+LD_unit/test_hdr     := -lz
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
 SRC_fuzz/test_loop      := tests/unit/loop_fixture.c tests/fuzz/rewind.c
@@ -272,7 +275,7 @@ tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/t
 
 # --- set-up ---------------------------------------------------------------------------------------
 
-DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
+DEPS_BUILD := build-essential pkg-config libdpdk-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev zlib1g-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_WIRE  := dpdk-dev python3
