@@ -103,7 +103,7 @@ LIBS_wcx-fill     := client engine
 LD_wcx-fill       := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
 HDR_SRC           := bench/hdr.c bench/hdr_log.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
                      $(BENCH_SRC) $(HDR_SRC) $(PROD)
 LIBS_wcx-bench    := dataplane persist engine
 LD_wcx-bench      := -lm -lcrypto -lz
@@ -148,6 +148,8 @@ LD_unit/test_scrub   := -luring
 SRC_unit/test_flow   := $(BENCH_SRC)
 SRC_unit/test_hdr    := $(HDR_SRC)
 LD_unit/test_hdr     := -lz
+SRC_unit/test_paired_stats := bench/paired_stats.c
+LD_unit/test_paired_stats  := -lm
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
 SRC_fuzz/test_loop      := tests/unit/loop_fixture.c tests/fuzz/rewind.c
@@ -250,6 +252,14 @@ $(B)/tests/tools/liballoc_count.so: tests/tools/alloc_count.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -Wno-pedantic -fPIC -shared -o $@ $<
 
+# wcx-bench above an engine that is 5 % slower, which its compare must find.
+BENCH_SLOW := $(if $(SANITIZER),,$(B)/tests/bench/wcx-bench-slow)
+
+$(B)/tests/bench/wcx-bench-slow: $(call objs,tests/bench/slow_apply.c $(SRC_wcx-bench)) $(LIBS_wcx-bench:%=$(LIB)/libwcx-%.a)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=wcx_engine_apply -o $@ $^ $(LD_wcx-bench)
+
 # A patch in tests/*/mutants that no longer applies fails the build.
 MUTANTS := $(wildcard tests/*/mutants/*.patch)
 
@@ -269,7 +279,7 @@ $(B)/tests/fuzz/seeds.made: tests/fuzz/seeds.py tests/e2e/wcxlib.py engine/wcx-1
 FUZZ_BINS := $(filter $(B)/tests/fuzz/%,$(TEST_BINS))
 fuzz-targets: $(FUZZ_BINS) $(B)/tests/fuzz/seeds.made
 
-tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
+tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) $(BENCH_SLOW) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 

@@ -27,7 +27,7 @@ typedef struct options
   uint32_t burst, passes;
   int cpu;
   enum wcx_credit credit;
-  bool throughput_only, json;
+  bool throughput_only, turns_only, json;
 } options_t;
 
 typedef struct report
@@ -48,6 +48,7 @@ static const char help[] = "wcx-bench engine: a flow through the engine, beside 
                            "  --burst N          records prefetched together, 1..1024 (32)\n"
                            "  --passes N         timed passes, the least counts; the median is told too (5)\n"
                            "  --pass throughput  one timed pass and nothing else: no floors, no percentiles\n"
+                           "  --pass turns       a pass for every line on standard input: \"ns per op, trade_hash\" is answered\n"
                            "  --credit unlimited|checked  of every account (unlimited; checked: with balances that cover them)\n"
                            "  --cpu N            run on this CPU\n"
                            "  --json             one line of JSON\n";
@@ -76,8 +77,9 @@ static int parse(options_t *options, int argc, char **argv)
   if (status != 0)
     return status;
   options->throughput_only = strcmp(pass, "throughput") == 0;
-  if (pass[0] != 0 && !options->throughput_only)
-    return wcx_cli_wrong("engine", "pass", pass, "only throughput can be asked for alone");
+  options->turns_only = strcmp(pass, "turns") == 0;
+  if (pass[0] != 0 && !options->throughput_only && !options->turns_only)
+    return wcx_cli_wrong("engine", "pass", pass, "only throughput or turns can be asked for alone");
   options->credit = strcmp(credit, "checked") == 0 ? WCX_CREDIT_CHECKED : WCX_CREDIT_UNLIMITED;
   if (options->credit != WCX_CREDIT_CHECKED && strcmp(credit, "unlimited") != 0)
     return wcx_cli_wrong("engine", "credit", credit, "is neither unlimited nor checked");
@@ -156,6 +158,19 @@ static void measure_percentiles(wcx_run_t *run, const options_t *options, report
   report->max_ns = (double)ticks.max * again.ns_per_tick;
 }
 
+/* Who lets several engines take turns asks for one pass at a time. */
+static void take_turns(wcx_run_t *run, const options_t *options)
+{
+  for (int c; (c = getchar()) != EOF;)
+  {
+    if (c != '\n')
+      continue;
+    wcx_run_result_t result = wcx_run_pass(run, options->setup_cnt, options->burst, NULL);
+    printf("%.3f %016" PRIx64 "\n", (double)result.elapsed_ns / (double)result.ops, result.trade_hash);
+    fflush(stdout);
+  }
+}
+
 static int get_flow(options_t *options, wcx_flow_t *flow)
 {
   char error[512];
@@ -197,6 +212,14 @@ int wcx_engine_bench(int argc, char **argv)
   status = get_flow(&options, &flow);
   if (status != 0)
     return status;
+  if (options.turns_only)
+  {
+    wcx_run_t *turns = wcx_run_new(&flow, options.credit);
+    take_turns(turns, &options);
+    wcx_run_free(turns);
+    wcx_flow_free(&flow);
+    return 0;
+  }
   report_t report = {.has_floor = !options.throughput_only};
   if (report.has_floor)
     report.floor = wcx_floor_measure(&flow, options.setup_cnt);
