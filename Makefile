@@ -103,8 +103,9 @@ LIBS_wcx-fill     := client engine
 LD_wcx-fill       := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
 HDR_SRC           := bench/hdr.c bench/hdr_log.c
+PREFLIGHT_SRC     := bench/preflight.c bench/host_file.c bench/noise.c
 SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
-                     $(BENCH_SRC) $(HDR_SRC) $(PROD)
+                     $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(PROD)
 LIBS_wcx-bench    := dataplane persist engine
 LD_wcx-bench      := -lm -lcrypto -lz
 
@@ -148,6 +149,7 @@ LD_unit/test_scrub   := -luring
 SRC_unit/test_flow   := $(BENCH_SRC)
 SRC_unit/test_hdr    := $(HDR_SRC)
 LD_unit/test_hdr     := -lz
+SRC_unit/test_preflight := $(PREFLIGHT_SRC) bench/hdr.c bench/cli.c
 SRC_unit/test_paired_stats := bench/paired_stats.c
 LD_unit/test_paired_stats  := -lm
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c

@@ -19,6 +19,7 @@
 
 #define UNCLEAR_STATUS 3
 #define FAILED_STATUS 4
+#define ROUNDS_MAX 4u
 
 typedef struct options
 {
@@ -33,11 +34,11 @@ typedef struct options
 typedef struct values
 {
   double a[WCX_PAIRED_MAX], b[WCX_PAIRED_MAX], again[WCX_PAIRED_MAX];
-  uint32_t cnt, noise_cnt;
+  uint32_t cnt;
 } values_t;
 
 static const char help[] = "wcx-bench compare A B: is B slower than A? Both programs (wcx-bench of two commits), measured in turn, or both run folders\n"
-                           "  --blocks N         three new processes, so many times, 10..1000 (20)\n"
+                           "  --blocks N         three new processes, so many times (20); as many again up to three times while the verdict is unclear\n"
                            "  --profile a|b|c    the flow (a), --ops N of it (3000)\n"
                            "  --passes N         of each of the three, in turn; the least counts (120)\n"
                            "  --margin N         permille that matter (20): B is slower when the 99 % interval leaves 1 out and the ratio is beyond\n"
@@ -155,10 +156,11 @@ static bool measure_block(const options_t *options, child_t children[3], uint32_
 
 static bool measure_blocks(const options_t *options, values_t *values)
 {
-  for (uint32_t block = 0; block < options->blocks; block++)
+  uint32_t first = values->cnt;
+  for (uint32_t block = first; block < first + options->blocks; block++)
   {
     child_t children[3];
-    wcx_cli_progress("block %u of %u", block + 1, options->blocks);
+    wcx_cli_progress("block %u of %u", block + 1, first + options->blocks);
     if (!measure_block(options, children, block))
       return false;
     values->a[block] = children[0].least_ns;
@@ -166,7 +168,7 @@ static bool measure_blocks(const options_t *options, values_t *values)
     values->again[block] = children[2].least_ns;
   }
   wcx_cli_progress("%s", "");
-  values->cnt = values->noise_cnt = options->blocks;
+  values->cnt = first + options->blocks;
   return true;
 }
 
@@ -204,13 +206,33 @@ static bool own_noise(values_t *values, wcx_paired_t *noise)
   return true;
 }
 
+typedef struct comparison
+{
+  wcx_paired_t paired, noise;
+  bool has_noise;
+  enum wcx_verdict verdict;
+} comparison_t;
+
+static comparison_t compare(const options_t *options, values_t *values, bool folders)
+{
+  comparison_t said = {.paired = wcx_paired_ratio(values->a, values->b, values->cnt), .has_noise = true};
+  if (folders)
+    said.has_noise = own_noise(values, &said.noise);
+  else
+    said.noise = wcx_paired_ratio(values->a, values->again, values->cnt);
+  said.verdict = wcx_paired_verdict(&said.paired, said.has_noise ? &said.noise : NULL, options->margin_permille / 1e3);
+  return said;
+}
+
 /* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
 
-static void tell(const options_t *options, values_t *values, const wcx_paired_t *paired, const wcx_paired_t *noise, enum wcx_verdict verdict, bool interleaved)
+static void tell(const options_t *options, values_t *values, const comparison_t *said, bool interleaved)
 {
+  const wcx_paired_t *paired = &said->paired;
+  const wcx_paired_t *noise = said->has_noise ? &said->noise : NULL;
   double median_a = wcx_cli_median(values->a, values->cnt);
   double median_b = wcx_cli_median(values->b, values->cnt);
-  const char *text = wcx_verdict_text(verdict);
+  const char *text = wcx_verdict_text(said->verdict);
   if (options->json)
   {
     printf("{\"verdict\":\"%s\",\"ratio\":%.4f,\"low\":%.4f,\"high\":%.4f,\"pairs\":%u,\"interleaved\":%s,\"margin\":%.3f,\"a_median\":%.2f,\"b_median\":%.2f", text, paired->ratio,
@@ -251,16 +273,18 @@ int wcx_compare_bench(int argc, char **argv)
     fputs("wcx-bench compare: one is a folder, the other a program\n", stderr);
     return 2;
   }
-  if (!(folders ? read_folders(&options, &values) : measure_blocks(&options, &values)))
+  comparison_t said = {0};
+  if (folders && !read_folders(&options, &values))
     return FAILED_STATUS;
-  wcx_paired_t paired = wcx_paired_ratio(values.a, values.b, values.cnt);
-  wcx_paired_t noise = {0};
-  bool has_noise = true;
   if (folders)
-    has_noise = own_noise(&values, &noise);
-  else
-    noise = wcx_paired_ratio(values.a, values.again, values.noise_cnt);
-  enum wcx_verdict verdict = wcx_paired_verdict(&paired, has_noise ? &noise : NULL, options.margin_permille / 1e3);
-  tell(&options, &values, &paired, has_noise ? &noise : NULL, verdict, !folders);
-  return verdict == WCX_VERDICT_SLOWER ? 1 : verdict == WCX_VERDICT_UNCLEAR ? UNCLEAR_STATUS : 0;
+    said = compare(&options, &values, true);
+  /* Unclear: more of the same, as far as that is likely to help. */
+  for (uint32_t round = 0; !folders && (round == 0 || said.verdict == WCX_VERDICT_UNCLEAR) && round < ROUNDS_MAX && values.cnt + options.blocks <= WCX_PAIRED_MAX; round++)
+  {
+    if (!measure_blocks(&options, &values))
+      return FAILED_STATUS;
+    said = compare(&options, &values, false);
+  }
+  tell(&options, &values, &said, !folders);
+  return said.verdict == WCX_VERDICT_SLOWER ? 1 : said.verdict == WCX_VERDICT_UNCLEAR ? UNCLEAR_STATUS : 0;
 }

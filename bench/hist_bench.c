@@ -27,12 +27,9 @@ static const char help[] = "wcx-bench hist: an HDR histogram from durations, or 
 static int parse(options_t *options, int argc, char **argv)
 {
   *options = (options_t){0};
-  const wcx_cli_option_t known[] = {{"values", WCX_CLI_TEXT, &options->values_path, 0, 0, 0},
-                                    {"interval", WCX_CLI_U64, &options->interval_ns, 0, WCX_HDR_VALUE_MAX, 0},
-                                    {"hlog", WCX_CLI_TEXT, &options->hlog_path, 0, 0, 0},
-                                    {"tag", WCX_CLI_TEXT, &options->tag, 0, 0, 0},
-                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
-                                    {0}};
+  const wcx_cli_option_t known[] = {{"values", WCX_CLI_TEXT, &options->values_path, 0, 0, 0}, {"interval", WCX_CLI_U64, &options->interval_ns, 0, WCX_HDR_VALUE_MAX, 0},
+                                    {"hlog", WCX_CLI_TEXT, &options->hlog_path, 0, 0, 0},     {"tag", WCX_CLI_TEXT, &options->tag, 0, 0, 0},
+                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},          {0}};
   int status = wcx_cli_options("hist", help, known, argc, argv);
   if (status != 0)
     return status;
