@@ -287,7 +287,11 @@ void wcx_preflight_check(wcx_preflight_t *preflight, const wcx_preflight_config_
 
 /* --- the command ------------------------------------------------------------------------------------------------------------------------ */
 
-static const char *const fitness_texts[] = {[WCX_FITNESS_FIT] = "fit", [WCX_FITNESS_UNFIT] = "unfit", [WCX_FITNESS_UNKNOWN] = "unknown", [WCX_FITNESS_NOTE] = "note"};
+const char *wcx_fitness_text(enum wcx_fitness fitness)
+{
+  static const char *const texts[] = {[WCX_FITNESS_FIT] = "fit", [WCX_FITNESS_UNFIT] = "unfit", [WCX_FITNESS_UNKNOWN] = "unknown", [WCX_FITNESS_NOTE] = "note"};
+  return texts[fitness];
+}
 
 void wcx_preflight_json(const wcx_preflight_t *preflight, FILE *file)
 {
@@ -295,7 +299,7 @@ void wcx_preflight_json(const wcx_preflight_t *preflight, FILE *file)
   for (uint32_t i = 0; i < preflight->item_cnt; i++)
   {
     const wcx_preflight_item_t *item = &preflight->items[i];
-    const char *const pairs[][2] = {{"name", item->name}, {"fitness", fitness_texts[item->fitness]}, {"state", item->state}, {"wanted", item->wanted}, {"fix", item->fix}};
+    const char *const pairs[][2] = {{"name", item->name}, {"fitness", wcx_fitness_text(item->fitness)}, {"state", item->state}, {"wanted", item->wanted}, {"fix", item->fix}};
     fputs(i == 0 ? "{" : ",{", file);
     for (uint32_t k = 0; k < 5; k++)
     {
@@ -312,7 +316,7 @@ static void print_table(const wcx_preflight_t *preflight)
   for (uint32_t i = 0; i < preflight->item_cnt; i++)
   {
     const wcx_preflight_item_t *item = &preflight->items[i];
-    printf("%-8s %-20s %s\n", fitness_texts[item->fitness], item->name, item->state[0] != 0 ? item->state : "not told here");
+    printf("%-8s %-20s %s\n", wcx_fitness_text(item->fitness), item->name, item->state[0] != 0 ? item->state : "not told here");
     if (item->fitness == WCX_FITNESS_UNFIT)
       printf("%30swanted: %s\n%30sfix: %s\n", "", item->wanted, "", item->fix);
   }

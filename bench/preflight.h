@@ -48,6 +48,8 @@ typedef struct wcx_preflight_config
 
 void wcx_preflight_check(wcx_preflight_t *preflight, const wcx_preflight_config_t *config);
 
+const char *wcx_fitness_text(enum wcx_fitness fitness);
+
 /* One JSON object, no newline. */
 void wcx_preflight_json(const wcx_preflight_t *preflight, FILE *file);
 
