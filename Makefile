@@ -409,9 +409,9 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	$(submake) build tests
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do python3 $$test || status=1; done; exit $$status
 
-bench: deps-wire ## round-trip times of the appliance beside the port's own echo, the kernel's TCP and a bare durable write
+bench: deps-wire ## round-trip times of the appliance beside the port's own echo, the kernel's TCP and a bare durable write, in paired rounds
 	$(submake) build $(B)/tests/e2e/port_echo
-	@exec bench/wire/rtt.sh
+	@exec python3 bench/wire/rtt.py
 
 bench-wire: deps-wire ## 1,000 TCP connections with 100 slow readers; a flood of strangers (some minutes)
 	$(submake) build

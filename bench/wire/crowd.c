@@ -188,6 +188,9 @@ static int dial(const crowd_t *crowd, uint16_t port, int receive_buffer)
   struct timeval patience = {.tv_sec = 10};
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
     WCX_DIE("socket: %s (ulimit -n?)", strerror(errno));
+  /* As the fast ones: to the kernel a bound and an unbound socket differ, it would give both the same port, and the second one's SYN ends the first one's connection. */
+  if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, crowd->interface, (socklen_t)strlen(crowd->interface)) != 0)
+    WCX_DIE("binding a socket to interface '%s': %s", crowd->interface, strerror(errno));
   if (receive_buffer > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer)) != 0)
     WCX_DIE("SO_RCVBUF: %s", strerror(errno));
   if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Round trips of the appliance beside what bounds them, on one machine, in one run: make bench.
+
+  udp    testpmd 5tswap | our port's echo | the appliance at D0, order in -> ack out        each over a veth and af_xdp
+  tcp    the kernel's TCP echoing, polled | the appliance at D0, order in -> ack out        each over a veth
+  d1     a bare durable write of 4 KiB | the appliance at D1, order in -> ack out
+
+usage: rtt.py [--json] [--count 20000] [--rounds 11]     root; about a minute; stops what it starts
+All that answer are up at once, each behind a veth of its own, on the poll loop's CPU and with its priority; only the one that is measured runs, the others are stopped. A
+round measures each of them once within three seconds, since this machine's speed drifts by a third within a minute: a ratio is one of the same round, and shown is the median of
+the rounds with the least and the most beside it. The client polls a kernel socket without sleeping; at D1 it sleeps, so that the journal worker has its CPU.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+from wcxlib import Appliance  # noqa: E402  (its folder had to be named first)
+
+RTT = ROOT / "build/bin/wcx-rtt"
+PORT_ECHO = ROOT / "build/tests/e2e/port_echo"
+SERVER = "10.77.0.2"
+FAVOURED = ["setsid", "bash", "-c", 'echo -20 >/proc/self/autogroup; exec "$@"', "answers"]  # as control/dev/runner.sh starts the data plane
+AWAIT_S = 10.0
+ROWS = (("testpmd", "testpmd 5tswap, af_xdp", "testpmd"), ("port_echo", "our port's echo, af_xdp", "testpmd"), ("order_d0", "appliance D0, order to ack", "testpmd"),
+        ("tcp_echo", "kernel TCP echo, busy poll", "tcp_echo"), ("order_tcp", "appliance D0 over TCP", "tcp_echo"),
+        ("write_4k", "bare durable 4 KiB write", "write_4k"), ("order_d1", "appliance D1, order to ack", "write_4k"))
+
+
+def run(*command, **kwargs):
+    return subprocess.run([str(part) for part in command], check=True, stdin=subprocess.DEVNULL, **kwargs)
+
+
+class Veth:
+    """A link of the clients' namespace to one of its own, as control/dev/up.sh makes the appliance's; both ends and the namespace go with it."""
+
+    def __init__(self, app, number):
+        self.netns, self.near, self.far = f"{app.netns}{number}", f"wcxn{number}", f"wcxf{number}"
+        self.client = app.client_netns
+        run("ip", "netns", "add", self.netns)
+        run(*self.among_clients(), "ip", "link", "add", self.near, "type", "veth", "peer", "name", self.far, "netns", self.netns)
+        run(*self.among_clients(), "ip", "addr", "add", f"10.77.0.{10 + number}/24", "dev", self.near)
+        run(*self.among_clients(), "ip", "link", "set", self.near, "up")
+        run(*self.inside(), "ip", "link", "set", self.far, "up")
+        for where, interface in ((self.among_clients(), self.near), (self.inside(), self.far)):
+            run(*where, "ethtool", "-K", interface, "tx", "off", stdout=subprocess.DEVNULL)
+
+    def among_clients(self):
+        return ["nsenter", f"--net=/run/netns/{self.client}"]
+
+    def inside(self):
+        return ["nsenter", f"--net=/run/netns/{self.netns}"]
+
+    def mac(self):
+        return run(*self.inside(), "ip", "-br", "link", "show", "dev", self.far, stdout=subprocess.PIPE, text=True).stdout.split()[2]
+
+    def close(self):
+        subprocess.run(["ip", "netns", "del", self.netns], check=False)
+
+
+class Answerer:
+    """A process that answers, stopped unless it is measured. measure() is one round of it."""
+
+    def __init__(self, pid, command, child=None):
+        self.pid, self.command, self.child = pid, [str(part) for part in command], child
+
+    def let(self, go):
+        os.kill(self.pid, signal.SIGCONT if go else signal.SIGSTOP)
+
+    def try_once(self):
+        """Whether it answers."""
+        done = subprocess.run([*self.command, "--count", "1"], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return '"lost":0' in done.stdout
+
+    def measure(self, count):
+        self.let(True)
+        try:
+            done = subprocess.run([*self.command, "--count", str(count)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        finally:
+            self.let(False)
+        if done.returncode != 0:
+            sys.exit(f"rtt.py: {' '.join(self.command)} ended with status {done.returncode}: {done.stdout.strip()}")
+        return json.loads(done.stdout)
+
+    def end(self):
+        if self.child is None:
+            self.let(True)
+        elif self.child.poll() is None:
+            self.child.terminate()
+            self.let(True)
+            self.child.wait()
+
+
+def start(veth, log, command, client, answerers, name):
+    """Start `command` behind `veth` as answerers[name]; `client` measures it. Stopped, once it answers."""
+    child = subprocess.Popen([*veth.inside(), *FAVOURED, *map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(os.environ, LIBXDP_SKIP_DISPATCHER="1"))
+    answerer = answerers[name] = Answerer(child.pid, [*veth.among_clients(), RTT, *client, "--interface", veth.near], child)
+    until = time.monotonic() + AWAIT_S
+    while time.monotonic() < until and child.poll() is None:
+        if answerer.try_once():
+            answerer.let(False)
+            return
+        time.sleep(0.2)
+    sys.exit(f"rtt.py: {Path(command[0]).name} does not answer: {Path(log.name).read_text(encoding='utf-8', errors='replace')[-400:]}")
+
+
+def measure_d0(options, folder):
+    found = {}
+    veths, answerers = [], {}
+    with Appliance("bench-rtt", WCX_UNSAFE="1", WCX_SET="durability.level=D0") as app:
+        poll_cpu = int(re.findall(r"shards\.lcore=(\d+)", (app.run / "environment").read_text(encoding="utf-8"))[-1])
+        cpu = 1 if poll_cpu == 0 else 0
+        on_cpu = ["--server", SERVER, "--cpu", cpu]
+        dataplane = int((app.run / "dataplane.pid").read_text(encoding="ascii"))
+        order = [*app.command(RTT), "order", *on_cpu, "--interface", app.client_if]
+        try:
+            answerers["order_d0"] = Answerer(dataplane, order)
+            answerers["order_tcp"] = Answerer(dataplane, [*order, "--transport", "tcp"])
+            os.kill(dataplane, signal.SIGSTOP)
+            with open(folder / "answerers.log", "w", encoding="utf-8") as log:
+                for number in (1, 2, 3):
+                    veths.append(Veth(app, number))
+                veth = veths[0]
+                run(*veth.among_clients(), "ip", "neigh", "replace", SERVER, "lladdr", veth.mac(), "dev", veth.near, "nud", "permanent")
+                start(veth, log, ["dpdk-testpmd", "--lcores", f"0@{cpu},1@{poll_cpu}", "--no-pci", "--no-huge", "--no-shconf", "-m", 128, "--iova-mode=va",
+                                                         "--vdev", f"net_af_xdp0,iface={veth.far},start_queue=0,queue_count=1,busy_budget=0", "--", "--forward-mode=5tswap", "--nb-cores=1",
+                                                         "--total-num-mbufs=16383", "--stats-period=3600"], ["echo", *on_cpu], answerers, "testpmd")
+                start(veths[1], log, [PORT_ECHO, "af_xdp", veths[1].far, poll_cpu], ["echo", *on_cpu], answerers, "port_echo")
+                run(*veths[2].inside(), "ip", "addr", "add", f"{SERVER}/24", "dev", veths[2].far)
+                start(veths[2], log, [RTT, "tcp-echo-server", "--server", SERVER, "--cpu", poll_cpu], ["tcp-echo", *on_cpu], answerers, "tcp_echo")
+                for _ in range(options.rounds):
+                    for name in ("order_tcp", "tcp_echo", "testpmd", "port_echo", "order_d0"):
+                        found.setdefault(name, []).append(answerers[name].measure(options.count))
+        finally:
+            for answerer in answerers.values():
+                answerer.end()
+            for veth in veths:
+                veth.close()
+    return found
+
+
+def measure_d1(options):
+    found = {}
+    count = max(options.count // 10, 1)
+    with Appliance("bench-rtt") as app:
+        for _ in range(options.rounds):
+            for name, command in (("order_d1", [*app.command(RTT), "order", "--sleep", "--interface", app.client_if]), ("write_4k", [RTT, "write", "--file", app.run / "bare-write"])):
+                done = subprocess.run([*map(str, command), "--count", str(count)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                if done.returncode != 0:
+                    sys.exit(f"rtt.py: {name} ended with status {done.returncode}: {done.stdout.strip()}")
+                found.setdefault(name, []).append(json.loads(done.stdout))
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description="round trips of the appliance beside what bounds them")
+    parser.add_argument("--json", action="store_true", help="the rounds, and nothing else")
+    parser.add_argument("--count", type=int, default=20000, help="round trips of a measurement")
+    parser.add_argument("--rounds", type=int, default=11)
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("rtt.py: needs root: network namespaces and raw sockets")
+    for program in (RTT, PORT_ECHO):
+        if not program.exists():
+            sys.exit(f"rtt.py: {program.relative_to(ROOT)} is missing: make bench builds it")
+    if not shutil.which("dpdk-testpmd"):
+        sys.exit("rtt.py: dpdk-testpmd is missing: make deps-wire")
+    folder = ROOT / "build" / "bench-rtt"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        found = {**measure_d0(options, folder), **measure_d1(options)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if options.json:
+        print(json.dumps(found))
+        return
+    print(f"{'round trip, us; medians of ' + str(options.rounds) + ' rounds':<38} {'min':>8} {'p50':>8} {'p99':>9}   p50 of the same round: median (least .. most)")
+    for name, title, base in ROWS:
+        least, p50, p99 = (statistics.median(row[key] for row in found[name]) for key in ("min_us", "p50_us", "p99_us"))
+        ratios = sorted(row["p50_us"] / other["p50_us"] for row, other in zip(found[name], found[base]))
+        spread = "" if name == base else f"({ratios[0]:.2f} .. {ratios[-1]:.2f})"
+        print(f"{title:<38} {least:8.2f} {p50:8.2f} {p99:9.2f}   {statistics.median(ratios):.2f} x {base} {spread}")
+
+
+if __name__ == "__main__":
+    main()
