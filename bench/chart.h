@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define WCX_CHART_SERIES_MAX 4u
-#define WCX_CHART_LEAST 1.0
+#define WCX_CHART_LEAST 0.1 /* labelled 0: so that a bar of 1 is seen */
 
 enum wcx_chart_scale
 {
