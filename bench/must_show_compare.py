@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Ten times: an engine that is 5 % slower is found by `wcx-bench compare`, and the same binary twice is called equal. Exit status 0: ten of ten, and nine of ten.
 
-The slower one is build/tests/bench/wcx-bench-slow (`make build/tests/bench/wcx-bench-slow`): the same objects, and a pause of a twentieth of the time passed in every
-256 calls of wcx_engine_apply (tests/bench/slow_apply.c).
+The slower one is build/tests/bench/wcx-bench-slow (`make build/tests/bench/wcx-bench-slow`): the same objects, and a pause after every 256 calls of
+wcx_engine_apply that, with the wrapper around them, is a twentieth of their time (tests/bench/slow_apply.c).
 """
 import argparse
 import json
