@@ -104,10 +104,13 @@ SRC_wcx-fill      := bench/wire/fill.c $(PROD)
 LIBS_wcx-fill     := client engine
 LD_wcx-fill       := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
-                     $(BENCH_SRC) $(PROD)
+HDR_SRC           := bench/hdr.c bench/hdr_log.c
+FOLDER_SRC        := bench/run_folder.c bench/report.c bench/chart.c
+PREFLIGHT_SRC     := bench/preflight.c bench/host_file.c bench/noise.c
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+                     $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(PROD)
 LIBS_wcx-bench    := dataplane persist engine
-LD_wcx-bench      := -lm
+LD_wcx-bench      := -lm -lcrypto -lz
 
 ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
 SRC_engine    := $(ENGINE_SRC)
@@ -152,6 +155,11 @@ LD_unit/test_archive  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
 LD_unit/test_scrub   := -luring -Wl,--wrap=fsync
 SRC_unit/test_flow   := $(BENCH_SRC)
+SRC_unit/test_hdr    := $(HDR_SRC)
+LD_unit/test_hdr     := -lz
+SRC_unit/test_preflight := $(PREFLIGHT_SRC) bench/hdr.c bench/cli.c
+SRC_unit/test_paired_stats := bench/paired_stats.c
+LD_unit/test_paired_stats  := -lm
 SIM := tests/sim/env_sim.c tests/sim/disk_sim.c
 # Fuzz targets: as tests they replay their seeds; FUZZ=1 is the tree of `make fuzz`, where libFuzzer brings the main.
 SRC_fuzz/test_loop      := tests/unit/loop_fixture.c tests/fuzz/rewind.c
@@ -255,6 +263,24 @@ $(B)/tests/tools/liballoc_count.so: tests/tools/alloc_count.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -Wno-pedantic -fPIC -shared -o $@ $<
 
+# The commit that env.json of a run names; written anew only when it is another.
+$(B)/bench/commit.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define WCX_COMMIT "%s"\n' "$$(git describe --always --dirty --abbrev=40 --match=none 2>/dev/null || echo unknown)" >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(OBJ)/bench/run_folder.o: $(B)/bench/commit.h
+
+FORCE:
+
+# wcx-bench above an engine that is 5 % slower, which its compare must find.
+BENCH_SLOW := $(if $(SANITIZER),,$(B)/tests/bench/wcx-bench-slow)
+
+$(B)/tests/bench/wcx-bench-slow: $(call objs,tests/bench/slow_apply.c $(SRC_wcx-bench)) $(LIBS_wcx-bench:%=$(LIB)/libwcx-%.a)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=wcx_engine_apply -o $@ $^ $(LD_wcx-bench)
+
 # A patch in tests/*/mutants that no longer applies fails the build.
 MUTANTS := $(wildcard tests/*/mutants/*.patch)
 
@@ -274,13 +300,13 @@ $(B)/tests/fuzz/seeds.made: tests/fuzz/seeds.py tests/e2e/wcxlib.py engine/wcx-1
 FUZZ_BINS := $(filter $(B)/tests/fuzz/%,$(TEST_BINS))
 fuzz-targets: $(FUZZ_BINS) $(B)/tests/fuzz/seeds.made
 
-tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) ## compile the tests
+tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) $(BENCH_SLOW) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
 # --- set-up ---------------------------------------------------------------------------------------
 
-DEPS_BUILD := build-essential pkg-config libdpdk-dev libbsd-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev libnuma-dev libseccomp-dev libncurses-dev
+DEPS_BUILD := build-essential pkg-config libdpdk-dev libbsd-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev zlib1g-dev libnuma-dev libseccomp-dev libncurses-dev
 DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_WIRE  := dpdk-dev python3
@@ -289,6 +315,7 @@ DEPS_TEST  := libcmocka-dev strace e2fsprogs xfsprogs btrfs-progs python3 tshark
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
 DEPS_FAULT := qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs xfsprogs btrfs-progs python3
+DEPS_LONG  := chromium
 DEPS_FUZZ  := clang libclang-rt-14-dev
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
@@ -358,7 +385,9 @@ coverage: deps-test ## lines and branches of the engine that its tests and wcx-d
 	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
 	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
 
-test-long: test guest ## the tests above, and short campaigns of faults in a QEMU guest
+test-long: test guest ## the tests above, the report of a run in a browser, and short campaigns of faults in a QEMU guest
+	$(call install,$(DEPS_LONG))
+	@python3 tests/bench/long_report.py
 	@exec python3 tests/fault/faults.py --short
 
 HOURS ?= 0
@@ -421,4 +450,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help
+.PHONY: FORCE build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help

@@ -4,7 +4,9 @@
 #include "bench/engine_run.h"
 #include "bench/floor.h"
 #include "bench/profile.h"
+#include "bench/run_folder.h"
 #include "engine/base/check.h"
+#include "engine/base/env.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,13 +23,13 @@
 
 typedef struct options
 {
-  const char *flow_path, *save_path;
+  const char *flow_path, *save_path, *out_path;
   char profile;
   uint64_t ops, seed, setup_cnt;
   uint32_t burst, passes;
   int cpu;
   enum wcx_credit credit;
-  bool throughput_only, json;
+  bool throughput_only, turns_only, json;
 } options_t;
 
 typedef struct report
@@ -48,8 +50,10 @@ static const char help[] = "wcx-bench engine: a flow through the engine, beside 
                            "  --burst N          records prefetched together, 1..1024 (32)\n"
                            "  --passes N         timed passes, the least counts; the median is told too (5)\n"
                            "  --pass throughput  one timed pass and nothing else: no floors, no percentiles\n"
+                           "  --pass turns       a pass for every line on standard input: \"ns per op, trade_hash\" is answered\n"
                            "  --credit unlimited|checked  of every account (unlimited; checked: with balances that cover them)\n"
                            "  --cpu N            run on this CPU\n"
+                           "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
                            "  --json             one line of JSON\n";
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
@@ -70,14 +74,16 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"pass", WCX_CLI_TEXT, &pass, 0, 0, 0},
                                     {"credit", WCX_CLI_TEXT, &credit, 0, 0, 0},
                                     {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"out", WCX_CLI_TEXT, &options->out_path, 0, 0, 0},
                                     {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
                                     {0}};
   int status = wcx_cli_options("engine", help, known, argc, argv);
   if (status != 0)
     return status;
   options->throughput_only = strcmp(pass, "throughput") == 0;
-  if (pass[0] != 0 && !options->throughput_only)
-    return wcx_cli_wrong("engine", "pass", pass, "only throughput can be asked for alone");
+  options->turns_only = strcmp(pass, "turns") == 0;
+  if (pass[0] != 0 && !options->throughput_only && !options->turns_only)
+    return wcx_cli_wrong("engine", "pass", pass, "only throughput or turns can be asked for alone");
   options->credit = strcmp(credit, "checked") == 0 ? WCX_CREDIT_CHECKED : WCX_CREDIT_UNLIMITED;
   if (options->credit != WCX_CREDIT_CHECKED && strcmp(credit, "unlimited") != 0)
     return wcx_cli_wrong("engine", "credit", credit, "is neither unlimited nor checked");
@@ -89,27 +95,27 @@ static int parse(options_t *options, int argc, char **argv)
 
 /* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
 
-static void print_json(const options_t *options, const report_t *report)
+static void print_json(FILE *file, const options_t *options, const report_t *report)
 {
   const wcx_run_result_t *run = &report->run;
   char source[2] = {options->profile, 0};
-  printf("{\"%s\":\"%s\"", options->profile != 0 ? "profile" : "flow", options->profile != 0 ? source : options->flow_path);
+  fprintf(file, "{\"%s\":\"%s\"", options->profile != 0 ? "profile" : "flow", options->profile != 0 ? source : options->flow_path);
   if (options->profile != 0)
-    printf(",\"seed\":%" PRIu64, options->seed);
-  printf(",\"credit\":\"%s\"", options->credit == WCX_CREDIT_CHECKED ? "checked" : "unlimited");
-  printf(",\"setup\":%" PRIu64 ",\"burst\":%u,\"passes\":%u,\"ops\":%" PRIu64 ",\"ns_per_op\":%.2f,\"median_ns_per_op\":%.2f", options->setup_cnt, options->burst, report->passes,
-         run->ops, report->least_ns, report->median_ns);
+    fprintf(file, ",\"seed\":%" PRIu64, options->seed);
+  fprintf(file, ",\"credit\":\"%s\"", options->credit == WCX_CREDIT_CHECKED ? "checked" : "unlimited");
+  fprintf(file, ",\"setup\":%" PRIu64 ",\"burst\":%u,\"passes\":%u,\"ops\":%" PRIu64 ",\"ns_per_op\":%.2f,\"median_ns_per_op\":%.2f", options->setup_cnt, options->burst,
+          report->passes, run->ops, report->least_ns, report->median_ns);
   if (report->has_percentiles)
-    printf(",\"p50_ns\":%.0f,\"p99_ns\":%.0f,\"p999_ns\":%.0f,\"max_ns\":%.0f", report->p50_ns, report->p99_ns, report->p999_ns, report->max_ns);
-  printf(",\"events\":%" PRIu64 ",\"rejects\":%" PRIu64 ",\"trades\":%" PRIu64 ",\"volume\":%" PRIu64 ",\"trade_hash\":\"%016" PRIx64 "\"", run->events, run->rejects, run->trades,
-         run->volume, run->trade_hash);
-  printf(",\"best_bid\":%" PRId64 ",\"best_ask\":%" PRId64 ",\"live_orders\":%u", run->best_bid, run->best_ask, run->live_orders);
-  printf(",\"output_digest\":\"%016" PRIx64 "%016" PRIx64 "\",\"state_digest\":\"%016" PRIx64 "%016" PRIx64 "\"", run->output_digest.hi, run->output_digest.lo,
-         run->state_digest.hi, run->state_digest.lo);
+    fprintf(file, ",\"p50_ns\":%.0f,\"p99_ns\":%.0f,\"p999_ns\":%.0f,\"max_ns\":%.0f", report->p50_ns, report->p99_ns, report->p999_ns, report->max_ns);
+  fprintf(file, ",\"events\":%" PRIu64 ",\"rejects\":%" PRIu64 ",\"trades\":%" PRIu64 ",\"volume\":%" PRIu64 ",\"trade_hash\":\"%016" PRIx64 "\"", run->events, run->rejects,
+          run->trades, run->volume, run->trade_hash);
+  fprintf(file, ",\"best_bid\":%" PRId64 ",\"best_ask\":%" PRId64 ",\"live_orders\":%u", run->best_bid, run->best_ask, run->live_orders);
+  fprintf(file, ",\"output_digest\":\"%016" PRIx64 "%016" PRIx64 "\",\"state_digest\":\"%016" PRIx64 "%016" PRIx64 "\"", run->output_digest.hi, run->output_digest.lo,
+          run->state_digest.hi, run->state_digest.lo);
   if (report->has_floor)
-    printf(",\"floor_touch_ns\":%.2f,\"floor_hash_ns\":%.2f,\"ratio_hash\":%.3f,\"median_ratio_hash\":%.3f", report->floor.touch_ns, report->floor.hash_ns,
-           report->least_ns / report->floor.hash_ns, report->median_ns / report->floor.hash_ns);
-  puts("}");
+    fprintf(file, ",\"floor_touch_ns\":%.2f,\"floor_hash_ns\":%.2f,\"ratio_hash\":%.3f,\"median_ratio_hash\":%.3f", report->floor.touch_ns, report->floor.hash_ns,
+            report->least_ns / report->floor.hash_ns, report->median_ns / report->floor.hash_ns);
+  fputs("}\n", file);
 }
 
 static void print_table(const options_t *options, const report_t *report)
@@ -131,7 +137,7 @@ static void print_table(const options_t *options, const report_t *report)
 
 /* --- measuring -------------------------------------------------------------------------------------------------------------------------- */
 
-static void measure_throughput(wcx_run_t *run, const options_t *options, report_t *report)
+static void measure_throughput(wcx_run_t *run, const options_t *options, report_t *report, wcx_run_folder_t *folder)
 {
   double per_op[PASSES_MAX];
   report->passes = options->throughput_only ? 1 : options->passes;
@@ -139,14 +145,26 @@ static void measure_throughput(wcx_run_t *run, const options_t *options, report_
   {
     report->run = wcx_run_pass(run, options->setup_cnt, options->burst, NULL);
     per_op[i] = (double)report->run.elapsed_ns / (double)report->run.ops;
+    if (folder != NULL)
+      wcx_run_folder_sample(folder, per_op[i]);
   }
   report->median_ns = wcx_cli_median(per_op, report->passes);
   report->least_ns = per_op[0]; /* sorted now */
 }
 
-static void measure_percentiles(wcx_run_t *run, const options_t *options, report_t *report)
+/* As exact as the ticks were counted: within 0.8 %. */
+static void keep_hist(wcx_run_folder_t *folder, const wcx_hist_t *ticks, double ns_per_tick, uint64_t from_ns)
+{
+  static wcx_hdr_t hdr;
+  for (uint32_t i = 0; i < WCX_HIST_BUCKETS; i++)
+    wcx_hdr_record(&hdr, (uint64_t)((double)wcx_hist_bucket_end(i) * ns_per_tick), ticks->buckets[i]);
+  wcx_run_folder_hist(folder, "apply", from_ns, wcx_env_utc_ns(), &hdr);
+}
+
+static void measure_percentiles(wcx_run_t *run, const options_t *options, report_t *report, wcx_run_folder_t *folder)
 {
   static wcx_hist_t ticks;
+  uint64_t from_ns = wcx_env_utc_ns();
   wcx_run_result_t again = wcx_run_pass(run, options->setup_cnt, options->burst, &ticks);
   WCX_CHECK(again.trade_hash == report->run.trade_hash, "trade_hash %016llx, then %016llx", (unsigned long long)report->run.trade_hash, (unsigned long long)again.trade_hash);
   report->has_percentiles = true;
@@ -154,6 +172,34 @@ static void measure_percentiles(wcx_run_t *run, const options_t *options, report
   report->p99_ns = (double)wcx_hist_percentile(&ticks, 990000) * again.ns_per_tick;
   report->p999_ns = (double)wcx_hist_percentile(&ticks, 999000) * again.ns_per_tick;
   report->max_ns = (double)ticks.max * again.ns_per_tick;
+  if (folder != NULL)
+    keep_hist(folder, &ticks, again.ns_per_tick, from_ns);
+}
+
+static bool close_folder(wcx_run_folder_t *folder, const options_t *options, const report_t *report)
+{
+  char *json = NULL;
+  size_t sz = 0;
+  FILE *file = open_memstream(&json, &sz);
+  WCX_CHECK(file != NULL, "out of memory");
+  print_json(file, options, report);
+  fclose(file);
+  bool written = wcx_run_folder_close(folder, json, true);
+  free(json);
+  return written;
+}
+
+/* Who lets several engines take turns asks for one pass at a time. */
+static void take_turns(wcx_run_t *run, const options_t *options)
+{
+  for (int c; (c = getchar()) != EOF;)
+  {
+    if (c != '\n')
+      continue;
+    wcx_run_result_t result = wcx_run_pass(run, options->setup_cnt, options->burst, NULL);
+    printf("%.3f %016" PRIx64 "\n", (double)result.elapsed_ns / (double)result.ops, result.trade_hash);
+    fflush(stdout);
+  }
 }
 
 static int get_flow(options_t *options, wcx_flow_t *flow)
@@ -197,18 +243,31 @@ int wcx_engine_bench(int argc, char **argv)
   status = get_flow(&options, &flow);
   if (status != 0)
     return status;
+  if (options.turns_only)
+  {
+    wcx_run_t *turns = wcx_run_new(&flow, options.credit);
+    take_turns(turns, &options);
+    wcx_run_free(turns);
+    wcx_flow_free(&flow);
+    return 0;
+  }
+  static wcx_run_folder_t folder;
+  wcx_run_folder_t *kept = options.out_path != NULL ? &folder : NULL;
+  if (kept != NULL && !wcx_run_folder_open(kept, options.out_path, "engine", argc, argv, options.cpu, "ns per op"))
+    return 1;
   report_t report = {.has_floor = !options.throughput_only};
   if (report.has_floor)
     report.floor = wcx_floor_measure(&flow, options.setup_cnt);
   wcx_run_t *run = wcx_run_new(&flow, options.credit);
-  measure_throughput(run, &options, &report);
+  measure_throughput(run, &options, &report, kept);
   if (!options.throughput_only)
-    measure_percentiles(run, &options, &report);
+    measure_percentiles(run, &options, &report, kept);
   if (options.json)
-    print_json(&options, &report);
+    print_json(stdout, &options, &report);
   else
     print_table(&options, &report);
+  bool written = kept == NULL || close_folder(kept, &options, &report);
   wcx_run_free(run);
   wcx_flow_free(&flow);
-  return 0;
+  return written ? 0 : 1;
 }

@@ -1,11 +1,14 @@
 /* wcx-bench: what the performance team runs. The first word says what is measured.
 
    Result:   exit status 0; 1 when a flow or a run failed; 2 for a wrong command line. */
+#include "bench/compare.h"
 #include "bench/digests.h"
 #include "bench/durable.h"
 #include "bench/engine_bench.h"
+#include "bench/hist_bench.h"
 #include "bench/kill.h"
 #include "bench/memory.h"
+#include "bench/preflight.h"
 #include "bench/replay.h"
 #include "bench/scale.h"
 #include "bench/snapshot.h"
@@ -20,8 +23,9 @@ typedef struct command
 } command_t;
 
 static const command_t commands[] = {
-    {"engine", wcx_engine_bench},     {"scale", wcx_scale_bench},   {"kill", wcx_kill_bench},       {"memory", wcx_memory_bench},
-    {"snapshot", wcx_snapshot_bench}, {"replay", wcx_replay_bench}, {"durable", wcx_durable_bench}, {"digests", wcx_digests_bench},
+    {"engine", wcx_engine_bench},     {"scale", wcx_scale_bench},     {"kill", wcx_kill_bench},           {"memory", wcx_memory_bench},
+    {"snapshot", wcx_snapshot_bench}, {"replay", wcx_replay_bench},   {"durable", wcx_durable_bench},     {"digests", wcx_digests_bench},
+    {"hist", wcx_hist_bench},         {"compare", wcx_compare_bench}, {"preflight", wcx_preflight_bench},
 };
 
 int main(int argc, char **argv)
@@ -29,7 +33,7 @@ int main(int argc, char **argv)
   for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
     if (strcmp(argv[1], commands[i].name) == 0)
       return commands[i].run(argc - 1, argv + 1);
-  fputs("usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable|digests [options]\n"
+  fputs("usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable|digests|hist|compare|preflight [options]\n"
         "       wcx-bench engine --help: a flow through the engine, beside the floors of the same run\n"
         "       wcx-bench scale --help: cost of an operation against the number of resting orders\n"
         "       wcx-bench kill --help: one input that cancels a member's 100,000 orders\n"
@@ -37,7 +41,10 @@ int main(int argc, char **argv)
         "       wcx-bench snapshot --help: how long copying a book for a snapshot cycle takes\n"
         "       wcx-bench replay --help: from a journal back to an engine\n"
         "       wcx-bench durable --help: what durability costs, throughput and acks\n"
-        "       wcx-bench digests --help: live, replica and replay come to the same digests\n",
+        "       wcx-bench digests --help: live, replica and replay come to the same digests\n"
+        "       wcx-bench hist --help: an HDR histogram from durations or a log\n"
+        "       wcx-bench compare --help: is one build slower than another\n"
+        "       wcx-bench preflight --help: is this host fit to be measured on\n",
         stderr);
   return 2;
 }

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""The page of a run in a browser (Debian's chromium, headless, offline): every plot is drawn, inside its frame, and nothing fails. Part of `make test-long`. Prints TAP."""
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from html import unescape
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
+CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND"]
+WIDTH, HEIGHT = 1000, 4000
+
+# What the browser itself measured of every plot, left in the page for --dump-dom.
+PROBE = """<pre id="probe"></pre><script>
+const failed = [];
+addEventListener("error", e => failed.push(String(e.message || e.target)), true);
+addEventListener("load", () => {
+  const plots = [...document.querySelectorAll("svg")].map(svg => {
+    const frame = svg.getBoundingClientRect();
+    const outside = [...svg.querySelectorAll("path, text, line")].filter(e => {
+      const r = e.getBoundingClientRect();
+      return !(r.left >= frame.left - 1 && r.right <= frame.right + 1 && r.top >= frame.top - 1 && r.bottom <= frame.bottom + 1);
+    }).length;
+    return {title: svg.querySelector("text").textContent, frame: [frame.left, frame.top, frame.width, frame.height],
+            lengths: [...svg.querySelectorAll("path")].map(p => p.getTotalLength()), labels: svg.querySelectorAll("text").length, outside: outside};
+  });
+  document.getElementById("probe").textContent = JSON.stringify({plots: plots, failed: failed, errors: document.querySelectorAll("parsererror").length});
+});
+</script></body>"""
+
+
+def browse(folder, *args):
+    return subprocess.run([*CHROMIUM, f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{HEIGHT}", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False, timeout=180)
+
+
+def measure(folder, page):
+    (folder / "probed.html").write_text(page.replace("</body>", PROBE), encoding="utf-8")
+    dom = browse(folder, "--dump-dom", f"file://{folder}/probed.html").stdout
+    found = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)
+    return json.loads(unescape(found.group(1))) if found and found.group(1) else {"plots": [], "failed": ["no answer"], "errors": 1}
+
+
+def pixels(path):
+    """Rows of (channels, bytes) of a PNG with 8 bits a channel, as a browser writes it."""
+    raw, at, packed = path.read_bytes(), 8, b""
+    while at < len(raw):
+        size, kind = struct.unpack(">I4s", raw[at:at + 8])
+        body = raw[at + 8:at + 8 + size]
+        if kind == b"IHDR":
+            width, height, _, colour = struct.unpack(">IIBB", body[:10])
+        packed += body if kind == b"IDAT" else b""
+        at += size + 12
+    step = {2: 3, 6: 4}[colour]
+    plain, rows, before = zlib.decompress(packed), [], bytes(width * step)
+    for y in range(height):
+        line = plain[y * (width * step + 1):(y + 1) * (width * step + 1)]
+        row = bytearray(line[1:])
+        for x in range(len(row)):
+            left = row[x - step] if x >= step else 0
+            corner = before[x - step] if x >= step else 0
+            if line[0] == 1:
+                row[x] = row[x] + left & 255
+            elif line[0] == 2:
+                row[x] = row[x] + before[x] & 255
+            elif line[0] == 3:
+                row[x] = row[x] + (left + before[x]) // 2 & 255
+            elif line[0] == 4:
+                guess = left + before[x] - corner
+                row[x] = row[x] + min((left, before[x], corner), key=lambda v: abs(guess - v)) & 255
+        rows.append(bytes(row))
+        before = row
+    return step, rows
+
+
+def blue(step, rows, frame):
+    """Pixels of the first series' colour inside a frame."""
+    x0, y0, width, height = (round(v) for v in frame)
+    return sum(row[i] < 80 and row[i + 2] > 140 for row in rows[y0:y0 + height] for i in range(x0 * step, (x0 + width) * step, step))
+
+
+def main():
+    points = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        subprocess.run([BENCH, "engine", "--profile", "a", "--ops", "20000", "--passes", "20", "--out", folder / "out"], stdout=subprocess.DEVNULL, check=True)
+        page = (folder / "out/latest/report.html").read_text(encoding="utf-8")
+        told = measure(folder, page)
+        plots = {plot["title"]: plot for plot in told["plots"]}
+        points.append((list(plots) == ["Percentiles", "Histogram", "In the order of measuring"], "the browser finds three plots"))
+        points.append((not told["failed"] and told["errors"] == 0, f"nothing fails {told['failed']}"))
+        points.append((bool(plots) and all(plot["lengths"] and min(plot["lengths"]) > 100 and plot["labels"] > 8 for plot in plots.values()), "each has a line and labels"))
+        points.append((bool(plots) and all(plot["outside"] == 0 for plot in plots.values()), "and draws nothing outside its frame"))
+        shot = browse(folder, f"--screenshot={folder}/report.png", "--hide-scrollbars", f"file://{folder}/out/latest/report.html")
+        drawn = (folder / "report.png").exists()
+        points.append((drawn, "a screenshot is taken" + ("" if drawn else f": {shot.stderr[-400:]}")))
+        step, rows = pixels(folder / "report.png") if drawn else (3, [])
+        points.append((drawn and bool(plots) and all(blue(step, rows, plot["frame"]) > 200 for plot in plots.values()), "and shows the line of every plot"))
+        broken = measure(folder, re.sub(r'(<path [^>]*d=")M[^"]*"', r'\1Mnan"', page))
+        points.append((any(not plot["lengths"] or min(plot["lengths"]) == 0 for plot in broken["plots"]), "a page whose lines are broken is noticed"))
+    print(f"1..{len(points)}")
+    for number, (good, text) in enumerate(points, 1):
+        print(f"{'ok' if good else 'not ok'} {number} - {text}")
+    return 0 if all(good for good, _ in points) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
