@@ -6,7 +6,7 @@
 
    Owner:      the main thread.
    Result:     the exit status: 0 equal or faster; 1 slower; 2 for a wrong command line; 3 unclear; 4 a run failed or a folder cannot be read.
-   Pinned by:  tests/bench/test_compare.py; bench/must_show_compare.py shows a planted 5 %. */
+   Pinned by:  tests/bench/test_compare.py; bench/compare_finds.py shows a planted 5 %. */
 #ifndef WCX_BENCH_COMPARE_H
 #define WCX_BENCH_COMPARE_H
 
