@@ -415,7 +415,7 @@ fuzz: deps-test ## let libFuzzer search each target in tests/fuzz under ASan and
 
 mutants: deps-test ## break one rule after another in copies of the source; CPU seconds until the tests notice
 	$(submake) build tests
-	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do python3 $$test || status=1; done; exit $$status
+	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
 bench: deps-wire ## round-trip times of the appliance beside the port's own echo, the kernel's TCP and a bare durable write, in paired rounds
 	$(submake) build $(B)/tests/e2e/port_echo

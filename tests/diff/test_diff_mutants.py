@@ -92,7 +92,7 @@ def check_harness(place):
 
 
 def main():
-    chosen = [patch for patch in PATCHES if not sys.argv[1:] or any(word in patch.stem for word in sys.argv[1:])]
+    chosen = mutants.chosen(PATCHES, sys.argv[1:])
     broken = [mutants.header(patch).get("Breaks", "") for patch in PATCHES]
     missing = [rule for rule in RULES if not any(line.startswith(rule) for line in broken)]
     point(not missing and len(PATCHES) >= 20, f"{len(PATCHES)} patches, every rule of section 3 is broken by one", f"no patch for: {missing}")

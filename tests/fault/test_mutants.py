@@ -2,8 +2,8 @@
 """Each patch in mutants/ breaks one rule of durability in a copy of the source; the simulation, or the test the patch names, must notice.
 
 Above the diff of a patch stand `Rule: section.bullet` of the durability rules, `Breaks: the rule in words`, and, where wcx-sim is not what notices,
-`Test: folder/program`; an end-to-end test (.py) also `Program: what it runs of the patched source`. A patch that no longer applies, or a mutant that no longer compiles, fails as loudly as one that survives. Words on the command line
-choose patches by name.
+`Test: folder/program`; an end-to-end test (.py) also `Program: what it runs of the patched source`. A patch that no longer applies, or a mutant that no longer
+compiles, fails as loudly as one that survives. Words on the command line choose patches by name; without any, half have their turn (tests/tools/mutants.py).
 """
 import concurrent.futures
 import os
@@ -102,7 +102,7 @@ def check_harness(place, tests):
 
 
 def main():
-    chosen = [patch for patch in PATCHES if not sys.argv[1:] or any(word in patch.stem for word in sys.argv[1:])]
+    chosen = mutants.chosen(PATCHES, sys.argv[1:])
     rules = [mutants.header(patch).get("Rule", "") for patch in PATCHES]
     missing = [section for section in SECTIONS if not any(rule.startswith(section + ".") for rule in rules)]
     page = (Path(__file__).resolve().parent / "MUTANTS.md").read_text()
