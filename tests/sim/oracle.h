@@ -35,7 +35,7 @@ typedef struct wcx_oracle
 } wcx_oracle_t;
 
 #define WCX_STREAM_SNAPSHOT 200u    /* beside enum wcx_stream: a book at a number of the feed */
-#define WCX_ORACLE_SLOT_MAX 131072u /* entries of each table, a power of two */
+#define WCX_ORACLE_SLOT_MAX 262144u /* entries of each table, a power of two */
 #define WCX_ORACLE_STREAMS 4u       /* parts of a table, in which numbers stand side by side: feed, snapshots, two sessions */
 
 void wcx_oracle_init(wcx_oracle_t *oracle);
