@@ -27,7 +27,7 @@
 #define MBUF_CNT 16383u /* af_xdp alone parks 4,096 in its fill and receive rings, as many in its transmit ring and 2,048 in the last */
 #define MBUF_CACHE_CNT 256u
 #define RING_DESC_CNT 1024u
-#define AF_XDP_RING_DESC_CNT 4096u /* as the fill ring: here frames wait while the poll loop is kept from its CPU */
+#define AF_XDP_RING_DESC_CNT 4096u /* as the fill ring, of which the driver fills half: 2,048 frames wait while the poll loop is kept from its CPU */
 #define ORDINARY_MEMORY_MIB "96"
 #define HUGE_PAGES_NEEDED 32u /* of 2 MiB */
 #define MAIN_LCORE 0u
