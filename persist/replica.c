@@ -1,6 +1,7 @@
 #include "persist/replica.h"
 
 #include "engine/window.h"
+#include "persist/overrides.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -228,16 +229,6 @@ static void make_window(wcx_replica_t *replica)
   wcx_outputs_init(&replica->retained, replica->outputs_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
 }
 
-/* Overrides count only when wcx-controld has found both signatures of each: a snapshot must not hold what a start of the data plane would refuse. */
-static bool overrides_signed(const wcx_replica_t *replica)
-{
-  const wcx_region_quarantine_t *words = &replica->config.shared->quarantine;
-  const wcx_journal_overrides_t *overrides = &replica->walk.overrides;
-  uint64_t lo = load(&words->overrides_lo); /* first: pairs with wcx-controld's release */
-  uint64_t hi = load(&words->overrides_hi);
-  return overrides->cnt == 0 || (overrides->digest.lo == lo && overrides->digest.hi == hi);
-}
-
 /* wcx-controld looks once a second: one that was just made has its signatures found soon. */
 static uint32_t wait_for_signatures(wcx_replica_t *replica, uint64_t now_ns)
 {
@@ -253,7 +244,7 @@ static uint32_t wait_for_signatures(wcx_replica_t *replica, uint64_t now_ns)
 
 static uint32_t begin_following(wcx_replica_t *replica, uint64_t now_ns)
 {
-  if (!overrides_signed(replica))
+  if (!wcx_overrides_signed(replica->config.shared, &replica->walk.overrides))
     return wait_for_signatures(replica, now_ns);
   replica->retry_ns = 0;
   replica->walking = true;
