@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
+EXES += wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-sink-redis wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -71,6 +71,9 @@ LIBS_wcx-replica  := persist engine
 SRC_wcx-sink-pg   := persist/sink_main.c persist/sink_pg.c persist/confine.c $(PROD)
 LIBS_wcx-sink-pg  := persist engine
 LD_wcx-sink-pg    := -lpq -lseccomp
+SRC_wcx-sink-redis := persist/sink_main.c persist/sink_redis.c persist/confine.c $(PROD)
+LIBS_wcx-sink-redis := persist engine
+LD_wcx-sink-redis := -lhiredis -lseccomp
 SRC_wcx-auth      := control/auth_main.c $(AUTH_SRC) $(PROD)
 LIBS_wcx-auth     := control engine
 LD_wcx-auth       := -lcrypto -lseccomp

@@ -60,6 +60,8 @@ static uint32_t step_ask(wcx_sink_t *sink, uint64_t now_ns)
   sink->marked = result == WCX_STORE_DONE;
   if (!sink->marked)
     sink->mark = (wcx_store_mark_t){0};
+  if (sink->mark.seq < atomic_load_explicit(&sink->words->held_seq, memory_order_relaxed))
+    set(&sink->words->held_seq, sink->mark.seq); /* an older or an empty database: it needs more than the one before */
   if (sink->marked && wcx_feed_seq(&sink->feed) == sink->mark.seq && sink->feed.following)
   {
     sink->phase = WCX_SINK_FOLLOW; /* the last commit had happened, or nothing was under way */
