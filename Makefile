@@ -138,6 +138,7 @@ SRC_property/test_loop_snapshot += persist/disk_plain.c
 SRC_unit/test_snapshot_file := tests/unit/loop_fixture.c persist/disk_plain.c
 SRC_unit/test_replica := tests/unit/loop_fixture.c persist/disk_plain.c
 LD_unit/test_replica  := -Wl,--wrap=fsync
+SRC_unit/test_sink := tests/unit/loop_fixture.c persist/disk_plain.c
 SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
 ENV_property/test_lossy_wire := tests/sim/env_sim.c
 SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)

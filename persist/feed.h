@@ -11,7 +11,7 @@
    Result:     enum wcx_feed_result; `text` says what failed. A feed that failed is opened again, or is not used.
    Bounds:     wcx_feed_next applies at most WCX_FEED_SKIP inputs.
    Invariants: no input above the release word is applied; what is told is told once, in order, seq by seq; overrides count only when their signatures were found good.
-   Pinned by:  tests/unit/test_feed.c, tests/e2e/test_sinks.py. */
+   Pinned by:  tests/unit/test_sink.c, tests/e2e/test_sinks.py. */
 #ifndef WCX_PERSIST_FEED_H
 #define WCX_PERSIST_FEED_H
 
