@@ -41,7 +41,7 @@ pkg = $(shell pkg-config $(1) $(2) 2>/dev/null | sed 's/-I/-isystem /g')
 BASE_SRC      := engine/base/check.c engine/base/doorbell.c engine/base/hist.c
 ENGINE_SRC    := $(BASE_SRC) $(wildcard engine/shm/*.c) $(filter-out engine/play.c,$(wildcard engine/*.c))
 DATAPLANE_SRC := $(filter-out dataplane/main.c dataplane/confine.c dataplane/port_%.c dataplane/tcp_%.c,$(wildcard dataplane/*.c))
-PERSIST_SRC   := $(filter-out persist/%_main.c persist/disk_uring.c persist/disk_plain.c,$(wildcard persist/*.c))
+PERSIST_SRC   := $(filter-out persist/%_main.c persist/disk_uring.c persist/disk_plain.c persist/sink_pg.c persist/sink_redis.c persist/confine.c,$(wildcard persist/*.c))
 CLIENT_SRC    := $(filter-out dataplane/client/mm_%.c dataplane/client/conform%.c dataplane/client/sample.c,$(wildcard dataplane/client/*.c))
 CONFIG_SRC    := control/config.c control/config_schema.c
 API_SRC       := control/api.c control/api_http.c control/api_socket.c
@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
+EXES += wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-sink-redis wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -68,6 +68,12 @@ SRC_wcx-keeper    := persist/keeper_main.c $(PROD)
 LIBS_wcx-keeper   := persist engine
 SRC_wcx-replica   := persist/replica_main.c persist/disk_plain.c $(PROD)
 LIBS_wcx-replica  := persist engine
+SRC_wcx-sink-pg   := persist/sink_main.c persist/sink_pg.c persist/confine.c $(PROD)
+LIBS_wcx-sink-pg  := persist engine
+LD_wcx-sink-pg    := -lpq -lseccomp
+SRC_wcx-sink-redis := persist/sink_main.c persist/sink_redis.c persist/confine.c $(PROD)
+LIBS_wcx-sink-redis := persist engine
+LD_wcx-sink-redis := -lhiredis -lseccomp
 SRC_wcx-auth      := control/auth_main.c $(AUTH_SRC) $(PROD)
 LIBS_wcx-auth     := control engine
 LD_wcx-auth       := -lcrypto -lseccomp
@@ -132,6 +138,7 @@ SRC_property/test_loop_snapshot += persist/disk_plain.c
 SRC_unit/test_snapshot_file := tests/unit/loop_fixture.c persist/disk_plain.c
 SRC_unit/test_replica := tests/unit/loop_fixture.c persist/disk_plain.c
 LD_unit/test_replica  := -Wl,--wrap=fsync
+SRC_unit/test_sink := tests/unit/loop_fixture.c persist/disk_plain.c
 SRC_property/test_lossy_wire := tests/unit/loop_fixture.c
 ENV_property/test_lossy_wire := tests/sim/env_sim.c
 SRC_property/test_forged_wire := tests/unit/loop_fixture.c $(AUTH_SRC)
@@ -182,6 +189,7 @@ ENV_unit/test_retention := $(SIM)
 ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c
 
 CFLAGS_bench/floor.c := -O3 -march=native
+CFLAGS_persist/sink_pg.c := -isystem /usr/include/postgresql
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip
 CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
 
@@ -306,8 +314,8 @@ tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/t
 
 # --- set-up ---------------------------------------------------------------------------------------
 
-DEPS_BUILD := build-essential pkg-config libdpdk-dev libbsd-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev zlib1g-dev libnuma-dev libseccomp-dev libncurses-dev
-DEPS_RUN   := dpdk iproute2 ethtool procps util-linux
+DEPS_BUILD := build-essential pkg-config libdpdk-dev libbsd-dev liblwip-dev libxdp-dev libbpf-dev libpcap-dev liburing-dev libcyaml-dev libjansson-dev libmicrohttpd-dev libssl-dev zlib1g-dev libnuma-dev libseccomp-dev libncurses-dev libpq-dev libhiredis-dev
+DEPS_RUN   := dpdk iproute2 ethtool procps util-linux postgresql redis-server
 DEPS_BENCH := g++ libbenchmark-dev python3
 DEPS_WIRE  := dpdk-dev python3
 DEPS_TEST  := libcmocka-dev strace e2fsprogs xfsprogs btrfs-progs python3 tshark clang clang-format clang-tidy cppcheck shellcheck git

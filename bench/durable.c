@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#define SNAPSHOT_INPUTS "500000"
 #define OPS_DEFAULT UINT64_C(2000000)
 #define RUNS_DEFAULT 5u
 #define ROUNDS_DEFAULT 10u
@@ -26,6 +27,8 @@
 typedef struct options
 {
   const char *dir;
+  const char *postgresql, *redis; /* how their sinks connect; NULL: none */
+  bool replica;
   char profile;
   uint64_t ops, seed, per_s, segment_mib;
   uint32_t runs, rounds;
@@ -33,6 +36,16 @@ typedef struct options
   int writer_cpu; /* -1: any */
   bool json;
 } options_t;
+
+/* How far each had come when the last request was durable: whether a figure is one of processes that follow. */
+enum seqs
+{
+  JOURNAL_SEQ,
+  REPLICA_SEQ,
+  POSTGRESQL_SEQ,
+  REDIS_SEQ,
+  SEQS,
+};
 
 typedef struct throughput
 {
@@ -42,6 +55,7 @@ typedef struct throughput
   double stalled;   /* share of the time in which the loop had no room in the ring */
   double worker_ns; /* CPU of the worker's thread, a record */
   double waited[2]; /* share of the time in which the loop and the worker waited for a CPU that others had */
+  uint64_t seqs[SEQS];
 } throughput_t;
 
 typedef struct acks
@@ -50,6 +64,7 @@ typedef struct acks
   double p50[ROUNDS_MAX], p99[ROUNDS_MAX]; /* ratio of each round to the bare writes before and after it */
   double waited[2];                        /* as above, over all rounds */
   uint64_t refused_cnt;
+  uint64_t seqs[SEQS];
 } acks_t;
 
 static const char help[] = "wcx-bench durable: what durability costs, throughput and acks\n"
@@ -60,6 +75,9 @@ static const char help[] = "wcx-bench durable: what durability costs, throughput
                            "  --per-s N          requests a second of the acks' schedule (100000)\n"
                            "  --segment-mib N    size of the journal's segments, three of them ahead (256)\n"
                            "  --cpu N            the poll loop's CPU (0)\n"
+                           "  --replica          wcx-replica beside it, a snapshot every 500,000 inputs\n"
+                           "  --postgresql FILE  wcx-sink-pg beside it, FILE says how it connects; the database must be empty, so with one run or only rounds\n"
+                           "  --redis FILE       the same with wcx-sink-redis\n"
                            "  --json             one line of JSON\n";
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
@@ -76,10 +94,17 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"per-s", WCX_CLI_U64, &options->per_s, 1, 10000000, 0},
                                     {"segment-mib", WCX_CLI_U64, &options->segment_mib, 1, 1024, 0},
                                     {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"replica", WCX_CLI_FLAG, &options->replica, 0, 0, 0},
+                                    {"postgresql", WCX_CLI_TEXT, &options->postgresql, 0, 0, 0},
+                                    {"redis", WCX_CLI_TEXT, &options->redis, 0, 0, 0},
                                     {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
                                     {0}};
   int status = wcx_cli_options("durable", help, known, argc, argv);
-  return status != 0 || options->dir != NULL ? status : wcx_cli_wrong("durable", "dir", "", "is needed");
+  if (status == 0 && options->dir == NULL)
+    return wcx_cli_wrong("durable", "dir", "", "is needed");
+  if (status == 0 && options->postgresql != NULL && options->runs + (options->rounds > 0) > 1)
+    return wcx_cli_wrong("durable", "postgresql", options->postgresql, "goes with --runs 1 --rounds 0, or with --runs 0: each run is a journal of its own");
+  return status;
 }
 
 /* --- throughput ------------------------------------------------------------------------------------------------------------------------- */
@@ -135,16 +160,39 @@ static void time_requests(throughput_t *result, uint32_t run, const wcx_records_
   result->worker_ns = (double)(wcx_cli_cpu(worker->pid).on_ns - watch.before[1].on_ns) / cnt;
 }
 
+/* The processes that follow the journal. */
+static void start_beside(wcx_worker_rig_t *worker, const options_t *options)
+{
+  if (options->replica)
+    wcx_worker_rig_replicate(worker, SNAPSHOT_INPUTS);
+  if (options->postgresql != NULL)
+    wcx_worker_rig_sink(worker, WCX_SINK_PG, options->postgresql);
+  if (options->redis != NULL)
+    wcx_worker_rig_sink(worker, WCX_SINK_REDIS, options->redis);
+}
+
+static void note_seqs(const wcx_worker_rig_t *worker, uint64_t seqs[SEQS])
+{
+  wcx_worker_rig_check(worker);
+  seqs[JOURNAL_SEQ] = wcx_release_seq(atomic_load(&worker->shm->release.release_word));
+  seqs[REPLICA_SEQ] = atomic_load(&worker->shm->replica.applied_seq);
+  seqs[POSTGRESQL_SEQ] = atomic_load(&worker->shm->sinks[WCX_SINK_PG].seq);
+  seqs[REDIS_SEQ] = atomic_load(&worker->shm->sinks[WCX_SINK_REDIS].seq);
+}
+
 static void run_once(throughput_t *result, uint32_t run, const options_t *options, const wcx_records_t *records)
 {
   wcx_params_t *params = wcx_worker_rig_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
+  wcx_worker_rig_limits(params, &records->limits);
   wcx_worker_rig_t worker;
   wcx_worker_rig_start(&worker, params);
   wcx_worker_rig_grant(&worker);
+  start_beside(&worker, options);
   wcx_pump_t *pump = calloc(1, sizeof(*pump));
   WCX_CHECK(pump != NULL, "out of memory");
   wcx_pump_open(pump, &worker, &records->limits);
   time_requests(result, run, records, pump);
+  note_seqs(&worker, result->seqs);
   wcx_worker_rig_stop(&worker);
   wcx_pump_close(pump);
   free(pump);
@@ -231,12 +279,14 @@ static void measure_acks(acks_t *acks, const options_t *options)
   wcx_paced_params(params, records.limits.orders_max, records.limits.levels_max);
   wcx_worker_rig_t worker;
   wcx_worker_rig_start(&worker, params);
+  start_beside(&worker, options);
   wcx_bare_t bare;
   wcx_bare_start(&bare, options->dir, options->writer_cpu);
   wcx_paced_t paced;
   wcx_paced_open(&paced, &worker, records.requests, ROUND_REQUESTS);
   run_rounds(acks, options, &paced, &bare);
   acks->refused_cnt = paced.refused_cnt;
+  note_seqs(&worker, acks->seqs);
   wcx_paced_close(&paced);
   wcx_bare_stop(&bare);
   wcx_worker_rig_stop(&worker);
@@ -247,6 +297,11 @@ static void measure_acks(acks_t *acks, const options_t *options)
 }
 
 /* --- the command ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool beside(const options_t *options)
+{
+  return options->replica || options->postgresql != NULL || options->redis != NULL;
+}
 
 static void print_json(const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
 {
@@ -277,7 +332,21 @@ static void print_json(const char *host, const options_t *options, const through
              points[i].name, of_rounds[0], points[i].name, of_rounds[options->rounds / 2], points[i].name, of_rounds[options->rounds - 1]);
     }
   }
+  if (beside(options))
+  {
+    const uint64_t *seqs = options->rounds > 0 ? acks->seqs : throughput->seqs;
+    printf(",\"replica\":%s,\"postgresql\":%s,\"redis\":%s,\"journal_seq\":%" PRIu64 ",\"replica_seq\":%" PRIu64 ",\"postgresql_seq\":%" PRIu64 ",\"redis_seq\":%" PRIu64,
+           options->replica ? "true" : "false", options->postgresql != NULL ? "true" : "false", options->redis != NULL ? "true" : "false", seqs[JOURNAL_SEQ], seqs[REPLICA_SEQ],
+           seqs[POSTGRESQL_SEQ], seqs[REDIS_SEQ]);
+  }
   puts("}");
+}
+
+static void print_seqs(const options_t *options, const uint64_t seqs[SEQS])
+{
+  if (beside(options))
+    printf("at the end: journal %" PRIu64 ", replica %" PRIu64 ", PostgreSQL %" PRIu64 ", Redis %" PRIu64 "\n", seqs[JOURNAL_SEQ], seqs[REPLICA_SEQ], seqs[POSTGRESQL_SEQ],
+           seqs[REDIS_SEQ]);
 }
 
 static void print_waited(const double waited[2])
@@ -316,12 +385,14 @@ static void print(const options_t *options, const throughput_t *throughput, cons
     printf("best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns of CPU a record\n", throughput->bytes_per_s / 1e6,
            throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns);
     print_waited(throughput->waited);
+    print_seqs(options, throughput->seqs);
   }
   if (options->rounds == 0)
     return;
   printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them, %" PRIu64 " refused; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->refused_cnt,
          acks->write.cnt);
   print_waited(acks->waited);
+  print_seqs(options, acks->seqs);
   print_percentile(acks, "p50", 500000);
   print_percentile(acks, "p99", 990000);
   print_percentile(acks, "p99.9", 999000);

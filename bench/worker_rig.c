@@ -114,10 +114,14 @@ void wcx_worker_rig_check(const wcx_worker_rig_t *worker)
 {
   if (waitpid(worker->pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->journal.halted, memory_order_relaxed) != 0)
     WCX_DIE("wcx-journal has ended; it said why");
-  if (worker->replica_pid == 0)
-    return;
-  if (waitpid(worker->replica_pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->replica.halted, memory_order_relaxed) != 0)
+  if (worker->replica_pid != 0 && (waitpid(worker->replica_pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->replica.halted, memory_order_relaxed) != 0))
     WCX_DIE("wcx-replica has ended or halted; it said why");
+  for (uint32_t kind = 0; kind < WCX_SINK_KINDS; kind++)
+  {
+    pid_t pid = worker->sink_pids[kind];
+    if (pid != 0 && (waitpid(pid, NULL, WNOHANG) != 0 || atomic_load_explicit(&worker->shm->sinks[kind].stuck, memory_order_relaxed) != 0))
+      WCX_DIE("a sink has ended or stands still; it said why");
+  }
 }
 
 void wcx_worker_rig_start(wcx_worker_rig_t *worker, const wcx_params_t *params)
@@ -164,6 +168,12 @@ void wcx_worker_rig_replicate(wcx_worker_rig_t *worker, const char *every_inputs
       (const char *const[]){"wcx-replica", "--region", worker->region, "--shard-idx", "0", "--every-s", "86400", "--every-inputs", every_inputs, "--pace-mib-per-s", "0", NULL});
 }
 
+void wcx_worker_rig_sink(wcx_worker_rig_t *worker, enum wcx_sink_kind kind, const char *connection_file)
+{
+  static const char *const names[WCX_SINK_KINDS] = {"wcx-sink-pg", "wcx-sink-redis"};
+  worker->sink_pids[kind] = spawn((const char *const[]){names[kind], "--region", worker->region, "--shard-idx", "0", "--connection-file", connection_file, NULL});
+}
+
 static void end(pid_t *pid)
 {
   if (*pid == 0)
@@ -175,6 +185,8 @@ static void end(pid_t *pid)
 
 void wcx_worker_rig_end(wcx_worker_rig_t *worker)
 {
+  for (uint32_t kind = 0; kind < WCX_SINK_KINDS; kind++)
+    end(&worker->sink_pids[kind]);
   end(&worker->replica_pid);
   end(&worker->pid);
 }

@@ -22,7 +22,8 @@ typedef struct wcx_worker_rig
   char region[64];
   char dir[256]; /* of the shard's journal, below params.state_dir */
   pid_t pid;
-  pid_t replica_pid; /* 0: none */
+  pid_t replica_pid;               /* 0: none */
+  pid_t sink_pids[WCX_SINK_KINDS]; /* the same */
   char state_dir[sizeof(((wcx_params_t *)0)->state_dir)];
 } wcx_worker_rig_t;
 
@@ -41,7 +42,10 @@ void wcx_worker_rig_grant(wcx_worker_rig_t *worker);
 /* Start the process wcx-replica over the same region: a snapshot every so many inputs (a text), as fast as it goes. */
 void wcx_worker_rig_replicate(wcx_worker_rig_t *worker, const char *every_inputs);
 
-/* Dies when a process does not live, or has halted. */
+/* Start the process of a sink over the same region, with a database that is empty or of this journal. */
+void wcx_worker_rig_sink(wcx_worker_rig_t *worker, enum wcx_sink_kind kind, const char *connection_file);
+
+/* Dies when a process does not live, or has halted, or its database is of another journal. */
 void wcx_worker_rig_check(const wcx_worker_rig_t *worker);
 
 /* End the processes; the files stay. */

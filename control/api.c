@@ -40,7 +40,23 @@ typedef struct process_up
   bool needed; /* to serve orders */
 } process_up_t;
 
-#define PROCESSES_MAX (4u + 3u * WCX_SHARDS_MAX)
+#define PROCESSES_MAX (4u + 5u * WCX_SHARDS_MAX)
+
+/* Which of them the configuration wants is not known here: those that live, or have lived. */
+static uint32_t list_sinks(const wcx_region_file_t *file, uint32_t shard_idx, process_up_t *rows, uint32_t cnt)
+{
+  static const char *const names[WCX_SINK_KINDS] = {"wcx-sink-pg", "wcx-sink-redis"};
+  for (uint32_t kind = 0; kind < WCX_SINK_KINDS; kind++)
+  {
+    const wcx_region_sink_t *words = &wcx_region_shard(file->region, shard_idx)->sinks[kind];
+    bool up = wcx_region_alive(file, WCX_REGION_LOCK_SINK + kind * WCX_SHARDS_MAX + shard_idx);
+    if (!up && load(&words->seq) == 0 && load(&words->failing) == 0)
+      continue;
+    snprintf(rows[cnt].name, sizeof(rows[cnt].name), "%s-%u", names[kind], shard_idx);
+    rows[cnt++].up = up;
+  }
+  return cnt;
+}
 
 static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[PROCESSES_MAX])
 {
@@ -71,6 +87,7 @@ static uint32_t list_processes(const wcx_region_file_t *file, process_up_t rows[
     rows[cnt++].up = wcx_region_alive(file, WCX_REGION_LOCK_KEEPER + i);
     snprintf(rows[cnt].name, sizeof(rows[cnt].name), "wcx-replica-%u", i);
     rows[cnt++].up = wcx_region_alive(file, WCX_REGION_LOCK_REPLICA + i);
+    cnt = list_sinks(file, i, rows, cnt);
   }
   return cnt;
 }
@@ -144,6 +161,13 @@ static json_t *status_of_shard(const wcx_region_t *region, uint32_t idx)
       {"SnapshotNs", load(&shard->replica.snapshot_ns)},
       {"ReplicaHalted", load(&shard->replica.halted)},
       {"TakeAnswered", load(&shard->replica.take_answered)},
+      {"KeepSegment", load(&shard->replica.keep_segment)},
+      {"PostgresqlSeq", load(&shard->sinks[WCX_SINK_PG].seq)},
+      {"PostgresqlHeldSeq", load(&shard->sinks[WCX_SINK_PG].held_seq)},
+      {"PostgresqlFailing", load(&shard->sinks[WCX_SINK_PG].failing)},
+      {"PostgresqlStuck", load(&shard->sinks[WCX_SINK_PG].stuck)},
+      {"RedisSeq", load(&shard->sinks[WCX_SINK_REDIS].seq)},
+      {"RedisFailing", load(&shard->sinks[WCX_SINK_REDIS].failing)},
       {"EndUnwitnessed", load(&shard->segments.unwitnessed)},
       {"VouchedSeq", load(&shard->segments.vouched_seq)},
       {"ClockJumps", load(&shard->clock.jumps)},
@@ -311,6 +335,19 @@ static void write_gauges(FILE *out, const wcx_region_t *region)
       {"wcx_snapshots_total", "counter", "Snapshots taken by this replica", offsetof(wcx_region_shard_t, replica.snapshots)},
       {"wcx_snapshot_duration_ns", "gauge", "Time that the newest snapshot took", offsetof(wcx_region_shard_t, replica.snapshot_ns)},
       {"wcx_snapshot_keep_segment", "gauge", "Oldest segment of the journal that the kept snapshots need, 0: all", offsetof(wcx_region_shard_t, replica.keep_segment)},
+      {"wcx_sink_pg_seq", "gauge", "Last input whose rows are committed in PostgreSQL", offsetof(wcx_region_shard_t, sinks[WCX_SINK_PG].seq)},
+      {"wcx_sink_pg_held_seq", "gauge", "Last input whose rows no crash of PostgreSQL takes back; what lies behind is kept for it, 0: all",
+       offsetof(wcx_region_shard_t, sinks[WCX_SINK_PG].held_seq)},
+      {"wcx_sink_pg_rows_total", "counter", "Rows that this sink has written", offsetof(wcx_region_shard_t, sinks[WCX_SINK_PG].rows)},
+      {"wcx_sink_pg_batches_total", "counter", "Batches that this sink has committed", offsetof(wcx_region_shard_t, sinks[WCX_SINK_PG].batches)},
+      {"wcx_sink_pg_stale_total", "counter", "Commits refused because the mark in PostgreSQL stood elsewhere", offsetof(wcx_region_shard_t, sinks[WCX_SINK_PG].stale)},
+      {"wcx_sink_pg_failing", "gauge", "1: PostgreSQL cannot be reached, or the last statement failed", offsetof(wcx_region_shard_t, sinks[WCX_SINK_PG].failing)},
+      {"wcx_sink_pg_stuck", "gauge", "1: the journal does not serve PostgreSQL from where it is", offsetof(wcx_region_shard_t, sinks[WCX_SINK_PG].stuck)},
+      {"wcx_sink_redis_seq", "gauge", "Last input that Redis knows of", offsetof(wcx_region_shard_t, sinks[WCX_SINK_REDIS].seq)},
+      {"wcx_sink_redis_rows_total", "counter", "Trades that this sink has written", offsetof(wcx_region_shard_t, sinks[WCX_SINK_REDIS].rows)},
+      {"wcx_sink_redis_batches_total", "counter", "Batches that this sink has committed", offsetof(wcx_region_shard_t, sinks[WCX_SINK_REDIS].batches)},
+      {"wcx_sink_redis_stale_total", "counter", "Commits refused because the mark in Redis stood elsewhere", offsetof(wcx_region_shard_t, sinks[WCX_SINK_REDIS].stale)},
+      {"wcx_sink_redis_failing", "gauge", "1: Redis cannot be reached, or the last command failed", offsetof(wcx_region_shard_t, sinks[WCX_SINK_REDIS].failing)},
       {"wcx_journal_incarnation", "gauge", "Starts of the journal worker", offsetof(wcx_region_shard_t, handshake.incarnation)},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

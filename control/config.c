@@ -413,6 +413,21 @@ static bool fill_archive(loading_t *load)
   return dir[0] == '\0' || join(load, config->archive_dir, config->run_dir, dir, "archive.dir");
 }
 
+/* As the other secrets, relative paths count from the directory of the file. */
+static bool fill_sinks(loading_t *load)
+{
+  wcx_config_t *config = load->config;
+  const char *pg = load->raw->sinks.postgresql_connection_file;
+  const char *redis = load->raw->sinks.redis_connection_file;
+  char beside[PATH_MAX];
+  if (realpath(config->path, beside) == NULL)
+    return refuse(load, "cannot be resolved: %s", strerror(errno));
+  *strrchr(beside, '/') = '\0';
+  config->hold_inputs_max = (uint32_t)load->raw->sinks.hold_inputs_max;
+  return (pg[0] == '\0' || join(load, config->pg_connection_file, beside, pg, "sinks.postgresql_connection_file")) &&
+         (redis[0] == '\0' || join(load, config->redis_connection_file, beside, redis, "sinks.redis_connection_file"));
+}
+
 bool wcx_config_load(wcx_config_t *config, const char *path, const wcx_config_sets_t *sets, char *err, size_t err_sz)
 {
   memset(config, 0, sizeof(*config));
@@ -428,7 +443,7 @@ bool wcx_config_load(wcx_config_t *config, const char *path, const wcx_config_se
     fine = wcx_config_raw_set(raw, sets->sets[i], err, err_sz);
   loading_t load = {.config = config, .raw = raw, .err = err, .err_sz = err_sz};
   fine = fine && check_all_ranges(&load) && fill_transport(&load) && fill_durability(&load) && fill_shards(&load) && fill_instruments(&load) && fill_accounts(&load) &&
-         fill_sessions(&load) && check_capacity(&load) && fill_paths(&load) && fill_archive(&load);
+         fill_sessions(&load) && check_capacity(&load) && fill_paths(&load) && fill_archive(&load) && fill_sinks(&load);
   wcx_config_raw_free(raw);
   config->params.magic = WCX_PARAMS_MAGIC;
   config->params.version = WCX_PARAMS_VERSION;

@@ -34,6 +34,9 @@ typedef struct wcx_config
   char archive_command[WCX_CONFIG_PATH_MAX];
   char archive_fetch_command[WCX_CONFIG_PATH_MAX];
   uint32_t scrub_mib_per_s;
+  char pg_connection_file[WCX_CONFIG_PATH_MAX]; /* for wcx-sink-pg; "": there is none */
+  char redis_connection_file[WCX_CONFIG_PATH_MAX];
+  uint32_t hold_inputs_max;  /* for wcx-replica */
   uint32_t snapshot_every_s; /* for wcx-replica, these four */
   uint32_t snapshot_every_inputs;
   uint32_t snapshots_kept;

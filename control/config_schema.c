@@ -40,6 +40,7 @@ typedef __typeof__(((wcx_raw_t *)0)->network) raw_network_t;
 typedef __typeof__(((wcx_raw_t *)0)->memory) raw_memory_t;
 typedef __typeof__(((wcx_raw_t *)0)->durability) raw_durability_t;
 typedef __typeof__(((wcx_raw_t *)0)->archive) raw_archive_t;
+typedef __typeof__(((wcx_raw_t *)0)->sinks) raw_sinks_t;
 
 static const cyaml_schema_field_t path_fields[] = {TEXT(raw_paths_t, run_dir, WCX_CONFIG_PATH_MAX - 1),
                                                    TEXT(raw_paths_t, state_dir, WCX_CONFIG_PATH_MAX - 1),
@@ -77,6 +78,9 @@ static const cyaml_schema_field_t durability_fields[] = {NAME(raw_durability_t, 
                                                          CYAML_FIELD_END};
 static const cyaml_schema_field_t archive_fields[] = {TEXT_OR_NONE(raw_archive_t, dir, WCX_CONFIG_PATH_MAX - 1), TEXT_OR_NONE(raw_archive_t, command, WCX_CONFIG_PATH_MAX - 1),
                                                       TEXT_OR_NONE(raw_archive_t, fetch_command, WCX_CONFIG_PATH_MAX - 1), NUMBER(raw_archive_t, scrub_mib_per_s), CYAML_FIELD_END};
+static const cyaml_schema_field_t sink_fields[] = {TEXT_OR_NONE(raw_sinks_t, postgresql_connection_file, WCX_CONFIG_PATH_MAX - 1),
+                                                   TEXT_OR_NONE(raw_sinks_t, redis_connection_file, WCX_CONFIG_PATH_MAX - 1), NUMBER(raw_sinks_t, hold_inputs_max),
+                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t shard_fields[] = {NUMBER(wcx_raw_shard_t, shard),
                                                     NUMBER(wcx_raw_shard_t, lcore),
                                                     NUMBER(wcx_raw_shard_t, journal_ring_slots),
@@ -142,6 +146,7 @@ static const cyaml_schema_field_t raw_fields[] = {
     CYAML_FIELD_MAPPING("memory", CYAML_FLAG_DEFAULT, wcx_raw_t, memory, memory_fields),
     CYAML_FIELD_MAPPING("durability", CYAML_FLAG_DEFAULT, wcx_raw_t, durability, durability_fields),
     CYAML_FIELD_MAPPING("archive", CYAML_FLAG_DEFAULT, wcx_raw_t, archive, archive_fields),
+    CYAML_FIELD_MAPPING("sinks", CYAML_FLAG_DEFAULT, wcx_raw_t, sinks, sink_fields),
     CYAML_FIELD_SEQUENCE_COUNT("shards", CYAML_FLAG_POINTER, wcx_raw_t, shards, shard_cnt, &shard_value, 1, WCX_SHARDS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("instruments", CYAML_FLAG_POINTER, wcx_raw_t, instruments, instrument_cnt, &instrument_value, 1, WCX_PARAMS_INSTRUMENTS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("accounts", CYAML_FLAG_POINTER, wcx_raw_t, accounts, account_cnt, &account_value, 1, WCX_PARAMS_ACCOUNTS_MAX),
@@ -183,6 +188,7 @@ const wcx_config_range_t wcx_config_ranges[] = {RANGE(wcx_raw_t, http.listen_tcp
                                                 RANGE(wcx_raw_t, durability.snapshot_every_inputs, 1000, 1000000000),
                                                 RANGE(wcx_raw_t, durability.snapshots_kept, 2, 8),
                                                 RANGE(wcx_raw_t, durability.snapshot_mib_per_s, 0, 100000),
+                                                RANGE(wcx_raw_t, sinks.hold_inputs_max, 1000, UINT32_MAX),
                                                 RANGE_END};
 const wcx_config_range_t wcx_config_shard_ranges[] = {RANGE(wcx_raw_shard_t, shard, 1, 65535),
                                                       RANGE(wcx_raw_shard_t, lcore, 0, 1023),
@@ -231,6 +237,9 @@ static const wcx_config_settable_key_t settable[] = {
     {"durability.snapshot_every_inputs", offsetof(wcx_raw_t, durability.snapshot_every_inputs), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshots_kept", offsetof(wcx_raw_t, durability.snapshots_kept), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshot_mib_per_s", offsetof(wcx_raw_t, durability.snapshot_mib_per_s), WCX_CONFIG_SET_NUMBER},
+    {"sinks.postgresql_connection_file", offsetof(wcx_raw_t, sinks.postgresql_connection_file), WCX_CONFIG_SET_TEXT},
+    {"sinks.redis_connection_file", offsetof(wcx_raw_t, sinks.redis_connection_file), WCX_CONFIG_SET_TEXT},
+    {"sinks.hold_inputs_max", offsetof(wcx_raw_t, sinks.hold_inputs_max), WCX_CONFIG_SET_NUMBER},
     {"shards.lcore", offsetof(wcx_raw_shard_t, lcore), WCX_CONFIG_SET_SHARD_NUMBER},
 };
 #define SETTABLE_CNT (sizeof(settable) / sizeof(settable[0]))

@@ -79,6 +79,11 @@ typedef struct wcx_raw
     char *dir, *command, *fetch_command; /* "": none */
     uint64_t scrub_mib_per_s;
   } archive;
+  struct
+  {
+    char *postgresql_connection_file, *redis_connection_file; /* "": none */
+    uint64_t hold_inputs_max;
+  } sinks;
   wcx_raw_shard_t *shards;
   wcx_raw_instrument_t *instruments;
   wcx_raw_account_t *accounts;

@@ -142,6 +142,10 @@ static const char *living_user(const wcx_region_file_t *file)
       return "wcx-keeper";
     if (wcx_region_alive(file, WCX_REGION_LOCK_REPLICA + i))
       return "wcx-replica";
+    if (wcx_region_alive(file, WCX_REGION_LOCK_SINK + WCX_SINK_PG * WCX_SHARDS_MAX + i))
+      return "wcx-sink-pg";
+    if (wcx_region_alive(file, WCX_REGION_LOCK_SINK + WCX_SINK_REDIS * WCX_SHARDS_MAX + i))
+      return "wcx-sink-redis";
   }
   return NULL;
 }
@@ -215,21 +219,34 @@ static void add_keeper(wcx_supervisor_t *supervisor, const wcx_config_t *config,
   wcx_supervisor_add(supervisor, name, "wcx-keeper", WCX_REGION_LOCK_KEEPER + shard_idx, config->control_dir, args);
 }
 
+static void add_sink(wcx_supervisor_t *supervisor, const wcx_config_t *config, uint32_t shard_idx, const char *exe, uint32_t kind, const char *connection_file)
+{
+  if (connection_file[0] == '\0')
+    return;
+  char name[24];
+  char idx[12];
+  snprintf(name, sizeof(name), "%s-%u", exe, shard_idx);
+  snprintf(idx, sizeof(idx), "%u", shard_idx);
+  const char *args[] = {"--region", config->region, "--shard-idx", idx, "--connection-file", connection_file, NULL};
+  wcx_supervisor_add(supervisor, name, exe, WCX_REGION_LOCK_SINK + kind * WCX_SHARDS_MAX + shard_idx, config->control_dir, args);
+}
+
 static void add_of_shard(wcx_supervisor_t *supervisor, const wcx_config_t *config, uint32_t shard_idx)
 {
   char name[24];
   char idx[12];
-  char numbers[4][12];
-  const uint32_t values[4] = {config->snapshot_every_s, config->snapshot_every_inputs, config->snapshots_kept, config->snapshot_mib_per_s};
-  for (uint32_t i = 0; i < 4; i++)
+  char numbers[6][12];
+  uint32_t sinks = (config->pg_connection_file[0] != '\0' ? 1u << WCX_SINK_PG : 0) | (config->redis_connection_file[0] != '\0' ? 1u << WCX_SINK_REDIS : 0);
+  const uint32_t values[6] = {config->snapshot_every_s, config->snapshot_every_inputs, config->snapshots_kept, config->snapshot_mib_per_s, sinks, config->hold_inputs_max};
+  for (uint32_t i = 0; i < 6; i++)
     snprintf(numbers[i], sizeof(numbers[i]), "%u", values[i]);
   snprintf(idx, sizeof(idx), "%u", shard_idx);
   snprintf(name, sizeof(name), "wcx-journal-%u", shard_idx);
   const char *journal_args[] = {"--region", config->region, "--shard-idx", idx, NULL};
   wcx_supervisor_add(supervisor, name, "wcx-journal", WCX_REGION_LOCK_JOURNAL + shard_idx, config->control_dir, journal_args);
   snprintf(name, sizeof(name), "wcx-replica-%u", shard_idx);
-  const char *replica_args[] = {"--region", config->region, "--shard-idx",      idx,        "--every-s", numbers[0], "--every-inputs", numbers[1],
-                                "--keep",   numbers[2],     "--pace-mib-per-s", numbers[3], NULL};
+  const char *replica_args[] = {"--region", config->region,     "--shard-idx", idx,       "--every-s", numbers[0],      "--every-inputs", numbers[1], "--keep",
+                                numbers[2], "--pace-mib-per-s", numbers[3],    "--sinks", numbers[4],  "--hold-inputs", numbers[5],       NULL};
   wcx_supervisor_add(supervisor, name, "wcx-replica", WCX_REGION_LOCK_REPLICA + shard_idx, config->control_dir, replica_args);
 }
 
@@ -240,6 +257,8 @@ static void add_workers(wcx_supervisor_t *supervisor, const wcx_config_t *config
     {
       add_of_shard(supervisor, config, i);
       add_keeper(supervisor, config, i);
+      add_sink(supervisor, config, i, "wcx-sink-pg", WCX_SINK_PG, config->pg_connection_file);
+      add_sink(supervisor, config, i, "wcx-sink-redis", WCX_SINK_REDIS, config->redis_connection_file);
     }
   const char *auth_args[] = {"--region", config->region, "--secrets", config->secrets_file, NULL};
   wcx_supervisor_add(supervisor, "wcx-auth", "wcx-auth", WCX_REGION_LOCK_AUTH, config->control_dir, auth_args);

@@ -113,7 +113,7 @@ static bool search(wcx_resume_t *resume)
   if (!resume->searched)
   {
     resume->searched = true;
-    resume->seq = UINT64_MAX;
+    resume->seq = resume->below != 0 ? resume->below : UINT64_MAX;
     int result = wcx_snapshot_source_open(&resume->source, resume->snapshot_dir);
     resume->found = result == 0;
     if (result != 0 && result != -ENOENT)

@@ -34,6 +34,7 @@ typedef struct wcx_resume
   uint8_t *walk_buf; /* WCX_JOURNAL_WALK_BUF_SZ bytes, 4 KiB aligned */
   uint64_t last_seq; /* of the journal, as far as it is released: a snapshot above it is not of this journal */
   uint64_t epoch;    /* what the journal says behind last_seq when nothing else is behind the snapshot; 0: it need say nothing */
+  uint64_t below;    /* newer snapshots than those below this seq are passed over unread; 0: none is */
 
   uint64_t seq;  /* of the snapshot tried last */
   bool beyond;   /* that one is sound and goes further than last_seq: acknowledged inputs are missing */

@@ -1,6 +1,7 @@
 #include "persist/replica.h"
 
 #include "engine/window.h"
+#include "persist/overrides.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -111,12 +112,59 @@ void wcx_replica_init(wcx_replica_t *replica, const wcx_replica_config_t *config
 
 /* --- which snapshots are kept ------------------------------------------------------------------------- */
 
+/* The lowest place that a sink has told; UINT64_MAX: nobody waits. *known: all of them have. */
+static uint64_t sinks_have(wcx_replica_t *replica, bool *known)
+{
+  static const char *const names[WCX_SINK_KINDS] = {"PostgreSQL", "Redis"};
+  uint64_t applied = wcx_engine_applied_seq(replica->engine);
+  uint64_t have = UINT64_MAX;
+  *known = true;
+  for (uint32_t kind = 0; kind < WCX_SINK_KINDS; kind++)
+  {
+    uint32_t bit = 1u << kind;
+    if ((replica->config.sinks & bit) == 0)
+      continue;
+    uint64_t held = load(&replica->config.shared->sinks[kind].held_seq); /* pairs with the sink's release */
+    uint64_t from = held != 0 ? held : replica->hold_from_seq;
+    bool late = applied > from && applied - from > replica->config.hold_inputs_max;
+    if (late && (replica->let_go & bit) == 0)
+      alarm_of(replica, "the sink of %s is %" PRIu64 " inputs behind: the journal is kept for it no longer", names[kind], applied - from);
+    replica->let_go = late ? replica->let_go | bit : replica->let_go & ~bit;
+    if (late)
+      continue;
+    *known = *known && held != 0;
+    have = held < have ? held : have;
+  }
+  return have;
+}
+
+/* Newest first: as many as are wanted, and the newest of the others from which a sink can be served. */
+static void prune_kept(wcx_replica_t *replica)
+{
+  bool known;
+  uint64_t have = sinks_have(replica, &known);
+  if (!known || replica->kept_cnt <= replica->config.keep)
+    return;
+  uint32_t cnt = replica->config.keep;
+  for (uint32_t i = 0; have != UINT64_MAX && i < replica->kept_cnt; i++)
+    if (replica->kept[i].seq <= have)
+    {
+      if (i >= cnt)
+        replica->kept[cnt++] = replica->kept[i];
+      break;
+    }
+  replica->kept_cnt = cnt;
+}
+
 static void publish_kept(wcx_replica_t *replica)
 {
   wcx_region_replica_t *shared = &replica->config.shared->replica;
   uint64_t keep_segment = replica->kept_cnt < 2 ? 0 : UINT64_MAX; /* with one alone a flipped bit would leave none */
   for (uint32_t i = 0; i < replica->kept_cnt; i++)
     keep_segment = replica->kept[i].segment_no < keep_segment ? replica->kept[i].segment_no : keep_segment;
+  bool known;
+  if (replica->kept_cnt > 0 && sinks_have(replica, &known) < replica->kept[replica->kept_cnt - 1].seq)
+    keep_segment = 0; /* from the first input on, or from what will be known soon */
   store(&shared->snapshot_seq, replica->kept_cnt > 0 ? replica->kept[0].seq : 0);
   store(&shared->keep_segment, keep_segment);
 }
@@ -146,11 +194,12 @@ static bool continued(const wcx_replica_t *replica, const wcx_snapshot_file_t *h
   return goes_on;
 }
 
-/* Those older than the newest, as many as are kept: they count when a start could begin with them if the newest were lost. */
+/* Those older than the newest, as many as are kept, and with sinks as many as there are: they count when a start could begin with them if the newest were lost. */
 static void look_at_older(wcx_replica_t *replica, wcx_snapshot_source_t *source)
 {
   uint64_t seq = replica->kept_cnt > 0 ? replica->kept[0].seq : 0;
-  while (replica->kept_cnt > 0 && replica->kept_cnt < replica->config.keep && source->older(source->ctx, seq, &seq) == 1)
+  uint32_t max = replica->config.sinks != 0 ? WCX_REPLICA_KEPT_MAX : replica->config.keep;
+  while (replica->kept_cnt > 0 && replica->kept_cnt < max && source->older(source->ctx, seq, &seq) == 1)
   {
     const uint8_t *bytes;
     wcx_snapshot_file_t hdr;
@@ -167,7 +216,7 @@ static void look_at_older(wcx_replica_t *replica, wcx_snapshot_source_t *source)
 typedef struct sweep
 {
   wcx_replica_t *replica;
-  uint64_t oldest; /* what is older goes */
+  uint64_t oldest; /* what is older goes, but for what is kept for a sink */
   uint64_t found;  /* one that is; 0: none */
 } sweep_t;
 
@@ -175,8 +224,12 @@ static void visit(void *ctx, const char *name)
 {
   sweep_t *sweep = ctx;
   uint64_t seq;
-  if (wcx_snapshot_file_seq(name, &seq) && seq < sweep->oldest)
-    sweep->found = seq;
+  if (!wcx_snapshot_file_seq(name, &seq) || seq >= sweep->oldest)
+    return;
+  for (uint32_t i = 0; i < sweep->replica->kept_cnt; i++)
+    if (sweep->replica->kept[i].seq == seq)
+      return;
+  sweep->found = seq;
 }
 
 /* Two newer ones are durable and good before one goes. */
@@ -184,7 +237,7 @@ static void remove_older(wcx_replica_t *replica)
 {
   if (replica->kept_cnt < replica->config.keep)
     return;
-  sweep_t sweep = {.replica = replica, .oldest = replica->kept[replica->kept_cnt - 1].seq};
+  sweep_t sweep = {.replica = replica, .oldest = replica->kept[replica->config.keep - 1].seq};
   bool any = false;
   for (;;)
   {
@@ -228,16 +281,6 @@ static void make_window(wcx_replica_t *replica)
   wcx_outputs_init(&replica->retained, replica->outputs_mem, replica->config.shard->sessions_max, &replica->log, replica->engine);
 }
 
-/* Overrides count only when wcx-controld has found both signatures of each: a snapshot must not hold what a start of the data plane would refuse. */
-static bool overrides_signed(const wcx_replica_t *replica)
-{
-  const wcx_region_quarantine_t *words = &replica->config.shared->quarantine;
-  const wcx_journal_overrides_t *overrides = &replica->walk.overrides;
-  uint64_t lo = load(&words->overrides_lo); /* first: pairs with wcx-controld's release */
-  uint64_t hi = load(&words->overrides_hi);
-  return overrides->cnt == 0 || (overrides->digest.lo == lo && overrides->digest.hi == hi);
-}
-
 /* wcx-controld looks once a second: one that was just made has its signatures found soon. */
 static uint32_t wait_for_signatures(wcx_replica_t *replica, uint64_t now_ns)
 {
@@ -253,12 +296,13 @@ static uint32_t wait_for_signatures(wcx_replica_t *replica, uint64_t now_ns)
 
 static uint32_t begin_following(wcx_replica_t *replica, uint64_t now_ns)
 {
-  if (!overrides_signed(replica))
+  if (!wcx_overrides_signed(replica->config.shared, &replica->walk.overrides))
     return wait_for_signatures(replica, now_ns);
   replica->retry_ns = 0;
   replica->walking = true;
   replica->phase = WCX_REPLICA_FOLLOW;
   replica->due_ns = now_ns + replica->config.every_ns;
+  replica->hold_from_seq = wcx_engine_applied_seq(replica->engine);
   publish_kept(replica);
   store(&replica->config.shared->replica.applied_seq, wcx_engine_applied_seq(replica->engine));
   return 1;
@@ -430,10 +474,15 @@ static uint32_t step_follow(wcx_replica_t *replica, uint64_t now_ns)
 static void taken(wcx_replica_t *replica)
 {
   wcx_region_replica_t *shared = &replica->config.shared->replica;
-  uint32_t keep = replica->kept_cnt < replica->config.keep ? replica->kept_cnt : replica->config.keep - 1;
-  memmove(replica->kept + 1, replica->kept, keep * sizeof(replica->kept[0]));
+  if (replica->kept_cnt == WCX_REPLICA_KEPT_MAX)
+  {
+    replica->kept[WCX_REPLICA_KEPT_MAX - 2] = replica->kept[WCX_REPLICA_KEPT_MAX - 1]; /* the oldest serves whom the one before it would */
+    replica->kept_cnt--;
+  }
+  memmove(replica->kept + 1, replica->kept, replica->kept_cnt * sizeof(replica->kept[0]));
   replica->kept[0] = (wcx_replica_kept_t){.seq = replica->take.hdr.seq, .segment_no = replica->take.hdr.anchor.segment_no};
-  replica->kept_cnt = keep + 1;
+  replica->kept_cnt++;
+  prune_kept(replica);
   remove_older(replica);
   publish_kept(replica);
   store(&shared->snapshots, load(&shared->snapshots) + 1);

@@ -14,7 +14,8 @@
    Result:     wcx_replica_step the work done; 0: nothing to do now. `text` says why it halted, `said` what else is worth an alarm (the caller clears it).
    Bounds:     a step applies at most WCX_REPLICA_BATCH inputs, loads one snapshot, or does one piece of a new one (persist/take.h).
    Invariants: applied_seq <= release_seq; a snapshot is taken at the end of a block of the journal; overrides (engine/shm/journal_override.h) are applied only when
-               wcx-controld has found them signed, until then it waits.
+               wcx-controld has found them signed, until then it waits. The newest snapshot at or below what every sink has (held_seq) is kept, and so is the journal behind
+               it; while a sink has not said where it is, all are.
    Pinned by:  tests/unit/test_replica.c, tests/property/test_loop_snapshot.c, tests/e2e/test_replica.py. */
 #ifndef WCX_PERSIST_REPLICA_H
 #define WCX_PERSIST_REPLICA_H
@@ -25,6 +26,7 @@
 
 #define WCX_REPLICA_BATCH 4096u
 #define WCX_REPLICA_KEEP_MAX 8u
+#define WCX_REPLICA_KEPT_MAX 16u /* with those that are kept for sinks */
 
 enum wcx_replica_phase
 {
@@ -41,10 +43,12 @@ typedef struct wcx_replica_config
   wcx_region_shard_t *shared;
   wcx_disk_t *disk; /* of snapshot_dir */
   const wcx_params_shard_t *shard;
-  uint64_t every_ns;     /* at most so long between two snapshots while inputs come */
-  uint64_t every_inputs; /* and so many */
-  uint32_t keep;         /* 2..WCX_REPLICA_KEEP_MAX */
-  uint64_t bytes_per_s;  /* of a snapshot, written and read; 0: as fast as it goes */
+  uint64_t every_ns;        /* at most so long between two snapshots while inputs come */
+  uint64_t every_inputs;    /* and so many */
+  uint32_t keep;            /* 2..WCX_REPLICA_KEEP_MAX */
+  uint64_t bytes_per_s;     /* of a snapshot, written and read; 0: as fast as it goes */
+  uint32_t sinks;           /* bit i: the sink of enum wcx_sink_kind i may need an older snapshot and what lies behind it */
+  uint64_t hold_inputs_max; /* one that is further behind than this is no longer waited for */
 } wcx_replica_config_t;
 
 /* A snapshot that is known to be good: sound, and the journal goes on from it. */
@@ -80,7 +84,9 @@ typedef struct wcx_replica
   uint64_t retry_ns; /* nothing that failed is tried again before */
   uint64_t blind_ns; /* since when the journal does not show what is durable; 0: it does */
   uint32_t kept_cnt; /* newest first */
-  wcx_replica_kept_t kept[WCX_REPLICA_KEEP_MAX];
+  wcx_replica_kept_t kept[WCX_REPLICA_KEPT_MAX];
+  uint64_t hold_from_seq; /* where it began: a sink of which nothing is known is behind since then */
+  uint32_t let_go;        /* bit i: that sink is too far behind */
 
   uint64_t mark_next; /* of the region's marks */
   wcx_digest_mark_t marks[WCX_DIGEST_MARK_MAX];

@@ -23,12 +23,14 @@ enum
   OPT_EVERY_INPUTS,
   OPT_KEEP,
   OPT_PACE,
+  OPT_SINKS,
+  OPT_HOLD,
 };
 
 typedef struct args
 {
   wcx_worker_args_t worker;
-  uint32_t every_s, every_inputs, keep, pace_mib;
+  uint32_t every_s, every_inputs, keep, pace_mib, sinks, hold_inputs;
 } args_t;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -50,6 +52,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
   case OPT_PACE:
     args->pace_mib = wcx_worker_number("--pace-mib-per-s", arg, 0, 100000);
+    return 0;
+  case OPT_SINKS:
+    args->sinks = wcx_worker_number("--sinks", arg, 0, (1u << WCX_SINK_KINDS) - 1);
+    return 0;
+  case OPT_HOLD:
+    args->hold_inputs = wcx_worker_number("--hold-inputs", arg, 1, UINT32_MAX);
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -102,10 +110,12 @@ int main(int argc, char **argv)
                                                {"every-inputs", OPT_EVERY_INPUTS, "N", 0, "and so many inputs (500000)", 0},
                                                {"keep", OPT_KEEP, "N", 0, "snapshots kept, from 2 (2)", 0},
                                                {"pace-mib-per-s", OPT_PACE, "N", 0, "how fast one is written and read back; 0: as fast as it goes (256)", 0},
+                                               {"sinks", OPT_SINKS, "MASK", 0, "that journal and snapshots are kept for: 1 PostgreSQL, 2 Redis, 3 both (0)", 0},
+                                               {"hold-inputs", OPT_HOLD, "N", 0, "one that is further behind is waited for no longer (50000000)", 0},
                                                {0}};
   static const struct argp_child children[] = {{&wcx_worker_argp, 0, NULL, 0}, {0}};
   static const struct argp argp = {options, parse, NULL, "The replica of one shard: a second engine over the durable journal, which takes the snapshots.", children, NULL, NULL};
-  args_t args = {.every_s = 60, .every_inputs = 500000, .keep = 2, .pace_mib = 256};
+  args_t args = {.every_s = 60, .every_inputs = 500000, .keep = 2, .pace_mib = 256, .hold_inputs = 50000000};
   argp_parse(&argp, argc, argv, 0, NULL, &args);
   wcx_worker_init("wcx-replica");
 
@@ -135,7 +145,9 @@ int main(int argc, char **argv)
                                  .every_ns = args.every_s * SECOND_NS,
                                  .every_inputs = args.every_inputs,
                                  .keep = args.keep,
-                                 .bytes_per_s = (uint64_t)args.pace_mib << 20};
+                                 .bytes_per_s = (uint64_t)args.pace_mib << 20,
+                                 .sinks = args.sinks,
+                                 .hold_inputs_max = args.hold_inputs};
   wcx_replica_init(&replica, &config, map_memory(wcx_replica_footprint(shard)));
   turn(&replica);
   wcx_replica_close(&replica);

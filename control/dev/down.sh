@@ -3,6 +3,8 @@
 set -uo pipefail
 # shellcheck source=control/dev/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=control/dev/databases.sh
+. "$(dirname "$0")/databases.sh"
 trap '' INT TERM HUP PIPE # an interrupted clean-up would leave the rest for nobody
 
 [ ! -d "$run" ] || lock_run
@@ -23,6 +25,8 @@ for file in "$WCX_CONTROL_DIR"/*.pid; do
   end_process "$file" "$name"
 done
 rm -f "$WCX_CONTROL_DIR/control.sock"
+stop_databases
+rm -f "$run/postgresql.connection" "$run/redis.connection"
 
 for ns in "$WCX_CLIENT_NETNS" "$WCX_NETNS"; do
   [ ! -e "/run/netns/$ns" ] || ip netns del "$ns"

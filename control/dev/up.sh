@@ -12,11 +12,13 @@
 #   WCX_UNSAFE=1     allow durability D0                          WCX_HUGEPAGES  pages of 2 MiB to set aside (512; 0: none)
 #   WCX_LCORE        CPU of the poll loop (the one with the fewest disk interrupts)
 #   WCX_REGION_MIB   size limit of the mount of region and data plane's memory (all pages set aside)
-#   WCX_PROBE=0      return without the sign-on
+#   WCX_PROBE=0      return without the sign-on                   WCX_DATABASES=0  no PostgreSQL and no Redis beside it
 set -euo pipefail
 # shellcheck source=control/dev/common.sh
 . "$(dirname "$0")/common.sh"
 here=$root/control/dev
+# shellcheck source=control/dev/databases.sh
+. "$root/control/dev/databases.sh"
 
 WCX_CONFIG=${WCX_CONFIG:-$root/configs/wcx.yaml}
 WCX_NETNS=${WCX_NETNS:-wcx-dp}
@@ -28,10 +30,11 @@ WCX_HUGEPAGES=${WCX_HUGEPAGES:-512}
 WCX_STATE_DIR=$run/state
 WCX_CONTROL_DIR=$run/control
 WCX_REGION=$run/huge/region
+WCX_DB_DIR=
 WCX_SETS=()
 
 [ "$(id -u)" = 0 ] || die "network namespaces and huge pages need root: run make up as root"
-for exe in wcx-controld wcx-dataplane wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcxctl wcx-mm; do
+for exe in wcx-controld wcx-dataplane wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-sink-redis wcx-auth wcx-api wcxctl wcx-mm; do
   [ -x "$bin/$exe" ] || die "$bin/$exe is missing: make build"
 done
 mkdir -p "$run" || die "$run cannot be made: choose another WCX_RUN_DIR"
@@ -95,7 +98,7 @@ memory=huge
 save_environment() {
   {
     echo "# what up.sh made; read by down.sh, run.sh and the runner"
-    for name in WCX_CONFIG WCX_NETNS WCX_CLIENT_NETNS WCX_IF WCX_CLIENT_IF WCX_HTTP_PORT WCX_STATE_DIR WCX_CONTROL_DIR WCX_REGION; do
+    for name in WCX_CONFIG WCX_NETNS WCX_CLIENT_NETNS WCX_IF WCX_CLIENT_IF WCX_HTTP_PORT WCX_STATE_DIR WCX_CONTROL_DIR WCX_REGION WCX_DB_DIR; do
       printf '%s=%q\n' "$name" "${!name}"
     done
     printf 'WCX_CONTROL_SOCKET=%q\n' "$WCX_CONTROL_DIR/control.sock"
@@ -158,6 +161,18 @@ nsenter --net="/run/netns/$WCX_NETNS" ip link set "$WCX_IF" up
 nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ethtool -K "$WCX_CLIENT_IF" tx off >/dev/null
 nsenter --net="/run/netns/$WCX_NETNS" ethtool -K "$WCX_IF" tx off >/dev/null 2>&1 || true
 
+# --- databases -------------------------------------------------------------------------------------------------
+if [ "${WCX_DATABASES:-1}" != 0 ] && [ "${WCX_UNSAFE:-0}" = 0 ]; then
+  WCX_DB_DIR=/tmp/wcx-db-$$-$RANDOM
+  save_environment
+  mkdir "$WCX_DB_DIR"
+  chown "$db_user" "$WCX_DB_DIR"
+  start_databases || failed
+fi
+databases='none (WCX_DATABASES=0, or no server is installed)'
+[ ! -e "$WCX_DB_DIR/data" ] || databases="PostgreSQL: psql -h $WCX_DB_DIR -U wcx_reader wcx"
+[ ! -S "$WCX_DB_DIR/redis.sock" ] || databases+="; Redis: $WCX_DB_DIR/redis.sock"
+
 # --- poll core -------------------------------------------------------------------------------------------------
 # The CPU that has taken the fewest interrupts of disks: a completion that waits behind a poll loop waits for milliseconds.
 poll_cpu() {
@@ -202,5 +217,6 @@ wcx is up: sign-on answered
   operators   $bin/wcxctl status | book show | journal verify | snapshot list
   metrics     http://127.0.0.1:$WCX_HTTP_PORT/metrics (/healthz /readyz)
   logs        $run/log
-  not built   sinks, HSM signer, several machines
+  databases   $databases
+  not built   HSM signer, several machines
 BANNER

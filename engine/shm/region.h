@@ -22,7 +22,7 @@
 #include "engine/shm/stats.h"
 
 #define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
-#define WCX_REGION_LAYOUT 6
+#define WCX_REGION_LAYOUT 7
 #define WCX_REGION_ALIGN (UINT64_C(2) << 20)
 
 enum wcx_region_lock /* byte of the file */
@@ -34,6 +34,14 @@ enum wcx_region_lock /* byte of the file */
   WCX_REGION_LOCK_JOURNAL = 16, /* + index of the shard */
   WCX_REGION_LOCK_KEEPER = 24,  /* + index of the shard */
   WCX_REGION_LOCK_REPLICA = 32, /* + index of the shard */
+  WCX_REGION_LOCK_SINK = 40,    /* + WCX_SHARDS_MAX x enum wcx_sink_kind + index of the shard */
+};
+
+enum wcx_sink_kind /* index of its words */
+{
+  WCX_SINK_PG = 0,
+  WCX_SINK_REDIS = 1,
+  WCX_SINK_KINDS = 2,
 };
 
 /* How a data plane gets its epoch (one exchange per start of a data plane):
@@ -167,6 +175,20 @@ typedef struct wcx_region_replica
 } wcx_region_replica_t;
 static_assert(sizeof(wcx_region_replica_t) == 128, "two lines");
 
+/* What a sink tells. held_seq stays when it dies: the replica keeps for it what lies behind. */
+typedef struct wcx_region_sink
+{
+  _Alignas(64) _Atomic uint64_t held_seq; /* last input whose rows no crash of the database takes back; 0: not known, all before is kept */
+  _Atomic uint64_t seq;                   /* last input whose rows are committed */
+  _Atomic uint64_t rows;                  /* these five of this process */
+  _Atomic uint64_t batches;
+  _Atomic uint64_t stale;   /* commits refused because the mark in the database stood elsewhere */
+  _Atomic uint64_t failing; /* 1: no connection, or the last statement failed; tried again */
+  _Atomic uint64_t stuck;   /* 1: the journal does not serve it from where the database is */
+  uint64_t pad;
+} wcx_region_sink_t;
+static_assert(sizeof(wcx_region_sink_t) == 64, "one line");
+
 typedef struct wcx_region_shard
 {
   wcx_release_t release;
@@ -176,6 +198,7 @@ typedef struct wcx_region_shard
   wcx_region_keeper_t keeper;
   wcx_region_quarantine_t quarantine;
   wcx_region_replica_t replica;
+  wcx_region_sink_t sinks[WCX_SINK_KINDS];
   wcx_region_dataplane_state_t dataplane;
   wcx_region_clock_t clock;
   _Alignas(64) wcx_stats_t stats;

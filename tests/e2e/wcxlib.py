@@ -497,7 +497,7 @@ class Appliance:
         self.dp_if, self.client_if = f"wcxd{tag}", f"wcxc{tag}"
         self.http_port = 20000 + os.getpid() % 20000
         self.env = dict(os.environ, WCX_RUN_DIR=str(self.run), WCX_NETNS=self.netns, WCX_CLIENT_NETNS=self.client_netns, WCX_IF=self.dp_if,
-                        WCX_CLIENT_IF=self.client_if, WCX_HTTP_PORT=str(self.http_port), **environment)
+                        WCX_CLIENT_IF=self.client_if, WCX_HTTP_PORT=str(self.http_port), **{"WCX_DATABASES": "0", **environment})
         self.state = self.run / "state"
         self.children = []
 

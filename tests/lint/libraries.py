@@ -16,6 +16,8 @@ ALLOWED = {
     "wcx-journal": {"liburing", "libseccomp"},
     "wcx-keeper": set(),
     "wcx-replica": set(),
+    "wcx-sink-pg": {"libpq", "libseccomp"},
+    "wcx-sink-redis": {"libhiredis", "libseccomp"},
     "wcx-auth": {"libcrypto", "libseccomp", "libcyaml"},
     "wcx-api": {"libmicrohttpd", "libjansson", "libseccomp"},
     "wcx-controld": {"libcyaml", "libcrypto"},
