@@ -152,6 +152,8 @@ SRC_unit/test_ship   := persist/disk_uring.c
 LD_unit/test_ship    := -luring -Wl,--wrap=fsync,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c
 LD_unit/test_archive  := -luring
+SRC_unit/test_recheck := persist/disk_uring.c
+LD_unit/test_recheck  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
 LD_unit/test_scrub   := -luring -Wl,--wrap=fsync
 SRC_unit/test_flow   := $(BENCH_SRC)
