@@ -83,7 +83,7 @@ LD_wcx-api        := -lmicrohttpd -ljansson
 SRC_wcx-controld  := control/controld_main.c $(CONFIG_SRC) $(PROD)
 LIBS_wcx-controld := control engine
 LD_wcx-controld   := -lcyaml -lcrypto
-SRC_wcxctl        := $(wildcard control/ctl/*.c) $(PROD)
+SRC_wcxctl        := $(wildcard control/ctl/*.c) persist/disk_plain.c $(PROD)
 LIBS_wcxctl       := control persist engine
 LD_wcxctl         := -ljansson -lcrypto
 SRC_wcx-mm        := $(wildcard dataplane/client/mm_*.c) $(PROD)
@@ -159,6 +159,8 @@ SRC_unit/test_ship   := persist/disk_uring.c
 LD_unit/test_ship    := -luring -Wl,--wrap=fsync,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c
 LD_unit/test_archive  := -luring
+SRC_unit/test_recheck := persist/disk_uring.c
+LD_unit/test_recheck  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
 LD_unit/test_scrub   := -luring -Wl,--wrap=fsync
 SRC_unit/test_flow   := $(BENCH_SRC)
@@ -184,6 +186,7 @@ ENV_fault/test_journal_crash  := $(SIM) tests/sim/journal_crash.c
 ENV_fault/test_journal_faults := $(SIM)
 LD_fault/test_journal_faults  := -Wl,--wrap=wcx_disk_reap
 ENV_unit/test_anchors := $(SIM)
+ENV_unit/test_cut := $(SIM)
 ENV_unit/test_override := $(SIM)
 ENV_unit/test_retention := $(SIM)
 ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c

@@ -288,6 +288,25 @@ static void check_overrides(const wcx_config_t *config, const wcx_operators_t *o
   }
 }
 
+/* The same for where a journal ends: its worker obeys only a decision whose digest stands here. */
+static void check_decisions(const wcx_config_t *config, const wcx_operators_t *operators, const wcx_region_file_t *region)
+{
+  static char said[WCX_SHARDS_MAX][512];
+  for (uint32_t i = 0; i < config->params.shard_cnt; i++)
+  {
+    wcx_region_quarantine_t *words = &wcx_region_shard(region->region, i)->quarantine;
+    char dir[WCX_CONFIG_PATH_MAX + 64];
+    char err[512] = "the path is too long";
+    wcx_digest_t digest = {0};
+    bool good = wcx_journal_dir(dir, sizeof(dir), config->state_dir, config->params.shards[i].shard) && wcx_operators_check_decision(operators, dir, &digest, err, sizeof(err));
+    if (!good && strcmp(said[i], err) != 0)
+      wcx_log_alarm("decision refused", "shard %u: %s", config->params.shards[i].shard, err);
+    snprintf(said[i], sizeof(said[i]), "%s", good ? "" : err);
+    atomic_store_explicit(&words->decision_hi, digest.hi, memory_order_relaxed);
+    atomic_store_explicit(&words->decision_lo, digest.lo, memory_order_release); /* pairs with the acquire of the journal worker */
+  }
+}
+
 /* The loop logs nothing. */
 static void watch_clocks(const wcx_config_t *config, const wcx_region_file_t *region)
 {
@@ -329,6 +348,7 @@ static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const 
     {
       checked_ns = now_ns;
       check_overrides(config, operators, supervisor->region);
+      check_decisions(config, operators, supervisor->region);
     }
     int got = sigtimedwait(&signals, NULL, &period);
     if (got == SIGTERM || got == SIGINT)

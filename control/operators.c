@@ -89,25 +89,34 @@ bool wcx_operators_signed(const wcx_operators_t *operators, const char *name, co
   return good;
 }
 
+static bool two_signed(const wcx_operators_t *operators, const wcx_journal_approval_t approvals[2], uint64_t seq, const char *text, size_t len, char *err, size_t err_sz)
+{
+  if (strcmp(approvals[0].operator_name, approvals[1].operator_name) == 0)
+  {
+    snprintf(err, err_sz, "seq %llu: both signatures are of '%s': two persons must sign", (unsigned long long)seq, approvals[0].operator_name);
+    return false;
+  }
+  for (uint32_t i = 0; i < 2; i++)
+    if (!wcx_operators_signed(operators, approvals[i].operator_name, text, len, approvals[i].signature))
+    {
+      snprintf(err, err_sz, "seq %llu: the signature of '%s' does not hold, or nobody knows this operator", (unsigned long long)seq, approvals[i].operator_name);
+      return false;
+    }
+  return true;
+}
+
 bool wcx_operators_approved(const wcx_operators_t *operators, const wcx_journal_override_t *override, char *err, size_t err_sz)
 {
   char text[WCX_JOURNAL_OVERRIDE_TEXT_SZ];
   size_t len = wcx_journal_override_text(text, override);
-  const wcx_journal_approval_t *a = &override->approvals[0];
-  const wcx_journal_approval_t *b = &override->approvals[1];
-  if (strcmp(a->operator_name, b->operator_name) == 0)
-  {
-    snprintf(err, err_sz, "seq %llu: both signatures are of '%s': two persons must sign", (unsigned long long) override->seq, a->operator_name);
-    return false;
-  }
-  for (uint32_t i = 0; i < 2; i++)
-    if (!wcx_operators_signed(operators, override->approvals[i].operator_name, text, len, override->approvals[i].signature))
-    {
-      snprintf(err, err_sz, "seq %llu: the signature of '%s' does not hold, or nobody knows this operator", (unsigned long long) override->seq,
-               override->approvals[i].operator_name);
-      return false;
-    }
-  return true;
+  return two_signed(operators, override->approvals, override->seq, text, len, err, err_sz);
+}
+
+bool wcx_operators_decided(const wcx_operators_t *operators, const wcx_journal_decision_t *decision, char *err, size_t err_sz)
+{
+  char text[WCX_JOURNAL_DECISION_TEXT_SZ];
+  size_t len = wcx_journal_decision_text(text, decision);
+  return two_signed(operators, decision->approvals, decision->finding.last_seq, text, len, err, err_sz);
 }
 
 bool wcx_operators_check_journal(const wcx_operators_t *operators, const char *dir, wcx_digest_t *digest, char *err, size_t err_sz)
@@ -131,6 +140,43 @@ bool wcx_operators_check_journal(const wcx_operators_t *operators, const char *d
   if (good)
     *digest = walk.overrides.digest;
   wcx_journal_walk_close(&walk);
+  return good;
+}
+
+/* 1: the first page of the newest pair; 0: there is none; -1. */
+static int newest_decision(const char *dir, uint8_t page[WCX_JOURNAL_ALIGN])
+{
+  char path[600];
+  snprintf(path, sizeof(path), "%s/" WCX_JOURNAL_DECISIONS_NAME, dir);
+  FILE *file = fopen(path, "re");
+  if (file == NULL)
+    return errno == ENOENT ? 0 : -1;
+  bool got = fseek(file, -(long)WCX_JOURNAL_DECISION_PAIR_SZ, SEEK_END) == 0 && fread(page, WCX_JOURNAL_ALIGN, 1, file) == 1;
+  fclose(file);
+  return got ? 1 : -1;
+}
+
+bool wcx_operators_check_decision(const wcx_operators_t *operators, const char *dir, wcx_digest_t *digest, char *err, size_t err_sz)
+{
+  *digest = (wcx_digest_t){0};
+  static uint8_t page[WCX_JOURNAL_ALIGN];
+  int there = newest_decision(dir, page);
+  if (there == 0)
+    return true;
+  wcx_journal_walk_t walk;
+  if (there < 0 || wcx_journal_walk_open(&walk, dir, err, err_sz) != WCX_JOURNAL_OPEN_OK)
+  {
+    snprintf(err, err_sz, "the file `" WCX_JOURNAL_DECISIONS_NAME "`, or the journal beside it, cannot be read");
+    return false;
+  }
+  wcx_journal_decision_t decision;
+  bool good = wcx_journal_decision_read(page, &walk.super, &decision);
+  wcx_journal_walk_close(&walk);
+  if (!good)
+    snprintf(err, err_sz, "the file `" WCX_JOURNAL_DECISIONS_NAME "` is damaged or of another journal");
+  good = good && wcx_operators_decided(operators, &decision, err, err_sz);
+  if (good)
+    *digest = wcx_journal_decision_digest(page);
   return good;
 }
 

@@ -11,6 +11,7 @@
 #ifndef WCX_CONTROL_OPERATORS_H
 #define WCX_CONTROL_OPERATORS_H
 
+#include "engine/shm/journal_decision.h"
 #include "engine/shm/journal_walk.h"
 
 #include <stdbool.h>
@@ -32,8 +33,14 @@ bool wcx_operators_signed(const wcx_operators_t *operators, const char *name, co
 /* Whether two different operators have signed the override. */
 bool wcx_operators_approved(const wcx_operators_t *operators, const wcx_journal_override_t *override, char *err, size_t err_sz);
 
+/* The same of a decision where a journal ends. */
+bool wcx_operators_decided(const wcx_operators_t *operators, const wcx_journal_decision_t *decision, char *err, size_t err_sz);
+
 /* All overrides of the journal in `dir`. *digest: of the file, zero when it holds none. */
 bool wcx_operators_check_journal(const wcx_operators_t *operators, const char *dir, wcx_digest_t *digest, char *err, size_t err_sz);
+
+/* The newest decision about the journal in `dir`. *digest: of its page, zero when there is none. */
+bool wcx_operators_check_decision(const wcx_operators_t *operators, const char *dir, wcx_digest_t *digest, char *err, size_t err_sz);
 
 /* Sign with the private key in a PEM file, which must be of mode 0600 or less. */
 bool wcx_operators_sign(const char *key_path, const void *bytes, size_t sz, uint8_t signature[64], char *err, size_t err_sz);

@@ -14,7 +14,7 @@
    Owner:     one thread. Everything blocks.
    Memory:    the struct holds its buffers; ship's are allocated while it is open.
    Result:    1 did something, 0 nothing to do now, -1 failed: `text` says what.
-   Pinned by: tests/unit/test_archive.c, tests/e2e/test_archive.py. */
+   Pinned by: tests/unit/test_archive.c, tests/unit/test_recheck.c, tests/e2e/test_archive.py. */
 #ifndef WCX_PERSIST_ARCHIVE_H
 #define WCX_PERSIST_ARCHIVE_H
 

@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 #include "engine/shm/snapshot_file.h"
+#include "persist/cut.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -556,6 +557,71 @@ static int check_missing(wcx_journal_t *journal)
   return 0;
 }
 
+static bool signatures_found_good(const wcx_journal_t *journal, const wcx_cut_t *cut)
+{
+  wcx_region_quarantine_t *words = &journal->shared->quarantine;
+  uint64_t lo = atomic_load_explicit(&words->decision_lo, memory_order_acquire); /* first: pairs with wcx-controld's release */
+  return lo == cut->digest.lo && atomic_load_explicit(&words->decision_hi, memory_order_relaxed) == cut->digest.hi;
+}
+
+/* Whether nothing but the decision itself speaks against it: what left the appliance is asked before anything is changed. */
+static int check_decision(wcx_journal_t *journal, const wcx_cut_t *cut, const wcx_journal_finding_t *finding)
+{
+  const char *differs = wcx_journal_decision_differs(&cut->decision, finding, cut->state == WCX_JOURNAL_CARRIED_BEGUN);
+  uint64_t released = released_seq(journal);
+  char found[280];
+  snprintf(found, sizeof(found), "%.*s", (int)sizeof(found) - 1, journal->text[0] != '\0' ? journal->text : "a cut that two operators decided was interrupted");
+  if (differs != NULL)
+    snprintf(journal->text, sizeof(journal->text), "there is a decision where the journal ends, but it is of %s: it is not obeyed (wcxctl journal finding): %s", differs, found);
+  else if (!wcx_cut_can(&journal->recovered))
+    snprintf(journal->text, sizeof(journal->text), "no cut can mend what was found, the decision is not obeyed: %s", found);
+  else if (!wcx_journal_decision_owns_up(&cut->decision, finding))
+    snprintf(journal->text, sizeof(journal->text),
+             "a decision cuts behind seq %" PRIu64 ", but up to %" PRIu64 " was acknowledged and it does not say that this is lost: it is not obeyed", finding->last_seq,
+             finding->acked_seq);
+  else if (!signatures_found_good(journal, cut))
+    snprintf(journal->text, sizeof(journal->text),
+             "there is a decision where the journal ends, but wcx-controld has not found its signatures good (see its log): it is not obeyed before that: %s", found);
+  else if (released > finding->last_seq)
+    snprintf(journal->text, sizeof(journal->text),
+             "a decision cuts behind seq %" PRIu64 ", but the shared region remembers that %" PRIu64
+             " was released: stop everything and remove the region, then start again; nothing was changed",
+             finding->last_seq, released);
+  else
+    return check_snapshots(journal, finding->last_seq);
+  return -1;
+}
+
+/* Where two operators have decided that the journal ends, and recovery finds what they have seen, it is cut there. `result`: of the walk. 0: the walk counts as it is, or
+   anew; -1. */
+static int obey(wcx_journal_t *journal, int result)
+{
+  wcx_recovered_t *recovered = &journal->recovered;
+  if (recovered->end.verdict == 0)
+    return result;
+  wcx_cut_t cut;
+  char err[WCX_JOURNAL_TEXT_SZ];
+  int there = wcx_cut_read(&cut, journal->disk, &recovered->super, journal->scratch, err, sizeof(err));
+  if (result == 0 && (there <= 0 || cut.state != WCX_JOURNAL_CARRIED_BEGUN))
+    return 0; /* nothing is damaged, so nothing is decided */
+  if (there <= 0)
+  {
+    size_t len = strlen(journal->text);
+    snprintf(journal->text + len, sizeof(journal->text) - len, "%s%s", there < 0 ? ". And " : ". What two operators can decide: wcxctl journal finding", there < 0 ? err : "");
+    return -1;
+  }
+  wcx_journal_finding_t finding;
+  if (wcx_cut_find(&finding, recovered, journal->disk, journal->scratch, journal->text, sizeof(journal->text)) < 0)
+    return -1;
+  if (result == 0 && wcx_journal_decision_differs(&cut.decision, &finding, true) != NULL)
+    return 0; /* the journal was restored from elsewhere since */
+  if (check_decision(journal, &cut, &finding) < 0 || wcx_cut_carry_out(&cut, recovered, journal->disk, journal->scratch, journal->text, sizeof(journal->text)) < 0)
+    return -1;
+  result = wcx_recover_walk(recovered, journal->disk, journal->config.shard, journal->config.segment_sz, journal->scratch, journal->text, sizeof(journal->text));
+  recovered->obeyed = result == 0;
+  return result;
+}
+
 int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config, wcx_region_shard_t *shared)
 {
   memset(journal, 0, sizeof(*journal));
@@ -581,6 +647,7 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   result = check_missing(journal);
   if (result == 0)
     result = wcx_recover_walk(&journal->recovered, journal->disk, config->shard, config->segment_sz, journal->scratch, journal->text, sizeof(journal->text));
+  result = obey(journal, result);
   if (result == 0)
     result = check_snapshots(journal, journal->recovered.chain.next_seq - 1);
   if (result == 0)

@@ -131,6 +131,9 @@ static void say_begin(const wcx_params_shard_t *shard)
   const wcx_recovered_t *recovered = &journal.recovered;
   wcx_worker_say("shard %u: seq %" PRIu64 ", %" PRIu64 " blocks read from segment %" PRIu64 " on, epoch %" PRIu64 ", incarnation %" PRIu64 "%s", shard->shard, journal.flushed_seq,
                  recovered->blocks, recovered->from_segment_no, journal.epoch, journal.incarnation, recovered->cut ? ", torn end cut" : "");
+  if (recovered->obeyed)
+    wcx_worker_say("alarm: shard %u: the journal was cut behind seq %" PRIu64 " by a decision of two operators (wcxctl journal verify); what was cut away is kept beside it",
+                   shard->shard, journal.flushed_seq);
   if (recovered->super_damaged)
     wcx_worker_say("alarm: damage: copies of the superblock were not as written; all are written anew");
   if (journal.unwitnessed)

@@ -3,6 +3,7 @@
    It never writes to a segment that the worker writes to, holds no ring and no lock of the journal; without it trading goes on and nothing is removed. */
 #include "engine/base/check.h"
 #include "engine/base/env.h"
+#include "persist/recheck.h"
 #include "persist/scrub.h"
 #include "persist/worker.h"
 
@@ -29,6 +30,7 @@ typedef struct keeper
   wcx_archive_t archive;
   wcx_scrub_t scrub;
   wcx_scrub_t archive_scrub; /* of a directory archive */
+  wcx_recheck_t recheck;     /* of an archive by commands */
   bool archive_turn;         /* of the last step */
   uint32_t said_copies;      /* damaged copies of the superblock that were told */
   wcx_region_shard_t *shared;
@@ -128,7 +130,8 @@ static void tell_scrub(void)
   wcx_region_keeper_t *words = &keeper.shared->keeper;
   set(&words->scrub_segment, keeper.scrub.segment_no);
   set(&words->scrub_passes, keeper.scrub.passes);
-  set(&words->damaged, (keeper.scrub.damaged_segment != 0 ? 1u : 0u) + (keeper.archive_scrub.damaged_segment != 0 ? 1u : 0u)); /* either way one copy is left */
+  set(&words->damaged,
+      (keeper.scrub.damaged_segment != 0 ? 1u : 0u) + ((keeper.archive_scrub.damaged_segment | keeper.recheck.damaged_segment) != 0 ? 1u : 0u)); /* either way one copy is left */
   set(&words->repaired, keeper.scrub.repaired);
   set(&words->super_damaged, keeper.scrub.bad_copies);
   if (keeper.scrub.bad_copies > keeper.said_copies)
@@ -136,21 +139,36 @@ static void tell_scrub(void)
   keeper.said_copies = keeper.scrub.bad_copies;
 }
 
+static enum wcx_scrub_result scrub_archive(uint64_t now_ns, uint32_t *sz)
+{
+  bool commands = keeper.archive_scrub.journal_dir == NULL;
+  enum wcx_scrub_result result = commands ? wcx_recheck_step(&keeper.recheck, now_ns, sz) : wcx_scrub_step(&keeper.archive_scrub, 1, keeper.archive.archived_segment, now_ns, sz);
+  const char *text = commands ? keeper.recheck.text : keeper.archive_scrub.text;
+  if (result == WCX_SCRUB_DAMAGED)
+    wcx_worker_say("alarm: damage in the archive: %s", text);
+  else if (result == WCX_SCRUB_REPAIRED)
+    wcx_worker_say("%s", text);
+  else if (result == WCX_SCRUB_PASS && commands && keeper.recheck.passes == 1)
+    wcx_worker_say("the archive was read again, up to segment %" PRIu64, keeper.archive.archived_segment);
+  return result;
+}
+
+static enum wcx_scrub_result scrub_journal(uint64_t now_ns, uint32_t *sz)
+{
+  const wcx_region_segments_t *segments = &keeper.shared->segments;
+  enum wcx_scrub_result result = wcx_scrub_step(&keeper.scrub, load(&segments->first_segment), load(&segments->closed_segment), now_ns, sz);
+  if (result == WCX_SCRUB_DAMAGED)
+    wcx_worker_say("alarm: damage: %s", keeper.scrub.text);
+  else if (result == WCX_SCRUB_REPAIRED)
+    wcx_worker_say("%s", keeper.scrub.text);
+  return result;
+}
+
 /* Journal and archive in turn. */
 static enum wcx_scrub_result scrub_some(uint64_t now_ns, uint32_t *sz)
 {
-  const wcx_region_segments_t *segments = &keeper.shared->segments;
-  keeper.archive_turn = !keeper.archive_turn && keeper.archive_scrub.journal_dir != NULL;
-  enum wcx_scrub_result result;
-  if (keeper.archive_turn)
-    result = wcx_scrub_step(&keeper.archive_scrub, 1, keeper.archive.archived_segment, now_ns, sz);
-  else
-    result = wcx_scrub_step(&keeper.scrub, load(&segments->first_segment), load(&segments->closed_segment), now_ns, sz);
-  const wcx_scrub_t *scrub = keeper.archive_turn ? &keeper.archive_scrub : &keeper.scrub;
-  if (result == WCX_SCRUB_DAMAGED)
-    wcx_worker_say("alarm: damage%s: %s", keeper.archive_turn ? " in the archive" : "", scrub->text);
-  else if (result == WCX_SCRUB_REPAIRED)
-    wcx_worker_say("%s", scrub->text);
+  keeper.archive_turn = !keeper.archive_turn && wcx_archive_wanted(&keeper.archive.config);
+  enum wcx_scrub_result result = keeper.archive_turn ? scrub_archive(now_ns, sz) : scrub_journal(now_ns, sz);
   tell_scrub();
   return result;
 }
@@ -189,6 +207,7 @@ static void set_up(const args_t *args, const wcx_region_file_t *file)
   if (!wcx_archive_init(&keeper.archive, &config))
     WCX_DIE("--archive-dir is too long");
   wcx_scrub_init(&keeper.scrub, journal_dir, wcx_archive_wanted(&config) ? &keeper.archive : NULL);
+  wcx_recheck_init(&keeper.recheck, args->command != NULL ? &keeper.archive : NULL);
   if (args->archive_dir != NULL)
     wcx_scrub_init(&keeper.archive_scrub, keeper.archive.dir, NULL);
   keeper.scrub_rate = (uint64_t)args->scrub_mib_per_s << 20;

@@ -11,7 +11,7 @@
    durable prefix are read; the worker writes to none of them.
 
    A pass begins with the superblock, whose four copies must be equal to the byte; the worker alone writes it, and makes damaged copies anew when it starts. A directory
-   archive is a journal, so a second scrub without an archive reads it; what it finds is told and stays damaged until the keeper starts again.
+   archive is a journal, so a second scrub without an archive reads it; what it finds is told and stays damaged until the keeper starts again. One by commands: recheck.h.
 
    Owner:     one thread. Everything blocks.
    Memory:    the struct; a walk's buffer while open.

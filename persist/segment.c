@@ -15,20 +15,6 @@ uint32_t wcx_segment_handle(uint64_t segment_no)
   return WCX_HANDLE_SEGMENT + (uint32_t)(segment_no & 3);
 }
 
-static void visit_last(void *ctx, const char *name)
-{
-  uint64_t *last = ctx;
-  uint64_t segment_no;
-  if (wcx_segment_no_of(name, &segment_no) && segment_no > *last)
-    *last = segment_no;
-}
-
-int wcx_segment_last(wcx_disk_t *disk, uint64_t *segment_no)
-{
-  *segment_no = 0;
-  return wcx_disk_list(disk, visit_last, segment_no);
-}
-
 void wcx_segment_prep_init(wcx_segment_prep_t *prep, wcx_disk_t *disk, const wcx_journal_super_t *super, uint64_t prepared)
 {
   memset(prep, 0, sizeof(*prep));

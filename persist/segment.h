@@ -27,6 +27,7 @@ enum wcx_journal_handle
   WCX_HANDLE_ANCHORS = 3,
   WCX_HANDLE_SEGMENT = 4, /* + (segment_no & 3): K blocks never span more than three segments */
   WCX_HANDLE_RETENTION = 8,
+  WCX_HANDLE_DECISIONS = 9, /* recovery */
 };
 
 #define WCX_SEGMENT_FILL_SZ (256u << 10) /* bytes of zeros written in one step */

@@ -1,6 +1,7 @@
 /* wcxctl backup and restore. A backup is a state directory: journal/ is a journal of its own (persist/ship.h), snapshot/ holds snapshots, backup.json says how far it
    goes. So every command that takes --state-dir works on it, and a restore is a copy that is walked before it gets its name. */
 #include "control/ctl/files.h"
+#include "engine/shm/journal_decision.h"
 #include "engine/shm/region_file.h"
 #include "persist/pages.h"
 #include "persist/ship.h"
@@ -104,6 +105,8 @@ static int ship_journal(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_
   if (result == 0)
     result = wcx_ship_sync(&ship);
   int status = result < 0 ? wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: %s", shard, ship.text) : WCX_CTL_OK;
+  if (status == WCX_CTL_OK)
+    status = wcx_ctl_copy_if_there(from, to, WCX_JOURNAL_DECISIONS_NAME);
   done->blocks = ship.blocks;
   done->bytes = ship.bytes;
   if (status == WCX_CTL_OK && !ship.made)
@@ -263,6 +266,8 @@ static int copy_segments(const wcx_ctl_t *ctl, uint32_t shard, const char *to, w
     free(names);
     if (status == WCX_CTL_OK)
       status = wcx_ctl_copy_if_there(from, to, WCX_JOURNAL_OVERRIDES_NAME);
+    if (status == WCX_CTL_OK)
+      status = wcx_ctl_copy_if_there(from, to, WCX_JOURNAL_DECISIONS_NAME);
   }
   return status;
 }

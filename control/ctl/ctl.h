@@ -49,7 +49,8 @@ typedef struct wcx_ctl
   bool incremental;            /* backup: to_dir holds one, what is new is added */
   uint32_t from_cnt;           /* restore: backups, the full one first */
   const char *from_dirs[WCX_CTL_FROM_MAX];
-  uint64_t seq; /* quarantine */
+  uint64_t seq;                /* quarantine */
+  uint64_t lost_from, lost_to; /* journal sign, decide: --lose-acknowledged; 0, 0: none */
   const char *hash, *reason, *operator_name, *key, *operators;
   uint32_t approve_cnt;
   const char *approvals[2];
@@ -70,6 +71,9 @@ int wcx_ctl_book_show(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_verify(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_dump(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_replay(const wcx_ctl_t *ctl);
+int wcx_ctl_journal_finding(const wcx_ctl_t *ctl);
+int wcx_ctl_journal_sign(const wcx_ctl_t *ctl);
+int wcx_ctl_journal_decide(const wcx_ctl_t *ctl);
 int wcx_ctl_backup(const wcx_ctl_t *ctl);
 int wcx_ctl_restore(const wcx_ctl_t *ctl);
 int wcx_ctl_verify_integrity(const wcx_ctl_t *ctl);
@@ -95,6 +99,9 @@ int wcx_ctl_list_shards(const wcx_ctl_t *ctl, wcx_ctl_shards_t *shards);
 /* Call `command` for each of them; the first status that is not 0 ends it. */
 typedef int wcx_ctl_shard_command_t(const wcx_ctl_t *ctl, uint32_t shard);
 int wcx_ctl_each_shard(const wcx_ctl_t *ctl, wcx_ctl_shard_command_t *command);
+
+/* The decisions where that journal ends, one a line, and whether the chain bears them out. */
+int wcx_ctl_decisions_report(const wcx_ctl_t *ctl, uint32_t shard);
 
 /* 32 hex digits, hi first. */
 void wcx_ctl_digest_text(wcx_digest_t digest, char text[33]);

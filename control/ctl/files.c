@@ -1,5 +1,6 @@
 #include "control/ctl/files.h"
 
+#include "engine/shm/journal_decision.h"
 #include "persist/disk_dir.h"
 #include "persist/pages.h"
 
@@ -201,7 +202,8 @@ int wcx_ctl_make_empty_dir(const char *dir)
     char path[PATH_SZ];
     const char *name = names[i]->d_name;
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    bool ours = wcx_segment_no_of(name, &segment_no) || strcmp(name, "superblock") == 0 || strcmp(name, WCX_JOURNAL_OVERRIDES_NAME) == 0 || strcmp(name, "copying.tmp") == 0;
+    bool ours = wcx_segment_no_of(name, &segment_no) || strcmp(name, "superblock") == 0 || strcmp(name, WCX_JOURNAL_OVERRIDES_NAME) == 0 ||
+                strcmp(name, WCX_JOURNAL_DECISIONS_NAME) == 0 || strcmp(name, "copying.tmp") == 0;
     if (status == WCX_CTL_OK && ours && unlink(path) != 0) /* of a restore that was broken off */
       status = say("remove", path);
     free(names[i]);

@@ -223,7 +223,8 @@ static int verify_shard(const wcx_ctl_t *ctl, uint32_t shard)
   }
   wcx_ctl_replay_close(&verify->replay);
   free(verify);
-  return status;
+  int told = wcx_ctl_decisions_report(ctl, shard);
+  return status == WCX_CTL_OK ? told : status;
 }
 
 int wcx_ctl_journal_verify(const wcx_ctl_t *ctl)

@@ -19,6 +19,9 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  journal verify         chain, end and digests of the journal\n"
                             "  journal dump           every record\n"
                             "  journal replay         apply everything up to --until and print the digests there\n"
+                            "  journal finding        where a journal ends that the worker does not start with, what would be cut there and what of it was acknowledged\n"
+                            "  journal sign           print an operator's signature on a cut there, with --reason; each of two does it with a key of their own\n"
+                            "  journal decide         with both signatures: the worker's next start cuts there, and keeps what it cuts away\n"
                             "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
                             "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
                             "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
@@ -29,32 +32,34 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  clock confirm          UTC has jumped ahead and is right: follow it now, not after 10 s (control socket)\n"
                             "  snapshot list          what lies in the state directory, newest first\n"
                             "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
-                            "All but status, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable journal in this process, without a "
+                            "All but status, journal finding, sign and decide, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable "
+                            "journal in this process, without a "
                             "lock, whether the appliance runs\n"
-                            "or not; while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
-                            "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
-                            "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
-                            "      --socket PATH      control socket\n"
-                            "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
-                            "      --region PATH      shared region\n"
-                            "      --shard N          this shard only\n"
-                            "      --security ID      book show: this instrument only\n"
-                            "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
-                            "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
-                            "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
-                            "      --from SEQ --to SEQ   journal dump: these records only\n"
-                            "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
-                            "      --into DIR         backup: where to; a backup is a state directory that every command here takes\n"
-                            "      --incremental      backup: --into holds one already, add what is new\n"
-                            "      --since DIR        backup: only what is not in the closed segments of the backup DIR\n"
-                            "      --backup DIR       restore: where from (repeatable, in order)\n"
-                            "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
-                            "      --seq SEQ --hash HASH --reason TEXT   quarantine sign, override: the input, as the refused start has told it, and why\n"
-                            "      --operator NAME --key FILE   quarantine sign: who signs, and the private key (PEM, Ed25519)\n"
-                            "      --approve NAME:SIGNATURE     quarantine override: what sign has printed (twice, of two persons)\n"
-                            "      --operators FILE   quarantine override: whose signatures hold (paths.operators_file of the configuration)\n"
-                            "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
-                            "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
+                            "or not; while it runs they end at the last input whose outputs may have left (as_of_seq).\n";
+static const char usage_options[] = "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
+                                    "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
+                                    "      --socket PATH      control socket\n"
+                                    "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
+                                    "      --region PATH      shared region\n"
+                                    "      --shard N          this shard only\n"
+                                    "      --security ID      book show: this instrument only\n"
+                                    "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
+                                    "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
+                                    "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
+                                    "      --from SEQ --to SEQ   journal dump: these records only\n"
+                                    "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
+                                    "      --into DIR         backup: where to; a backup is a state directory that every command here takes\n"
+                                    "      --incremental      backup: --into holds one already, add what is new\n"
+                                    "      --since DIR        backup: only what is not in the closed segments of the backup DIR\n"
+                                    "      --backup DIR       restore: where from (repeatable, in order)\n"
+                                    "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
+                                    "      --seq SEQ --hash HASH --reason TEXT   quarantine sign, override: the input, as the refused start has told it, and why\n"
+                                    "      --lose-acknowledged A..B     journal sign, decide: the acknowledged seqs that the cut gives up, all of them typed out\n"
+                                    "      --operator NAME --key FILE   quarantine sign: who signs, and the private key (PEM, Ed25519)\n"
+                                    "      --approve NAME:SIGNATURE     quarantine override, journal decide: what sign has printed (twice, of two persons)\n"
+                                    "      --operators FILE   quarantine override, journal decide: whose signatures hold (paths.operators_file of the configuration)\n"
+                                    "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
+                                    "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
 
 int wcx_ctl_fail(int status, const char *fmt, ...)
 {
@@ -186,6 +191,7 @@ enum
   OPT_KEY,
   OPT_APPROVE,
   OPT_OPERATORS,
+  OPT_LOSE,
   OPT_MARKS,
   OPT_SESSION,
   OPT_ACCOUNT,
@@ -217,6 +223,7 @@ static const struct option longopts[] = {{"output", required_argument, NULL, 'o'
                                          {"key", required_argument, NULL, OPT_KEY},
                                          {"approve", required_argument, NULL, OPT_APPROVE},
                                          {"operators", required_argument, NULL, OPT_OPERATORS},
+                                         {"lose-acknowledged", required_argument, NULL, OPT_LOSE},
                                          {"marks", required_argument, NULL, OPT_MARKS},
                                          {"session", required_argument, NULL, OPT_SESSION},
                                          {"account", required_argument, NULL, OPT_ACCOUNT},
@@ -256,6 +263,21 @@ static bool add_at(wcx_ctl_t *ctl, uint64_t seq)
     ctl->at[i] = ctl->at[i - 1];
   ctl->at[i] = seq;
   return true;
+}
+
+/* A..B, both written out. */
+static bool take_range(wcx_ctl_t *ctl, const char *arg)
+{
+  unsigned long long from, to;
+  int end = 0;
+  if (sscanf(arg, "%20llu..%20llu%n", &from, &to, &end) == 2 && arg[end] == '\0' && arg[0] != '-' && from > 0 && from <= to)
+  {
+    ctl->lost_from = from;
+    ctl->lost_to = to;
+    return true;
+  }
+  wcx_ctl_fail(WCX_CTL_USAGE, "--lose-acknowledged '%s': write it as A..B, the first and the last seq that are given up", arg);
+  return false;
 }
 
 static bool take_quarantine(wcx_ctl_t *ctl, int option, const char *arg)
@@ -343,6 +365,8 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
   case OPT_APPROVE:
   case OPT_OPERATORS:
     return take_quarantine(ctl, option, arg);
+  case OPT_LOSE:
+    return take_range(ctl, arg);
   case OPT_MARKS:
     ctl->marks = arg;
     return true;
@@ -364,6 +388,9 @@ static const struct
                 {"journal", "verify", wcx_ctl_journal_verify},
                 {"journal", "dump", wcx_ctl_journal_dump},
                 {"journal", "replay", wcx_ctl_journal_replay},
+                {"journal", "finding", wcx_ctl_journal_finding},
+                {"journal", "sign", wcx_ctl_journal_sign},
+                {"journal", "decide", wcx_ctl_journal_decide},
                 {"backup", NULL, wcx_ctl_backup},
                 {"restore", NULL, wcx_ctl_restore},
                 {"verify", "integrity", wcx_ctl_verify_integrity},
@@ -385,6 +412,7 @@ int main(int argc, char **argv)
     if (option == 'h')
     {
       fputs(usage, stdout);
+      fputs(usage_options, stdout);
       return WCX_CTL_OK;
     }
     if (!take_option(&ctl, option, optarg, control_dir))
@@ -407,6 +435,7 @@ int main(int argc, char **argv)
     }
   }
   fputs(usage, stderr);
+  fputs(usage_options, stderr);
   if (optind < argc)
     wcx_ctl_fail(WCX_CTL_USAGE, "'%s%s%s%s' is none of the commands above", noun, verb != NULL ? " " : "", verb != NULL ? verb : "", optind + 2 < argc ? " ..." : "");
   return WCX_CTL_USAGE;

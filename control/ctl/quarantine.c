@@ -6,6 +6,7 @@
        list      the overrides of each journal */
 #include "control/ctl/files.h"
 #include "control/ctl/replay.h"
+#include "control/ctl/signing.h"
 #include "control/operators.h"
 #include "engine/base/env.h"
 #include "engine/shm/poison_page.h"
@@ -17,25 +18,6 @@
 
 #define PATH_SZ 420u
 
-static void hex_of(const uint8_t *bytes, size_t sz, char *text)
-{
-  for (size_t i = 0; i < sz; i++)
-    snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-}
-
-static bool bytes_of(const char *text, uint8_t *bytes, size_t sz)
-{
-  if (strspn(text, "0123456789abcdef") != 2 * sz || text[2 * sz] != '\0')
-    return false;
-  for (size_t i = 0; i < sz; i++)
-  {
-    unsigned byte;
-    sscanf(text + 2 * i, "%2x", &byte);
-    bytes[i] = (uint8_t)byte;
-  }
-  return true;
-}
-
 /* What the options say, for the journal of that shard. */
 static int fill(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_super_t *super, wcx_journal_override_t *override)
 {
@@ -44,21 +26,14 @@ static int fill(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_super_t 
   uint8_t hash[16];
   if (ctl->seq == 0 || ctl->hash == NULL || ctl->reason == NULL || ctl->reason[0] == '\0')
     return wcx_ctl_fail(WCX_CTL_USAGE, "--seq, --hash (as the refused start has told them) and --reason are needed");
-  if (!bytes_of(ctl->hash, hash, sizeof(hash)))
+  if (!wcx_ctl_bytes_of(ctl->hash, hash, sizeof(hash)))
     return wcx_ctl_fail(WCX_CTL_USAGE, "--hash must be 32 hex digits");
   for (uint32_t i = 0; i < 8; i++)
   {
     override->hash.hi = override->hash.hi << 8 | hash[i];
     override->hash.lo = override->hash.lo << 8 | hash[8 + i];
   }
-  size_t len = strlen(ctl->reason);
-  for (size_t i = 0; i < len; i++)
-    if (ctl->reason[i] < ' ' || ctl->reason[i] > '~')
-      return wcx_ctl_fail(WCX_CTL_USAGE, "--reason must be printable ASCII");
-  if (len >= sizeof(override->reason))
-    return wcx_ctl_fail(WCX_CTL_USAGE, "--reason is longer than %zu characters", sizeof(override->reason) - 1);
-  memcpy(override->reason, ctl->reason, len);
-  return WCX_CTL_OK;
+  return wcx_ctl_take_reason(ctl, override->reason);
 }
 
 /* The record itself, as it stands in the journal, must be the one that is meant. */
@@ -112,20 +87,9 @@ static int check_quarantined(const wcx_ctl_t *ctl, uint32_t shard, uint64_t seq)
   return wcx_ctl_fail(WCX_CTL_REFUSED, "shard %u: no start has ended %u times at seq %" PRIu64 ": it is not in quarantine", shard, WCX_POISON_TRIES, seq);
 }
 
-static int the_shard(const wcx_ctl_t *ctl, uint32_t *shard)
-{
-  wcx_ctl_shards_t shards;
-  int status = wcx_ctl_list_shards(ctl, &shards);
-  if (status == WCX_CTL_OK && shards.cnt != 1)
-    status = wcx_ctl_fail(WCX_CTL_USAGE, "there are %u shards: say --shard N", shards.cnt);
-  if (status == WCX_CTL_OK)
-    *shard = shards.shards[0];
-  return status;
-}
-
 static int open_override(const wcx_ctl_t *ctl, uint32_t *shard, wcx_journal_override_t *override)
 {
-  int status = the_shard(ctl, shard);
+  int status = wcx_ctl_the_shard(ctl, shard);
   wcx_journal_walk_t walk;
   if (status == WCX_CTL_OK)
     status = wcx_ctl_walk_open(&walk, ctl, *shard);
@@ -147,32 +111,14 @@ int wcx_ctl_quarantine_sign(const wcx_ctl_t *ctl)
   int status = open_override(ctl, &shard, &override);
   if (status != WCX_CTL_OK)
     return status;
-  char text[WCX_JOURNAL_OVERRIDE_TEXT_SZ], err[300], hex[129];
-  uint8_t signature[64];
-  size_t len = wcx_journal_override_text(text, &override);
-  if (!wcx_operators_sign(ctl->key, text, len, signature, err, sizeof(err)))
-    return wcx_ctl_fail(WCX_CTL_FAILED, "%s", err);
-  hex_of(signature, sizeof(signature), hex);
+  char text[WCX_JOURNAL_OVERRIDE_TEXT_SZ], approval[32 + 129];
+  status = wcx_ctl_sign_text(ctl, text, wcx_journal_override_text(text, &override), approval);
+  if (status != WCX_CTL_OK)
+    return status;
   if (ctl->json)
-    printf("{\"QuarantineSignature\":{\"Shard\":%u,\"Seq\":%" PRIu64 ",\"Approval\":\"%s:%s\"}}\n", shard, override.seq, ctl->operator_name, hex);
+    printf("{\"QuarantineSignature\":{\"Shard\":%u,\"Seq\":%" PRIu64 ",\"Approval\":\"%s\"}}\n", shard, override.seq, approval);
   else
-    printf("%ssigned as: --approve %s:%s\n", text, ctl->operator_name, hex);
-  return WCX_CTL_OK;
-}
-
-static int take_approvals(const wcx_ctl_t *ctl, wcx_journal_override_t *override)
-{
-  if (ctl->approve_cnt != 2)
-    return wcx_ctl_fail(WCX_CTL_USAGE, "two --approve NAME:SIGNATURE are needed, of two persons (wcxctl quarantine sign)");
-  for (uint32_t i = 0; i < 2; i++)
-  {
-    const char *colon = strchr(ctl->approvals[i], ':');
-    wcx_journal_approval_t *approval = &override->approvals[i];
-    size_t len = colon != NULL ? (size_t)(colon - ctl->approvals[i]) : 0;
-    if (len == 0 || len >= sizeof(approval->operator_name) || !bytes_of(colon + 1, approval->signature, sizeof(approval->signature)))
-      return wcx_ctl_fail(WCX_CTL_USAGE, "--approve '%s': write it as NAME:128 hex digits", ctl->approvals[i]);
-    memcpy(approval->operator_name, ctl->approvals[i], len);
-  }
+    printf("%ssigned as: --approve %s\n", text, approval);
   return WCX_CTL_OK;
 }
 
@@ -208,7 +154,7 @@ int wcx_ctl_quarantine_override(const wcx_ctl_t *ctl)
     return wcx_ctl_fail(WCX_CTL_USAGE, "--operators FILE (paths.operators_file of the configuration) is needed");
   int status = open_override(ctl, &shard, &override);
   if (status == WCX_CTL_OK)
-    status = take_approvals(ctl, &override);
+    status = wcx_ctl_take_approvals(ctl, "quarantine sign", override.approvals);
   if (status != WCX_CTL_OK)
     return status;
   if (!wcx_operators_load(&operators, ctl->operators, false, err, sizeof(err)))

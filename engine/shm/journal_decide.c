@@ -40,16 +40,27 @@ static bool fits(uint8_t wanted, bool fact)
   return wanted == ANY || (wanted == YES) == fact;
 }
 
-enum wcx_journal_verdict wcx_journal_decide(const wcx_journal_facts_t *facts)
+uint32_t wcx_journal_decide_row(const wcx_journal_facts_t *facts)
 {
-  for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+  for (uint32_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
   {
     const row_t *row = &table[i];
     bool place = row->place == ANY_PLACE || row->place == facts->place;
     if (place && fits(row->below_hint, facts->below_hint) && fits(row->foreign, facts->foreign) && fits(row->dirty, facts->dirty))
-      return row->verdict;
+      return i + 1;
   }
   WCX_CHECK(false, "the table has a gap at place %d", (int)facts->place);
+}
+
+enum wcx_journal_verdict wcx_journal_decide(const wcx_journal_facts_t *facts)
+{
+  return table[wcx_journal_decide_row(facts) - 1].verdict;
+}
+
+const char *wcx_journal_place_name(enum wcx_journal_place place)
+{
+  static const char *const names[] = {"none", "zero", "end of the last segment", "torn", "foreign block", "unreadable", "rotten"};
+  return names[place];
 }
 
 const char *wcx_journal_verdict_name(enum wcx_journal_verdict verdict)

@@ -37,6 +37,12 @@ enum wcx_journal_verdict
 
 enum wcx_journal_verdict wcx_journal_decide(const wcx_journal_facts_t *facts);
 
+/* The row that decides, from 1: people who must decide are told it. */
+uint32_t wcx_journal_decide_row(const wcx_journal_facts_t *facts);
+
+/* "zero", "torn", "rotten", ... */
+const char *wcx_journal_place_name(enum wcx_journal_place place);
+
 /* "clean", "cut", "damaged", "halt". */
 const char *wcx_journal_verdict_name(enum wcx_journal_verdict verdict);
 

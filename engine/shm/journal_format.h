@@ -7,6 +7,8 @@
                       (first_segment_no > 1: older segments were removed, and `start` is the chain at its first place; otherwise `start` is zero)
         anchors       pages of 4 KiB (rule 10); may be missing, damaged or old
         overrides     inputs that two operators have signed away (journal_override.h); may be missing
+        decisions     where two operators have said that it ends (journal_decision.h); may be missing
+        cut-*         what such a decision cut away, kept as it was found
         poison        what the data plane remembers of replays that ended (dataplane/poison.h); of no consequence for the journal
         shipped       in an archive or a backup: where the closed segments that were read back end (persist/ship.h)
         seg-<16 hex digits of segment_no>.wcj   segment_no from 1, all of super.segment_sz bytes
@@ -42,7 +44,7 @@
       whole when it got its name, and blocks that went into it now would be lost with it. The first row that fits decides (the table is journal_decide.c):
         L's last seq < H                                     -> acknowledged data is damaged: refuse, name segment, offset and block
         P cannot be read, or its segment is missing or cut   -> the same
-        a foreign block or segment, or P is rotten           -> no crash explains it: halt for a decision of two persons
+        a foreign block or segment, or P is rotten           -> no crash explains it: halt for a decision of two persons (journal_decision.h)
         P zero or the end of the last segment, zeros behind  -> the journal ends at L
         otherwise                                            -> torn: the journal ends at L; whole blocks behind it are discarded and counted
       P is *rotten* when it is neither zero nor whole and no tear explains that. A disk writes sectors of 512 bytes whole or not at all, and before the write the

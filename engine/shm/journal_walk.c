@@ -262,6 +262,7 @@ typedef struct look
   wcx_journal_facts_t facts;
   uint64_t hint;
   uint64_t discarded;
+  uint64_t seen_seq;
   uint64_t foreign_block_no; /* 0: the segment itself is foreign, see foreign_why */
   uint64_t foreign_segment_no;
   uint64_t foreign_off;
@@ -274,6 +275,8 @@ static void look_at_block(const wcx_journal_walk_t *walk, look_t *look, const wc
   if (block->committed_hint > look->hint)
     look->hint = block->committed_hint;
   look->discarded++;
+  if (wcx_journal_last_seq(block) > look->seen_seq)
+    look->seen_seq = wcx_journal_last_seq(block);
   uint64_t last_block_no = walk->chain.next_block_no - 1;
   bool at_p = segment_no == walk->segment_no && off == walk->off;
   if (at_p || block->block_no < last_block_no + 2 || block->block_no > last_block_no + walk->super.in_flight_max)
@@ -466,6 +469,7 @@ static int finish(wcx_journal_walk_t *walk, look_t *look)
                                   .segment_no = walk->segment_no,
                                   .off = walk->off,
                                   .discarded = look->discarded,
+                                  .seen_seq = look->seen_seq,
                                   .committed_hint = look->hint};
   describe(walk, look);
   return walk->end.verdict == WCX_JOURNAL_CLEAN || walk->end.verdict == WCX_JOURNAL_CUT ? 0 : -1;

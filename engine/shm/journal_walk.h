@@ -46,6 +46,7 @@ typedef struct wcx_journal_end
   uint64_t segment_no;     /* place P */
   uint64_t off;            /* in the segment */
   uint64_t discarded;      /* whole blocks behind P */
+  uint64_t seen_seq;       /* highest seq in those; 0: none */
   uint64_t committed_hint; /* H */
 } wcx_journal_end_t;
 

@@ -155,7 +155,8 @@ typedef struct wcx_region_quarantine
   _Atomic uint64_t seq;     /* data plane: the input at which it refuses to start; 0: none */
   _Atomic uint64_t hash_lo; /* and its hash */
   _Atomic uint64_t hash_hi;
-  uint8_t pad[16];
+  _Atomic uint64_t decision_lo; /* controld: digest of the newest page of `decisions` whose signatures hold (journal_decision.h); zero: there is none */
+  _Atomic uint64_t decision_hi;
 } wcx_region_quarantine_t;
 static_assert(sizeof(wcx_region_quarantine_t) == 64, "one line");
 

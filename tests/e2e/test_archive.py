@@ -108,6 +108,31 @@ def commands_store_and_give_back(folder):
     assert filecmp.cmp(journal.dir / name(2), store / f"shard-00001-{name(2)}", shallow=False)
 
 
+def a_store_is_read_again(folder):
+    """What the commands have stored is fetched and walked; damage in it is told, counted, and taken back when the store has the segment again."""
+    store = folder / "store"
+    store.mkdir()
+    with Journal(folder / "run", *commands(store), "archive.scrub_mib_per_s=200") as journal:
+        journal.start()
+        journal.load(2 * RECORDS)
+        closed = archived(journal)
+        wait_for("a pass", lambda: journal.said("the archive was read again, up to segment"))
+        assert journal.shard()["SegmentsDamaged"] == 0 and closed >= 2
+        kept = store / f"shard-00001-{name(2)}"
+        flip(kept, 400000)
+        wait_for("the alarm", lambda: journal.said("alarm: damage in the archive: segment 2"))
+        assert journal.shard()["SegmentsDamaged"] == 1
+        for _ in range(2):
+            journal.load(100)
+            journal.snapshot()
+        time.sleep(0.5)
+        assert journal.segments()[0] == 1, "nothing is removed that the archive holds damaged"
+        flip(kept, 400000)
+        wait_for("the end of it", lambda: journal.shard()["SegmentsDamaged"] == 0)
+        assert journal.said("is as it was stored again")
+        let_go(journal)
+
+
 def a_command_that_fails_keeps_the_segment(folder):
     store = folder / "store"
     with Journal(folder / "run", *commands(store)) as journal:  # the folder does not exist
@@ -239,6 +264,6 @@ def a_restore_from_before_leaves_closed_segments(folder):
     lose_and_restore(folder, RECORDS)
 
 
-sys.exit(run_points([the_archive_is_the_journal, what_everybody_let_go_of_is_removed, deaths_leave_the_archive_equal, commands_store_and_give_back, a_command_that_fails_keeps_the_segment,
+sys.exit(run_points([the_archive_is_the_journal, what_everybody_let_go_of_is_removed, deaths_leave_the_archive_equal, commands_store_and_give_back, a_store_is_read_again, a_command_that_fails_keeps_the_segment,
             what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing,
             a_restore_from_before_leaves_the_open_segment, a_restore_from_before_leaves_closed_segments]))
