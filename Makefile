@@ -417,7 +417,11 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	$(submake) build tests
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
-bench: deps-wire ## round-trip times of the appliance beside the port's own echo, the kernel's TCP and a bare durable write, in paired rounds
+bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, round trips at D0 and D1, durability; one folder in bench/out with report.html
+	$(submake) build $(B)/tests/e2e/port_echo
+	@exec python3 bench/standard.py
+
+bench-rtt: deps-wire ## of these the round trips alone, beside the port's own echo, the kernel's TCP and a bare durable write, in paired rounds
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec python3 bench/wire/rtt.py
 
@@ -450,4 +454,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: FORCE build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help
+.PHONY: FORCE build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-rtt bench-wire bench-durable bench-recovery bench-engine micro clean help
