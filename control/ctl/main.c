@@ -12,6 +12,7 @@
 
 static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  status                 processes, phases and sequences of the running appliance (control socket)\n"
+                            "  stage list             how long requests stay in each stage of the data plane (control socket)\n"
                             "  instrument list        instruments with their present status\n"
                             "  session list           sessions with their sequences\n"
                             "  book show              books, best price first: [price, displayed quantity, orders]\n"
@@ -29,8 +30,8 @@ static const char usage[] = "usage: wcxctl [options] noun verb\n"
                             "  clock confirm          UTC has jumped ahead and is right: follow it now, not after 10 s (control socket)\n"
                             "  snapshot list          what lies in the state directory, newest first\n"
                             "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
-                            "All but status, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable journal in this process, without a "
-                            "lock, whether the appliance runs\n"
+                            "All but status, stage list, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable journal in this process, "
+                            "without a lock, whether the appliance runs\n"
                             "or not; while it runs they end at the last input whose outputs may have left (as_of_seq).\n"
                             "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
                             "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
@@ -357,6 +358,7 @@ static const struct
   const char *verb; /* NULL: none */
   int (*run)(const wcx_ctl_t *ctl);
 } commands[] = {{"status", NULL, wcx_ctl_status},
+                {"stage", "list", wcx_ctl_stage_list},
                 {"instrument", "list", wcx_ctl_instrument_list},
                 {"session", "list", wcx_ctl_session_list},
                 {"drop-copy", "show", wcx_ctl_drop_copy_show},
