@@ -317,7 +317,8 @@ DEPS_TEST  := libcmocka-dev strace e2fsprogs xfsprogs btrfs-progs python3 tshark
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
 DEPS_FAULT := qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs xfsprogs btrfs-progs python3
-DEPS_LONG  := chromium
+DEPS_FLAME := linux-perf
+DEPS_LONG  := chromium $(DEPS_FLAME)
 DEPS_FUZZ  := clang libclang-rt-14-dev
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
@@ -420,6 +421,7 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
 bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, round trips at D0 and D1, durability; one folder in bench/out with report.html
+	$(call install,$(DEPS_FLAME))
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec python3 bench/standard.py
 

@@ -4,6 +4,7 @@
   engine    flows a, b, c through the engine, beside both memory floors of the same process
   wire      round trips at D0 and D1 beside the port's own echo, the kernel's TCP and a bare durable write
   durable   journal and engine: throughput, acks at 100,000 requests a second beside bare durable writes
+  profile   a flame graph of the engine, where perf can record
 
 usage: standard.py [--short] [--out DIR]     root; --short: so few of everything that only the way is tried
 
@@ -21,10 +22,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "bench" / "wire"))
-from rtt import ROWS as ROUND_TRIPS  # noqa: E402  (its folder had to be named first)
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench" / "wire")]
+import flame  # noqa: E402  (their folders had to be named first)
+from rtt import ROWS as ROUND_TRIPS  # noqa: E402
 
 BENCH = "build/bin/wcx-bench"
+PROFILED = "apply_untimed"  # the pass alone, without its set-up
 JOURNAL = "build/bench-durable"
 FAVOURED = ["setsid", "-w", "bash", "-c", 'echo -20 >/proc/self/autogroup; exec "$@"', "bench-durable"]  # as control/dev/runner.sh starts the data plane
 GROUPS = {"testpmd": "wire-D0", "port_echo": "wire-D0", "order_d0": "wire-D0", "tcp_echo": "wire-TCP", "order_tcp": "wire-TCP", "write_4k": "wire-D1", "order_d1": "wire-D1"}
@@ -106,7 +109,21 @@ def durable(gather, scratch, short):
     return found
 
 
-PARTS = (engine, wire, durable)
+def profile(gather, scratch, short):
+    """Where the engine's time goes. A machine without perf has a page that says so, and is no worse for it."""
+    command = f"{BENCH} engine --profile a --pass throughput" + (" --ops 1000000" if short else "")
+    told = f"python3 bench/flame.py --root {PROFILED} {command}"
+    try:
+        (scratch / "flame.svg").write_text(flame.flame(command.split(), PROFILED, cwd=ROOT), encoding="utf-8")
+    except RuntimeError as error:
+        gather.row("flame graph of the engine, profile a", f"none: {error}", "", told)
+        return {"none": str(error)}
+    gather.say("figure", "flame", scratch / "flame.svg")
+    gather.row("flame graph of the engine, profile a", "flame.svg in the run's folder", "", told)
+    return {"figure": "flame.svg"}
+
+
+PARTS = (engine, wire, durable, profile)
 
 
 def run_parts(gather, scratch, short):
