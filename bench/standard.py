@@ -93,6 +93,10 @@ def wire(gather, scratch, short):
         gather.row(title, f"p50 {p50:.1f} us, p99 {p99:.1f}", against, command)
         if any(row["lost"] or row["refused"] for row in found[name]):
             gather.invalid(f"{name}: a round trip was lost or refused")
+    for level in ("d0", "d1"):
+        stages = found[f"stages_{level}"]
+        parts = ", ".join(f"{stage} {row['P50Ns']}" for stage, row in stages.items() if stage != "total")
+        gather.row(f"inside the appliance at {level.upper()}, p50 of {stages['total']['Count']:,} requests, ns", parts, f"all of it {stages['total']['P50Ns']}, p99 {stages['total']['P99Ns']}", command)
     return found
 
 

@@ -152,6 +152,7 @@ def measure_d0(options, folder):
                     progress(f"D0: round {number + 1} of {options.rounds}")
                     for name in ("order_tcp", "tcp_echo", "testpmd", "port_echo", "order_d0"):
                         found.setdefault(name, []).append(answerers[name].measure("--count", options.count, *hlog(options, name, number)))
+            found["stages_d0"] = app.stages()
         finally:
             for answerer in answerers.values():
                 answerer.end()
@@ -171,12 +172,19 @@ def measure_d1(options):
                 if done.returncode != 0:
                     sys.exit(f"rtt.py: {name} ended with status {done.returncode}: {done.stdout.strip()}")
                 found.setdefault(name, []).append(json.loads(done.stdout))
+        found["stages_d1"] = app.stages()
     return found
+
+
+def print_stages(found, level):
+    print(f"\ninside the appliance at {level.upper()}, ns" + "".join(f"{name:>10}" for name in found))
+    for key in ("P50Ns", "P99Ns"):
+        print(f"{key[:-2].lower():<32}" + "".join(f"{row[key]:>10}" for row in found.values()))
 
 
 def main():
     parser = argparse.ArgumentParser(description="round trips of the appliance beside what bounds them")
-    parser.add_argument("--json", action="store_true", help="the rounds, and nothing else")
+    parser.add_argument("--json", action="store_true", help="the rounds, and how long the appliance's stages took, and nothing else")
     parser.add_argument("--count", type=int, default=20000, help="round trips of a measurement")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--hlog", type=Path, metavar="DIR", help="keep the round trips of every round here as NAME-NUMBER.hlog")
@@ -204,6 +212,8 @@ def main():
         ratios = sorted(row["p50_us"] / other["p50_us"] for row, other in zip(found[name], found[base]))
         spread = "" if name == base else f"({ratios[0]:.2f} .. {ratios[-1]:.2f})"
         print(f"{title:<38} {least:8.2f} {p50:8.2f} {p99:9.2f}   {statistics.median(ratios):.2f} x {base} {spread}")
+    for level in ("d0", "d1"):
+        print_stages(found[f"stages_{level}"], level)
 
 
 if __name__ == "__main__":
