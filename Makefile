@@ -97,9 +97,9 @@ LIBS_wcx-sim      := dataplane persist client engine
 LD_wcx-sim        := -lcrypto
 SRC_wcx-diff      := $(wildcard tests/diff/*.c) $(PROD)
 LIBS_wcx-diff     := engine
-SRC_wcx-rtt       := bench/wire/rtt.c bench/wire/tcp_echo.c $(PROD)
+SRC_wcx-rtt       := bench/wire/rtt.c bench/wire/tcp_echo.c bench/hdr.c bench/hdr_log.c $(PROD)
 LIBS_wcx-rtt      := client engine
-LD_wcx-rtt        := -lcrypto
+LD_wcx-rtt        := -lcrypto -lz
 SRC_wcx-crowd     := bench/wire/crowd.c $(PROD)
 LIBS_wcx-crowd    := client engine
 LD_wcx-crowd      := -lcrypto
@@ -113,7 +113,7 @@ BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c be
 HDR_SRC           := bench/hdr.c bench/hdr_log.c
 FOLDER_SRC        := bench/run_folder.c bench/report.c bench/chart.c
 PREFLIGHT_SRC     := bench/preflight.c bench/host_file.c bench/noise.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
                      $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(PROD)
 LIBS_wcx-bench    := dataplane persist engine
 LD_wcx-bench      := -lm -lcrypto -lz
@@ -163,6 +163,8 @@ SRC_unit/test_recheck := persist/disk_uring.c
 LD_unit/test_recheck  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
 LD_unit/test_scrub   := -luring -Wl,--wrap=fsync
+LD_unit/test_loop_trace  := $(foreach f,wcx_port_rx wcx_port_tx wcx_sbe_find wcx_engine_output_bound wcx_engine_apply wcx_gate_run,-Wl$(comma)--wrap=$(f))
+ENV_unit/test_loop_trace := tests/sim/env_sim.c
 SRC_unit/test_flow   := $(BENCH_SRC)
 SRC_unit/test_hdr    := $(HDR_SRC)
 LD_unit/test_hdr     := -lz
@@ -326,7 +328,8 @@ DEPS_TEST  := libcmocka-dev strace e2fsprogs xfsprogs btrfs-progs python3 tshark
 DEPS_TEST  += $(if $(shell command -v npm),,nodejs npm)
 DEPS_COVERAGE := gcovr
 DEPS_FAULT := qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs xfsprogs btrfs-progs python3
-DEPS_LONG  := chromium
+DEPS_FLAME := linux-perf
+DEPS_LONG  := chromium $(DEPS_FLAME)
 DEPS_FUZZ  := clang libclang-rt-14-dev
 
 # Installs only what dpkg does not know as installed, so that a second call costs a moment and no network.
@@ -428,7 +431,12 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	$(submake) build tests
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
-bench: deps-wire ## round-trip times of the appliance beside the port's own echo, the kernel's TCP and a bare durable write, in paired rounds
+bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, round trips at D0 and D1, durability; one folder in bench/out with report.html
+	$(call install,$(DEPS_FLAME))
+	$(submake) build $(B)/tests/e2e/port_echo
+	@exec python3 bench/standard.py
+
+bench-rtt: deps-wire ## of these the round trips alone, beside the port's own echo, the kernel's TCP and a bare durable write, in paired rounds
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec python3 bench/wire/rtt.py
 
@@ -461,4 +469,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: FORCE build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-wire bench-durable bench-recovery bench-engine micro clean help
+.PHONY: FORCE build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-rtt bench-wire bench-durable bench-recovery bench-engine micro clean help

@@ -5,6 +5,7 @@
 #include "bench/paced.h"
 #include "bench/pump.h"
 #include "bench/records.h"
+#include "bench/run_folder.h"
 #include "engine/base/env.h"
 
 #include <inttypes.h>
@@ -26,7 +27,7 @@
 
 typedef struct options
 {
-  const char *dir;
+  const char *dir, *out_path;
   const char *postgresql, *redis; /* how their sinks connect; NULL: none */
   bool replica;
   char profile;
@@ -78,6 +79,7 @@ static const char help[] = "wcx-bench durable: what durability costs, throughput
                            "  --replica          wcx-replica beside it, a snapshot every 500,000 inputs\n"
                            "  --postgresql FILE  wcx-sink-pg beside it, FILE says how it connects; the database must be empty, so with one run or only rounds\n"
                            "  --redis FILE       the same with wcx-sink-redis\n"
+                           "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
                            "  --json             one line of JSON\n";
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
@@ -97,6 +99,7 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"replica", WCX_CLI_FLAG, &options->replica, 0, 0, 0},
                                     {"postgresql", WCX_CLI_TEXT, &options->postgresql, 0, 0, 0},
                                     {"redis", WCX_CLI_TEXT, &options->redis, 0, 0, 0},
+                                    {"out", WCX_CLI_TEXT, &options->out_path, 0, 0, 0},
                                     {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
                                     {0}};
   int status = wcx_cli_options("durable", help, known, argc, argv);
@@ -246,7 +249,14 @@ enum hists
   HISTS,
 };
 
-static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *paced, wcx_bare_t *bare)
+static void keep_round(wcx_run_folder_t *folder, const wcx_hist_t *hists, const uint64_t from_ns[2], double p50_ratio)
+{
+  wcx_run_folder_ticks(folder, "ack", from_ns[0], from_ns[1], &hists[ACK], 1);
+  wcx_run_folder_ticks(folder, "write", from_ns[1], wcx_env_utc_ns(), &hists[AFTER], 1);
+  wcx_run_folder_sample(folder, p50_ratio);
+}
+
+static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *paced, wcx_bare_t *bare, wcx_run_folder_t *folder)
 {
   wcx_hist_t *hists = calloc(HISTS, sizeof(*hists));
   WCX_CHECK(hists != NULL, "out of memory");
@@ -257,13 +267,17 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
   {
     wcx_cli_progress("acks: %u of %u", i + 1, options->rounds);
     memset(&hists[ACK], 0, sizeof(hists[ACK]));
+    uint64_t from_ns[2] = {wcx_env_utc_ns()};
     wcx_paced_round(paced, ROUND_REQUESTS, (double)options->per_s, &hists[ACK]);
+    from_ns[1] = wcx_env_utc_ns();
     bare_round(paced, bare, &hists[AFTER]);
     wcx_hist_merge(&acks->ack, &hists[ACK]);
     wcx_hist_merge(&acks->write, &hists[AFTER]);
     wcx_hist_merge(&hists[BEFORE], &hists[AFTER]);
     acks->p50[i] = ratio(&hists[ACK], &hists[BEFORE], 500000);
     acks->p99[i] = ratio(&hists[ACK], &hists[BEFORE], 990000);
+    if (folder != NULL)
+      keep_round(folder, hists, from_ns, acks->p50[i]);
     hists[BEFORE] = hists[AFTER];
   }
   watch_end(&watch, acks->waited);
@@ -271,7 +285,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
   free(hists);
 }
 
-static void measure_acks(acks_t *acks, const options_t *options)
+static void measure_acks(acks_t *acks, const options_t *options, wcx_run_folder_t *folder)
 {
   wcx_records_t records;
   wcx_records_make(&records, options->profile, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS, options->seed);
@@ -284,7 +298,7 @@ static void measure_acks(acks_t *acks, const options_t *options)
   wcx_bare_start(&bare, options->dir, options->writer_cpu);
   wcx_paced_t paced;
   wcx_paced_open(&paced, &worker, records.requests, ROUND_REQUESTS);
-  run_rounds(acks, options, &paced, &bare);
+  run_rounds(acks, options, &paced, &bare, folder);
   acks->refused_cnt = paced.refused_cnt;
   note_seqs(&worker, acks->seqs);
   wcx_paced_close(&paced);
@@ -303,12 +317,13 @@ static bool beside(const options_t *options)
   return options->replica || options->postgresql != NULL || options->redis != NULL;
 }
 
-static void print_json(const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
+static void print_json(FILE *file, const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
 {
-  printf("{\"host\":\"%s\",\"profile\":\"%c\",\"ops\":%" PRIu64 ",\"runs\":%u,\"rounds\":%u,\"wanted_per_s\":%.0f,\"wanted_p50\":%.1f,\"wanted_p99\":%.1f", host, options->profile,
-         options->ops, options->runs, options->rounds, WANTED_PER_S, WANTED_P50, WANTED_P99);
+  fprintf(file, "{\"host\":\"%s\",\"profile\":\"%c\",\"ops\":%" PRIu64 ",\"runs\":%u,\"rounds\":%u,\"wanted_per_s\":%.0f,\"wanted_p50\":%.1f,\"wanted_p99\":%.1f", host,
+          options->profile, options->ops, options->runs, options->rounds, WANTED_PER_S, WANTED_P50, WANTED_P99);
   if (options->runs > 0)
-    printf(
+    fprintf(
+        file,
         ",\"best_per_s\":%.0f,\"median_per_s\":%.0f,\"worst_per_s\":%.0f,\"bytes_per_s\":%.0f,\"records_per_block\":%.1f,\"stalled\":%.3f,\"worker_ns\":%.1f,\"loop_waited\":%.3f"
         ",\"worker_waited\":%.3f",
         throughput->per_s[options->runs - 1], throughput->per_s[options->runs / 2], throughput->per_s[0], throughput->bytes_per_s, throughput->records_per_block,
@@ -320,26 +335,26 @@ static void print_json(const char *host, const options_t *options, const through
       const char *name;
       uint32_t ppm;
     } points[] = {{"p50", 500000}, {"p99", 990000}, {"p999", 999000}, {"max", 1000000}};
-    printf(",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"acks_loop_waited\":%.3f,\"acks_worker_waited\":%.3f", options->per_s, acks->ack.cnt,
-           acks->refused_cnt, acks->waited[0], acks->waited[1]);
+    fprintf(file, ",\"per_s\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"acks_loop_waited\":%.3f,\"acks_worker_waited\":%.3f", options->per_s, acks->ack.cnt,
+            acks->refused_cnt, acks->waited[0], acks->waited[1]);
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
-      printf(",\"ack_%s_ns\":%" PRIu64 ",\"write_%s_ns\":%" PRIu64, points[i].name, wcx_hist_percentile(&acks->ack, points[i].ppm), points[i].name,
-             wcx_hist_percentile(&acks->write, points[i].ppm));
+      fprintf(file, ",\"ack_%s_ns\":%" PRIu64 ",\"write_%s_ns\":%" PRIu64, points[i].name, wcx_hist_percentile(&acks->ack, points[i].ppm), points[i].name,
+              wcx_hist_percentile(&acks->write, points[i].ppm));
     for (size_t i = 0; i < 2; i++)
     {
       const double *of_rounds = i == 0 ? acks->p50 : acks->p99;
-      printf(",\"%s_ratio\":%.3f,\"%s_ratio_least\":%.3f,\"%s_ratio_median\":%.3f,\"%s_ratio_most\":%.3f", points[i].name, ratio(&acks->ack, &acks->write, points[i].ppm),
-             points[i].name, of_rounds[0], points[i].name, of_rounds[options->rounds / 2], points[i].name, of_rounds[options->rounds - 1]);
+      fprintf(file, ",\"%s_ratio\":%.3f,\"%s_ratio_least\":%.3f,\"%s_ratio_median\":%.3f,\"%s_ratio_most\":%.3f", points[i].name, ratio(&acks->ack, &acks->write, points[i].ppm),
+              points[i].name, of_rounds[0], points[i].name, of_rounds[options->rounds / 2], points[i].name, of_rounds[options->rounds - 1]);
     }
   }
   if (beside(options))
   {
     const uint64_t *seqs = options->rounds > 0 ? acks->seqs : throughput->seqs;
-    printf(",\"replica\":%s,\"postgresql\":%s,\"redis\":%s,\"journal_seq\":%" PRIu64 ",\"replica_seq\":%" PRIu64 ",\"postgresql_seq\":%" PRIu64 ",\"redis_seq\":%" PRIu64,
-           options->replica ? "true" : "false", options->postgresql != NULL ? "true" : "false", options->redis != NULL ? "true" : "false", seqs[JOURNAL_SEQ], seqs[REPLICA_SEQ],
-           seqs[POSTGRESQL_SEQ], seqs[REDIS_SEQ]);
+    fprintf(file, ",\"replica\":%s,\"postgresql\":%s,\"redis\":%s,\"journal_seq\":%" PRIu64 ",\"replica_seq\":%" PRIu64 ",\"postgresql_seq\":%" PRIu64 ",\"redis_seq\":%" PRIu64,
+            options->replica ? "true" : "false", options->postgresql != NULL ? "true" : "false", options->redis != NULL ? "true" : "false", seqs[JOURNAL_SEQ], seqs[REPLICA_SEQ],
+            seqs[POSTGRESQL_SEQ], seqs[REDIS_SEQ]);
   }
-  puts("}");
+  fputs("}\n", file);
 }
 
 static void print_seqs(const options_t *options, const uint64_t seqs[SEQS])
@@ -367,13 +382,11 @@ static void print_rounds(const double *of_rounds, uint32_t rounds, const char *n
          median <= wanted ? "held" : "not held");
 }
 
-static void print(const options_t *options, const throughput_t *throughput, const acks_t *acks)
+static void print(const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
 {
-  char host[256];
-  wcx_cli_host(host, sizeof(host));
   if (options->json)
   {
-    print_json(host, options, throughput, acks);
+    print_json(stdout, host, options, throughput, acks);
     return;
   }
   puts(host);
@@ -400,12 +413,29 @@ static void print(const options_t *options, const throughput_t *throughput, cons
   print_rounds(acks->p99, options->rounds, "p99", WANTED_P99);
 }
 
+static bool close_folder(wcx_run_folder_t *folder, const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
+{
+  char *json = NULL;
+  size_t sz = 0;
+  FILE *file = open_memstream(&json, &sz);
+  WCX_CHECK(file != NULL, "out of memory");
+  print_json(file, host, options, throughput, acks);
+  fclose(file);
+  bool written = wcx_run_folder_close(folder, json, true);
+  free(json);
+  return written;
+}
+
 int wcx_durable_bench(int argc, char **argv)
 {
   options_t options;
   int status = parse(&options, argc, argv);
   if (status != 0)
     return status;
+  static wcx_run_folder_t opened;
+  wcx_run_folder_t *folder = options.out_path != NULL ? &opened : NULL;
+  if (folder != NULL && !wcx_run_folder_open(folder, options.out_path, "durable", argc, argv, options.cpu, "p50 of a round's acks / of the bare writes around it"))
+    return 1;
   options.writer_cpu = writer_cpu(options.cpu);
   wcx_cli_pin(options.cpu);
   throughput_t *throughput = calloc(1, sizeof(*throughput));
@@ -414,9 +444,12 @@ int wcx_durable_bench(int argc, char **argv)
   if (options.runs > 0)
     measure_throughput(throughput, &options);
   if (options.rounds > 0)
-    measure_acks(acks, &options);
-  print(&options, throughput, acks);
+    measure_acks(acks, &options, folder);
+  char host[256];
+  wcx_cli_host(host, sizeof(host));
+  print(host, &options, throughput, acks);
+  bool written = folder == NULL || close_folder(folder, host, &options, throughput, acks);
   free(throughput);
   free(acks);
-  return 0;
+  return written ? 0 : 1;
 }

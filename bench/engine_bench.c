@@ -152,15 +152,6 @@ static void measure_throughput(wcx_run_t *run, const options_t *options, report_
   report->least_ns = per_op[0]; /* sorted now */
 }
 
-/* As exact as the ticks were counted: within 0.8 %. */
-static void keep_hist(wcx_run_folder_t *folder, const wcx_hist_t *ticks, double ns_per_tick, uint64_t from_ns)
-{
-  static wcx_hdr_t hdr;
-  for (uint32_t i = 0; i < WCX_HIST_BUCKETS; i++)
-    wcx_hdr_record(&hdr, (uint64_t)((double)wcx_hist_bucket_end(i) * ns_per_tick), ticks->buckets[i]);
-  wcx_run_folder_hist(folder, "apply", from_ns, wcx_env_utc_ns(), &hdr);
-}
-
 static void measure_percentiles(wcx_run_t *run, const options_t *options, report_t *report, wcx_run_folder_t *folder)
 {
   static wcx_hist_t ticks;
@@ -173,7 +164,7 @@ static void measure_percentiles(wcx_run_t *run, const options_t *options, report
   report->p999_ns = (double)wcx_hist_percentile(&ticks, 999000) * again.ns_per_tick;
   report->max_ns = (double)ticks.max * again.ns_per_tick;
   if (folder != NULL)
-    keep_hist(folder, &ticks, again.ns_per_tick, from_ns);
+    wcx_run_folder_ticks(folder, "apply", from_ns, wcx_env_utc_ns(), &ticks, again.ns_per_tick);
 }
 
 static bool close_folder(wcx_run_folder_t *folder, const options_t *options, const report_t *report)

@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,4 +203,63 @@ int wcx_hdr_log_close(wcx_hdr_log_t *log)
   free(log->text);
   int bad = ferror(log->file);
   return fclose(log->file) == 0 && bad == 0 ? 0 : -1;
+}
+
+/* --- reading one ------------------------------------------------------------------------------------------------------------------------ */
+
+/* What stands before the histogram. False: the line is none of an interval. */
+static bool take_line(char *line, const char **tag, double *start_s, double *length_s, const char **text)
+{
+  char *at = line;
+  *tag = NULL;
+  if (strncmp(line, "Tag=", 4) == 0)
+  {
+    at = strchr(line, ',');
+    if (at == NULL)
+      return false;
+    *at++ = 0;
+    *tag = line + 4;
+  }
+  char *comma = strrchr(at, ',');
+  *text = comma != NULL ? comma + 1 : at;
+  return comma != NULL && sscanf(at, "%lf,%lf,", start_s, length_s) == 2;
+}
+
+static int read_lines(FILE *file, wcx_hdr_t *hdr, wcx_hdr_log_part_t *part, void *ctx)
+{
+  char *line = NULL;
+  size_t room = 0;
+  double base_s = 0;
+  int status = 0;
+  while (status == 0 && getline(&line, &room, file) > 0)
+  {
+    const char *tag, *text;
+    double start_s, length_s;
+    line[strcspn(line, "\r\n")] = 0;
+    if (line[0] == '#')
+      (void)sscanf(line, "#[BaseTime: %lf", &base_s);
+    else if (line[0] != '"' && take_line(line, &tag, &start_s, &length_s, &text))
+    {
+      status = wcx_hdr_decode(text, strlen(text), hdr) ? 0 : EINVAL;
+      uint64_t from_ns = (uint64_t)((base_s + start_s) * 1e9);
+      if (status == 0)
+        part(ctx, tag, from_ns, from_ns + (uint64_t)(length_s * 1e9), hdr);
+    }
+  }
+  status = status == 0 && ferror(file) != 0 ? EIO : status;
+  free(line);
+  return status;
+}
+
+int wcx_hdr_log_read(const char *path, wcx_hdr_log_part_t *part, void *ctx)
+{
+  FILE *file = fopen(path, "re");
+  if (file == NULL)
+    return -1;
+  wcx_hdr_t *hdr = get_room(sizeof(*hdr));
+  int status = read_lines(file, hdr, part, ctx);
+  free(hdr);
+  fclose(file);
+  errno = status;
+  return status == 0 ? 0 : -1;
 }

@@ -36,6 +36,12 @@ void wcx_hdr_log_interval(wcx_hdr_log_t *log, const char *tag, uint64_t from_ns,
 
 int wcx_hdr_log_close(wcx_hdr_log_t *log) __attribute__((warn_unused_result));
 
+/* An interval that is read; tag: NULL, or lives as long as the call. */
+typedef void wcx_hdr_log_part_t(void *ctx, const char *tag, uint64_t from_ns, uint64_t to_ns, const wcx_hdr_t *hdr);
+
+/* Each interval of a log in the order of its lines. 0, or -1 with errno: EINVAL when a line holds no histogram of this shape. */
+int wcx_hdr_log_read(const char *path, wcx_hdr_log_part_t *part, void *ctx) __attribute__((warn_unused_result));
+
 #define WCX_HDR_TEXT_SZ (768u * 1024u) /* room for the text of any histogram */
 
 /* The base64 of a histogram; text has WCX_HDR_TEXT_SZ bytes. Returns its length. */

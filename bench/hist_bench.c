@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct options
@@ -75,42 +74,27 @@ static int write_log(const options_t *options, const wcx_hdr_t *hdr)
   return wcx_hdr_log_close(&log) == 0 ? 0 : wrong(options->hlog_path, strerror(errno));
 }
 
-/* The histogram of a line: what stands behind its last comma. NULL: the line is none, or of another tag. */
-static const char *histogram_of(const options_t *options, const char *line)
+typedef struct sum
 {
-  size_t tag_sz = options->tag == NULL ? 0 : strlen(options->tag);
-  bool tagged = strncmp(line, "Tag=", 4) == 0;
-  const char *comma = strrchr(line, ',');
-  if (line[0] == '#' || line[0] == '"' || comma == NULL || tagged != (options->tag != NULL))
-    return NULL;
-  if (tagged && (strncmp(line + 4, options->tag, tag_sz) != 0 || line[4 + tag_sz] != ','))
-    return NULL;
-  return comma + 1;
+  const char *tag; /* NULL: what has none */
+  wcx_hdr_t *hdr;
+} sum_t;
+
+static void add(void *ctx, const char *tag, uint64_t from_ns, uint64_t to_ns, const wcx_hdr_t *hdr)
+{
+  (void)from_ns;
+  (void)to_ns;
+  const sum_t *sum = ctx;
+  if (tag == NULL || sum->tag == NULL ? tag == sum->tag : strcmp(tag, sum->tag) == 0)
+    wcx_hdr_add(sum->hdr, hdr);
 }
 
 static int read_log(const options_t *options, wcx_hdr_t *hdr)
 {
-  static wcx_hdr_t one;
-  FILE *file = fopen(options->hlog_path, "re");
-  if (file == NULL)
-    return wrong(options->hlog_path, strerror(errno));
-  char *line = NULL;
-  size_t room = 0;
-  int status = 0;
-  while (status == 0 && getline(&line, &room, file) > 0)
-  {
-    line[strcspn(line, "\r\n")] = 0;
-    const char *text = histogram_of(options, line);
-    if (text == NULL)
-      continue;
-    if (wcx_hdr_decode(text, strlen(text), &one))
-      wcx_hdr_add(hdr, &one);
-    else
-      status = wrong(options->hlog_path, "a line holds no histogram of 1 ns to an hour with 3 digits");
-  }
-  free(line);
-  fclose(file);
-  return status;
+  sum_t sum = {.tag = options->tag, .hdr = hdr};
+  if (wcx_hdr_log_read(options->hlog_path, add, &sum) == 0)
+    return 0;
+  return wrong(options->hlog_path, errno == EINVAL ? "a line holds no histogram of 1 ns to an hour with 3 digits" : strerror(errno));
 }
 
 int wcx_hist_bench(int argc, char **argv)

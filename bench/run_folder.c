@@ -87,12 +87,31 @@ void wcx_run_folder_hist(wcx_run_folder_t *folder, const char *tag, uint64_t fro
   uint32_t i = 0;
   while (i < folder->hist_cnt && strcmp(folder->tags[i], tag) != 0)
     i++;
-  wcx_hdr_log_interval(&folder->log, tag, from_ns < folder->base_ns ? folder->base_ns : from_ns, to_ns, hdr);
+  uint64_t begin_ns = from_ns < folder->base_ns ? folder->base_ns : from_ns;
+  wcx_hdr_log_interval(&folder->log, tag, begin_ns, to_ns < begin_ns ? begin_ns : to_ns, hdr);
   if (i == WCX_RUN_FOLDER_HISTS_MAX)
     return;
   folder->hist_cnt = i == folder->hist_cnt ? i + 1 : folder->hist_cnt;
   folder->tags[i] = tag;
   wcx_hdr_add(&folder->hists[i], hdr);
+  uint32_t part = folder->part_cnt[i];
+  if (part == WCX_RUN_FOLDER_PARTS_MAX)
+    return;
+  folder->part_at_s[i][part] = from_ns > folder->base_ns ? (double)(from_ns - folder->base_ns) / 1e9 : 0;
+  folder->part_p50[i][part] = (double)wcx_hdr_percentile(hdr, 500000);
+  folder->part_cnt[i]++;
+}
+
+void wcx_run_folder_ticks(wcx_run_folder_t *folder, const char *tag, uint64_t from_ns, uint64_t to_ns, const wcx_hist_t *ticks, double ns_per_tick)
+{
+  static wcx_hdr_t hdr;
+  memset(&hdr, 0, sizeof(hdr));
+  for (uint32_t i = 0; i < WCX_HIST_BUCKETS; i++)
+  {
+    if (ticks->buckets[i] != 0)
+      wcx_hdr_record(&hdr, (uint64_t)((double)wcx_hist_bucket_end(i) * ns_per_tick), ticks->buckets[i]);
+  }
+  wcx_run_folder_hist(folder, tag, from_ns, to_ns, &hdr);
 }
 
 void wcx_run_folder_sample(wcx_run_folder_t *folder, double value)

@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/env.h"
+#include "engine/base/int128.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -234,6 +235,69 @@ static json_t *confirm_clock(const wcx_region_file_t *file, const json_t *asked)
   return json_pack("{s:{s:s}}", "Error", "Text", "there is no such shard: ask {\"ClockConfirm\":{\"Shard\":1,\"Jump\":1}}");
 }
 
+/* --- stages ------------------------------------------------------------------------------------ */
+
+static const struct
+{
+  const char *name;
+  const char *help;
+} stage_rows[WCX_STAGE_CNT] = {
+#define WCX_STAGE(name, help) {#name, help},
+#include "engine/shm/stages.def"
+#undef WCX_STAGE
+};
+
+/* The buckets as they are now, and how many that makes: a writer may be between a bucket and the count. */
+static uint64_t copy_buckets(const wcx_stage_hist_t *hist, uint64_t buckets[WCX_STAGE_BUCKETS])
+{
+  uint64_t cnt = 0;
+  for (uint32_t i = 0; i < WCX_STAGE_BUCKETS; i++)
+  {
+    buckets[i] = load(&hist->buckets[i]);
+    cnt += buckets[i];
+  }
+  return cnt;
+}
+
+/* As wcx_hist_percentile: rounded up to the end of the bucket. */
+static uint64_t stage_percentile(const uint64_t buckets[WCX_STAGE_BUCKETS], uint64_t cnt, uint64_t max, uint32_t ppm)
+{
+  uint64_t rank = (uint64_t)(((wcx_u128_t)cnt * ppm + 999999) / 1000000);
+  uint64_t seen = 0;
+  for (uint32_t i = 0; i < WCX_STAGE_BUCKETS - 1 && cnt > 0; i++)
+  {
+    seen += buckets[i];
+    if (seen >= rank && seen > 0)
+      return wcx_stage_bucket_end(i) < max ? wcx_stage_bucket_end(i) : max;
+  }
+  return max;
+}
+
+static json_t *stage_of(const wcx_stage_hist_t *hist, uint32_t stage)
+{
+  uint64_t buckets[WCX_STAGE_BUCKETS];
+  uint64_t max = load(&hist->max);
+  uint64_t cnt = copy_buckets(hist, buckets);
+  return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "Stage", stage_rows[stage].name, "Count", (json_int_t)cnt, "MeanNs", (json_int_t)(cnt > 0 ? load(&hist->sum) / cnt : 0),
+                   "P50Ns", (json_int_t)stage_percentile(buckets, cnt, max, 500000), "P99Ns", (json_int_t)stage_percentile(buckets, cnt, max, 990000), "P999Ns",
+                   (json_int_t)stage_percentile(buckets, cnt, max, 999000), "MaxNs", (json_int_t)max, "Text", stage_rows[stage].help);
+}
+
+/* How long the requests that were followed stayed in each stage of the data plane, since the region was made. */
+static json_t *stages(const wcx_region_file_t *file)
+{
+  json_t *shards = json_array();
+  for (uint32_t i = 0; i < file->region->shard_cnt; i++)
+  {
+    const wcx_stages_t *shm = &wcx_region_shard((wcx_region_t *)(uintptr_t)file->region, i)->stages;
+    json_t *rows = json_array();
+    for (uint32_t stage = 0; stage < WCX_STAGE_CNT; stage++)
+      json_array_append_new(rows, stage_of(&shm->hists[stage], stage));
+    json_array_append_new(shards, json_pack("{s:I,s:o}", "Shard", (json_int_t)file->region->params.shards[i].shard, "Stages", rows));
+  }
+  return json_pack("{s:{s:o}}", "Stages", "Shards", shards);
+}
+
 char *wcx_api_answer(const wcx_region_file_t *file, const char *request)
 {
   json_error_t error;
@@ -243,12 +307,15 @@ char *wcx_api_answer(const wcx_region_file_t *file, const char *request)
     answer = json_pack("{s:{s:s}}", "Error", "Text", "not a line of JSON: ask {\"Status\":{}}");
   else if (json_object_size(asked) == 1 && json_is_object(json_object_get(asked, "Status")))
     answer = status(file);
+  else if (json_object_size(asked) == 1 && json_is_object(json_object_get(asked, "Stages")))
+    answer = stages(file);
   else if (json_object_size(asked) == 1 && json_is_object(json_object_get(asked, "SnapshotTake")))
     answer = take_snapshot(file, json_object_get(asked, "SnapshotTake"));
   else if (json_object_size(asked) == 1 && json_is_object(json_object_get(asked, "ClockConfirm")))
     answer = confirm_clock(file, json_object_get(asked, "ClockConfirm"));
   else
-    answer = json_pack("{s:{s:s}}", "Error", "Text", "unknown request: ask {\"Status\":{}}, {\"SnapshotTake\":{\"Shard\":1}} or {\"ClockConfirm\":{\"Shard\":1,\"Jump\":1}}");
+    answer = json_pack("{s:{s:s}}", "Error", "Text",
+                       "unknown request: ask {\"Status\":{}}, {\"Stages\":{}}, {\"SnapshotTake\":{\"Shard\":1}} or {\"ClockConfirm\":{\"Shard\":1,\"Jump\":1}}");
   json_decref(asked);
   char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
   json_decref(answer);
@@ -369,6 +436,33 @@ static void write_gauges(FILE *out, const wcx_region_t *region)
   fprintf(out, "wcx_durability_level %u\n", region->params.durability);
 }
 
+/* Steps of a factor of two: the buckets between two of them fall together. `le` is what the last of them counts at most, exactly. */
+static void write_stage(FILE *out, uint32_t shard, const wcx_stage_hist_t *hist, uint32_t stage)
+{
+  uint64_t buckets[WCX_STAGE_BUCKETS];
+  uint64_t sum = load(&hist->sum);
+  uint64_t cnt = copy_buckets(hist, buckets);
+  uint64_t seen = 0;
+  for (uint32_t i = 0; i < WCX_STAGE_BUCKETS - 1; i++)
+  {
+    seen += buckets[i];
+    uint64_t end = wcx_stage_bucket_end(i);
+    if (end >= 31 && (end & (end + 1)) == 0)
+      fprintf(out, "wcx_stage_ns_bucket{shard=\"%u\",stage=\"%s\",le=\"%" PRIu64 "\"} %" PRIu64 "\n", shard, stage_rows[stage].name, end, seen);
+  }
+  fprintf(out, "wcx_stage_ns_bucket{shard=\"%u\",stage=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", shard, stage_rows[stage].name, cnt);
+  fprintf(out, "wcx_stage_ns_sum{shard=\"%u\",stage=\"%s\"} %" PRIu64 "\n", shard, stage_rows[stage].name, sum);
+  fprintf(out, "wcx_stage_ns_count{shard=\"%u\",stage=\"%s\"} %" PRIu64 "\n", shard, stage_rows[stage].name, cnt);
+}
+
+static void write_stages(FILE *out, const wcx_region_t *region)
+{
+  head(out, "wcx_stage_ns", "histogram", "Time that requests which were followed spent in each stage of the data plane");
+  for (uint32_t i = 0; i < region->shard_cnt; i++)
+    for (uint32_t stage = 0; stage < WCX_STAGE_CNT; stage++)
+      write_stage(out, region->params.shards[i].shard, &wcx_region_shard((wcx_region_t *)(uintptr_t)region, i)->stages.hists[stage], stage);
+}
+
 char *wcx_api_metrics(const wcx_region_file_t *file)
 {
   char *text = NULL;
@@ -377,6 +471,7 @@ char *wcx_api_metrics(const wcx_region_file_t *file)
   WCX_CHECK(out != NULL, "no memory for the metrics");
   write_counters(out, file->region);
   write_gauges(out, file->region);
+  write_stages(out, file->region);
   process_up_t rows[PROCESSES_MAX];
   uint32_t cnt = list_processes(file, rows);
   head(out, "wcx_process_up", "gauge", "1: the process holds its lock in the region");

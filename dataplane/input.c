@@ -32,9 +32,11 @@ uint64_t wcx_input_apply(wcx_input_t *input, const wcx_record_hdr_t *hdr, const 
     wcx_jring_commit(&input->ring, hdr, body);
     input->ring_dirty = 1;
   }
+  wcx_trace_committed(&input->trace);
   if (hdr->stamp_ns > input->utc_ns + CLOCK_BACKWARDS_NS) /* a burst alone moves the stamp on by a few hundred ns */
     wcx_stat_add(&input->shm->stats.clock_backwards, 1);
   wcx_engine_apply(input->engine, hdr, body, input->log);
+  wcx_trace_applied(&input->trace, hdr->seq);
   input->applied_seq = hdr->seq;
   input->last_stamp_ns = hdr->stamp_ns;
   if (hdr->seq % WCX_DIGEST_MARK_EVERY == 0)

@@ -9,6 +9,7 @@
 #ifndef WCX_DATAPLANE_INPUT_H
 #define WCX_DATAPLANE_INPUT_H
 
+#include "dataplane/trace.h"
 #include "engine/engine.h"
 #include "engine/shm/region.h"
 
@@ -28,6 +29,7 @@ typedef struct wcx_input
   uint64_t last_stamp_ns;
   uint64_t utc_ns;      /* of this turn */
   uint64_t release_seq; /* as last read */
+  wcx_trace_t trace;
 
   /* digest marks whose input is not released yet, oldest at mark_tail */
   uint64_t mark_head;

@@ -104,6 +104,7 @@ static bool receive_frame(wcx_loop_t *loop, wcx_frame_t *frame)
   {
     wcx_stat_add(&loop->stats->rx_tcp, 1);
     wcx_tcp_receive(loop->links.tcp, &datagram);
+    wcx_trace_segment(&loop->input.trace);
   }
   else if (verdict == WCX_NET_UDP || verdict == WCX_NET_TCP)
     wcx_stat_add(&loop->stats->rx_drop_port, 1);
@@ -153,7 +154,10 @@ static uint32_t poll_port(wcx_loop_t *loop)
   if (loop->frame_idx == loop->frame_cnt)
   {
     loop->frame_idx = 0;
+    wcx_trace_poll(&loop->input.trace, loop->mono_ns);
     loop->frame_cnt = wcx_port_rx(loop->port, loop->frames, WCX_PORT_BURST_MAX);
+    if (loop->frame_cnt > 0)
+      wcx_trace_burst(&loop->input.trace, loop->frame_cnt);
     loop->rx_drained = loop->frame_cnt < WCX_PORT_BURST_MAX;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < loop->frame_cnt; i++)
@@ -164,7 +168,13 @@ static uint32_t poll_port(wcx_loop_t *loop)
   uint32_t from = loop->frame_idx;
   for (; loop->frame_idx < loop->frame_cnt; loop->frame_idx++)
   {
-    if (!receive_frame(loop, &loop->frames[loop->frame_idx]))
+    bool followed = loop->frame_idx == loop->input.trace.pick;
+    if (followed)
+      wcx_trace_frame(&loop->input.trace);
+    bool taken = receive_frame(loop, &loop->frames[loop->frame_idx]);
+    if (followed)
+      wcx_trace_settle(&loop->input.trace);
+    if (!taken)
     {
       wcx_stat_add(&loop->stats->backpressure_turns, 1);
       break;
@@ -297,7 +307,9 @@ static uint32_t serve(wcx_loop_t *loop)
   {
     work += poll_port(loop);
     loop->links.heard = loop->rx_drained && loop->frame_idx == loop->frame_cnt;
+    wcx_trace_links(&loop->input.trace);
     work += wcx_links_step(&loop->links, loop->mono_ns);
+    wcx_trace_linked(&loop->input.trace);
   }
   else
     wcx_stat_add(&loop->stats->backpressure_turns, 1);
@@ -328,7 +340,10 @@ uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
   uint32_t passed = gated ? wcx_gate_run(&loop->gate, loop->input.release_seq, mono_ns) : 0;
   work += passed + (loop->serving ? wcx_feed_heartbeat(&loop->feed, mono_ns) : 0);
   work += loop->serving ? wcx_cycle_step(&loop->cycle, loop->input.release_seq, mono_ns) : 0;
+  wcx_trace_passed(&loop->input.trace, loop->feed.passed_seq);
   work += transmit(loop);
+  if (loop->egress.cnt == 0)
+    wcx_trace_sent(&loop->input.trace, mono_ns);
   wcx_input_publish_marks(&loop->input);
   account(loop, work, passed);
   return work;
@@ -528,6 +543,7 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   loop->input.log = &loop->log;
   wcx_drop_copy_init(&loop->drop, mem + parts.drop, params, shard, loop->input.engine, &loop->log);
   loop->input.shm = loop->shm;
+  wcx_trace_init(&loop->input.trace, &loop->shm->stages);
   loop->input.shard = shard->shard;
   loop->cycle.orders = (wcx_snapshot_order_t *)(void *)(mem + parts.cycle);
   connect(loop, shard);

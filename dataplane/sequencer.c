@@ -164,6 +164,7 @@ static enum wcx_request_result sequence(wcx_sequencer_t *seq, const wcx_request_
     memcpy(&hdr.account, request->body + offsetof(wcx_mass_quote_t, account), 4);
   if (hdr.account == WCX_U32_NULL)
     hdr.account = 0;
+  wcx_trace_admitted(&seq->input->trace);
   wcx_input_prepare(seq->input, &hdr);
   if (!wcx_input_credit(seq->input, &hdr, request->body))
     return WCX_REQUEST_WAIT;

@@ -7,8 +7,9 @@
      wcx-rtt write --count N --file F    4 KiB writes with O_DIRECT and RWF_DSYNC into a file that was written before
 
    Options: --transport udp|tcp (of order), --server A.B.C.D, --interface NAME, --port N (7002; over TCP 7001), --session N, --cpu N (where this process polls),
-   --sleep (block instead of polling).
+   --sleep (block instead of polling), --hlog F (every round trip, as one interval of an HDR log).
    Prints one JSON line. Exit status 1 when a round trip was lost or refused. */
+#include "bench/hdr_log.h"
 #include "bench/wire/number.h"
 #include "bench/wire/tcp_echo.h"
 #include "dataplane/client/orders.h"
@@ -35,7 +36,7 @@
 
 typedef struct run
 {
-  const char *server, *interface, *file;
+  const char *server, *interface, *file, *hlog;
   uint16_t port;
   uint32_t session_id;
   int cpu;
@@ -298,8 +299,9 @@ static void run_write(run_t *run)
 
 static void parse(run_t *run, int argc, char **argv)
 {
-  static const struct option options[] = {{"server", 1, NULL, 's'}, {"interface", 1, NULL, 'i'}, {"port", 1, NULL, 'p'},  {"session", 1, NULL, 'S'},   {"cpu", 1, NULL, 'c'},
-                                          {"count", 1, NULL, 'n'},  {"file", 1, NULL, 'f'},      {"sleep", 0, NULL, 'w'}, {"transport", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"server", 1, NULL, 's'},    {"interface", 1, NULL, 'i'}, {"port", 1, NULL, 'p'}, {"session", 1, NULL, 'S'},
+                                          {"cpu", 1, NULL, 'c'},       {"count", 1, NULL, 'n'},     {"file", 1, NULL, 'f'}, {"sleep", 0, NULL, 'w'},
+                                          {"transport", 1, NULL, 't'}, {"hlog", 1, NULL, 'h'},      {NULL, 0, NULL, 0}};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -328,6 +330,9 @@ static void parse(run_t *run, int argc, char **argv)
     case 'w':
       run->sleeps = true;
       break;
+    case 'h':
+      run->hlog = optarg;
+      break;
     case 't':
       run->tcp = strcmp(optarg, "tcp") == 0;
       if (!run->tcp && strcmp(optarg, "udp") != 0)
@@ -335,9 +340,22 @@ static void parse(run_t *run, int argc, char **argv)
       break;
     default:
       WCX_DIE("usage: wcx-rtt echo|order|tcp-echo|tcp-echo-server|write [--transport udp|tcp] [--count N] [--server A.B.C.D] [--interface NAME] [--port N] [--session N] [--cpu N] "
-              "[--file F] [--sleep]");
+              "[--file F] [--sleep] [--hlog F]");
     }
   }
+}
+
+static void write_log(const run_t *run, const char *mode, uint64_t from_ns)
+{
+  static wcx_hdr_t hdr;
+  wcx_hdr_log_t log;
+  for (uint32_t i = run->warm; i < run->warm + run->count; i++)
+    wcx_hdr_record(&hdr, run->rtt_ns[i], 1);
+  if (wcx_hdr_log_open(&log, run->hlog, from_ns, "wcx-rtt") != 0)
+    WCX_DIE("%s: %s", run->hlog, strerror(errno));
+  wcx_hdr_log_interval(&log, mode, from_ns, wcx_env_utc_ns(), &hdr);
+  if (wcx_hdr_log_close(&log) != 0)
+    WCX_DIE("%s: %s", run->hlog, strerror(errno));
 }
 
 int main(int argc, char **argv)
@@ -356,6 +374,7 @@ int main(int argc, char **argv)
   pin(run.cpu);
   if (strcmp(mode, "tcp-echo-server") == 0)
     wcx_tcp_echo_serve(run.server, run.port, TCP_ORDER_SZ, TCP_ACK_SZ);
+  uint64_t from_ns = wcx_env_utc_ns();
   bool is_wire = strcmp(mode, "write") != 0;
   if (is_wire)
     wcx_client_transport_init(&run.transport, run.interface, run.server, run.port, (uint16_t)(run.port + 1));
@@ -371,6 +390,8 @@ int main(int argc, char **argv)
     WCX_DIE("wcx-rtt '%s': echo, order, tcp-echo, tcp-echo-server or write", mode);
   if (is_wire)
     wcx_client_transport_close(&run.transport);
+  if (run.hlog != NULL)
+    write_log(&run, mode, from_ns);
   uint64_t *timed = run.rtt_ns + run.warm;
   qsort(timed, run.count, sizeof(uint64_t), compare);
   printf("{\"mode\":\"%s\",\"count\":%u,\"lost\":%u,\"refused\":%u,\"min_us\":%.2f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"p999_us\":%.2f}\n", mode, run.count, run.lost_cnt,

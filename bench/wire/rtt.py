@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Round trips of the appliance beside what bounds them, on one machine, in one run: make bench.
+"""Round trips of the appliance beside what bounds them, on one machine, in one run: make bench-rtt, and part of make bench.
 
   udp    testpmd 5tswap | our port's echo | the appliance at D0, order in -> ack out        each over a veth and af_xdp
   tcp    the kernel's TCP echoing, polled | the appliance at D0, order in -> ack out        each over a veth
   d1     a bare durable write of 4 KiB | the appliance at D1, order in -> ack out
 
-usage: rtt.py [--json] [--count 20000] [--rounds 11]     root; about a minute; stops what it starts
+usage: rtt.py [--json] [--count 20000] [--rounds 11] [--hlog DIR]     root; about a minute; stops what it starts
 All that answer are up at once, each behind a veth of its own, on the poll loop's CPU and with its priority; only the one that is measured runs, the others are stopped. A
 round measures each of them once within three seconds, since this machine's speed drifts by a third within a minute: a ratio is one of the same round, and shown is the median of
 the rounds with the least and the most beside it. The client polls a kernel socket without sleeping; at D1 it sleeps, so that the journal worker has its CPU.
@@ -34,6 +34,17 @@ AWAIT_S = 10.0
 ROWS = (("testpmd", "testpmd 5tswap, af_xdp", "testpmd"), ("port_echo", "our port's echo, af_xdp", "testpmd"), ("order_d0", "appliance D0, order to ack", "testpmd"),
         ("tcp_echo", "kernel TCP echo, busy poll", "tcp_echo"), ("order_tcp", "appliance D0 over TCP", "tcp_echo"),
         ("write_4k", "bare durable 4 KiB write", "write_4k"), ("order_d1", "appliance D1, order to ack", "write_4k"))
+
+
+def progress(text):
+    """One line that replaces the one before it, for whoever watches."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def hlog(options, name, number):
+    """Where a round's round trips go, if anybody wants them."""
+    return ["--hlog", options.hlog / f"{name}-{number:03}.hlog"] if options.hlog else []
 
 
 def run(*command, **kwargs):
@@ -81,10 +92,10 @@ class Answerer:
         done = subprocess.run([*self.command, "--count", "1"], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return '"lost":0' in done.stdout
 
-    def measure(self, count):
+    def measure(self, *options):
         self.let(True)
         try:
-            done = subprocess.run([*self.command, "--count", str(count)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            done = subprocess.run([*self.command, *map(str, options)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         finally:
             self.let(False)
         if done.returncode != 0:
@@ -137,9 +148,11 @@ def measure_d0(options, folder):
                 start(veths[1], log, [PORT_ECHO, "af_xdp", veths[1].far, poll_cpu], ["echo", *on_cpu], answerers, "port_echo")
                 run(*veths[2].inside(), "ip", "addr", "add", f"{SERVER}/24", "dev", veths[2].far)
                 start(veths[2], log, [RTT, "tcp-echo-server", "--server", SERVER, "--cpu", poll_cpu], ["tcp-echo", *on_cpu], answerers, "tcp_echo")
-                for _ in range(options.rounds):
+                for number in range(options.rounds):
+                    progress(f"D0: round {number + 1} of {options.rounds}")
                     for name in ("order_tcp", "tcp_echo", "testpmd", "port_echo", "order_d0"):
-                        found.setdefault(name, []).append(answerers[name].measure(options.count))
+                        found.setdefault(name, []).append(answerers[name].measure("--count", options.count, *hlog(options, name, number)))
+            found["stages_d0"] = app.stages()
         finally:
             for answerer in answerers.values():
                 answerer.end()
@@ -152,20 +165,29 @@ def measure_d1(options):
     found = {}
     count = max(options.count // 10, 1)
     with Appliance("bench-rtt") as app:
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
+            progress(f"D1: round {number + 1} of {options.rounds}")
             for name, command in (("order_d1", [*app.command(RTT), "order", "--sleep", "--interface", app.client_if]), ("write_4k", [RTT, "write", "--file", app.run / "bare-write"])):
-                done = subprocess.run([*map(str, command), "--count", str(count)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                done = subprocess.run([*map(str, [*command, "--count", count, *hlog(options, name, number)])], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
                 if done.returncode != 0:
                     sys.exit(f"rtt.py: {name} ended with status {done.returncode}: {done.stdout.strip()}")
                 found.setdefault(name, []).append(json.loads(done.stdout))
+        found["stages_d1"] = app.stages()
     return found
+
+
+def print_stages(found, level):
+    print(f"\ninside the appliance at {level.upper()}, ns" + "".join(f"{name:>10}" for name in found))
+    for key in ("P50Ns", "P99Ns"):
+        print(f"{key[:-2].lower():<32}" + "".join(f"{row[key]:>10}" for row in found.values()))
 
 
 def main():
     parser = argparse.ArgumentParser(description="round trips of the appliance beside what bounds them")
-    parser.add_argument("--json", action="store_true", help="the rounds, and nothing else")
+    parser.add_argument("--json", action="store_true", help="the rounds, and how long the appliance's stages took, and nothing else")
     parser.add_argument("--count", type=int, default=20000, help="round trips of a measurement")
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--hlog", type=Path, metavar="DIR", help="keep the round trips of every round here as NAME-NUMBER.hlog")
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("rtt.py: needs root: network namespaces and raw sockets")
@@ -179,6 +201,7 @@ def main():
     try:
         found = {**measure_d0(options, folder), **measure_d1(options)}
     finally:
+        progress("")
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
         print(json.dumps(found))
@@ -189,6 +212,8 @@ def main():
         ratios = sorted(row["p50_us"] / other["p50_us"] for row, other in zip(found[name], found[base]))
         spread = "" if name == base else f"({ratios[0]:.2f} .. {ratios[-1]:.2f})"
         print(f"{title:<38} {least:8.2f} {p50:8.2f} {p99:9.2f}   {statistics.median(ratios):.2f} x {base} {spread}")
+    for level in ("d0", "d1"):
+        print_stages(found[f"stages_{level}"], level)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ typedef struct wcx_ctl_shards
 } wcx_ctl_shards_t;
 
 int wcx_ctl_status(const wcx_ctl_t *ctl);
+int wcx_ctl_stage_list(const wcx_ctl_t *ctl);
 int wcx_ctl_instrument_list(const wcx_ctl_t *ctl);
 int wcx_ctl_session_list(const wcx_ctl_t *ctl);
 int wcx_ctl_drop_copy_show(const wcx_ctl_t *ctl);

@@ -10,32 +10,34 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: wcxctl [options] noun verb\n"
-                            "  status                 processes, phases and sequences of the running appliance (control socket)\n"
-                            "  instrument list        instruments with their present status\n"
-                            "  session list           sessions with their sequences\n"
-                            "  book show              books, best price first: [price, displayed quantity, orders]\n"
-                            "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
-                            "  journal verify         chain, end and digests of the journal\n"
-                            "  journal dump           every record\n"
-                            "  journal replay         apply everything up to --until and print the digests there\n"
-                            "  journal finding        where a journal ends that the worker does not start with, what would be cut there and what of it was acknowledged\n"
-                            "  journal sign           print an operator's signature on a cut there, with --reason; each of two does it with a key of their own\n"
-                            "  journal decide         with both signatures: the worker's next start cuts there, and keeps what it cuts away\n"
-                            "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
-                            "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
-                            "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
-                            "  quarantine list        inputs that two operators have signed away\n"
-                            "  quarantine sign        print an operator's signature on --seq, --hash and --reason; each of two does it with a key of their own\n"
-                            "  quarantine override    with both signatures: whoever replays the journal passes over that input\n"
-                            "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
-                            "  clock confirm          UTC has jumped ahead and is right: follow it now, not after 10 s (control socket)\n"
-                            "  snapshot list          what lies in the state directory, newest first\n"
-                            "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
-                            "All but status, journal finding, sign and decide, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable "
-                            "journal in this process, without a "
-                            "lock, whether the appliance runs\n"
-                            "or not; while it runs they end at the last input whose outputs may have left (as_of_seq).\n";
+static const char usage[] =
+    "usage: wcxctl [options] noun verb\n"
+    "  status                 processes, phases and sequences of the running appliance (control socket)\n"
+    "  stage list             how long requests stay in each stage of the data plane (control socket)\n"
+    "  instrument list        instruments with their present status\n"
+    "  session list           sessions with their sequences\n"
+    "  book show              books, best price first: [price, displayed quantity, orders]\n"
+    "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
+    "  journal verify         chain, end and digests of the journal\n"
+    "  journal dump           every record\n"
+    "  journal replay         apply everything up to --until and print the digests there\n"
+    "  journal finding        where a journal ends that the worker does not start with, what would be cut there and what of it was acknowledged\n"
+    "  journal sign           print an operator's signature on a cut there, with --reason; each of two does it with a key of their own\n"
+    "  journal decide         with both signatures: the worker's next start cuts there, and keeps what it cuts away\n"
+    "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
+    "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
+    "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
+    "  quarantine list        inputs that two operators have signed away\n"
+    "  quarantine sign        print an operator's signature on --seq, --hash and --reason; each of two does it with a key of their own\n"
+    "  quarantine override    with both signatures: whoever replays the journal passes over that input\n"
+    "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
+    "  clock confirm          UTC has jumped ahead and is right: follow it now, not after 10 s (control socket)\n"
+    "  snapshot list          what lies in the state directory, newest first\n"
+    "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
+    "All but status, stage list, journal finding, sign and decide, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable "
+    "journal in this process, without a "
+    "lock, whether the appliance runs\n"
+    "or not; while it runs they end at the last input whose outputs may have left (as_of_seq).\n";
 static const char usage_options[] = "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
                                     "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
                                     "      --socket PATH      control socket\n"
@@ -381,6 +383,7 @@ static const struct
   const char *verb; /* NULL: none */
   int (*run)(const wcx_ctl_t *ctl);
 } commands[] = {{"status", NULL, wcx_ctl_status},
+                {"stage", "list", wcx_ctl_stage_list},
                 {"instrument", "list", wcx_ctl_instrument_list},
                 {"session", "list", wcx_ctl_session_list},
                 {"drop-copy", "show", wcx_ctl_drop_copy_show},

@@ -19,6 +19,9 @@ uint64_t wcx_env_utc_ns(void);
 /* Monotonic, arbitrary origin: time-outs and intervals. */
 uint64_t wcx_env_mono_ns(void);
 
+/* What the CPU counts, at an even pace that nobody tells: for spans that wcx_env_mono_ns is too slow for. Of two CPUs they may differ. */
+uint64_t wcx_env_ticks(void);
+
 /* Fill with randomness fit for keys and session strings. Aborts when the system has none. */
 void wcx_env_random(void *buf, size_t sz);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <x86intrin.h>
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -21,6 +22,11 @@ uint64_t wcx_env_utc_ns(void)
 uint64_t wcx_env_mono_ns(void)
 {
   return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t wcx_env_ticks(void)
+{
+  return __rdtsc();
 }
 
 void wcx_env_random(void *buf, size_t sz)

@@ -19,6 +19,7 @@
 #include "engine/shm/jring.h"
 #include "engine/shm/params.h"
 #include "engine/shm/release.h"
+#include "engine/shm/stages.h"
 #include "engine/shm/stats.h"
 
 #define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
@@ -203,6 +204,7 @@ typedef struct wcx_region_shard
   wcx_region_dataplane_state_t dataplane;
   wcx_region_clock_t clock;
   _Alignas(64) wcx_stats_t stats;
+  wcx_stages_t stages;
   wcx_digest_marks_t marks;
   wcx_auth_ring_t auth;
   wcx_jring_t jring; /* last: its slots follow */

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The page of a run in a browser (Debian's chromium, headless, offline): every plot is drawn, inside its frame, and nothing fails. Part of `make test-long`. Prints TAP."""
+"""The pages of a run of wcx-bench and of a shortened `make bench` in a browser (Debian's chromium, headless, offline): every plot is drawn, inside its frame, and nothing fails.
+
+Part of `make test-long`; needs root, as `make bench` does. Prints TAP.
+"""
 import json
 import os
 import re
@@ -14,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
 CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND"]
-WIDTH, HEIGHT = 1000, 4000
+WIDTH, HEIGHT = 1000, 9000
+STANDARD = ["Percentiles: engine", "Histogram: engine", *(f"{plot}: {group}" for group in ("wire-D0", "wire-TCP", "wire-D1", "durable") for plot in ("Percentiles", "Histogram", "Over time")), "Flame graph"]
 
 # What the browser itself measured of every plot, left in the page for --dump-dom.
 PROBE = """<pre id="probe"></pre><script>
@@ -23,12 +27,12 @@ addEventListener("error", e => failed.push(String(e.message || e.target)), true)
 addEventListener("load", () => {
   const plots = [...document.querySelectorAll("svg")].map(svg => {
     const frame = svg.getBoundingClientRect();
-    const outside = [...svg.querySelectorAll("path, text, line")].filter(e => {
+    const outside = [...svg.querySelectorAll("path, text, line, rect")].filter(e => {
       const r = e.getBoundingClientRect();
       return !(r.left >= frame.left - 1 && r.right <= frame.right + 1 && r.top >= frame.top - 1 && r.bottom <= frame.bottom + 1);
     }).length;
     return {title: svg.querySelector("text").textContent, frame: [frame.left, frame.top, frame.width, frame.height],
-            lengths: [...svg.querySelectorAll("path")].map(p => p.getTotalLength()), labels: svg.querySelectorAll("text").length, outside: outside};
+            lengths: [...svg.querySelectorAll("path, rect")].map(p => p.getTotalLength()), labels: svg.querySelectorAll("text").length, outside: outside};
   });
   document.getElementById("probe").textContent = JSON.stringify({plots: plots, failed: failed, errors: document.querySelectorAll("parsererror").length});
 });
@@ -85,25 +89,46 @@ def blue(step, rows, frame):
     return sum(row[i] < 80 and row[i + 2] > 140 for row in rows[y0:y0 + height] for i in range(x0 * step, (x0 + width) * step, step))
 
 
+def blank(told):
+    """Titles of the plots without a line, or with one that is a dot."""
+    return [plot["title"] for plot in told["plots"] if not plot["lengths"] or min(plot["lengths"]) <= 30]
+
+
+def check(points, what, folder, wanted):
+    """Open a run's page, ask for these plots and for what each of them must show. Returns the page."""
+    page = (folder / "out/latest/report.html").read_text(encoding="utf-8")
+    told = measure(folder, page)
+    titles = [plot["title"].split(": build/")[0] for plot in told["plots"]]
+    points.append((titles == wanted, f"{what}: the browser finds {len(wanted)} plots" + ("" if titles == wanted else f", not {titles}")))
+    points.append((not told["failed"] and told["errors"] == 0, f"{what}: nothing fails {told['failed'] or ''}"))
+    points.append((bool(titles) and not blank(told) and all(plot["labels"] > 8 for plot in told["plots"]), f"{what}: each has lines and labels {blank(told) or ''}"))
+    points.append((bool(titles) and all(plot["outside"] == 0 for plot in told["plots"]), f"{what}: and draws nothing outside its frame"))
+    shot = browse(folder, f"--screenshot={folder}/report.png", "--hide-scrollbars", f"file://{folder}/out/latest/report.html")
+    drawn = (folder / "report.png").exists()
+    points.append((drawn, f"{what}: a screenshot is taken" + ("" if drawn else f": {shot.stderr[-400:]}")))
+    step, rows = pixels(folder / "report.png") if drawn else (3, [])
+    points.append((drawn and bool(titles) and all(blue(step, rows, plot["frame"]) > 100 for plot in told["plots"]), f"{what}: and shows the line of every plot"))
+    return page
+
+
 def main():
     points = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         subprocess.run([BENCH, "engine", "--profile", "a", "--ops", "20000", "--passes", "20", "--out", folder / "out"], stdout=subprocess.DEVNULL, check=True)
-        page = (folder / "out/latest/report.html").read_text(encoding="utf-8")
-        told = measure(folder, page)
-        plots = {plot["title"]: plot for plot in told["plots"]}
-        points.append((list(plots) == ["Percentiles", "Histogram", "In the order of measuring"], "the browser finds three plots"))
-        points.append((not told["failed"] and told["errors"] == 0, f"nothing fails {told['failed']}"))
-        points.append((bool(plots) and all(plot["lengths"] and min(plot["lengths"]) > 100 and plot["labels"] > 8 for plot in plots.values()), "each has a line and labels"))
-        points.append((bool(plots) and all(plot["outside"] == 0 for plot in plots.values()), "and draws nothing outside its frame"))
-        shot = browse(folder, f"--screenshot={folder}/report.png", "--hide-scrollbars", f"file://{folder}/out/latest/report.html")
-        drawn = (folder / "report.png").exists()
-        points.append((drawn, "a screenshot is taken" + ("" if drawn else f": {shot.stderr[-400:]}")))
-        step, rows = pixels(folder / "report.png") if drawn else (3, [])
-        points.append((drawn and bool(plots) and all(blue(step, rows, plot["frame"]) > 200 for plot in plots.values()), "and shows the line of every plot"))
+        page = check(points, "engine", folder, ["Percentiles", "Histogram", "In the order of measuring"])
         broken = measure(folder, re.sub(r'(<path [^>]*d=")M[^"]*"', r'\1Mnan"', page))
-        points.append((any(not plot["lengths"] or min(plot["lengths"]) == 0 for plot in broken["plots"]), "a page whose lines are broken is noticed"))
+        points.append((len(blank(broken)) == 3, "a page whose lines are broken is noticed"))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        done = subprocess.run([ROOT / "bench/standard.py", "--short", "--out", folder / "out"], stdout=subprocess.PIPE, text=True, check=False)
+        made = [path for path in (folder / "out").iterdir() if not path.is_symlink()]
+        points.append((done.returncode == 0 and len(made) == 1 and (folder / "out/latest").resolve() == made[0].resolve(), "make bench, shortened, makes one folder"))
+        page = check(points, "make bench", folder, [title for title in STANDARD if title != "Flame graph" or "none: " not in done.stdout])
+        env = json.loads((folder / "out/latest/env.json").read_text(encoding="utf-8"))
+        points.append((env["valid"] and env["commit"] in page and env["host"] in page, "make bench: env.json and the page name commit and host"))
+        rows = [line for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+        points.append((len(rows) >= 14 and all(line.split(" | ")[-1].count("`") == 2 and len(line.split(" | ")[1]) > 3 for line in rows), "make bench: every figure of its table stands beside a command"))
     print(f"1..{len(points)}")
     for number, (good, text) in enumerate(points, 1):
         print(f"{'ok' if good else 'not ok'} {number} - {text}")

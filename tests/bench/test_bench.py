@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """wcx-bench scale, kill, memory, snapshot, durable, replay and digests on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
+import csv
 import json
 import os
 import subprocess
@@ -68,14 +69,19 @@ def credit():
 
 
 def durable():
-    """A small flow becomes durable and is acknowledged (the program checks that every request is answered in its order); nothing is left of it."""
+    """A small flow becomes durable and is acknowledged (the program checks that every request is answered in its order); nothing is left of it but the run's folder."""
     with tempfile.TemporaryDirectory() as scratch:
         journal = Path(scratch) / "journal"
-        done = run("durable", "--dir", str(journal), "--ops", "5000", "--runs", "2", "--rounds", "1", "--segment-mib", "1", "--json")
+        done = run("durable", "--dir", str(journal), "--ops", "5000", "--runs", "2", "--rounds", "1", "--segment-mib", "1", "--json", "--out", str(Path(scratch) / "out"))
         left = journal.exists()
+        folder = Path(scratch) / "out/latest"
+        kept = json.loads((folder / "result.json").read_text()) if folder.exists() else {}
+        percentiles = list(csv.DictReader((folder / "percentiles.csv").open())) if folder.exists() else []
     told = json.loads(done.stdout) if done.returncode == 0 else {}
     keys = ("best_per_s", "records_per_block", "ack_p50_ns", "ack_p99_ns", "write_p50_ns", "write_p99_ns", "p50_ratio", "p99_ratio")
-    return not left and told.get("requests") == 50000 and all(told[key] > 0 for key in keys) and told["worst_per_s"] <= told["median_per_s"] <= told["best_per_s"]
+    median = {row["tag"]: int(row["value_ns"]) for row in percentiles if float(row["percentile"]) == 50 and int(row["count"]) > 0}
+    same = kept == told and all(abs(median[tag] - told[f"{tag}_p50_ns"]) <= 0.002 * median[tag] for tag in ("ack", "write"))
+    return same and not left and told.get("requests") == 50000 and all(told[key] > 0 for key in keys) and told["worst_per_s"] <= told["median_per_s"] <= told["best_per_s"]
 
 
 def replay():

@@ -234,6 +234,11 @@ def main():
         life_of_an_order(app, tap, witness)
         bad_input(app, tap, witness)
         noise(app, tap)
+        stages = app.stages()
+        counted = app.metrics()["wcx_stage_ns_count"]
+        parts = [name for name in stages if name != "total"]
+        tap.ok(stages["total"]["Count"] > 5 and len({row["Count"] for row in stages.values()}) == 1 and counted == 7 * stages["total"]["Count"]
+               and 0 < sum(stages[name]["MeanNs"] for name in parts) <= stages["total"]["MeanNs"], "requests were followed through every stage, and /metrics has as many", stages)
         verified = app.wcxctl("journal", "verify", "--marks", app.region)
         tap.ok(verified, "journal verify: the chain is whole and the published digests are the replay's", verified)
         tap.ok(not witness.conflicts, "no number carried two contents", witness.conflicts[:5])

@@ -247,7 +247,11 @@ def main():
         try:
             silence_before_establish(app, tap)
             refusals(app, tap)
-            recovery(app, orders(app, tap), tap)
+            before = app.stages()["total"]["Count"]
+            ordered = orders(app, tap)
+            after = app.stages()["total"]["Count"]
+            tap.ok(after > before, "orders over TCP are followed through the stages, too", (before, after))
+            recovery(app, ordered, tap)
             two_transports(app, tap)
             lost_link(app, tap)
             odd_segments(app, tap)

@@ -568,6 +568,10 @@ class Appliance:
                 out[name] = out.get(name, 0) + float(value)
         return out
 
+    def stages(self):
+        """{stage: its row} of the only shard, as wcxctl stage list tells them."""
+        return {row["Stage"]: row for row in self.wcxctl("stage", "list")[0]["Stages"]["Shards"][0]["Stages"]}
+
     def counter(self, name):
         return int(self.metrics().get(f"wcx_{name}_total", -1))
 

@@ -25,7 +25,7 @@ ALLOWED = {
     "wcx-mm": {"libcrypto", "libjansson", "libncurses", "libncursesw", "libtinfo"},
     "wcx-conform": {"libcrypto"},
     "wcx-sim": {"libcrypto"},
-    "wcx-rtt": {"libcrypto"},
+    "wcx-rtt": {"libcrypto", "libz"},
     "wcx-crowd": {"libcrypto"},
     "wcx-flood": {"libcrypto"},
     "wcx-fill": {"libcrypto"},

@@ -77,6 +77,11 @@ uint64_t wcx_env_mono_ns(void)
   return world.mono_ns;
 }
 
+uint64_t wcx_env_ticks(void)
+{
+  return world.mono_ns;
+}
+
 void wcx_env_random(void *buf, size_t sz)
 {
   uint8_t *at = buf;

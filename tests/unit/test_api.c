@@ -228,18 +228,88 @@ static void counts_every_row_of_the_table(void **state)
     fail_msg("not in the metrics: %s", line);
 #include "engine/shm/stats.def"
 #undef WCX_STAT
+#define WCX_STAGE(name, help)                                                                                                                                                      \
+  snprintf(line, sizeof(line), "wcx_stage_ns_bucket{shard=\"7\",stage=\"%s\",le=\"+Inf\"} 0\nwcx_stage_ns_sum{shard=\"7\",stage=\"%s\"} 0\n", #name, #name);                       \
+  assert_non_null(strstr(text, line));
+#include "engine/shm/stages.def"
+#undef WCX_STAGE
   assert_non_null(strstr(text, "wcx_process_up{process=\"wcx-api\"} 1\n"));
   assert_non_null(strstr(text, "wcx_ready 0\n"));
   assert_int_equal(text[strlen(text) - 1], '\n');
   free(text);
 }
 
+/* Every step of `le`, in order, and what it counts of these values. */
+static void check_steps(const char *text, const uint64_t *values, size_t cnt)
+{
+  const char *at = text;
+  uint32_t steps = 0;
+  for (uint64_t le = 31; le < UINT64_C(1) << 35; le = 2 * le + 1, steps++)
+  {
+    char line[128];
+    unsigned seen = 0;
+    for (size_t i = 0; i < cnt; i++)
+      seen += values[i] <= le;
+    snprintf(line, sizeof(line), "wcx_stage_ns_bucket{shard=\"3\",stage=\"apply\",le=\"%llu\"} %u\n", (unsigned long long)le, seen);
+    const char *found = strstr(at, line);
+    if (found == NULL)
+      fail_msg("not in the metrics, or not in its place: %s", line);
+    at = found;
+  }
+  assert_int_equal(steps, 31);
+}
+
+static void shows_how_long_stages_take(void **state)
+{
+  fixture_t *fixture = *state;
+  static const uint64_t values[] = {0, 31, 32, 63, 64, 1000, 1023, 1024, 1000000, UINT64_C(1) << 40};
+  size_t cnt = sizeof(values) / sizeof(values[0]);
+  wcx_stage_hist_t *hist = &wcx_region_shard(fixture->file.region, 0)->stages.hists[WCX_STAGE_apply];
+  uint64_t sum = 0;
+  for (size_t i = 0; i < cnt; i++)
+  {
+    wcx_stage_record(hist, values[i]);
+    sum += values[i];
+  }
+  char *text = wcx_api_metrics(&fixture->file);
+  check_steps(text, values, cnt);
+  char line[256];
+  snprintf(
+      line, sizeof(line),
+      "wcx_stage_ns_bucket{shard=\"3\",stage=\"apply\",le=\"+Inf\"} 10\nwcx_stage_ns_sum{shard=\"3\",stage=\"apply\"} %llu\nwcx_stage_ns_count{shard=\"3\",stage=\"apply\"} 10\n",
+      (unsigned long long)sum);
+  assert_non_null(strstr(text, line));
+  assert_non_null(strstr(text, "# TYPE wcx_stage_ns histogram\n"));
+  free(text);
+
+  json_t *answer = ask(fixture, "{\"Stages\":{}}");
+  const json_t *shards = json_object_get(json_object_get(answer, "Stages"), "Shards");
+  assert_int_equal(json_array_size(shards), 2);
+  assert_int_equal(json_integer_value(json_object_get(json_array_get(shards, 1), "Shard")), 7);
+  const json_t *rows = json_object_get(json_array_get(shards, 0), "Stages");
+  assert_int_equal(json_array_size(rows), WCX_STAGE_CNT);
+  const json_t *row = json_array_get(rows, WCX_STAGE_apply);
+  static const struct
+  {
+    const char *key;
+    uint64_t value;
+  } wanted[] = {{"Count", 10}, {"P50Ns", 67}, {"P99Ns", UINT64_C(1) << 40}, {"MaxNs", UINT64_C(1) << 40}};
+  assert_string_equal(json_string_value(json_object_get(row, "Stage")), "apply");
+  for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+    assert_int_equal(json_integer_value(json_object_get(row, wanted[i].key)), wanted[i].value);
+  assert_int_equal(json_integer_value(json_object_get(row, "MeanNs")), sum / 10);
+  assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, WCX_STAGE_rx), "Count")), 0);
+  assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, WCX_STAGE_rx), "P99Ns")), 0);
+  json_decref(answer);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(says_why_it_is_not_ready, set_up, tear_down),        cmocka_unit_test_setup_teardown(shows_the_words_of_each_shard, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(asks_the_replica_for_a_snapshot, set_up, tear_down), cmocka_unit_test_setup_teardown(confirms_a_jump_of_the_clock, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),  cmocka_unit_test_setup_teardown(counts_every_row_of_the_table, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(says_why_it_is_not_ready, set_up, tear_down),      cmocka_unit_test_setup_teardown(shows_the_words_of_each_shard, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(shows_how_long_stages_take, set_up, tear_down),    cmocka_unit_test_setup_teardown(asks_the_replica_for_a_snapshot, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(confirms_a_jump_of_the_clock, set_up, tear_down),  cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(counts_every_row_of_the_table, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""What `make bench` runs: the standard set, in under ten minutes, into one run folder below bench/out (bench/out/latest leads to it).
+
+  engine    flows a, b, c through the engine, beside both memory floors of the same process
+  wire      round trips at D0 and D1 beside the port's own echo, the kernel's TCP and a bare durable write
+  durable   journal and engine: throughput, acks at 100,000 requests a second beside bare durable writes
+  profile   a flame graph of the engine, where perf can record
+
+usage: standard.py [--short] [--out DIR]     root; --short: so few of everything that only the way is tried
+
+Progress goes to stderr; the table, every figure beside the command that measures it alone, to stdout. Exit status 1: a part failed, and the folder says that the run is invalid.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench" / "wire")]
+import flame  # noqa: E402  (their folders had to be named first)
+from rtt import ROWS as ROUND_TRIPS  # noqa: E402
+
+BENCH = "build/bin/wcx-bench"
+PROFILED = "apply_untimed"  # the pass alone, without its set-up
+JOURNAL = "build/bench-durable"
+FAVOURED = ["setsid", "-w", "bash", "-c", 'echo -20 >/proc/self/autogroup; exec "$@"', "bench-durable"]  # as control/dev/runner.sh starts the data plane
+GROUPS = {"testpmd": "wire-D0", "port_echo": "wire-D0", "order_d0": "wire-D0", "tcp_echo": "wire-TCP", "order_tcp": "wire-TCP", "write_4k": "wire-D1", "order_d1": "wire-D1"}
+
+
+class Gather:
+    """The run folder, made by a process that waits for what is found (bench/gather.h). In a session of its own: a Ctrl-C here leaves a folder that says it is invalid."""
+
+    def __init__(self, out):
+        self.child = subprocess.Popen([ROOT / BENCH, "gather", "--out", str(out), "--name", "standard"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.rows, self.valid = [], True
+
+    def say(self, *fields):
+        self.child.stdin.write("\t".join(str(field) for field in fields) + "\n")
+        self.child.stdin.flush()
+
+    def row(self, what, result, against, command):
+        self.rows.append((what, result, against, command))
+        self.say("row", what, result, against, command)
+
+    def invalid(self, reason):
+        self.valid = False
+        self.say("invalid", reason)
+
+    def close(self, found):
+        """The folder, and whether everything in it is sound."""
+        self.say("result", json.dumps(found))
+        self.say("end")
+        folder = self.child.communicate()[0].strip()
+        return folder, self.child.returncode == 0
+
+
+def measure(command, *also, before=()):
+    """The JSON that a part prints; `also` is what is asked of it beside the command that anybody would type."""
+    done = subprocess.run([*before, *command.split(), *map(str, also)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command} ended with status {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def engine(gather, scratch, short):
+    found = {}
+    for profile in "abc":
+        command = f"{BENCH} engine --profile {profile} --json"
+        flow = found[profile] = measure(command, "--out", scratch / profile, *(["--ops", 20000] if short else []))
+        gather.say("hist", f"engine/{profile}", scratch / profile / "latest/hist.hlog", "apply")
+        gather.row(f"engine, profile {profile}", f"{flow['ns_per_op']:.0f} ns an input, p99 {flow['p99_ns']:.0f}",
+                   f"{flow['ratio_hash']:.2f} x the hash floor, {flow['ns_per_op'] / flow['floor_touch_ns']:.2f} x the touch floor", command)
+    return found
+
+
+def wire(gather, scratch, short):
+    command = "python3 bench/wire/rtt.py --json"
+    logs = scratch / "rtt"
+    logs.mkdir()
+    found = measure(command, "--hlog", logs, *(["--count", 300, "--rounds", 5] if short else []))
+    for name, title, base in ROUND_TRIPS:
+        for log in sorted(logs.glob(f"{name}-*.hlog")):
+            gather.say("hist", f"{GROUPS[name]}/{name}", log)
+        p50, p99 = (statistics.median(row[key] for row in found[name]) for key in ("p50_us", "p99_us"))
+        ratios = sorted(row["p50_us"] / other["p50_us"] for row, other in zip(found[name], found[base]))
+        against = "" if name == base else f"p50 {statistics.median(ratios):.2f} x {base} of the same round ({ratios[0]:.2f} .. {ratios[-1]:.2f})"
+        gather.row(title, f"p50 {p50:.1f} us, p99 {p99:.1f}", against, command)
+        if any(row["lost"] or row["refused"] for row in found[name]):
+            gather.invalid(f"{name}: a round trip was lost or refused")
+    for level in ("d0", "d1"):
+        stages = found[f"stages_{level}"]
+        parts = ", ".join(f"{stage} {row['P50Ns']}" for stage, row in stages.items() if stage != "total")
+        gather.row(f"inside the appliance at {level.upper()}, p50 of {stages['total']['Count']:,} requests, ns", parts, f"all of it {stages['total']['P50Ns']}, p99 {stages['total']['P99Ns']}", command)
+    return found
+
+
+def durable(gather, scratch, short):
+    command = f"{BENCH} durable --dir {JOURNAL} --json"
+    shutil.rmtree(ROOT / JOURNAL, ignore_errors=True)
+    found = measure(command, "--out", scratch / "durable", *(["--ops", 5000, "--runs", 2, "--rounds", 4, "--segment-mib", 1] if short else []), before=FAVOURED)
+    for tag in ("ack", "write"):
+        gather.say("hist", f"durable/{tag}", scratch / "durable/latest/hist.hlog", tag)
+    gather.row("journal and engine, profile a", f"{found['median_per_s'] / 1e6:.2f} million durable requests/s", f"wanted {found['wanted_per_s'] / 1e6:.1f}", command)
+    for name in ("p50", "p99"):
+        gather.row(f"acks at {found['per_s']:,} requests/s, {name}", f"{found[f'ack_{name}_ns'] / 1e3:.0f} us",
+                   f"{found[f'{name}_ratio_median']:.2f} x bare writes ({found[f'{name}_ratio_least']:.2f} .. {found[f'{name}_ratio_most']:.2f}; wanted {found[f'wanted_{name}']:.1f})", command)
+    return found
+
+
+def profile(gather, scratch, short):
+    """Where the engine's time goes. A machine without perf has a page that says so, and is no worse for it."""
+    command = f"{BENCH} engine --profile a --pass throughput" + (" --ops 1000000" if short else "")
+    told = f"python3 bench/flame.py --root {PROFILED} {command}"
+    try:
+        (scratch / "flame.svg").write_text(flame.flame(command.split(), PROFILED, cwd=ROOT), encoding="utf-8")
+    except RuntimeError as error:
+        gather.row("flame graph of the engine, profile a", f"none: {error}", "", told)
+        return {"none": str(error)}
+    gather.say("figure", "flame", scratch / "flame.svg")
+    gather.row("flame graph of the engine, profile a", "flame.svg in the run's folder", "", told)
+    return {"figure": "flame.svg"}
+
+
+PARTS = (engine, wire, durable, profile)
+
+
+def run_parts(gather, scratch, short):
+    found = {}
+    for number, part in enumerate(PARTS, 1):
+        start = time.monotonic()
+        print(f"  RUN  {part.__name__} ({number} of {len(PARTS)})", file=sys.stderr, flush=True)
+        try:
+            found[part.__name__] = part(gather, scratch, short)
+        except (RuntimeError, OSError, KeyError, json.JSONDecodeError) as error:
+            gather.invalid(f"{part.__name__}: {error}")
+            print(f"       failed: {error}", file=sys.stderr, flush=True)
+        print(f"       {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--short", action="store_true", help="so few of everything that only the way is tried")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "out", help="where the run's folder is made (%(default)s)")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("standard.py: needs root: network namespaces, raw sockets, huge pages")
+    build = ROOT / "build"
+    with tempfile.TemporaryDirectory(dir=build, prefix="bench-standard-") as scratch:
+        gather = Gather(options.out)
+        found = run_parts(gather, Path(scratch), options.short)
+        folder, sound = gather.close(found)
+    print("| What | Result | Compared with | Command |\n|---|---|---|---|")
+    for row in gather.rows:
+        print("| " + " | ".join([*row[:3], f"`{row[3]}`"]) + " |")
+    print(f"\nkept in {folder}" + ("" if sound and gather.valid else "; the run is invalid"))
+    return 0 if sound and gather.valid else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""wcx-bench gather: what several measurements found becomes one run folder, and what is not sound makes it invalid. Prints TAP.
+
+The page in a browser: long_report.py.
+"""
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
+FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><text>drawn elsewhere</text></svg>'
+
+
+def gather(scratch, *lines):
+    return subprocess.run([BENCH, "gather", "--out", scratch / "out", "--name", "several"], input="".join("\t".join(map(str, line)) + "\n" for line in lines), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False)
+
+
+def log(scratch, name, values, tag=None):
+    """An HDR log of these durations."""
+    (scratch / "values").write_text("".join(f"{value}\n" for value in values))
+    path = scratch / f"{name}.hlog"
+    subprocess.run([BENCH, "hist", "--values", scratch / "values", "--hlog", path, *(["--tag", tag] if tag else [])], stdout=subprocess.DEVNULL, check=True)
+    return path
+
+
+def env(scratch):
+    return json.loads((scratch / "out/latest/env.json").read_text())
+
+
+def whole(scratch):
+    """logs, rows, a figure and a result of others become one folder, tags of a group share their plots, parts are drawn over time"""
+    (scratch / "figure.svg").write_text(FIGURE)
+    fast, slow, alone = log(scratch, "fast", range(100, 200)), log(scratch, "slow", range(1000, 2000), "timed"), log(scratch, "alone", [5000] * 10)
+    done = gather(scratch, ("hist", "wire/fast", fast), ("hist", "wire/slow", slow, "timed"), ("hist", "wire/fast", fast), ("hist", "engine/alone", alone),
+                  ("row", "round trip", "10 <us>", "2 x", "make it"), ("figure", "flame", scratch / "figure.svg"), ("result", '{"a":1}'), ("end",))
+    latest = scratch / "out/latest"
+    names = {path.name for path in latest.iterdir()}
+    wanted = {"env.json", "hist.hlog", "percentiles.csv", "report.html", "result.json", "samples.csv", "flame.svg", "wire-percentiles.svg", "wire-histogram.svg", "wire-parts.svg",
+              "engine-percentiles.svg", "engine-histogram.svg"}
+    page = (latest / "report.html").read_text()
+    rows = {(row["tag"], float(row["percentile"])): row for row in csv.DictReader((latest / "percentiles.csv").open())}
+    return (done.returncode == 0 and Path(done.stdout.strip()).resolve() == latest.resolve() and names == wanted and env(scratch)["valid"] and json.loads((latest / "result.json").read_text()) == {"a": 1}
+            and rows["wire/fast", 100.0]["count"] == "200" and rows["wire/slow", 100.0]["count"] == "1000" and rows["engine/alone", 50.0]["value_ns"] == "5003" and FIGURE in page
+            and "10 &lt;us&gt;" in page and "<td>make it</td>" in page and "<h2>Figures</h2>" in page)
+
+
+def unfinished(scratch):
+    """who ends without saying so leaves a folder that says it is invalid, and so does who says it"""
+    done = gather(scratch, ("row", "a", "b", "c", "d"))
+    first = done.returncode == 1 and not env(scratch)["valid"] and "invalid" in (scratch / "out/latest/report.html").read_text()
+    done = gather(scratch, ("invalid", "an answer was lost"), ("end",))
+    return first and done.returncode == 1 and not env(scratch)["valid"] and "an answer was lost" in done.stderr
+
+
+def wrong(scratch):
+    """a line that is none, a log that is not there or holds nothing of the tag, a figure that is none, one row too many: said, and invalid"""
+    (scratch / "text").write_text("hello")
+    (scratch / "torn.hlog").write_text("0.0,0.0,0.0,nothing\n")
+    good = log(scratch, "good", [1, 2, 3])
+    lines = [("hist", "a"), ("nothing",), ("row", "a", "b"), ("hist", "a", scratch / "missing"), ("hist", "a", scratch / "torn.hlog"), ("hist", "a", good, "other"),
+             ("figure", "f", scratch / "text"), ("figure", "f", scratch / "missing")]
+    for line in lines:
+        done = gather(scratch, line, ("end",))
+        if done.returncode != 1 or not done.stderr or env(scratch)["valid"]:
+            return False
+    many = gather(scratch, *[("row", "a", "b", "c", "d")] * 65, ("end",))
+    lines = [subprocess.run([BENCH, *args], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode for args in (["gather"], ["gather", "--out"], ["gather", "x"])]
+    return many.returncode == 1 and "one row too many" in many.stderr and lines == [2, 2, 2]
+
+
+def main():
+    tests = [whole, unfinished, wrong]
+    print(f"1..{len(tests)}")
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        with tempfile.TemporaryDirectory() as scratch:
+            good = test(Path(scratch))
+        failed += not good
+        print(f"{'ok' if good else 'not ok'} {number} - {test.__doc__}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
