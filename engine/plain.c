@@ -88,9 +88,10 @@ void wcx_plain_new(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void
     goto long_way;
   session->last_cl_ord_id = cl_ord_id;
   const uint64_t order_id = wcx_plain_rest(engine, session, instrument, slot, request, px_idx, qty);
-  uint8_t *md = wcx_say_new(engine, session, at, request, order_id);
-  wcx_say_added(engine, md, request, order_id, qty);
-  wcx_plain_said(engine, at, sz);
+  wcx_say_t say = wcx_say_begin(engine, at);
+  wcx_say_new(engine, &say, session, request, order_id);
+  wcx_say_added(engine, &say, request, order_id, qty);
+  wcx_say_end(engine, &say, at);
   wcx_plain_done(engine, session, hdr);
   return;
 long_way:
@@ -137,11 +138,12 @@ void wcx_plain_cancel(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   session->last_cl_ord_id = cl_ord_id;
   wcx_order_t *order = &engine->pool.orders[found.slot];
   wcx_instrument_t *instrument = &engine->instruments[order->instrument];
-  uint8_t *md = wcx_say_canceled(engine, session, at, order, request->security_id, cl_ord_id, engine->receive_ns, WCX_CANCEL_REASON_USER_REQUESTED);
-  wcx_say_deleted(engine, md, request->security_id, order->order_id, order->side);
+  wcx_say_t say = wcx_say_begin(engine, at);
+  wcx_say_canceled(engine, &say, session, order, request->security_id, cl_ord_id, engine->receive_ns, WCX_CANCEL_REASON_USER_REQUESTED);
+  wcx_say_deleted(engine, &say, request->security_id, order->order_id, order->side);
+  wcx_say_end(engine, &say, at);
   wcx_index_take(&engine->index, found);
   wcx_plain_remove(engine, session, instrument, order, found.slot);
-  wcx_plain_said(engine, at, sz);
   wcx_plain_done(engine, session, hdr);
   return;
 long_way:
@@ -205,12 +207,13 @@ void wcx_plain_replace(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const 
     goto long_way;
 
   session->last_cl_ord_id = cl_ord_id;
-  uint8_t *md = wcx_say_replaced(engine, session, at, request, order, cum_qty);
-  wcx_say_moved(engine, md, request, order, qty - cum_qty);
+  wcx_say_t say = wcx_say_begin(engine, at);
+  wcx_say_replaced(engine, &say, session, request, order, cum_qty);
+  wcx_say_moved(engine, &say, request, order, qty - cum_qty);
+  wcx_say_end(engine, &say, at);
   wcx_index_take(&engine->index, found);
   wcx_index_add(&engine->index, session_idx, cl_ord_id, found.slot);
   move_plain(engine, instrument, order, found.slot, request, px_idx, qty - cum_qty);
-  wcx_plain_said(engine, at, sz);
   wcx_plain_done(engine, session, hdr);
   return;
 long_way:
