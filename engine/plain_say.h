@@ -2,7 +2,7 @@
    into the output digest from there: reading it back, over two narrower stores, would wait until both have left the store buffer.
 
    Owner:      the engine's thread, inside wcx_engine_apply.
-   Room:       wcx_plain_reserve, for all that a request says; NULL where the ring's end lies in between: the long way knows what to do there.
+   Room:       wcx_plain_reserve, for all that a request says; NULL where the ring's end lies in between, or there is no room: the long way knows what to do there.
    Result:     the same bytes and the same digest as emit.h and report.* make.
    Pinned by:  tests/property/test_engine_invariants.c, tests/diff. */
 #ifndef WCX_ENGINE_PLAIN_SAY_H
@@ -21,12 +21,9 @@ typedef wcx_order_cancel_replace_request_t wcx_plain_replace_t __attribute__((al
 
 WCX_HOT uint8_t *wcx_plain_reserve(const wcx_outlog_t *log, uint32_t sz)
 {
-  uint64_t at = log->write_pos & (log->cap - 1);
-  if (__builtin_expect(log->cap - at < sz, 0))
-    return NULL;
-  WCX_CHECK(log->write_pos + sz - log->sent_pos <= log->cap, "output log overrun: write %llu sent %llu cap %llu", (unsigned long long)log->write_pos,
-            (unsigned long long)log->sent_pos, (unsigned long long)log->cap);
-  return log->base + at;
+  const uint64_t at = log->write_pos & (log->cap - 1);
+  const uint64_t used = log->write_pos - log->sent_pos;
+  return __builtin_expect((at > used ? at : used) + sz <= log->cap, 1) ? log->base + at : NULL;
 }
 
 WCX_HOT void wcx_plain_put(uint8_t *block, size_t off, uint64_t word)
