@@ -129,7 +129,7 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
   engine->timers.max = (uint32_t)timers_max(limits);
   engine->index.mask = wcx_index_cap(limits->orders_max) - 1;
   engine->index.spill_mask = wcx_index_spill_cap(limits->orders_max) - 1;
-  engine->index.hash_key = limits->hash_key;
+  wcx_index_set_key(&engine->index, limits->hash_key);
   engine->assets.mask = (uint32_t)(wcx_idmap_cap(wcx_assets_max(limits->instruments_max)) - 1);
   engine->balances.mask = (uint32_t)(wcx_idmap_cap(wcx_balances_max(limits->accounts_max, limits->instruments_max)) - 1);
   engine->mmp_map_mask = (uint32_t)(wcx_mmp_map_cap(limits) - 1);

@@ -199,7 +199,9 @@ void wcx_plain_take(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const voi
   take(engine, &say, session, instrument, request, &makers, order_id, rests);
   if (makers.left != 0 && rests)
   {
-    wcx_plain_rest(engine, session, instrument, slot, request, px_idx, makers.left);
+    const wcx_plain_home_t home = {
+        .session = session, .instrument = instrument, .session_idx = (uint32_t)(session - engine->sessions), .instrument_idx = (uint32_t)(instrument - engine->instruments)};
+    wcx_plain_rest(engine, home, slot, request, px_idx, makers.left);
     wcx_say_added(engine, &say, request, order_id, makers.left);
   }
   else
