@@ -129,7 +129,7 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
   engine->timers.max = (uint32_t)timers_max(limits);
   engine->index.mask = wcx_index_cap(limits->orders_max) - 1;
   engine->index.spill_mask = wcx_index_spill_cap(limits->orders_max) - 1;
-  engine->index.hash_key = limits->hash_key;
+  wcx_index_set_key(&engine->index, limits->hash_key);
   engine->assets.mask = (uint32_t)(wcx_idmap_cap(wcx_assets_max(limits->instruments_max)) - 1);
   engine->balances.mask = (uint32_t)(wcx_idmap_cap(wcx_balances_max(limits->accounts_max, limits->instruments_max)) - 1);
   engine->mmp_map_mask = (uint32_t)(wcx_mmp_map_cap(limits) - 1);
@@ -141,6 +141,7 @@ wcx_engine_t *wcx_engine_new(void *mem, size_t sz, const wcx_engine_limits_t *li
       .max_levels = limits->levels_max,
   };
   engine->feed_number = 1;
+  wcx_state_set_wake(engine);
   return engine;
 }
 
@@ -272,12 +273,6 @@ static void dispatch(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const vo
   }
 }
 
-/* 0: stops are left over. */
-static inline uint64_t next_deadline(const wcx_engine_t *engine)
-{
-  return engine->stops_due != 0 ? 0 : engine->timers.cnt != 0 ? engine->timers.heap[1].at_ns : UINT64_MAX;
-}
-
 /* What comes before an input and is not part of it. */
 static void catch_up(wcx_engine_t *engine)
 {
@@ -322,13 +317,14 @@ void wcx_engine_apply_long(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, co
   engine->digested_blocks = 0;
   engine->trigger_cnt = 0;
   engine->refresh_cnt = 0;
-  if (hdr->stamp_ns >= next_deadline(engine))
+  if (hdr->stamp_ns >= wcx_state_deadline(engine))
     catch_up(engine);
   dispatch(engine, hdr, body);
   finish(engine);
   digest_output(engine, out);
   if (engine->dirty_cnt >= WCX_DIRTY_MAX)
     wcx_state_settle(engine);
+  wcx_state_set_wake(engine);
 }
 
 /* Each way is the last thing done here: nothing is kept over a call. */
@@ -340,7 +336,7 @@ void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   engine->receive_ns = hdr->receive_ns;
   engine->client_seq = hdr->client_seq;
   engine->out = out;
-  if (__builtin_expect(hdr->stamp_ns >= next_deadline(engine) || engine->limits.long_way_only, 0))
+  if (__builtin_expect(hdr->stamp_ns >= engine->wake_ns, 0))
     wcx_engine_apply_long(engine, hdr, body);
   else if (hdr->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE && hdr->body_sz >= sizeof(wcx_new_order_single_t))
     wcx_plain_new(engine, hdr, body);

@@ -29,7 +29,14 @@ typedef struct wcx_index
   uint64_t spill_mask;
   uint64_t spill_cnt;
   uint64_t hash_key;
+  uint64_t hash_key2; /* follows from the first; odd, so that a session never multiplies by 0 */
 } wcx_index_t;
+
+static inline void wcx_index_set_key(wcx_index_t *index, uint64_t hash_key)
+{
+  index->hash_key = hash_key;
+  index->hash_key2 = ((hash_key << 32 | hash_key >> 32) ^ WCX_DIGEST_K0) | 1;
+}
 
 static inline uint64_t wcx_index_spill_cap(uint32_t max)
 {
@@ -49,7 +56,7 @@ static inline uint64_t wcx_index_cap(uint32_t max)
 
 static inline uint32_t wcx_index_home(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
 {
-  uint64_t hash = wcx_digest_fold((cl_ord_id >> WCX_INDEX_BLOCK_LG) ^ index->hash_key, (index->hash_key << 32 | index->hash_key >> 32) ^ (session * WCX_DIGEST_K0 | 1));
+  uint64_t hash = wcx_digest_fold((cl_ord_id >> WCX_INDEX_BLOCK_LG) ^ index->hash_key, index->hash_key2 ^ (uint64_t)session << 1);
   uint32_t first = (uint32_t)(hash >> 56) << 3; /* a line of the page */
   return (uint32_t)hash << WCX_INDEX_BLOCK_LG | (((uint32_t)cl_ord_id + first) & (WCX_INDEX_BLOCK - 1));
 }

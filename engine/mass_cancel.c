@@ -123,7 +123,8 @@ static inline void cancel_plain(wcx_engine_t *engine, wcx_session_t *session, ui
   uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, WCX_ENTRY_SZ(wcx_execution_report_cancel_t));
   if (run->cnt++ == 0)
     *run = (run_t){.from = engine->out->write_pos - WCX_ENTRY_SZ(wcx_execution_report_cancel_t), .cnt = 1, .each = also != NULL ? 2 : 1};
-  wcx_say_canceled(engine, session, at, order, instrument->security_id, cause->request_cl_ord_id, cause->receive_ns, cause->reason);
+  wcx_say_t say = {.at = at};
+  wcx_say_canceled(engine, &say, session, order, instrument->security_id, cause->request_cl_ord_id, cause->receive_ns, cause->reason);
   if (also != NULL)
     repeat(engine, also, at);
   wcx_index_remove(&engine->index, order->session, order->cl_ord_id, slot);

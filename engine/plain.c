@@ -45,14 +45,25 @@ static_assert(offsetof(wcx_new_order_single_t, self_match_prevention_inst) == 71
 static_assert(offsetof(wcx_new_order_single_t, exec_inst) == 72 && offsetof(wcx_new_order_single_t, mmp_group) == 74, "new order: exec_inst and mmp_group are one word");
 static_assert(offsetof(wcx_new_order_single_t, security_id) == 56 && offsetof(wcx_new_order_single_t, account) == 60, "new order: as in a report");
 
+/* Nothing but a limit order: three blocks of the request, byte by byte, less what a plain buy has there; what is left may differ from 0 only where `may` has bits. */
 WCX_HOT bool is_plain(const wcx_plain_new_t *request)
 {
-  uint32_t inst_group;
-  memcpy(&inst_group, (const uint8_t *)request + 72, sizeof(inst_group));
-  return (uint64_t)request->display_qty == WCX_NULL_PX_WORD && (uint64_t)request->min_qty == WCX_NULL_PX_WORD && (uint64_t)request->stop_px == WCX_NULL_PX_WORD &&
-         request->self_match_prevention_id == 0 && request->self_match_prevention_inst == WCX_SELF_MATCH_PREVENTION_INST_NONE && request->ord_type == WCX_ORD_TYPE_LIMIT &&
-         (inst_group & ~(uint32_t)WCX_EXEC_INST_CANCEL_ON_DISCONNECT) == 0 && (uint8_t)(request->side - 1) <= 1;
+  const uint8_t *body = (const uint8_t *)request;
+  const __m128i null = _mm_set1_epi64x(WCX_I64_NULL);
+  const __m128i small = _mm_set_epi64x(0, (long long)((uint64_t)WCX_SIDE_BUY << 32 | (uint64_t)WCX_ORD_TYPE_LIMIT << 40 | (uint64_t)WCX_SELF_MATCH_PREVENTION_INST_NONE << 56));
+  const __m128i stop_may = _mm_set_epi64x(-1, 0); /* expire_time */
+  const __m128i small_may = _mm_set_epi64x((long long)(UINT64_C(0xffffffff) << 32 | WCX_EXEC_INST_CANCEL_ON_DISCONNECT),
+                                           (long long)(UINT64_C(0xff) << 48 | (uint64_t)(WCX_SIDE_SELL - WCX_SIDE_BUY) << 32)); /* padding, time_in_force, side */
+  const __m128i shown = _mm_sub_epi8(wcx_out_digest_load(body + offsetof(wcx_new_order_single_t, display_qty)), null);
+  const __m128i stop = _mm_sub_epi8(wcx_out_digest_load(body + offsetof(wcx_new_order_single_t, stop_px)), null);
+  const __m128i kind = _mm_sub_epi8(wcx_out_digest_load(body + offsetof(wcx_new_order_single_t, self_match_prevention_id)), small);
+  const __m128i odd = _mm_or_si128(shown, _mm_or_si128(_mm_andnot_si128(stop_may, stop), _mm_andnot_si128(small_may, kind)));
+  return _mm_testz_si128(odd, odd) != 0;
 }
+static_assert(WCX_SIDE_SELL - WCX_SIDE_BUY == 1, "is_plain: a side less that of a buy is one bit");
+static_assert(offsetof(wcx_new_order_single_t, min_qty) == offsetof(wcx_new_order_single_t, display_qty) + 8, "is_plain: blocks");
+static_assert(offsetof(wcx_new_order_single_t, expire_time) == offsetof(wcx_new_order_single_t, stop_px) + 8, "is_plain: blocks");
+static_assert(sizeof(wcx_new_order_single_t) == offsetof(wcx_new_order_single_t, self_match_prevention_id) + 16, "is_plain: blocks");
 
 /* --- new ------------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -87,10 +98,12 @@ void wcx_plain_new(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void
   if (slot == 0)
     goto long_way;
   session->last_cl_ord_id = cl_ord_id;
-  const uint64_t order_id = wcx_plain_rest(engine, session, instrument, slot, request, px_idx, qty);
-  uint8_t *md = wcx_say_new(engine, session, at, request, order_id);
-  wcx_say_added(engine, md, request, order_id, qty);
-  wcx_plain_said(engine, at, sz);
+  const wcx_plain_home_t home = {.session = session, .instrument = instrument, .session_idx = session_idx, .instrument_idx = instrument_idx};
+  const uint64_t order_id = wcx_plain_rest(engine, home, slot, request, px_idx, qty);
+  wcx_say_t say = wcx_say_begin(engine, at);
+  wcx_say_new(engine, &say, session, request, order_id);
+  wcx_say_added(engine, &say, request, order_id, qty);
+  wcx_say_end(engine, &say, at);
   wcx_plain_done(engine, session, hdr);
   return;
 long_way:
@@ -137,11 +150,12 @@ void wcx_plain_cancel(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   session->last_cl_ord_id = cl_ord_id;
   wcx_order_t *order = &engine->pool.orders[found.slot];
   wcx_instrument_t *instrument = &engine->instruments[order->instrument];
-  uint8_t *md = wcx_say_canceled(engine, session, at, order, request->security_id, cl_ord_id, engine->receive_ns, WCX_CANCEL_REASON_USER_REQUESTED);
-  wcx_say_deleted(engine, md, request->security_id, order->order_id, order->side);
+  wcx_say_t say = wcx_say_begin(engine, at);
+  wcx_say_canceled(engine, &say, session, order, request->security_id, cl_ord_id, engine->receive_ns, WCX_CANCEL_REASON_USER_REQUESTED);
+  wcx_say_deleted(engine, &say, request->security_id, order->order_id, order->side);
+  wcx_say_end(engine, &say, at);
   wcx_index_take(&engine->index, found);
   wcx_plain_remove(engine, session, instrument, order, found.slot);
-  wcx_plain_said(engine, at, sz);
   wcx_plain_done(engine, session, hdr);
   return;
 long_way:
@@ -205,12 +219,13 @@ void wcx_plain_replace(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const 
     goto long_way;
 
   session->last_cl_ord_id = cl_ord_id;
-  uint8_t *md = wcx_say_replaced(engine, session, at, request, order, cum_qty);
-  wcx_say_moved(engine, md, request, order, qty - cum_qty);
+  wcx_say_t say = wcx_say_begin(engine, at);
+  wcx_say_replaced(engine, &say, session, request, order, cum_qty);
+  wcx_say_moved(engine, &say, request, order, qty - cum_qty);
+  wcx_say_end(engine, &say, at);
   wcx_index_take(&engine->index, found);
   wcx_index_add(&engine->index, session_idx, cl_ord_id, found.slot);
   move_plain(engine, instrument, order, found.slot, request, px_idx, qty - cum_qty);
-  wcx_plain_said(engine, at, sz);
   wcx_plain_done(engine, session, hdr);
   return;
 long_way:

@@ -105,16 +105,23 @@ WCX_HOT bool wcx_plain_crosses(const wcx_engine_t *engine, const wcx_instrument_
   return best != 0 && wcx_book_crosses(side, price, engine->ladders.levels[best].price);
 }
 
+/* Whose a new order is, and where it belongs. */
+typedef struct wcx_plain_home
+{
+  wcx_session_t *session;
+  wcx_instrument_t *instrument;
+  uint32_t session_idx;
+  uint32_t instrument_idx;
+} wcx_plain_home_t;
+
 /* A new order as it will rest: its line, its places, its hash. Returns its OrderID. */
-WCX_HOT uint64_t wcx_plain_rest(wcx_engine_t *engine, wcx_session_t *session, wcx_instrument_t *instrument, uint32_t slot, const wcx_plain_new_t *request, uint64_t px_idx,
-                                int64_t leaves)
+WCX_HOT uint64_t wcx_plain_rest(wcx_engine_t *engine, wcx_plain_home_t home, uint32_t slot, const wcx_plain_new_t *request, uint64_t px_idx, int64_t leaves)
 {
   const int64_t price = request->price;
   const int64_t qty = request->order_qty;
   const uint64_t cl_ord_id = request->cl_ord_id;
   const uint8_t side = request->side;
-  const uint32_t session_idx = (uint32_t)(session - engine->sessions);
-  const uint64_t owner = wcx_plain_owner_word(request->account, (uint32_t)(instrument - engine->instruments), side, wcx_plain_flags(request->exec_inst));
+  const uint64_t owner = wcx_plain_owner_word(request->account, home.instrument_idx, side, wcx_plain_flags(request->exec_inst));
   wcx_order_t *order = &engine->pool.orders[slot];
   const uint64_t order_id = order->order_id;
   order->leaves = leaves;
@@ -122,11 +129,11 @@ WCX_HOT uint64_t wcx_plain_rest(wcx_engine_t *engine, wcx_session_t *session, wc
   order->priority = engine->seq;
   order->cl_ord_id = cl_ord_id;
   wcx_plain_put((uint8_t *)order, offsetof(wcx_order_t, account), owner);
-  order->session = session_idx;
-  wcx_plain_join(engine, instrument, side, slot, px_idx, price, leaves);
-  wcx_plain_enlist(&engine->pool, session, slot);
-  wcx_index_add(&engine->index, session_idx, cl_ord_id, slot);
-  wcx_digest_add(&engine->order_digest, wcx_plain_hash((uint64_t)leaves, (uint64_t)qty, engine->seq, order_id, cl_ord_id, (uint64_t)price, session_idx, owner));
+  order->session = home.session_idx;
+  wcx_plain_join(engine, home.instrument, side, slot, px_idx, price, leaves);
+  wcx_plain_enlist(&engine->pool, home.session, slot);
+  wcx_index_add(&engine->index, home.session_idx, cl_ord_id, slot);
+  wcx_digest_add(&engine->order_digest, wcx_plain_hash((uint64_t)leaves, (uint64_t)qty, engine->seq, order_id, cl_ord_id, (uint64_t)price, home.session_idx, owner));
   return order_id;
 }
 

@@ -57,60 +57,43 @@ typedef struct filled
   uint8_t liquidity;
 } filled_t;
 
-#define ER_TRADE(field) offsetof(wcx_execution_report_trade_t, field)
-WCX_HOT uint8_t *say_trade(wcx_engine_t *engine, uint8_t *at, filled_t of, uint64_t px, uint64_t qty)
+#define ER_TRADE wcx_execution_report_trade_t
+WCX_HOT void say_trade(wcx_engine_t *engine, wcx_say_t *say, filled_t of, uint64_t px, uint64_t qty)
 {
-  uint8_t *er = wcx_plain_open(at, engine->seq, WCX_STREAM_SESSION, of.session->session_id, of.session->next_server_seq++, WCX_TEMPLATE_EXECUTION_REPORT_TRADE,
-                               sizeof(wcx_execution_report_trade_t));
-  uint64_t status = of.leaves == 0 ? WCX_ORD_STATUS_FILLED : WCX_ORD_STATUS_PARTIALLY_FILLED;
-  wcx_plain_put(er, ER_TRADE(transact_time), engine->stamp_ns);
-  wcx_plain_put(er, ER_TRADE(exec_id), ++engine->exec_id);
-  wcx_plain_put(er, ER_TRADE(order_id), of.order_id);
-  wcx_plain_put(er, ER_TRADE(cl_ord_id), of.cl_ord_id);
-  wcx_plain_put(er, ER_TRADE(security_id), of.security_account);
-  wcx_plain_put(er, ER_TRADE(session_id), of.session->session_id | (uint64_t)of.side << 32 | status << 40 | (uint64_t)of.liquidity << 48);
-  wcx_plain_put(er, ER_TRADE(trd_match_id), engine->match_id);
-  wcx_plain_put(er, ER_TRADE(last_px), px);
-  wcx_plain_put(er, ER_TRADE(last_qty), qty);
-  wcx_plain_put(er, ER_TRADE(leaves_qty), of.leaves);
-  wcx_plain_put(er, ER_TRADE(cum_qty), of.cum_qty);
-  wcx_plain_put(er, ER_TRADE(commission), 0);
-  wcx_plain_put(er, ER_TRADE(match_event_id), engine->match_event_id);
-  return at + WCX_ENTRY_SZ(wcx_execution_report_trade_t);
+  const uint64_t status = of.leaves == 0 ? WCX_ORD_STATUS_FILLED : WCX_ORD_STATUS_PARTIALLY_FILLED;
+  WCX_SAY_SESSION(engine, say, of.session, WCX_TEMPLATE_EXECUTION_REPORT_TRADE, ER_TRADE);
+  WCX_SAY(say, 3, ER_TRADE, exec_id, ++engine->exec_id, order_id, of.order_id);
+  WCX_SAY(say, 4, ER_TRADE, cl_ord_id, of.cl_ord_id, security_id, of.security_account);
+  WCX_SAY(say, 5, ER_TRADE, session_id, of.session->session_id | (uint64_t)of.side << 32 | status << 40 | (uint64_t)of.liquidity << 48, trd_match_id, engine->match_id);
+  WCX_SAY(say, 6, ER_TRADE, last_px, px, last_qty, qty);
+  WCX_SAY(say, 7, ER_TRADE, leaves_qty, of.leaves, cum_qty, of.cum_qty);
+  WCX_SAY(say, 8, ER_TRADE, commission, 0, match_event_id, engine->match_event_id);
+  say->at += WCX_ENTRY_SZ(ER_TRADE);
 }
-static_assert(ER_TRADE(account) == 36 && ER_TRADE(side) == 44 && ER_TRADE(last_liquidity_ind) == 46 && ER_TRADE(flags) == 47, "ER_Trade: words of small fields");
+static_assert(offsetof(ER_TRADE, account) == 36 && offsetof(ER_TRADE, side) == 44 && offsetof(ER_TRADE, last_liquidity_ind) == 46 && offsetof(ER_TRADE, flags) == 47,
+              "ER_Trade: words of small fields");
 
-#define MD_EXECUTED(field) offsetof(wcx_order_executed_t, field)
-WCX_HOT uint8_t *say_executed(wcx_engine_t *engine, uint8_t *at, uint64_t order_id, uint64_t qty, uint64_t match_id, uint64_t px, uint64_t last_word)
+WCX_HOT void say_executed(wcx_engine_t *engine, wcx_say_t *say, uint64_t order_id, uint64_t qty, uint64_t match_id, uint64_t px, uint64_t last_word)
 {
-  uint8_t *md = wcx_plain_open(at, engine->seq, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number++, WCX_TEMPLATE_ORDER_EXECUTED, sizeof(wcx_order_executed_t));
-  wcx_plain_put(md, MD_EXECUTED(transact_time), engine->stamp_ns);
-  wcx_plain_put(md, MD_EXECUTED(order_id), order_id);
-  wcx_plain_put(md, MD_EXECUTED(last_qty), qty);
-  wcx_plain_put(md, MD_EXECUTED(trd_match_id), match_id);
-  wcx_plain_put(md, MD_EXECUTED(last_px), px);
-  wcx_plain_put(md, MD_EXECUTED(security_id), last_word);
-  return at + WCX_ENTRY_SZ(wcx_order_executed_t);
+  WCX_SAY_FEED(engine, say, WCX_TEMPLATE_ORDER_EXECUTED, wcx_order_executed_t);
+  WCX_SAY(say, 3, wcx_order_executed_t, order_id, order_id, last_qty, qty);
+  WCX_SAY(say, 4, wcx_order_executed_t, trd_match_id, match_id, last_px, px);
+  WCX_SAY_LAST(say, 5, wcx_order_executed_t, security_id, last_word);
+  say->at += WCX_ENTRY_SZ(wcx_order_executed_t);
 }
-static_assert(MD_EXECUTED(aggressor_side) == 44 && MD_EXECUTED(flags) == 45, "OrderExecuted: words of small fields");
+static_assert(offsetof(wcx_order_executed_t, aggressor_side) == 44 && offsetof(wcx_order_executed_t, flags) == 45, "OrderExecuted: words of small fields");
 
 /* ER_Cancel of what an IOC did not get. */
-WCX_HOT uint8_t *say_unfilled(wcx_engine_t *engine, wcx_session_t *session, uint8_t *at, const wcx_plain_new_t *request, uint64_t order_id, int64_t left)
+WCX_HOT void say_unfilled(wcx_engine_t *engine, wcx_say_t *say, wcx_session_t *session, const wcx_plain_new_t *request, uint64_t order_id, int64_t left)
 {
-  uint8_t *er = wcx_plain_open(at, engine->seq, WCX_STREAM_SESSION, session->session_id, session->next_server_seq++, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL,
-                               sizeof(wcx_execution_report_cancel_t));
-  wcx_plain_put(er, ER_CANCEL(transact_time), engine->stamp_ns);
-  wcx_plain_put(er, ER_CANCEL(exec_id), ++engine->exec_id);
-  wcx_plain_put(er, ER_CANCEL(order_id), order_id);
-  wcx_plain_put(er, ER_CANCEL(cl_ord_id), request->cl_ord_id);
-  wcx_plain_put(er, ER_CANCEL(security_id), wcx_digest_load64((const uint8_t *)request + offsetof(wcx_new_order_single_t, security_id))); /* and account */
-  wcx_plain_put(er, ER_CANCEL(session_id),
-                session->session_id | (uint64_t)request->side << 32 | (uint64_t)WCX_ORD_STATUS_CANCELED << 40 | (uint64_t)WCX_CANCEL_REASON_TIME_IN_FORCE_IOC << 48);
-  wcx_plain_put(er, ER_CANCEL(request_cl_ord_id), WCX_U64_NULL);
-  wcx_plain_put(er, ER_CANCEL(canceled_qty), (uint64_t)left);
-  wcx_plain_put(er, ER_CANCEL(cum_qty), (uint64_t)(request->order_qty - left));
-  wcx_plain_put(er, ER_CANCEL(receive_time), engine->receive_ns);
-  return at + WCX_ENTRY_SZ(wcx_execution_report_cancel_t);
+  const uint64_t small = session->session_id | (uint64_t)request->side << 32 | (uint64_t)WCX_ORD_STATUS_CANCELED << 40 | (uint64_t)WCX_CANCEL_REASON_TIME_IN_FORCE_IOC << 48;
+  WCX_SAY_SESSION(engine, say, session, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, ER_CANCEL);
+  WCX_SAY(say, 3, ER_CANCEL, exec_id, ++engine->exec_id, order_id, order_id);
+  WCX_SAY(say, 4, ER_CANCEL, cl_ord_id, request->cl_ord_id, security_id, wcx_plain_names(request));
+  WCX_SAY(say, 5, ER_CANCEL, session_id, small, request_cl_ord_id, WCX_U64_NULL);
+  WCX_SAY(say, 6, ER_CANCEL, canceled_qty, (uint64_t)left, cum_qty, (uint64_t)(request->order_qty - left));
+  WCX_SAY_LAST(say, 7, ER_CANCEL, receive_time, engine->receive_ns);
+  say->at += WCX_ENTRY_SZ(ER_CANCEL);
 }
 
 /* --- the fills ------------------------------------------------------------------------------------------------------------------------------ */
@@ -124,7 +107,7 @@ typedef struct print
 } print_t;
 
 /* One maker gives what the taker still wants, or all it has: both reports, and the maker's places. */
-WCX_HOT uint8_t *fill(wcx_engine_t *engine, wcx_instrument_t *instrument, uint32_t slot, filled_t *taker, uint8_t *at, print_t *print)
+WCX_HOT void fill(wcx_engine_t *engine, wcx_say_t *say, wcx_instrument_t *instrument, uint32_t slot, filled_t *taker, print_t *print)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_session_t *session = &engine->sessions[order->session];
@@ -144,21 +127,20 @@ WCX_HOT uint8_t *fill(wcx_engine_t *engine, wcx_instrument_t *instrument, uint32
                     .security_account = instrument->security_id | (uint64_t)order->account << 32,
                     .side = order->side,
                     .liquidity = WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY};
-  at = say_trade(engine, at, maker, px, qty);
-  at = say_trade(engine, at, *taker, px, qty);
+  say_trade(engine, say, maker, px, qty);
+  say_trade(engine, say, *taker, px, qty);
   if (__builtin_expect(!session->dirty, 0))
     wcx_session_touch(engine, session);
   if (qty == before)
   {
     wcx_index_take(&engine->index, wcx_index_of(&engine->index, order->session, order->cl_ord_id, slot));
     wcx_plain_remove(engine, session, instrument, order, slot);
-    return at;
+    return;
   }
   wcx_digest_sub(&engine->order_digest, wcx_order_hash(order, (int64_t)px));
   order->leaves -= (int64_t)qty;
   level->displayed -= qty;
   wcx_digest_add(&engine->order_digest, wcx_order_hash(order, (int64_t)px));
-  return at;
 }
 
 /* How many bytes it says, when it takes from `makers`. */
@@ -169,33 +151,32 @@ WCX_HOT uint32_t said_sz(const makers_t *makers, bool rests)
          (makers->left != 0 ? left_sz : 0);
 }
 
-/* All fills and what the taker's session is told of what is left, then the feed. Returns where all of it ends. */
-WCX_HOT uint8_t *take(wcx_engine_t *engine, wcx_session_t *session, wcx_instrument_t *instrument, const wcx_plain_new_t *request, const makers_t *makers, uint64_t order_id,
-                      bool rests, uint8_t *at)
+/* All fills and what the taker's session is told of what is left, then the feed. */
+WCX_HOT void take(wcx_engine_t *engine, wcx_say_t *say, wcx_session_t *session, wcx_instrument_t *instrument, const wcx_plain_new_t *request, const makers_t *makers,
+                  uint64_t order_id, bool rests)
 {
   print_t prints[MAKERS_MAX];
   filled_t taker = {.session = session,
                     .order_id = order_id,
                     .cl_ord_id = request->cl_ord_id,
                     .leaves = (uint64_t)request->order_qty,
-                    .security_account = wcx_digest_load64((const uint8_t *)request + offsetof(wcx_new_order_single_t, security_id)),
+                    .security_account = wcx_plain_names(request),
                     .side = request->side,
                     .liquidity = WCX_LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY};
   uint64_t match_id = engine->match_id;
   engine->match_event_id += makers->cnt != 0;
   for (uint32_t i = 0; i < makers->cnt; i++)
-    at = fill(engine, instrument, makers->slot[i], &taker, at, &prints[i]);
+    fill(engine, say, instrument, makers->slot[i], &taker, &prints[i]);
   if (makers->cnt != 0)
   {
     int64_t last_px = (int64_t)prints[makers->cnt - 1].px;
     wcx_state_set_prices(engine, instrument, last_px, last_px);
   }
   if (makers->left != 0 && !rests)
-    at = say_unfilled(engine, session, at, request, order_id, makers->left);
+    say_unfilled(engine, say, session, request, order_id, makers->left);
   const uint64_t word = request->security_id | (uint64_t)request->side << 32;
   for (uint32_t i = 0; i < makers->cnt; i++)
-    at = say_executed(engine, at, prints[i].order_id, prints[i].qty, ++match_id, prints[i].px, word | (i + 1 == makers->cnt ? UINT64_C(0x02) << 40 : 0));
-  return at;
+    say_executed(engine, say, prints[i].order_id, prints[i].qty, ++match_id, prints[i].px, word | (i + 1 == makers->cnt ? UINT64_C(0x02) << 40 : 0));
 }
 
 void wcx_plain_take(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body, wcx_session_t *session, wcx_instrument_t *instrument, uint64_t px_idx)
@@ -213,17 +194,19 @@ void wcx_plain_take(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const voi
 
   session->last_cl_ord_id = request->cl_ord_id;
   const uint64_t order_id = engine->pool.orders[slot].order_id;
-  uint8_t *at = wcx_say_new(engine, session, from, request, order_id);
-  at = take(engine, session, instrument, request, &makers, order_id, rests, at);
+  wcx_say_t say = wcx_say_begin(engine, from);
+  wcx_say_new(engine, &say, session, request, order_id);
+  take(engine, &say, session, instrument, request, &makers, order_id, rests);
   if (makers.left != 0 && rests)
   {
-    wcx_plain_rest(engine, session, instrument, slot, request, px_idx, makers.left);
-    at = wcx_say_added(engine, at, request, order_id, makers.left);
+    const wcx_plain_home_t home = {
+        .session = session, .instrument = instrument, .session_idx = (uint32_t)(session - engine->sessions), .instrument_idx = (uint32_t)(instrument - engine->instruments)};
+    wcx_plain_rest(engine, home, slot, request, px_idx, makers.left);
+    wcx_say_added(engine, &say, request, order_id, makers.left);
   }
   else
     wcx_pool_free(&engine->pool, slot);
-  wcx_out_digest_absorb(&engine->output_digest, from, (uint64_t)(at - from), 0);
-  engine->out->write_pos += (uint64_t)(at - from);
+  wcx_say_end(engine, &say, from);
   wcx_plain_done(engine, session, hdr);
   if (engine->dirty_cnt >= WCX_DIRTY_MAX) /* makers' sessions too */
     wcx_state_settle(engine);

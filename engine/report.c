@@ -126,7 +126,8 @@ static void say_canceled_gone(wcx_engine_t *engine, uint64_t pos, uint64_t cnt, 
     const uint8_t *er = (const uint8_t *)(entry + 1) + sizeof(wcx_message_header_t);
     uint64_t security_account = wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, security_id));
     uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, WCX_ENTRY_SZ(wcx_delete_order_t));
-    wcx_say_deleted(engine, at, (uint32_t)security_account, wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, order_id)),
+    wcx_say_t say = {.at = at};
+    wcx_say_deleted(engine, &say, (uint32_t)security_account, wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, order_id)),
                     er[offsetof(wcx_execution_report_cancel_t, side)]);
     pos += entry->entry_sz;
     for (uint32_t i = 1; i < each; i++)

@@ -19,6 +19,7 @@ const wcx_snapshot_field_t wcx_snapshot_fields[] = {
     TRANSIENT(receive_ns),
     TRANSIENT(client_seq),
     TRANSIENT(out),
+    DERIVED(wake_ns),
     KEPT(exec_id),
     KEPT(match_id),
     KEPT(match_event_id),
@@ -263,4 +264,5 @@ void wcx_snapshot_rebuild(wcx_engine_t *engine)
     if (engine->pool.orders[slot].level != 0)
       rebuild_index(engine, slot);
   rebuild_timers(engine);
+  wcx_state_set_wake(engine);
 }

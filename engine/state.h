@@ -145,6 +145,7 @@ struct wcx_engine
   uint64_t receive_ns;
   uint64_t client_seq;
   wcx_outlog_t *out;
+  uint64_t wake_ns; /* inputs from here on take the long way, which has deadlines and stops to see to: wcx_state_set_wake */
   /* numbers given out */
   uint64_t exec_id;        /* last */
   uint64_t match_id;       /* last */
@@ -303,6 +304,18 @@ static inline void wcx_state_set_prices(wcx_engine_t *engine, wcx_instrument_t *
   instrument->last_px = last_px;
   instrument->reference_px = reference_px;
   wcx_digest_add(&engine->record_digest, wcx_instrument_px_hash(instrument));
+}
+
+/* When something happens by itself; 0: stops are left over. */
+static inline uint64_t wcx_state_deadline(const wcx_engine_t *engine)
+{
+  return engine->stops_due != 0 ? 0 : engine->timers.cnt != 0 ? engine->timers.heap[1].at_ns : UINT64_MAX;
+}
+
+/* After whatever may have changed a deadline: the short way does not. */
+static inline void wcx_state_set_wake(wcx_engine_t *engine)
+{
+  engine->wake_ns = engine->limits.long_way_only ? 0 : wcx_state_deadline(engine);
 }
 
 /* From the rules of the instrument and its present band. */

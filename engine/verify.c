@@ -218,6 +218,8 @@ void wcx_engine_verify(const wcx_engine_t *engine)
   WCX_CHECK(restricted == engine->restricted_cnt, "%u sessions are restricted, %u counted", restricted, engine->restricted_cnt);
   wcx_mmp_verify(engine);
   wcx_timers_verify(engine);
+  WCX_CHECK(engine->wake_ns == (engine->limits.long_way_only ? 0 : wcx_state_deadline(engine)), "wakes at %llu, first deadline %llu", (unsigned long long)engine->wake_ns,
+            (unsigned long long)wcx_state_deadline(engine));
   wcx_risk_verify(engine);
   uint32_t free_cnt = 0;
   uint64_t hash = engine->pool.free_hash;

@@ -23,8 +23,8 @@ static int setup(void **state)
   memset(pool.orders, 0, (MAX + 1) * sizeof(wcx_order_t));
   uint64_t cap = wcx_index_cap(MAX);
   uint64_t spill_cap = wcx_index_spill_cap(MAX);
-  index_of =
-      (wcx_index_t){.entries = calloc(cap, sizeof(uint64_t)), .spill = calloc(spill_cap, sizeof(uint64_t)), .mask = cap - 1, .spill_mask = spill_cap - 1, .hash_key = 0xabcdef};
+  index_of = (wcx_index_t){.entries = calloc(cap, sizeof(uint64_t)), .spill = calloc(spill_cap, sizeof(uint64_t)), .mask = cap - 1, .spill_mask = spill_cap - 1};
+  wcx_index_set_key(&index_of, 0xabcdef);
   return 0;
 }
 
@@ -153,7 +153,7 @@ static void the_key_moves_the_lines(void **state)
 {
   (void)state;
   wcx_index_t other = index_of;
-  other.hash_key = 0xabcdee;
+  wcx_index_set_key(&other, 0xabcdee);
   uint32_t same = 0;
   for (uint64_t id = 0; id < 512000; id += 512)
     same += wcx_index_home(&index_of, 1, id) == wcx_index_home(&other, 1, id);
