@@ -51,7 +51,7 @@ PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
 EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
+EXES += wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-gateway wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -103,6 +103,9 @@ LD_wcx-flood      := -lcrypto
 SRC_wcx-fill      := bench/wire/fill.c $(PROD)
 LIBS_wcx-fill     := client engine
 LD_wcx-fill       := -lcrypto
+SRC_wcx-gateway   := bench/wire/gateway.c bench/wire/port_socket.c bench/worker_rig.c bench/rig.c dataplane/tcp_sim.c $(AUTH_SRC) $(PROD)
+LIBS_wcx-gateway  := dataplane control engine
+LD_wcx-gateway    := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
 HDR_SRC           := bench/hdr.c bench/hdr_log.c
 FOLDER_SRC        := bench/run_folder.c bench/report.c bench/chart.c

@@ -27,6 +27,7 @@ ALLOWED = {
     "wcx-crowd": {"libcrypto"},
     "wcx-flood": {"libcrypto"},
     "wcx-fill": {"libcrypto"},
+    "wcx-gateway": {"libcrypto"},
     "wcx-bench": {"libcrypto", "libz"},
     "wcx-diff": set(),
     "wcx-micro": {"libbenchmark", "libstdc++", "libgcc_s"},
