@@ -47,6 +47,9 @@ void wcx_run_folder_hist(wcx_run_folder_t *folder, const char *tag, uint64_t fro
 
 void wcx_run_folder_sample(wcx_run_folder_t *folder, double value);
 
+/* One that was taken at_s seconds after the run began. */
+void wcx_run_folder_sample_at(wcx_run_folder_t *folder, double at_s, double value);
+
 /* result_json: what the run found. valid: whether what was measured was right. */
 bool wcx_run_folder_close(wcx_run_folder_t *folder, const char *result_json, bool valid) __attribute__((warn_unused_result));
 
