@@ -161,7 +161,7 @@ bool wcx_crew_sign_on(wcx_crew_t *crew, char *err, size_t err_sz)
   uint32_t done = serve_until(crew, WCX_CLIENT_READY, SIGN_ON_NS);
   if (done == crew->config.cnt)
   {
-    if (crew->config.cnt > POLLED_MAX)
+    if (crew->config.cnt > POLLED_MAX || crew->config.sleeps)
       watch(crew);
     return true;
   }
@@ -212,6 +212,13 @@ void wcx_crew_take(wcx_crew_t *crew, uint64_t now_ns)
   int cnt = epoll_wait(crew->epoll_fd, events, EVENTS_MAX, 0);
   for (int i = 0; i < cnt; i++)
     wcx_client_wire_take(&crew->members[events[i].data.u32].wire, now_ns);
+}
+
+void wcx_crew_wait(wcx_crew_t *crew, uint64_t timeout_ns)
+{
+  struct epoll_event event;
+  struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
+  (void)epoll_pwait2(crew->epoll_fd, &event, 1, &timeout, NULL);
 }
 
 void wcx_crew_rest(wcx_crew_t *crew, uint64_t now_ns)

@@ -1,4 +1,4 @@
-/* The sessions of a wire run: signed on together, polled without sleeping, each over a kernel socket of its own through the client library.
+/* The sessions of a wire run: signed on together, polled without sleeping unless asked to wait, each over a kernel socket of its own through the client library.
 
    Session first + i is member i; its access key is PREFIX followed by its number, with the secret that the secrets file (control/secrets.h has the form) has for it; its account
    has its number.
@@ -23,6 +23,7 @@ typedef struct wcx_crew_config
   const char *secrets_path, *key_prefix;
   uint16_t port; /* order entry; re-requests go to the next one */
   bool tcp;
+  bool sleeps; /* wcx_crew_wait will be called */
   uint32_t first, cnt, window;
   void *ctx;
   /* Request `tag` was decided. message: its answer, NULL when it never arrived. */
@@ -53,6 +54,8 @@ void wcx_crew_flush(wcx_crew_t *crew, uint32_t member, uint64_t now_ns);
 
 /* Take what has come for anybody. */
 void wcx_crew_take(wcx_crew_t *crew, uint64_t now_ns);
+/* Sleep until something comes for anybody, or for timeout_ns. */
+void wcx_crew_wait(wcx_crew_t *crew, uint64_t timeout_ns);
 /* Timers of one member, the next one with each call. */
 void wcx_crew_rest(wcx_crew_t *crew, uint64_t now_ns);
 

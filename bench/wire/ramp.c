@@ -23,14 +23,14 @@ static uint64_t last_answer_ns(const wcx_open_loop_t *loop)
 }
 
 /* One stretch. A rate that held leaves its histograms in `found`. */
-static wcx_ramp_step_t *try(wcx_ramp_t *ramp, wcx_wire_run_t *run, double per_s, const found_t *found)
+static void try(wcx_ramp_t *ramp, wcx_wire_run_t *run, wcx_ramp_step_t *step, const found_t *found)
 {
   static wcx_hdr_t corrected, uncorrected, late;
-  wcx_ramp_step_t *step = &ramp->steps[ramp->step_cnt++];
+  double per_s = step->per_s;
   uint64_t cnt = (uint64_t)fmax(per_s * ramp->step_ms / 1e3, 100);
   wcx_open_loop_t *loop = wcx_open_loop_new(cnt);
   WCX_CHECK(loop != NULL, "no memory for %llu requests", (unsigned long long)cnt);
-  wcx_schedule_t schedule = {.kind = WCX_SCHEDULE_POISSON, .per_s = per_s, .seed = ramp->seed + ramp->step_cnt};
+  wcx_schedule_t schedule = {.kind = WCX_SCHEDULE_POISSON, .per_s = per_s, .seed = ramp->seed + ramp->step_cnt * WCX_RAMP_TRIES + step->tries};
   wcx_schedule_make(&schedule, loop->due_ns, cnt);
   memset(&corrected, 0, sizeof(corrected));
   memset(&uncorrected, 0, sizeof(uncorrected));
@@ -41,6 +41,7 @@ static wcx_ramp_step_t *try(wcx_ramp_t *ramp, wcx_wire_run_t *run, double per_s,
   uint64_t last_ns = last_answer_ns(loop);
   uint64_t end_ns = wcx_open_loop_end_ns(loop);
   *step = (wcx_ramp_step_t){.per_s = per_s,
+                            .tries = step->tries + 1,
                             .p50_ns = wcx_hdr_percentile(&corrected, 500000),
                             .p99_ns = wcx_hdr_percentile(&corrected, 990000),
                             .late_p99_ns = wcx_hdr_percentile(&late, 990000),
@@ -60,6 +61,14 @@ static wcx_ramp_step_t *try(wcx_ramp_t *ramp, wcx_wire_run_t *run, double per_s,
   wcx_open_loop_free(loop);
   if (run->shows)
     wcx_cli_progress("%.0f requests/s: corrected p99 %.1f us, %s", per_s, (double)step->p99_ns / 1e3, step->held ? "held" : "not held");
+}
+
+static wcx_ramp_step_t *climb(wcx_ramp_t *ramp, wcx_wire_run_t *run, double per_s, const found_t *found)
+{
+  wcx_ramp_step_t *step = &ramp->steps[ramp->step_cnt++];
+  *step = (wcx_ramp_step_t){.per_s = per_s, .decided = true};
+  while (!step->held && step->decided && step->tries < WCX_RAMP_TRIES)
+    try(ramp, run, step, found);
   return step;
 }
 
@@ -70,13 +79,13 @@ void wcx_ramp_run(wcx_ramp_t *ramp, wcx_wire_run_t *run, wcx_hdr_t *corrected, w
   double failed_per_s = 0;
   for (double per_s = ramp->from_per_s; failed_per_s == 0 && ramp->step_cnt < WCX_RAMP_STEPS_MAX - WCX_RAMP_HALVINGS && per_s <= ramp->to_per_s; per_s *= GROWTH)
   {
-    step = try(ramp, run, per_s, &found);
+    step = climb(ramp, run, per_s, &found);
     failed_per_s = step->held ? 0 : per_s;
   }
   for (uint32_t i = 0; i < WCX_RAMP_HALVINGS && failed_per_s != 0 && ramp->knee_per_s != 0 && step->decided; i++)
   {
     double per_s = (failed_per_s + ramp->knee_per_s) / 2;
-    step = try(ramp, run, per_s, &found);
+    step = climb(ramp, run, per_s, &found);
     failed_per_s = step->held ? failed_per_s : per_s;
   }
   if (run->shows)

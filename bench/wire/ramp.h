@@ -3,12 +3,13 @@
        rate   a -> 1.25 a -> ... -> b holds -> 1.25 b does not -> between them, WCX_RAMP_HALVINGS times: the knee is the last that held
 
    A stretch holds when it is right (wire_run.h), its corrected p99 is within the bound, and its last answer is no later than that behind its last due time.
-   One in which requests or answers were lost does not hold; when some of it stays undecided the ramp ends there.
+   One in which requests or answers were lost does not hold; when some of it stays undecided the ramp ends there. A rate does not hold when none of WCX_RAMP_TRIES stretches
+   of it did: a CPU that is taken away for once is no knee.
 
    Owner:      the thread of the run.
    Units:      requests a second; ns.
    Result:     what was tried, in order; the knee, 0 when not even the first stretch held.
-   Bounds:     WCX_RAMP_STEPS_MAX stretches of `step_ms` each; a rate that is always held ends there, and the knee is at least that.
+   Bounds:     WCX_RAMP_STEPS_MAX rates, stretches of `step_ms` each; a rate that is always held ends there, and the knee is at least that.
    Pinned by:  tests/bench/test_wire.py. */
 #ifndef WCX_BENCH_WIRE_RAMP_H
 #define WCX_BENCH_WIRE_RAMP_H
@@ -18,14 +19,16 @@
 
 #define WCX_RAMP_STEPS_MAX 64u
 #define WCX_RAMP_HALVINGS 4u
+#define WCX_RAMP_TRIES 3u
 
 typedef struct wcx_ramp_step
 {
   double per_s;
   uint64_t p50_ns, p99_ns, late_p99_ns; /* corrected; sent behind due */
   uint64_t behind_ns;                   /* last answer behind last due */
-  bool held, decided;
-  const char *fault; /* wcx_wire_run_fault; NULL: none */
+  uint32_t tries;
+  bool held, decided; /* of its last stretch */
+  const char *fault;  /* wcx_wire_run_fault; NULL: none */
 } wcx_ramp_step_t;
 
 typedef struct wcx_ramp

@@ -6,8 +6,10 @@
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define PATIENCE_NS UINT64_C(3000000000)
 #define SHOWN_S 2 /* what takes longer shows progress */
@@ -20,7 +22,7 @@ typedef struct options
   uint32_t port, first, sessions, window, rate, to_rate, times, on_ms, off_ms, p99_us, step_ms, warm_ms;
   uint64_t seconds, seed;
   int cpu;
-  bool json, tcp;
+  bool json, tcp, sleeps;
 } options_t;
 
 typedef struct stage
@@ -50,6 +52,7 @@ static const char help[] = "wcx-bench wire: open-loop load against an appliance 
                            "  --window N         at most so many undecided requests a session; what is due beyond waits, and counts as late (32768)\n"
                            "  --warm-ms N        the same before the clock starts (200; replay: none)\n"
                            "  --cpu N            send and receive on this CPU\n"
+                           "  --sleep            between requests: where the journal worker needs this CPU\n"
                            "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
                            "  --json             one line of JSON\n"
                            "exit status: 0; 1 the run is invalid (it says why), or nothing answers; 2 a wrong command line\n";
@@ -127,6 +130,7 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"seconds", WCX_CLI_U64, &options->seconds, 1, 86400, 0},
                                     {"seed", WCX_CLI_U64, &options->seed, 0, UINT64_MAX, 0},
                                     {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
+                                    {"sleep", WCX_CLI_FLAG, &options->sleeps, 0, 0, 0},
                                     {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
                                     {0}};
   int status = wcx_cli_options("wire", help, known, argc, argv);
@@ -275,6 +279,7 @@ static bool prepare(stage_t *stage, char *err, size_t err_sz)
                               .key_prefix = options->key_prefix,
                               .port = (uint16_t)options->port,
                               .tcp = options->tcp,
+                              .sleeps = options->sleeps,
                               .first = options->first,
                               .cnt = options->sessions,
                               .window = options->window,
@@ -300,6 +305,8 @@ int wcx_wire_bench(int argc, char **argv)
     return status;
   if (stage.options.cpu >= 0)
     wcx_cli_pin(stage.options.cpu);
+  if (stage.options.sleeps && prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0) != 0)
+    WCX_DIE("timer slack: %s", strerror(errno));
   wcx_run_folder_t *folder = stage.options.out_path != NULL ? &stage.folder : NULL;
   if (folder != NULL && !wcx_run_folder_open(folder, stage.options.out_path, "wire", argc, argv, stage.options.cpu, "corrected p99, us"))
     return 1;

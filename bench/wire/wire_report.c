@@ -30,8 +30,8 @@ static void put_ramp(FILE *file, const wcx_ramp_t *ramp)
   for (uint32_t i = 0; i < ramp->step_cnt; i++)
   {
     const wcx_ramp_step_t *step = &ramp->steps[i];
-    fprintf(file, "%s{\"per_s\":%.0f,\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"late_p99_ns\":%" PRIu64 ",\"behind_ns\":%" PRIu64 ",\"held\":%s,\"fault\":", i == 0 ? "" : ",",
-            step->per_s, step->p50_ns, step->p99_ns, step->late_p99_ns, step->behind_ns, step->held ? "true" : "false");
+    fprintf(file, "%s{\"per_s\":%.0f,\"tries\":%u,\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"late_p99_ns\":%" PRIu64 ",\"behind_ns\":%" PRIu64 ",\"held\":%s,\"fault\":",
+            i == 0 ? "" : ",", step->per_s, step->tries, step->p50_ns, step->p99_ns, step->late_p99_ns, step->behind_ns, step->held ? "true" : "false");
     wcx_json_text(file, step->fault == NULL ? "" : step->fault);
     fputc('}', file);
   }

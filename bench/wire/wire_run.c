@@ -9,7 +9,8 @@
 #define BURST 64u        /* requests sent before answers are taken again */
 #define LEAD_NS 1000000u /* from the start of a stretch to its first request */
 #define SHOW_NS UINT64_C(500000000)
-#define QUIET_NS 200000u /* progress is shown only when nothing is due for so long */
+#define NAP_NS UINT64_C(1000000) /* at most, for the timers of the sessions */
+#define QUIET_NS 200000u         /* progress is shown only when nothing is due for so long */
 
 void wcx_wire_run_decided(void *ctx, uint32_t tag, uint8_t fate, const void *message, size_t sz)
 {
@@ -45,17 +46,29 @@ static bool send_next(wcx_wire_run_t *run, uint32_t *member)
   return true;
 }
 
-static void send_due(wcx_wire_run_t *run, uint64_t now_ns)
+/* False: a due request could not leave. */
+static bool send_due(wcx_wire_run_t *run, uint64_t now_ns)
 {
   uint32_t member = run->session_cnt;
-  for (uint32_t i = 0; i < BURST && wcx_open_loop_is_due(run->loop, now_ns); i++)
-    if (!send_next(run, &member))
-    {
-      run->blocked_cnt++;
-      break;
-    }
+  bool leaves = true;
+  for (uint32_t i = 0; i < BURST && leaves && wcx_open_loop_is_due(run->loop, now_ns); i++)
+    leaves = send_next(run, &member);
+  run->blocked_cnt += !leaves;
   if (member < run->session_cnt)
     wcx_crew_flush(run->crew, member, now_ns);
+  return leaves;
+}
+
+/* Until something comes or is due; what is due and cannot leave waits for the former. */
+static void nap(wcx_wire_run_t *run, bool leaves)
+{
+  const wcx_open_loop_t *loop = run->loop;
+  uint64_t now_ns = wcx_env_mono_ns();
+  uint64_t until_ns = now_ns + NAP_NS;
+  if (leaves && loop->sent_cnt < loop->cnt && loop->start_ns + loop->due_ns[loop->sent_cnt] < until_ns)
+    until_ns = loop->start_ns + loop->due_ns[loop->sent_cnt];
+  if (until_ns > now_ns)
+    wcx_crew_wait(run->crew, until_ns - now_ns);
 }
 
 static void show(const wcx_wire_run_t *run, uint64_t now_ns, uint64_t *shown_ns)
@@ -82,8 +95,10 @@ bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop)
   for (uint64_t now_ns = wcx_env_mono_ns(); loop->answered_cnt + (run->not_applied_cnt - not_applied_before) < loop->cnt && now_ns < give_up_ns; now_ns = wcx_env_mono_ns())
   {
     wcx_crew_take(run->crew, now_ns);
-    send_due(run, wcx_env_mono_ns());
-    wcx_crew_rest(run->crew, now_ns);
+    bool leaves = send_due(run, wcx_env_mono_ns());
+    wcx_crew_rest(run->crew, wcx_env_mono_ns()); /* not before what was just sent: a session would think it had been silent */
+    if (run->sleeps)
+      nap(run, leaves);
     if (run->shows && now_ns > shown_ns)
       show(run, now_ns, &shown_ns);
   }

@@ -26,7 +26,8 @@ typedef struct wcx_wire_run
   uint64_t base;        /* request 0 of the books is this one of the mix */
   uint64_t patience_ns; /* for the last answers */
   uint32_t session_cnt;
-  bool shows; /* progress, on a terminal */
+  bool shows;  /* progress, on a terminal */
+  bool sleeps; /* between requests, until something comes: who else needs this CPU has it, and a request leaves when the kernel wakes us */
   /* since count_anew */
   uint64_t request_cnt, answered_cnt, not_applied_cnt;
   uint64_t refused_cnt;  /* BusinessMessageReject: throttled, overloaded, malformed */
