@@ -50,7 +50,7 @@ CONTROL_SRC   := $(filter-out control/%_main.c $(API_SRC) $(AUTH_SRC) $(CONFIG_S
 PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
-EXES += $(if $(SANITIZER),,wcx-dataplane)
+EXES += $(if $(SANITIZER),,wcx-dataplane wcx-memif-rtt)
 EXES += wcx-journal wcx-keeper wcx-replica wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-gateway wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
@@ -103,6 +103,9 @@ LD_wcx-flood      := -lcrypto
 SRC_wcx-fill      := bench/wire/fill.c $(PROD)
 LIBS_wcx-fill     := client engine
 LD_wcx-fill       := -lcrypto
+SRC_wcx-memif-rtt := bench/wire/memif_rtt.c bench/wire/port_client.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
+LIBS_wcx-memif-rtt := client engine
+LD_wcx-memif-rtt  := $(LD_wcx-dataplane) -lcrypto
 SRC_wcx-gateway   := bench/wire/gateway.c bench/wire/port_socket.c bench/worker_rig.c bench/rig.c dataplane/tcp_sim.c $(AUTH_SRC) $(PROD)
 LIBS_wcx-gateway  := dataplane control engine
 LD_wcx-gateway    := -lcrypto
@@ -230,7 +233,7 @@ SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
 SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_ping  := $(LD_wcx-dataplane)
-SRC_e2e_memif_load := tests/e2e/memif_load.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
+SRC_e2e_memif_load := tests/e2e/memif_load.c bench/wire/port_client.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
 LIBS_e2e_memif_load := client
 LD_e2e_memif_load := $(LD_wcx-dataplane) -lcrypto
 SRC_e2e_journal_load := tests/e2e/journal_load.c $(PROD)
