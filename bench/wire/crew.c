@@ -72,6 +72,13 @@ static void on_decided(void *ctx, const wcx_client_request_t *request, const voi
   config->on_decided(config->ctx, request->tag, request->fate, message, sz);
 }
 
+static void on_message(void *ctx, uint64_t number, const void *message, size_t sz)
+{
+  (void)number;
+  const wcx_crew_config_t *config = &((const member_t *)ctx)->crew->config;
+  config->on_message(config->ctx, message, sz);
+}
+
 static bool open_members(wcx_crew_t *crew, FILE *file, char *err, size_t err_sz)
 {
   for (uint32_t i = 0; i < crew->config.cnt; i++)
@@ -82,6 +89,7 @@ static bool open_members(wcx_crew_t *crew, FILE *file, char *err, size_t err_sz)
     if (!configure(crew, i, file, &config, err, err_sz))
       return false;
     config.on_decided = on_decided;
+    config.on_message = on_message;
     wcx_client_transport_init(&member->transport, crew->config.interface, crew->config.server, crew->config.port, (uint16_t)(crew->config.port + 1));
     wcx_client_wire_open(&member->wire, &member->transport, &member->session, &config);
     explicit_bzero(config.secret, sizeof(config.secret));

@@ -26,6 +26,7 @@ typedef struct wcx_crew_config
   bool sleeps; /* wcx_crew_wait will be called */
   uint32_t first, cnt, window;
   void *ctx;
+  void (*on_message)(void *ctx, const void *message, size_t sz); /* each of the server flows, after on_decided of what it answers */
   /* Request `tag` was decided. message: its answer, NULL when it never arrived. */
   void (*on_decided)(void *ctx, uint32_t tag, uint8_t fate, const void *message, size_t sz);
 } wcx_crew_config_t;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PRICE 100
+#define FAR_PRICE 100000 /* of what rests, so that nothing meets it */
 #define SECURITY 1u
 
 typedef struct member
@@ -29,12 +30,15 @@ struct wcx_mix
   member_t *members;
   const wcx_flow_t *flow;
   placed_t *placed; /* flow: by id */
+  bool is_filled;   /* mass */
+  uint64_t mass_at;
 };
 
 enum wcx_mix_kind wcx_mix_kind_of(const char *name)
 {
-  static const char *const names[] = {[WCX_MIX_PAIR] = "pair", [WCX_MIX_CROSS] = "cross", [WCX_MIX_STORM] = "storm", [WCX_MIX_HOT] = "hot", [WCX_MIX_SWEEP] = "sweep"};
-  for (uint32_t kind = WCX_MIX_PAIR; kind <= WCX_MIX_SWEEP; kind++)
+  static const char *const names[] = {
+      [WCX_MIX_PAIR] = "pair", [WCX_MIX_CROSS] = "cross", [WCX_MIX_STORM] = "storm", [WCX_MIX_HOT] = "hot", [WCX_MIX_SWEEP] = "sweep", [WCX_MIX_MASS] = "mass"};
+  for (uint32_t kind = WCX_MIX_PAIR; kind <= WCX_MIX_MASS; kind++)
     if (strcmp(names[kind], name) == 0)
       return kind;
   return 0;
@@ -72,7 +76,17 @@ static uint32_t flow_session(const wcx_mix_t *mix, const wcx_flow_record_t *reco
 
 uint32_t wcx_mix_session(const wcx_mix_t *mix, uint64_t idx)
 {
-  return mix->kind == WCX_MIX_FLOW ? flow_session(mix, &mix->flow->records[idx]) : (uint32_t)(idx % mix->session_cnt);
+  if (mix->kind == WCX_MIX_FLOW)
+    return flow_session(mix, &mix->flow->records[idx]);
+  if (mix->kind != WCX_MIX_MASS)
+    return (uint32_t)(idx % mix->session_cnt);
+  return !mix->is_filled || idx == mix->mass_at ? 0 : 1 + (uint32_t)(idx % (mix->session_cnt - 1));
+}
+
+void wcx_mix_filled(wcx_mix_t *mix, uint64_t at)
+{
+  mix->is_filled = true;
+  mix->mass_at = at;
 }
 
 static size_t put_order(uint8_t *out, uint64_t id, uint32_t account, uint8_t side, int64_t px, int64_t qty, uint8_t time_in_force)
@@ -106,6 +120,18 @@ static size_t put_hot(const member_t *member, uint32_t account, uint64_t id, uin
   return wcx_client_put_cancel(out, id, member->ids[1], SECURITY);
 }
 
+static size_t put_pair(const member_t *member, uint32_t account, uint64_t id, uint8_t *out)
+{
+  return member->step == 0 ? put_order(out, id, account, WCX_SIDE_BUY, PRICE, 1, WCX_TIME_IN_FORCE_GTC) : wcx_client_put_cancel(out, id, member->ids[0], SECURITY);
+}
+
+static size_t put_mass(const wcx_mix_t *mix, uint64_t idx, uint32_t account, uint64_t id, uint8_t *out)
+{
+  if (mix->is_filled)
+    return wcx_client_put_mass_cancel(out, id, account);
+  return put_order(out, id, account, WCX_SIDE_SELL, FAR_PRICE + (int64_t)(idx % WCX_MIX_DEPTH), 1, WCX_TIME_IN_FORCE_GTC);
+}
+
 size_t wcx_mix_put(const wcx_mix_t *mix, uint64_t idx, uint32_t session, uint32_t account, uint64_t cl_ord_id, uint8_t *out)
 {
   const member_t *member = &mix->members[session];
@@ -113,7 +139,7 @@ size_t wcx_mix_put(const wcx_mix_t *mix, uint64_t idx, uint32_t session, uint32_
   switch (mix->kind)
   {
   case WCX_MIX_PAIR:
-    return step == 0 ? put_order(out, cl_ord_id, account, WCX_SIDE_BUY, PRICE, 1, WCX_TIME_IN_FORCE_GTC) : wcx_client_put_cancel(out, cl_ord_id, member->ids[0], SECURITY);
+    return put_pair(member, account, cl_ord_id, out);
   case WCX_MIX_CROSS:
     return put_order(out, cl_ord_id, account, step == 0 ? WCX_SIDE_BUY : WCX_SIDE_SELL, PRICE, 1, WCX_TIME_IN_FORCE_GTC);
   case WCX_MIX_STORM:
@@ -124,6 +150,8 @@ size_t wcx_mix_put(const wcx_mix_t *mix, uint64_t idx, uint32_t session, uint32_
   case WCX_MIX_SWEEP:
     return step < WCX_MIX_DEPTH ? put_order(out, cl_ord_id, account, WCX_SIDE_SELL, PRICE + step, 1, WCX_TIME_IN_FORCE_GTC)
                                 : put_order(out, cl_ord_id, account, WCX_SIDE_BUY, PRICE + WCX_MIX_DEPTH, WCX_MIX_DEPTH, WCX_TIME_IN_FORCE_IOC);
+  case WCX_MIX_MASS:
+    return session == 0 ? put_mass(mix, idx, account, cl_ord_id, out) : put_pair(member, account, cl_ord_id, out);
   case WCX_MIX_FLOW:
     return put_flow(mix, idx, account, cl_ord_id, out);
   }
@@ -132,7 +160,8 @@ size_t wcx_mix_put(const wcx_mix_t *mix, uint64_t idx, uint32_t session, uint32_
 
 void wcx_mix_sent(wcx_mix_t *mix, uint64_t idx, uint32_t session, uint64_t cl_ord_id)
 {
-  static const uint32_t steps[] = {[WCX_MIX_PAIR] = 2, [WCX_MIX_CROSS] = 2, [WCX_MIX_STORM] = 2 * WCX_MIX_DEPTH, [WCX_MIX_HOT] = 4, [WCX_MIX_SWEEP] = WCX_MIX_DEPTH + 1};
+  static const uint32_t steps[] = {
+      [WCX_MIX_PAIR] = 2, [WCX_MIX_CROSS] = 2, [WCX_MIX_STORM] = 2 * WCX_MIX_DEPTH, [WCX_MIX_HOT] = 4, [WCX_MIX_SWEEP] = WCX_MIX_DEPTH + 1, [WCX_MIX_MASS] = 2};
   if (mix->kind == WCX_MIX_FLOW)
   {
     const wcx_flow_record_t *record = &mix->flow->records[idx];

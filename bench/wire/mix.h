@@ -5,12 +5,13 @@
        storm    WCX_MIX_DEPTH orders at as many prices, then the cancel of each: half of all requests are cancels, in a row
        hot      everybody at one price of one instrument: two buys, a sell that takes whoever is first, the cancel of the second (who may be gone by then)
        sweep    WCX_MIX_DEPTH sells at as many prices, then one buy that takes them all
+       mass     session 0 has many orders resting far from the market, which one mass cancel ends in the middle; all others: pair
        flow     the records of a flow file (bench/flow.h); all orders of an owner go over one session
 
    Owner:      one thread.
    Memory:     allocated by new, given back by free; a flow is borrowed until then.
    Result:     put writes the next request of a session and changes nothing: until sent is called, put writes the same one again.
-   Bounds:     sessions 0 .. cnt - 1; a request has at most WCX_CLIENT_REQUEST_SZ_MAX bytes.
+   Bounds:     sessions 0 .. cnt - 1; mass: at least two; a request has at most WCX_CLIENT_REQUEST_SZ_MAX bytes.
    Pinned by:  tests/bench/test_wire.py. */
 #ifndef WCX_BENCH_WIRE_MIX_H
 #define WCX_BENCH_WIRE_MIX_H
@@ -28,7 +29,8 @@ enum wcx_mix_kind
   WCX_MIX_STORM = 3,
   WCX_MIX_HOT = 4,
   WCX_MIX_SWEEP = 5,
-  WCX_MIX_FLOW = 6,
+  WCX_MIX_MASS = 6,
+  WCX_MIX_FLOW = 7,
 };
 
 typedef struct wcx_mix wcx_mix_t;
@@ -48,6 +50,9 @@ size_t wcx_mix_put(const wcx_mix_t *mix, uint64_t idx, uint32_t session, uint32_
 
 /* It left. */
 void wcx_mix_sent(wcx_mix_t *mix, uint64_t idx, uint32_t session, uint64_t cl_ord_id);
+
+/* mass: until this is called every request is a resting order of session 0; from then on request `at` is its mass cancel. */
+void wcx_mix_filled(wcx_mix_t *mix, uint64_t at);
 
 /* Whether an order may be gone before its cancel or move arrives, so that OrderCancelReject is an answer like any other. */
 bool wcx_mix_races(const wcx_mix_t *mix);

@@ -12,14 +12,15 @@
 #include <sys/prctl.h>
 
 #define PATIENCE_NS UINT64_C(3000000000)
-#define SHOWN_S 2 /* what takes longer shows progress */
+#define SHOWN_S 2          /* what takes longer shows progress */
+#define FILL_PER_S 50000.0 /* below the development throttle of 100,000 requests a second */
 #define UDP_PORT 7002u
 #define TCP_PORT 7001u
 
 typedef struct options
 {
   const char *server, *interface, *secrets_path, *key_prefix, *transport, *profile, *mix, *flow_path, *out_path;
-  uint32_t port, first, sessions, window, rate, to_rate, times, on_ms, off_ms, p99_us, step_ms, warm_ms;
+  uint32_t resting, port, first, sessions, window, rate, to_rate, times, on_ms, off_ms, p99_us, step_ms, warm_ms;
   uint64_t seconds, seed;
   int cpu;
   bool json, tcp, sleeps;
@@ -37,25 +38,27 @@ typedef struct stage
   wcx_run_folder_t folder;
 } stage_t;
 
-static const char help[] = "wcx-bench wire: open-loop load against an appliance that runs\n"
-                           "  --secrets FILE     'ACCESSKEY: secret' a line; the key of session N is PREFIX with N behind it\n"
-                           "  --key-prefix TEXT  (DEMO-MM-)   --first N  the first session (5)   --sessions N  (1)\n"
-                           "  --server A.B.C.D   (10.77.0.2)  --interface NAME   --port N  (7002; over TCP 7001)\n"
-                           "  --transport udp|tcp  (udp)\n"
-                           "  --profile constant|poisson|burst|soak|ramp|replay  (poisson)\n"
-                           "       when requests are due; burst: --on-ms N (10), --off-ms N (90); soak: constant, with the drift of its p99;\n"
-                           "       ramp: the rate grows until the corrected p99 leaves --p99-us N (1000) or answers fall behind, from --rate to at most --to-rate;\n"
-                           "             stretches of --step-ms N (500); replay: --flow FILE (bench/flow.h), which has no times: --rate a second, --times N as fast\n"
-                           "  --mix pair|cross|storm|hot|sweep  what they are (pair): an order and its cancel; a buy and the sell that takes it; orders, then all their\n"
-                           "       cancels; everybody at one price; many prices, then the order that takes them all\n"
-                           "  --rate N           requests a second on average (10000)   --seconds N  (5)   --seed N  (1)\n"
-                           "  --window N         at most so many undecided requests a session; what is due beyond waits, and counts as late (32768)\n"
-                           "  --warm-ms N        the same before the clock starts (200; replay: none)\n"
-                           "  --cpu N            send and receive on this CPU\n"
-                           "  --sleep            between requests: where the journal worker needs this CPU\n"
-                           "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
-                           "  --json             one line of JSON\n"
-                           "exit status: 0; 1 the run is invalid (it says why), or nothing answers; 2 a wrong command line\n";
+static const char help[] =
+    "wcx-bench wire: open-loop load against an appliance that runs\n"
+    "  --secrets FILE     'ACCESSKEY: secret' a line; the key of session N is PREFIX with N behind it\n"
+    "  --key-prefix TEXT  (DEMO-MM-)   --first N  the first session (5)   --sessions N  (1)\n"
+    "  --server A.B.C.D   (10.77.0.2)  --interface NAME   --port N  (7002; over TCP 7001)\n"
+    "  --transport udp|tcp  (udp)\n"
+    "  --profile constant|poisson|burst|soak|ramp|replay  (poisson)\n"
+    "       when requests are due; burst: --on-ms N (10), --off-ms N (90); soak: constant, with the drift of its p99;\n"
+    "       ramp: the rate grows until the corrected p99 leaves --p99-us N (1000) or answers fall behind, from --rate to at most --to-rate;\n"
+    "             stretches of --step-ms N (500); replay: --flow FILE (bench/flow.h), which has no times: --rate a second, --times N as fast\n"
+    "  --mix pair|cross|storm|hot|sweep|mass  what they are (pair): an order and its cancel; a buy and the sell that takes it; orders, then all their\n"
+    "       cancels; everybody at one price; many prices, then the order that takes them all; one session's --resting N (100000) orders, which a mass cancel\n"
+    "       ends in the middle, the others: pair\n"
+    "  --rate N           requests a second on average (10000)   --seconds N  (5)   --seed N  (1)\n"
+    "  --window N         at most so many undecided requests a session; what is due beyond waits, and counts as late (32768)\n"
+    "  --warm-ms N        the same before the clock starts (200; replay: none)\n"
+    "  --cpu N            send and receive on this CPU\n"
+    "  --sleep            between requests: where the journal worker needs this CPU\n"
+    "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
+    "  --json             one line of JSON\n"
+    "exit status: 0; 1 the run is invalid (it says why), or nothing answers; 2 a wrong command line\n";
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
@@ -71,9 +74,11 @@ static int check(options_t *options)
   if (!options->tcp && strcmp(options->transport, "udp") != 0)
     return wcx_cli_wrong("wire", "transport", options->transport, "is neither udp nor tcp");
   if (wcx_mix_kind_of(options->mix) == 0)
-    return wcx_cli_wrong("wire", "mix", options->mix, "is none of pair, cross, storm, hot, sweep");
+    return wcx_cli_wrong("wire", "mix", options->mix, "is none of pair, cross, storm, hot, sweep, mass");
   if (options->secrets_path == NULL)
     return wcx_cli_wrong("wire", "secrets", "", "is missing: a file of 'ACCESSKEY: secret' lines");
+  if (wcx_mix_kind_of(options->mix) == WCX_MIX_MASS && (options->sessions < 2 || strcmp(options->profile, "ramp") == 0))
+    return wcx_cli_wrong("wire", "mix", options->mix, "wants at least two sessions, and no ramp");
   if ((strcmp(options->profile, "replay") == 0) != (options->flow_path != NULL))
     return wcx_cli_wrong("wire", "flow", options->flow_path == NULL ? "" : options->flow_path, "goes with --profile replay, and that needs one");
   if (options->port == 0)
@@ -98,6 +103,7 @@ static int parse(options_t *options, int argc, char **argv)
                          .rate = 10000,
                          .to_rate = 10000000,
                          .times = 1,
+                         .resting = 100000,
                          .on_ms = 10,
                          .off_ms = 90,
                          .p99_us = 1000,
@@ -122,6 +128,7 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"rate", WCX_CLI_U32, &options->rate, 1, 10000000, 0},
                                     {"to-rate", WCX_CLI_U32, &options->to_rate, 1, 10000000, 0},
                                     {"times", WCX_CLI_U32, &options->times, 1, 1000, 0},
+                                    {"resting", WCX_CLI_U32, &options->resting, 1, 10000000, 0},
                                     {"on-ms", WCX_CLI_U32, &options->on_ms, 1, 60000, 0},
                                     {"off-ms", WCX_CLI_U32, &options->off_ms, 0, 60000, 0},
                                     {"p99-us", WCX_CLI_U32, &options->p99_us, 1, 10000000, 0},
@@ -144,13 +151,12 @@ static bool is_profile(const stage_t *stage, const char *name)
   return strcmp(stage->options.profile, name) == 0;
 }
 
-static wcx_open_loop_t *plan(const stage_t *stage, uint64_t cnt)
+static wcx_open_loop_t *plan(const stage_t *stage, uint64_t cnt, double per_s)
 {
   const options_t *options = &stage->options;
   wcx_open_loop_t *loop = wcx_open_loop_new(cnt);
   WCX_CHECK(loop != NULL, "no memory for %llu requests", (unsigned long long)cnt);
-  wcx_schedule_t schedule = {
-      .kind = WCX_SCHEDULE_CONSTANT, .on_ms = options->on_ms, .off_ms = options->off_ms, .per_s = (double)options->rate * options->times, .seed = options->seed};
+  wcx_schedule_t schedule = {.kind = WCX_SCHEDULE_CONSTANT, .on_ms = options->on_ms, .off_ms = options->off_ms, .per_s = per_s, .seed = options->seed};
   if (is_profile(stage, "poisson"))
     schedule.kind = WCX_SCHEDULE_POISSON;
   else if (is_profile(stage, "burst"))
@@ -168,6 +174,18 @@ static double p99_of(const wcx_open_loop_t *loop, uint64_t from, uint64_t to)
   return (double)wcx_hdr_percentile(&hdr, 990000);
 }
 
+/* Requests before the clock: orders that are to rest, or what warms. False: something was not as it must be. */
+static bool prepared(stage_t *stage, uint64_t cnt, double per_s)
+{
+  if (cnt == 0)
+    return true;
+  wcx_open_loop_t *loop = plan(stage, cnt, per_s);
+  bool decided = wcx_wire_run_stretch(&stage->run, loop);
+  wcx_open_loop_free(loop);
+  stage->report.fault = decided ? wcx_wire_run_fault(&stage->run) : "requests before the clock started were not answered";
+  return stage->report.fault == NULL;
+}
+
 /* Returns the books, for the report. */
 static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
 {
@@ -177,16 +195,16 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
   if (options->flow_path != NULL && stage->flow.cnt < cnt)
     cnt = stage->flow.cnt;
   uint64_t warm_cnt = options->flow_path != NULL ? 0 : (uint64_t)options->rate * options->warm_ms / 1000;
-  if (warm_cnt > 0)
-  {
-    wcx_open_loop_t *warm = plan(stage, warm_cnt);
-    bool decided = wcx_wire_run_stretch(&stage->run, warm);
-    wcx_open_loop_free(warm);
-    report->fault = decided ? wcx_wire_run_fault(&stage->run) : "requests of the warm-up were not answered";
-    if (report->fault != NULL)
-      return NULL;
-  }
-  wcx_open_loop_t *loop = plan(stage, cnt);
+  bool is_mass = wcx_mix_kind_of(options->mix) == WCX_MIX_MASS;
+  if (is_mass && !prepared(stage, options->resting, FILL_PER_S))
+    return NULL;
+  if (is_mass)
+    wcx_mix_filled(stage->mix, stage->run.base + warm_cnt + cnt / 2);
+  if (!prepared(stage, warm_cnt, (double)options->rate * options->times))
+    return NULL;
+  stage->run.resting_cnt = is_mass ? options->resting : 0;
+  stage->run.mass_idx = cnt / 2;
+  wcx_open_loop_t *loop = plan(stage, cnt, (double)options->rate * options->times);
   wcx_wire_run_count_anew(&stage->run);
   *began_ns = wcx_env_utc_ns();
   (void)wcx_wire_run_stretch(&stage->run, loop);
@@ -284,15 +302,20 @@ static bool prepare(stage_t *stage, char *err, size_t err_sz)
                               .cnt = options->sessions,
                               .window = options->window,
                               .ctx = &stage->run,
-                              .on_decided = wcx_wire_run_decided};
+                              .on_decided = wcx_wire_run_decided,
+                              .on_message = wcx_wire_run_message};
   if (options->flow_path != NULL && wcx_flow_load(&stage->flow, options->flow_path, err, err_sz) != 0)
     return false;
   stage->mix = wcx_mix_new(options->flow_path != NULL ? WCX_MIX_FLOW : wcx_mix_kind_of(options->mix), options->sessions, &stage->flow);
   stage->crew = wcx_crew_new(&config, err, err_sz);
   if (stage->crew == NULL || !wcx_crew_sign_on(stage->crew, err, err_sz))
     return false;
-  stage->run = (wcx_wire_run_t){
-      .crew = stage->crew, .mix = stage->mix, .patience_ns = PATIENCE_NS, .session_cnt = options->sessions, .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
+  stage->run = (wcx_wire_run_t){.crew = stage->crew,
+                                .mix = stage->mix,
+                                .patience_ns = PATIENCE_NS,
+
+                                .session_cnt = options->sessions,
+                                .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
   return true;
 }
 

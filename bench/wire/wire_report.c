@@ -58,6 +58,8 @@ void wcx_wire_report_json(FILE *file, const wcx_wire_report_t *report)
   fprintf(file, ",\"answered_per_s\":%.1f", report->answered_per_s);
   if (report->drift_p99 != 0)
     fprintf(file, ",\"drift_p99\":%.3f", report->drift_p99);
+  if (run->affected_cnt != 0)
+    fprintf(file, ",\"mass_cancel\":{\"orders\":%" PRIu64 ",\"ns\":%" PRIu64 "}", run->affected_cnt, run->mass_ns);
   put_hist(file, "corrected", &report->corrected);
   put_hist(file, "uncorrected", &report->uncorrected);
   put_hist(file, "late", &report->late);
@@ -103,6 +105,8 @@ void wcx_wire_report_table(const wcx_wire_report_t *report)
     printf(", %" PRIu64 " dropped by the kernel\n", report->drops);
   else
     printf(", drops of the kernel not told\n");
+  if (run->affected_cnt != 0)
+    printf("mass cancel of %" PRIu64 " orders: last report after %.1f us\n", run->affected_cnt, (double)run->mass_ns / 1e3);
   if (report->drift_p99 != 0)
     printf("p99 of the last tenth: %.3f of the first\n", report->drift_p99);
   if (report->fault != NULL)

@@ -27,6 +27,18 @@ void wcx_wire_run_decided(void *ctx, uint32_t tag, uint8_t fate, const void *mes
   run->answered_cnt += wcx_open_loop_answered(run->loop, tag, wcx_env_mono_ns());
 }
 
+/* A mass cancel is answered by the first of its orders' reports; its own is behind them all. */
+void wcx_wire_run_message(void *ctx, const void *message, size_t sz)
+{
+  wcx_wire_run_t *run = ctx;
+  if (run->resting_cnt == 0 || wcx_client_message_template(message, sz) != WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT)
+    return;
+  wcx_order_mass_cancel_report_t report;
+  wcx_client_message_block(&report, sizeof(report), message, sz);
+  run->affected_cnt += report.total_affected_orders;
+  run->mass_ns = wcx_env_mono_ns() - run->loop->start_ns - run->loop->due_ns[run->mass_idx];
+}
+
 /* False: it cannot leave now. */
 static bool send_next(wcx_wire_run_t *run, uint32_t *member)
 {
@@ -92,7 +104,8 @@ bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop)
   wcx_open_loop_start(loop, wcx_env_mono_ns() + LEAD_NS);
   uint64_t give_up_ns = loop->start_ns + wcx_open_loop_end_ns(loop) + run->patience_ns;
   uint64_t shown_ns = loop->start_ns + 2 * SHOW_NS;
-  for (uint64_t now_ns = wcx_env_mono_ns(); loop->answered_cnt + (run->not_applied_cnt - not_applied_before) < loop->cnt && now_ns < give_up_ns; now_ns = wcx_env_mono_ns())
+  for (uint64_t now_ns = wcx_env_mono_ns();
+       (loop->answered_cnt + (run->not_applied_cnt - not_applied_before) < loop->cnt || run->affected_cnt < run->resting_cnt) && now_ns < give_up_ns; now_ns = wcx_env_mono_ns())
   {
     wcx_crew_take(run->crew, now_ns);
     bool leaves = send_due(run, wcx_env_mono_ns());
@@ -110,7 +123,7 @@ bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop)
 
 void wcx_wire_run_count_anew(wcx_wire_run_t *run)
 {
-  run->request_cnt = run->answered_cnt = run->not_applied_cnt = run->refused_cnt = run->rejected_cnt = run->missed_cnt = run->blocked_cnt = 0;
+  run->request_cnt = run->answered_cnt = run->not_applied_cnt = run->refused_cnt = run->rejected_cnt = run->missed_cnt = run->blocked_cnt = run->affected_cnt = 0;
   run->before = wcx_crew_faults(run->crew);
 }
 
@@ -138,6 +151,7 @@ const char *wcx_wire_run_fault(const wcx_wire_run_t *run)
       {run->refused_cnt != 0, "requests were refused by BusinessMessageReject: is the session's throttle below the rate?"},
       {run->rejected_cnt != 0, "orders were rejected"},
       {run->missed_cnt != 0 && !wcx_mix_races(run->mix), "cancels were rejected"},
+      {run->affected_cnt != run->resting_cnt, "the mass cancel did not end all orders that rested, and only those"},
       {faults.gaps != 0, "answers were lost and had to be asked for again"},
       {faults.conflicts != 0, "an answer contradicts what was known of its request"},
       {faults.sends_failed != 0, "the kernel did not take a datagram"},

@@ -25,6 +25,8 @@ typedef struct wcx_wire_run
   wcx_open_loop_t *loop;
   uint64_t base;        /* request 0 of the books is this one of the mix */
   uint64_t patience_ns; /* for the last answers */
+  uint64_t resting_cnt; /* orders that a mass cancel must end; 0: there is none */
+  uint64_t mass_idx;    /* the request of the books that it is */
   uint32_t session_cnt;
   bool shows;  /* progress, on a terminal */
   bool sleeps; /* between requests, until something comes: who else needs this CPU has it, and a request leaves when the kernel wakes us */
@@ -34,11 +36,14 @@ typedef struct wcx_wire_run
   uint64_t rejected_cnt; /* ExecutionReport_Reject */
   uint64_t missed_cnt;   /* OrderCancelReject: what it named was gone */
   uint64_t blocked_cnt;  /* turns in which a due request could not leave */
+  uint64_t affected_cnt; /* orders that the mass cancel ended, as its report says; until that is here a stretch does not end */
+  uint64_t mass_ns;      /* from when it was due to that report */
   wcx_crew_faults_t before;
 } wcx_wire_run_t;
 
-/* The callback for wcx_crew_config_t, whose ctx is the run. */
+/* The callbacks for wcx_crew_config_t, whose ctx is the run. */
 void wcx_wire_run_decided(void *ctx, uint32_t tag, uint8_t fate, const void *message, size_t sz);
+void wcx_wire_run_message(void *ctx, const void *message, size_t sz);
 
 /* Forget what was counted, faults too. */
 void wcx_wire_run_count_anew(wcx_wire_run_t *run);

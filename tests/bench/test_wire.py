@@ -85,6 +85,17 @@ def profiles(_):
     return True
 
 
+def mass(_):
+    """one mass cancel ends everything that rested, amid the load of others; it takes a second session"""
+    port = free_port()
+    with gateway(port):
+        done = run(port, "--mix", "mass", "--resting", 3000, "--sessions", 3, "--rate", 2000, "--seconds", 1, "--json")
+        alone = run(port, "--mix", "mass", "--sessions", 1)
+    told = json.loads(done.stdout)
+    return (done.returncode == 0 and told["requests"] == told["answered"] == 2000 and told["mass_cancel"]["orders"] == 3000 and told["mass_cancel"]["ns"] > 0
+            and alone.returncode == 2 and "two sessions" in alone.stderr)
+
+
 def folder(scratch):
     """a run folder with all files; histograms of the log, percentiles and result say the same; two of them can be compared"""
     port = free_port()
@@ -261,7 +272,7 @@ def wrong(scratch):
 
 
 def main():
-    tests = [profiles, folder, coordinated, on_time, invalid, knee, replay, wrong]
+    tests = [profiles, mass, folder, coordinated, on_time, invalid, knee, replay, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):

@@ -76,6 +76,14 @@ def load(tap):
         tap.ok(options[1] / 4 < came < 2 * options[1], "and came as about as many frames: nothing else was sent beside it", counted)
 
 
+def load_events(tap):
+    for process, good in (("journal", True), ("dataplane", False)):
+        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", "--kill", process, "--at", 1.5, "--", "--rate", 300, "--seconds", 3, "--json", "--sleep")
+        told = json.loads(done.stdout or "{}")
+        tap.ok(done.returncode == (0 if good else 1) and told["valid"] == good and (told["answered"] == told["requests"] or not good),
+               f"kill -9 of {process} during load: {'every request is answered all the same' if good else 'the run is invalid'}", (done.stdout, done.stderr))
+
+
 def round_trips(tap):
     parts = ["memif", *(["udp"] if shutil.which("dpdk-testpmd") else [])]
     done = run(sys.executable, ROOT / "bench" / "wire" / "rtt.py", "--json", "--only", ",".join(parts), "--rounds", 1, "--count", 300)
@@ -110,6 +118,7 @@ def main():
     crowd(tap)
     flood(tap)
     load(tap)
+    load_events(tap)
     round_trips(tap)
     wrong(tap)
     tap.done()
