@@ -114,8 +114,8 @@ def folder(scratch):
     a, b = sorted(path for path in (scratch / "out").iterdir() if not path.is_symlink())
     verdict = json.loads(subprocess.run([BIN / "wcx-bench", "compare", a, b, "--json"], stdout=subprocess.PIPE, check=False).stdout)
     env = json.loads((latest / "env.json").read_text())
-    return (json.loads((latest / "result.json").read_text()) == told and env["valid"] and samples == verdict["pairs"] == 80 and page.count("<svg") == 3
-            and all((latest / f"{name}.svg").read_text() in page for name in ("percentiles", "histogram", "samples")) and "demo-secret" not in page + json.dumps(env))
+    return (json.loads((latest / "result.json").read_text()) == told and env["valid"] and samples == verdict["pairs"] == 80 and page.count("<svg") == 4
+            and all((latest / f"{name}.svg").read_text() in page for name in ("percentiles", "histogram", "parts", "samples")) and "demo-secret" not in page + json.dumps(env))
 
 
 def stalled(port, *args):
