@@ -34,6 +34,7 @@ typedef struct stage
   uint64_t *due_ns; /* of the flow's records, as they came; NULL: by the rate */
   wcx_crew_t *crew;
   wcx_mix_t *mix;
+  wcx_reference_t reference;
   wcx_wire_run_t run;
   wcx_ramp_t ramp;
   wcx_wire_report_t report;
@@ -225,10 +226,17 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
   wcx_open_loop_t *loop = plan(stage, cnt, (double)options->rate * options->times);
   for (uint64_t i = 0; stage->due_ns != NULL && i < cnt; i++)
     loop->due_ns[i] = stage->due_ns[i] / options->times;
+  if (options->flow_path != NULL && options->sessions == 1)
+  {
+    wcx_reference_new(&stage->reference, &stage->flow, cnt);
+    stage->run.reference = &stage->reference;
+  }
   wcx_wire_run_count_anew(&stage->run);
   *began_ns = wcx_env_utc_ns();
   (void)wcx_wire_run_stretch(&stage->run, loop);
   uint64_t took_ns = wcx_env_mono_ns() - loop->start_ns;
+  if (stage->run.reference != NULL)
+    wcx_wire_run_sweep(&stage->run);
   report->fault = wcx_wire_run_fault(&stage->run);
   report->answered_per_s = (double)loop->answered_cnt * 1e9 / (double)took_ns;
   wcx_open_loop_delays(loop, 0, cnt, &report->corrected, &report->uncorrected, &report->late);
@@ -369,5 +377,6 @@ int wcx_wire_bench(int argc, char **argv)
   if (stage.options.flow_path != NULL)
     wcx_flow_free(&stage.flow);
   free(stage.due_ns);
+  wcx_reference_free(&stage.reference);
   return status;
 }

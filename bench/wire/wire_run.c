@@ -31,6 +31,8 @@ void wcx_wire_run_decided(void *ctx, uint32_t tag, uint8_t fate, const void *mes
 void wcx_wire_run_message(void *ctx, const void *message, size_t sz)
 {
   wcx_wire_run_t *run = ctx;
+  if (run->reference != NULL)
+    wcx_reference_message(run->reference, message, sz);
   if (run->resting_cnt == 0 || wcx_client_message_template(message, sz) != WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT)
     return;
   wcx_order_mass_cancel_report_t report;
@@ -55,6 +57,8 @@ static bool send_next(wcx_wire_run_t *run, uint32_t *member)
     return false;
   wcx_open_loop_sent(run->loop, now_ns);
   wcx_mix_sent(run->mix, idx, sender, id);
+  if (run->reference != NULL)
+    wcx_reference_sent(run->reference, idx, id);
   return true;
 }
 
@@ -121,6 +125,21 @@ bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop)
   return loop->answered_cnt + (run->not_applied_cnt - not_applied_before) == loop->cnt;
 }
 
+void wcx_wire_run_sweep(wcx_wire_run_t *run)
+{
+  uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
+  size_t sz = wcx_client_put_mass_cancel(message, wcx_crew_next_id(run->crew, 0), wcx_crew_account(run->crew, 0));
+  uint64_t from_ns = wcx_env_mono_ns();
+  bool sent = false;
+  for (uint64_t now_ns = from_ns; !run->reference->is_swept && now_ns - from_ns < run->patience_ns; now_ns = wcx_env_mono_ns())
+  {
+    sent = sent || wcx_crew_send(run->crew, 0, now_ns, message, sz, UINT32_MAX); /* no request of the books */
+    wcx_crew_flush(run->crew, 0, now_ns);
+    wcx_crew_take(run->crew, now_ns);
+    wcx_crew_rest(run->crew, wcx_env_mono_ns());
+  }
+}
+
 void wcx_wire_run_count_anew(wcx_wire_run_t *run)
 {
   run->request_cnt = run->answered_cnt = run->not_applied_cnt = run->refused_cnt = run->rejected_cnt = run->missed_cnt = run->blocked_cnt = run->affected_cnt = 0;
@@ -159,5 +178,5 @@ const char *wcx_wire_run_fault(const wcx_wire_run_t *run)
   for (uint32_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++)
     if (faulty[i].is_wrong)
       return faulty[i].text;
-  return NULL;
+  return run->reference == NULL ? NULL : wcx_reference_difference(run->reference);
 }

@@ -255,6 +255,25 @@ def replay(scratch):
     return done.returncode == 0 and told["requests"] == told["answered"] == records and told["rate"] == 8000 and told["mix"] == "flow" and wrong.returncode == 1 and str(SECRETS) in wrong.stderr
 
 
+def reference(scratch):
+    """with one session the trades and what rests at the end are those of a run without a wire; a book that was not empty is noticed"""
+    flow, sells = scratch / "a.flow", scratch / "sells.flow"
+    subprocess.run([BIN / "wcx-bench", "engine", "--profile", "b", "--ops", "2000", "--pass", "throughput", "--save", flow], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    sells.write_bytes(b"".join(struct.pack("<BBBBIQqQ", 0, 1, 0, 0, 1, i, 100, 1) for i in range(1, 51)))
+    engine = json.loads(subprocess.run([BIN / "wcx-bench", "engine", "--flow", flow, "--pass", "throughput", "--json"], stdout=subprocess.PIPE, check=True).stdout)
+    port = free_port()
+    with gateway(port):
+        done = run(port, "--profile", "replay", "--flow", flow, "--rate", 3000, "--json")
+        stranger = subprocess.Popen(command(port, "--first", 6, "--mix", "storm", "--rate", 500, "--seconds", 3, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(1.0)
+        mixed = run(port, "--profile", "replay", "--flow", sells, "--rate", 100, "--json")
+        stranger.wait()
+    told = json.loads(done.stdout)
+    print(f"# {told['trades']} trades, {told['live_orders']} live orders")
+    return (done.returncode == 0 and told["trades"] == engine["trades"] > 100 and told["trade_hash"] == told["reference_trade_hash"] == engine["trade_hash"]
+            and told["live_orders"] == engine["live_orders"] > 0 and mixed.returncode == 1 and "reference" in mixed.stderr)
+
+
 def journal(scratch):
     """lines of a journal as a flow: moves keep their order, what a flow cannot say is left out and counted; replayed at the journal's times, N times as fast"""
     flow = Flow(1)
@@ -305,7 +324,7 @@ def wrong(scratch):
 
 
 def main():
-    tests = [profiles, mass, folder, coordinated, on_time, invalid, knee, replay, journal, wrong]
+    tests = [profiles, mass, folder, coordinated, on_time, invalid, knee, replay, reference, journal, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):
