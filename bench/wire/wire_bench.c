@@ -346,7 +346,7 @@ static bool prepare(stage_t *stage, char *err, size_t err_sz)
   stage->run = (wcx_wire_run_t){.crew = stage->crew,
                                 .mix = stage->mix,
                                 .patience_ns = PATIENCE_NS,
-
+                                .sleeps = options->sleeps,
                                 .session_cnt = options->sessions,
                                 .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
   return true;

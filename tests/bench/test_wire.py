@@ -100,6 +100,19 @@ def mass(_):
             and alone.returncode == 2 and "two sessions" in alone.stderr)
 
 
+def sleeping(_):
+    """--sleep leaves the CPU to others between requests"""
+    port, spent = free_port(), {}
+    with gateway(port):
+        for option in ("--sleep", "--json"):
+            child = subprocess.Popen(command(port, "--rate", 100, "--seconds", 2, "--json", option), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = status
+            spent[option] = usage.ru_utime + usage.ru_stime
+    print(f"# {spent['--sleep']:.2f} s of CPU, polled {spent['--json']:.2f} s")
+    return spent["--sleep"] < 0.5 * spent["--json"]
+
+
 def folder(scratch):
     """a run folder with all files; histograms of the log, percentiles and result say the same; two of them can be compared"""
     port = free_port()
@@ -324,7 +337,7 @@ def wrong(scratch):
 
 
 def main():
-    tests = [profiles, mass, folder, coordinated, on_time, invalid, knee, replay, reference, journal, wrong]
+    tests = [profiles, mass, sleeping, folder, coordinated, on_time, invalid, knee, replay, reference, journal, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):
