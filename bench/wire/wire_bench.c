@@ -343,12 +343,8 @@ static bool prepare(stage_t *stage, char *err, size_t err_sz)
   stage->crew = wcx_crew_new(&config, err, err_sz);
   if (stage->crew == NULL || !wcx_crew_sign_on(stage->crew, err, err_sz))
     return false;
-  stage->run = (wcx_wire_run_t){.crew = stage->crew,
-                                .mix = stage->mix,
-                                .patience_ns = PATIENCE_NS,
-                                .sleeps = options->sleeps,
-                                .session_cnt = options->sessions,
-                                .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
+  stage->run = (wcx_wire_run_t){
+      .crew = stage->crew, .mix = stage->mix, .patience_ns = PATIENCE_NS, .sleeps = options->sleeps, .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
   return true;
 }
 

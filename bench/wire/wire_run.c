@@ -41,8 +41,23 @@ void wcx_wire_run_message(void *ctx, const void *message, size_t sz)
   run->mass_ns = wcx_env_mono_ns() - run->loop->start_ns - run->loop->due_ns[run->mass_idx];
 }
 
+/* Those who have a request in a datagram that is not sent yet. */
+typedef struct touched
+{
+  uint32_t members[BURST];
+  uint32_t cnt;
+} touched_t;
+
+static void touch(touched_t *touched, uint32_t member)
+{
+  for (uint32_t i = 0; i < touched->cnt; i++)
+    if (touched->members[i] == member)
+      return;
+  touched->members[touched->cnt++] = member;
+}
+
 /* False: it cannot leave now. */
-static bool send_next(wcx_wire_run_t *run, uint32_t *member)
+static bool send_next(wcx_wire_run_t *run, touched_t *touched)
 {
   uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
   uint64_t idx = run->base + run->loop->sent_cnt;
@@ -50,9 +65,7 @@ static bool send_next(wcx_wire_run_t *run, uint32_t *member)
   uint64_t id = wcx_crew_next_id(run->crew, sender);
   size_t sz = wcx_mix_put(run->mix, idx, sender, wcx_crew_account(run->crew, sender), id, message);
   uint64_t now_ns = wcx_env_mono_ns();
-  if (*member != sender && *member < run->session_cnt)
-    wcx_crew_flush(run->crew, *member, now_ns);
-  *member = sender;
+  touch(touched, sender);
   if (!wcx_crew_send(run->crew, sender, now_ns, message, sz, (uint32_t)run->loop->sent_cnt))
     return false;
   wcx_open_loop_sent(run->loop, now_ns);
@@ -62,16 +75,16 @@ static bool send_next(wcx_wire_run_t *run, uint32_t *member)
   return true;
 }
 
-/* False: a due request could not leave. */
+/* What is due by now leaves together: requests of one session share datagrams. False: one could not leave. */
 static bool send_due(wcx_wire_run_t *run, uint64_t now_ns)
 {
-  uint32_t member = run->session_cnt;
+  touched_t touched = {.cnt = 0};
   bool leaves = true;
   for (uint32_t i = 0; i < BURST && leaves && wcx_open_loop_is_due(run->loop, now_ns); i++)
-    leaves = send_next(run, &member);
+    leaves = send_next(run, &touched);
   run->blocked_cnt += !leaves;
-  if (member < run->session_cnt)
-    wcx_crew_flush(run->crew, member, now_ns);
+  for (uint32_t i = 0; i < touched.cnt; i++)
+    wcx_crew_flush(run->crew, touched.members[i], wcx_env_mono_ns());
   return leaves;
 }
 

@@ -24,11 +24,10 @@ typedef struct wcx_wire_run
   wcx_crew_t *crew;
   wcx_mix_t *mix;
   wcx_open_loop_t *loop;
-  uint64_t base;        /* request 0 of the books is this one of the mix */
-  uint64_t patience_ns; /* for the last answers */
-  uint64_t resting_cnt; /* orders that a mass cancel must end; 0: there is none */
-  uint64_t mass_idx;    /* the request of the books that it is */
-  uint32_t session_cnt;
+  uint64_t base;              /* request 0 of the books is this one of the mix */
+  uint64_t patience_ns;       /* for the last answers */
+  uint64_t resting_cnt;       /* orders that a mass cancel must end; 0: there is none */
+  uint64_t mass_idx;          /* the request of the books that it is */
   wcx_reference_t *reference; /* told of every request and message; NULL: nothing to compare with */
   bool shows;                 /* progress, on a terminal */
   bool sleeps;                /* between requests, until something comes: who else needs this CPU has it, and a request leaves when the kernel wakes us */

@@ -277,7 +277,7 @@ def reference(scratch):
     port = free_port()
     with gateway(port):
         done = run(port, "--profile", "replay", "--flow", flow, "--rate", 3000, "--json")
-        stranger = subprocess.Popen(command(port, "--first", 6, "--mix", "storm", "--rate", 500, "--seconds", 3, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        stranger = subprocess.Popen(command(port, "--first", 6, "--mix", "storm", "--rate", 500, "--seconds", 3, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(1.0)
         mixed = run(port, "--profile", "replay", "--flow", sells, "--rate", 100, "--json")
         stranger.wait()
