@@ -2,7 +2,12 @@
 
 #include "engine/base/check.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static uint64_t random_next(uint64_t *state)
 {
@@ -34,6 +39,26 @@ static void make_burst(const wcx_schedule_t *schedule, uint64_t *due_ns, uint64_
     double period = floor(even_ns / period_ns);
     due_ns[i] = (uint64_t)(period * period_ns + (even_ns - period * period_ns) * on_share);
   }
+}
+
+uint64_t *wcx_schedule_load(const char *path, uint64_t cnt, char *err, size_t err_sz)
+{
+  FILE *file = fopen(path, "rbe");
+  if (file == NULL)
+  {
+    snprintf(err, err_sz, "%s: %s", path, strerror(errno));
+    return NULL;
+  }
+  uint64_t *due_ns = malloc((cnt + 1) * sizeof(uint64_t));
+  bool rises = due_ns != NULL && fread(due_ns, sizeof(uint64_t), cnt + 1, file) == cnt; /* one more would be too many */
+  fclose(file);
+  for (uint64_t i = 1; rises && i < cnt; i++)
+    rises = due_ns[i] >= due_ns[i - 1];
+  if (rises)
+    return due_ns;
+  snprintf(err, err_sz, "%s: not %llu times of 8 bytes that never fall, one for each record of the flow", path, (unsigned long long)cnt);
+  free(due_ns);
+  return NULL;
 }
 
 void wcx_schedule_make(const wcx_schedule_t *schedule, uint64_t *due_ns, uint64_t cnt)

@@ -2,6 +2,7 @@
 
        constant   |  |  |  |  |  |  |        a request every 1/rate
        poisson    | ||   |    | |   |        gaps drawn from an exponential distribution
+       file       as each of them once came, N times as fast
        burst      ||||......||||......       all requests of a period within its first `on_ms`, none in the `off_ms` behind
 
    Owner:      the caller; no state.
@@ -13,6 +14,7 @@
 #ifndef WCX_BENCH_WIRE_SCHEDULE_H
 #define WCX_BENCH_WIRE_SCHEDULE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum wcx_schedule_kind
@@ -29,6 +31,9 @@ typedef struct wcx_schedule
   double per_s;
   uint64_t seed; /* poisson */
 } wcx_schedule_t;
+
+/* The times in a file of little-endian u64, as many as `cnt`; malloc'ed. NULL and a text when it holds something else. */
+uint64_t *wcx_schedule_load(const char *path, uint64_t cnt, char *err, size_t err_sz);
 
 void wcx_schedule_make(const wcx_schedule_t *schedule, uint64_t *due_ns, uint64_t cnt);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -19,7 +20,7 @@
 
 typedef struct options
 {
-  const char *server, *interface, *secrets_path, *key_prefix, *transport, *profile, *mix, *flow_path, *out_path;
+  const char *server, *interface, *secrets_path, *key_prefix, *transport, *profile, *mix, *flow_path, *due_path, *out_path;
   uint32_t resting, port, first, sessions, window, rate, to_rate, times, on_ms, off_ms, p99_us, step_ms, warm_ms;
   uint64_t seconds, seed;
   int cpu;
@@ -30,8 +31,10 @@ typedef struct stage
 {
   options_t options;
   wcx_flow_t flow;
+  uint64_t *due_ns; /* of the flow's records, as they came; NULL: by the rate */
   wcx_crew_t *crew;
   wcx_mix_t *mix;
+  wcx_reference_t reference;
   wcx_wire_run_t run;
   wcx_ramp_t ramp;
   wcx_wire_report_t report;
@@ -47,7 +50,8 @@ static const char help[] =
     "  --profile constant|poisson|burst|soak|ramp|replay  (poisson)\n"
     "       when requests are due; burst: --on-ms N (10), --off-ms N (90); soak: constant, with the drift of its p99;\n"
     "       ramp: the rate grows until the corrected p99 leaves --p99-us N (1000) or answers fall behind, from --rate to at most --to-rate;\n"
-    "             stretches of --step-ms N (500); replay: --flow FILE (bench/flow.h), which has no times: --rate a second, --times N as fast\n"
+    "             stretches of --step-ms N (500); replay: --flow FILE (bench/flow.h), --rate a second, or with --due FILE when each record came (wire/journal_flow.py\n"
+    "             makes both of a journal), --times N (1) as fast, for at most --seconds\n"
     "  --mix pair|cross|storm|hot|sweep|mass  what they are (pair): an order and its cancel; a buy and the sell that takes it; orders, then all their\n"
     "       cancels; everybody at one price; many prices, then the order that takes them all; one session's --resting N (100000) orders, which a mass cancel\n"
     "       ends in the middle, the others: pair\n"
@@ -81,6 +85,8 @@ static int check(options_t *options)
     return wcx_cli_wrong("wire", "mix", options->mix, "wants at least two sessions, and no ramp");
   if ((strcmp(options->profile, "replay") == 0) != (options->flow_path != NULL))
     return wcx_cli_wrong("wire", "flow", options->flow_path == NULL ? "" : options->flow_path, "goes with --profile replay, and that needs one");
+  if (options->due_path != NULL && options->flow_path == NULL)
+    return wcx_cli_wrong("wire", "due", options->due_path, "goes with --flow");
   if (options->port == 0)
     options->port = options->tcp ? TCP_PORT : UDP_PORT;
   if ((double)options->rate * options->times * (double)options->seconds <= (double)WCX_OPEN_LOOP_MAX)
@@ -120,6 +126,7 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"profile", WCX_CLI_TEXT, &options->profile, 0, 0, 0},
                                     {"mix", WCX_CLI_TEXT, &options->mix, 0, 0, 0},
                                     {"flow", WCX_CLI_TEXT, &options->flow_path, 0, 0, 0},
+                                    {"due", WCX_CLI_TEXT, &options->due_path, 0, 0, 0},
                                     {"out", WCX_CLI_TEXT, &options->out_path, 0, 0, 0},
                                     {"port", WCX_CLI_U32, &options->port, 1, 65534, 0},
                                     {"first", WCX_CLI_U32, &options->first, 1, UINT32_MAX - WCX_CREW_MAX, 0},
@@ -165,6 +172,18 @@ static wcx_open_loop_t *plan(const stage_t *stage, uint64_t cnt, double per_s)
   return loop;
 }
 
+/* The part of a flow that is replayed: what comes within --seconds. */
+static uint64_t replayed_cnt(const stage_t *stage, uint64_t cnt)
+{
+  const options_t *options = &stage->options;
+  if (stage->due_ns == NULL)
+    return stage->flow.cnt < cnt ? stage->flow.cnt : cnt;
+  cnt = stage->flow.cnt;
+  while (cnt > 1 && stage->due_ns[cnt - 1] / options->times > options->seconds * UINT64_C(1000000000))
+    cnt--;
+  return cnt;
+}
+
 /* Corrected p99 of requests [from, to). */
 static double p99_of(const wcx_open_loop_t *loop, uint64_t from, uint64_t to)
 {
@@ -192,8 +211,8 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
   const options_t *options = &stage->options;
   wcx_wire_report_t *report = &stage->report;
   uint64_t cnt = (uint64_t)options->rate * options->times * options->seconds;
-  if (options->flow_path != NULL && stage->flow.cnt < cnt)
-    cnt = stage->flow.cnt;
+  if (options->flow_path != NULL)
+    cnt = replayed_cnt(stage, cnt);
   uint64_t warm_cnt = options->flow_path != NULL ? 0 : (uint64_t)options->rate * options->warm_ms / 1000;
   bool is_mass = wcx_mix_kind_of(options->mix) == WCX_MIX_MASS;
   if (is_mass && !prepared(stage, options->resting, FILL_PER_S))
@@ -205,13 +224,24 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
   stage->run.resting_cnt = is_mass ? options->resting : 0;
   stage->run.mass_idx = cnt / 2;
   wcx_open_loop_t *loop = plan(stage, cnt, (double)options->rate * options->times);
+  for (uint64_t i = 0; stage->due_ns != NULL && i < cnt; i++)
+    loop->due_ns[i] = stage->due_ns[i] / options->times;
+  if (options->flow_path != NULL && options->sessions == 1)
+  {
+    wcx_reference_new(&stage->reference, &stage->flow, cnt);
+    stage->run.reference = &stage->reference;
+  }
   wcx_wire_run_count_anew(&stage->run);
   *began_ns = wcx_env_utc_ns();
   (void)wcx_wire_run_stretch(&stage->run, loop);
   uint64_t took_ns = wcx_env_mono_ns() - loop->start_ns;
+  if (stage->run.reference != NULL)
+    wcx_wire_run_sweep(&stage->run);
   report->fault = wcx_wire_run_fault(&stage->run);
   report->answered_per_s = (double)loop->answered_cnt * 1e9 / (double)took_ns;
   wcx_open_loop_delays(loop, 0, cnt, &report->corrected, &report->uncorrected, &report->late);
+  if (stage->due_ns != NULL)
+    report->per_s = (double)cnt * 1e9 / fmax((double)wcx_open_loop_end_ns(loop), 1);
   if (is_profile(stage, "soak") && cnt >= 1000)
     report->drift_p99 = p99_of(loop, cnt - cnt / 10, cnt) / fmax(p99_of(loop, 0, cnt / 10), 1);
   return loop;
@@ -306,16 +336,15 @@ static bool prepare(stage_t *stage, char *err, size_t err_sz)
                               .on_message = wcx_wire_run_message};
   if (options->flow_path != NULL && wcx_flow_load(&stage->flow, options->flow_path, err, err_sz) != 0)
     return false;
+  stage->due_ns = options->due_path != NULL ? wcx_schedule_load(options->due_path, stage->flow.cnt, err, err_sz) : NULL;
+  if (options->due_path != NULL && stage->due_ns == NULL)
+    return false;
   stage->mix = wcx_mix_new(options->flow_path != NULL ? WCX_MIX_FLOW : wcx_mix_kind_of(options->mix), options->sessions, &stage->flow);
   stage->crew = wcx_crew_new(&config, err, err_sz);
   if (stage->crew == NULL || !wcx_crew_sign_on(stage->crew, err, err_sz))
     return false;
-  stage->run = (wcx_wire_run_t){.crew = stage->crew,
-                                .mix = stage->mix,
-                                .patience_ns = PATIENCE_NS,
-
-                                .session_cnt = options->sessions,
-                                .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
+  stage->run = (wcx_wire_run_t){
+      .crew = stage->crew, .mix = stage->mix, .patience_ns = PATIENCE_NS, .sleeps = options->sleeps, .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
   return true;
 }
 
@@ -331,22 +360,19 @@ int wcx_wire_bench(int argc, char **argv)
   if (stage.options.sleeps && prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0) != 0)
     WCX_DIE("timer slack: %s", strerror(errno));
   wcx_run_folder_t *folder = stage.options.out_path != NULL ? &stage.folder : NULL;
-  if (folder != NULL && !wcx_run_folder_open(folder, stage.options.out_path, "wire", argc, argv, stage.options.cpu, "corrected p99, us"))
-    return 1;
-  bool ready = prepare(&stage, err, sizeof(err));
   describe(&stage);
-  if (ready)
-    status = measure_and_tell(&stage, folder);
-  else
-  {
+  status = 1;
+  if (!prepare(&stage, err, sizeof(err)))
     fprintf(stderr, "wcx-bench wire: %s\n", err);
-    status = 1;
-  }
+  else if (folder == NULL || wcx_run_folder_open(folder, stage.options.out_path, "wire", argc, argv, stage.options.cpu, "corrected p99, us"))
+    status = measure_and_tell(&stage, folder);
   if (stage.crew != NULL)
     wcx_crew_free(stage.crew);
   if (stage.mix != NULL)
     wcx_mix_free(stage.mix);
   if (stage.options.flow_path != NULL)
     wcx_flow_free(&stage.flow);
+  free(stage.due_ns);
+  wcx_reference_free(&stage.reference);
   return status;
 }

@@ -58,6 +58,9 @@ void wcx_wire_report_json(FILE *file, const wcx_wire_report_t *report)
   fprintf(file, ",\"answered_per_s\":%.1f", report->answered_per_s);
   if (report->drift_p99 != 0)
     fprintf(file, ",\"drift_p99\":%.3f", report->drift_p99);
+  if (run->reference != NULL)
+    fprintf(file, ",\"trades\":%" PRIu64 ",\"trade_hash\":\"%016" PRIx64 "\",\"reference_trade_hash\":\"%016" PRIx64 "\",\"live_orders\":%" PRIu64, run->reference->trade_cnt,
+            run->reference->hash, run->reference->wanted.trade_hash, run->reference->live_cnt);
   if (run->affected_cnt != 0)
     fprintf(file, ",\"mass_cancel\":{\"orders\":%" PRIu64 ",\"ns\":%" PRIu64 "}", run->affected_cnt, run->mass_ns);
   put_hist(file, "corrected", &report->corrected);
@@ -105,6 +108,8 @@ void wcx_wire_report_table(const wcx_wire_report_t *report)
     printf(", %" PRIu64 " dropped by the kernel\n", report->drops);
   else
     printf(", drops of the kernel not told\n");
+  if (run->reference != NULL)
+    printf("%" PRIu64 " trades, hash %016" PRIx64 "; of the reference run %016" PRIx64 "\n", run->reference->trade_cnt, run->reference->hash, run->reference->wanted.trade_hash);
   if (run->affected_cnt != 0)
     printf("mass cancel of %" PRIu64 " orders: last report after %.1f us\n", run->affected_cnt, (double)run->mass_ns / 1e3);
   if (report->drift_p99 != 0)

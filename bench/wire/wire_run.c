@@ -31,6 +31,8 @@ void wcx_wire_run_decided(void *ctx, uint32_t tag, uint8_t fate, const void *mes
 void wcx_wire_run_message(void *ctx, const void *message, size_t sz)
 {
   wcx_wire_run_t *run = ctx;
+  if (run->reference != NULL)
+    wcx_reference_message(run->reference, message, sz);
   if (run->resting_cnt == 0 || wcx_client_message_template(message, sz) != WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT)
     return;
   wcx_order_mass_cancel_report_t report;
@@ -39,8 +41,23 @@ void wcx_wire_run_message(void *ctx, const void *message, size_t sz)
   run->mass_ns = wcx_env_mono_ns() - run->loop->start_ns - run->loop->due_ns[run->mass_idx];
 }
 
+/* Those who have a request in a datagram that is not sent yet. */
+typedef struct touched
+{
+  uint32_t members[BURST];
+  uint32_t cnt;
+} touched_t;
+
+static void touch(touched_t *touched, uint32_t member)
+{
+  for (uint32_t i = 0; i < touched->cnt; i++)
+    if (touched->members[i] == member)
+      return;
+  touched->members[touched->cnt++] = member;
+}
+
 /* False: it cannot leave now. */
-static bool send_next(wcx_wire_run_t *run, uint32_t *member)
+static bool send_next(wcx_wire_run_t *run, touched_t *touched)
 {
   uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
   uint64_t idx = run->base + run->loop->sent_cnt;
@@ -48,26 +65,26 @@ static bool send_next(wcx_wire_run_t *run, uint32_t *member)
   uint64_t id = wcx_crew_next_id(run->crew, sender);
   size_t sz = wcx_mix_put(run->mix, idx, sender, wcx_crew_account(run->crew, sender), id, message);
   uint64_t now_ns = wcx_env_mono_ns();
-  if (*member != sender && *member < run->session_cnt)
-    wcx_crew_flush(run->crew, *member, now_ns);
-  *member = sender;
+  touch(touched, sender);
   if (!wcx_crew_send(run->crew, sender, now_ns, message, sz, (uint32_t)run->loop->sent_cnt))
     return false;
   wcx_open_loop_sent(run->loop, now_ns);
   wcx_mix_sent(run->mix, idx, sender, id);
+  if (run->reference != NULL)
+    wcx_reference_sent(run->reference, idx, id);
   return true;
 }
 
-/* False: a due request could not leave. */
+/* What is due by now leaves together: requests of one session share datagrams. False: one could not leave. */
 static bool send_due(wcx_wire_run_t *run, uint64_t now_ns)
 {
-  uint32_t member = run->session_cnt;
+  touched_t touched = {.cnt = 0};
   bool leaves = true;
   for (uint32_t i = 0; i < BURST && leaves && wcx_open_loop_is_due(run->loop, now_ns); i++)
-    leaves = send_next(run, &member);
+    leaves = send_next(run, &touched);
   run->blocked_cnt += !leaves;
-  if (member < run->session_cnt)
-    wcx_crew_flush(run->crew, member, now_ns);
+  for (uint32_t i = 0; i < touched.cnt; i++)
+    wcx_crew_flush(run->crew, touched.members[i], wcx_env_mono_ns());
   return leaves;
 }
 
@@ -121,6 +138,21 @@ bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop)
   return loop->answered_cnt + (run->not_applied_cnt - not_applied_before) == loop->cnt;
 }
 
+void wcx_wire_run_sweep(wcx_wire_run_t *run)
+{
+  uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
+  size_t sz = wcx_client_put_mass_cancel(message, wcx_crew_next_id(run->crew, 0), wcx_crew_account(run->crew, 0));
+  uint64_t from_ns = wcx_env_mono_ns();
+  bool sent = false;
+  for (uint64_t now_ns = from_ns; !run->reference->is_swept && now_ns - from_ns < run->patience_ns; now_ns = wcx_env_mono_ns())
+  {
+    sent = sent || wcx_crew_send(run->crew, 0, now_ns, message, sz, UINT32_MAX); /* no request of the books */
+    wcx_crew_flush(run->crew, 0, now_ns);
+    wcx_crew_take(run->crew, now_ns);
+    wcx_crew_rest(run->crew, wcx_env_mono_ns());
+  }
+}
+
 void wcx_wire_run_count_anew(wcx_wire_run_t *run)
 {
   run->request_cnt = run->answered_cnt = run->not_applied_cnt = run->refused_cnt = run->rejected_cnt = run->missed_cnt = run->blocked_cnt = run->affected_cnt = 0;
@@ -159,5 +191,5 @@ const char *wcx_wire_run_fault(const wcx_wire_run_t *run)
   for (uint32_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++)
     if (faulty[i].is_wrong)
       return faulty[i].text;
-  return NULL;
+  return run->reference == NULL ? NULL : wcx_reference_difference(run->reference);
 }

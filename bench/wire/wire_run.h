@@ -17,19 +17,20 @@
 #include "bench/wire/crew.h"
 #include "bench/wire/mix.h"
 #include "bench/wire/open_loop.h"
+#include "bench/wire/reference.h"
 
 typedef struct wcx_wire_run
 {
   wcx_crew_t *crew;
   wcx_mix_t *mix;
   wcx_open_loop_t *loop;
-  uint64_t base;        /* request 0 of the books is this one of the mix */
-  uint64_t patience_ns; /* for the last answers */
-  uint64_t resting_cnt; /* orders that a mass cancel must end; 0: there is none */
-  uint64_t mass_idx;    /* the request of the books that it is */
-  uint32_t session_cnt;
-  bool shows;  /* progress, on a terminal */
-  bool sleeps; /* between requests, until something comes: who else needs this CPU has it, and a request leaves when the kernel wakes us */
+  uint64_t base;              /* request 0 of the books is this one of the mix */
+  uint64_t patience_ns;       /* for the last answers */
+  uint64_t resting_cnt;       /* orders that a mass cancel must end; 0: there is none */
+  uint64_t mass_idx;          /* the request of the books that it is */
+  wcx_reference_t *reference; /* told of every request and message; NULL: nothing to compare with */
+  bool shows;                 /* progress, on a terminal */
+  bool sleeps;                /* between requests, until something comes: who else needs this CPU has it, and a request leaves when the kernel wakes us */
   /* since count_anew */
   uint64_t request_cnt, answered_cnt, not_applied_cnt;
   uint64_t refused_cnt;  /* BusinessMessageReject: throttled, overloaded, malformed */
@@ -49,6 +50,9 @@ void wcx_wire_run_message(void *ctx, const void *message, size_t sz);
 void wcx_wire_run_count_anew(wcx_wire_run_t *run);
 
 bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop);
+
+/* Cancel everything that the first session has resting, and wait for the report: for a reference to count. */
+void wcx_wire_run_sweep(wcx_wire_run_t *run);
 
 /* What the sessions suffered since then. */
 wcx_crew_faults_t wcx_wire_run_suffered(const wcx_wire_run_t *run);

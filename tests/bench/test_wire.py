@@ -11,6 +11,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin"
+sys.path.insert(0, str(ROOT / "bench" / "wire"))
+from journal_flow import Flow  # noqa: E402  (its folder had to be named first)
+
 SECRETS = ROOT / "configs/development/secrets.yaml"
 STALL_S = 0.4
 STALL_PER_S, STALL_RUN_S = 50, 2  # so few that one at a time keeps up with them on a machine that is busy
@@ -94,6 +98,19 @@ def mass(_):
     told = json.loads(done.stdout)
     return (done.returncode == 0 and told["requests"] == told["answered"] == 2000 and told["mass_cancel"]["orders"] == 3000 and told["mass_cancel"]["ns"] > 0
             and alone.returncode == 2 and "two sessions" in alone.stderr)
+
+
+def sleeping(_):
+    """--sleep leaves the CPU to others between requests"""
+    port, spent = free_port(), {}
+    with gateway(port):
+        for option in ("--sleep", "--json"):
+            child = subprocess.Popen(command(port, "--rate", 100, "--seconds", 2, "--json", option), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = status
+            spent[option] = usage.ru_utime + usage.ru_stime
+    print(f"# {spent['--sleep']:.2f} s of CPU, polled {spent['--json']:.2f} s")
+    return spent["--sleep"] < 0.5 * spent["--json"]
 
 
 def folder(scratch):
@@ -251,6 +268,54 @@ def replay(scratch):
     return done.returncode == 0 and told["requests"] == told["answered"] == records and told["rate"] == 8000 and told["mix"] == "flow" and wrong.returncode == 1 and str(SECRETS) in wrong.stderr
 
 
+def reference(scratch):
+    """with one session the trades and what rests at the end are those of a run without a wire; a book that was not empty is noticed"""
+    flow, sells = scratch / "a.flow", scratch / "sells.flow"
+    subprocess.run([BIN / "wcx-bench", "engine", "--profile", "b", "--ops", "2000", "--pass", "throughput", "--save", flow], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    sells.write_bytes(b"".join(struct.pack("<BBBBIQqQ", 0, 1, 0, 0, 1, i, 100, 1) for i in range(1, 51)))
+    engine = json.loads(subprocess.run([BIN / "wcx-bench", "engine", "--flow", flow, "--pass", "throughput", "--json"], stdout=subprocess.PIPE, check=True).stdout)
+    port = free_port()
+    with gateway(port):
+        done = run(port, "--profile", "replay", "--flow", flow, "--rate", 3000, "--json")
+        stranger = subprocess.Popen(command(port, "--first", 6, "--mix", "storm", "--rate", 500, "--seconds", 3, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.0)
+        mixed = run(port, "--profile", "replay", "--flow", sells, "--rate", 100, "--json")
+        stranger.wait()
+    told = json.loads(done.stdout)
+    print(f"# {told['trades']} trades, {told['live_orders']} live orders")
+    return (done.returncode == 0 and told["trades"] == engine["trades"] > 100 and told["trade_hash"] == told["reference_trade_hash"] == engine["trade_hash"]
+            and told["live_orders"] == engine["live_orders"] > 0 and mixed.returncode == 1 and "reference" in mixed.stderr)
+
+
+def journal(scratch):
+    """lines of a journal as a flow: moves keep their order, what a flow cannot say is left out and counted; replayed at the journal's times, N times as fast"""
+    flow = Flow(1)
+    order = dict(Price=100, OrderQty=5, SecurityID=1, Side="Buy", OrdType="Limit", TimeInForce="GTC", ExecInst=[], DisplayQty=None, MinQty=None)
+    said = ((7, "NewOrderSingle", dict(order, ClOrdID=1)), (7, "OrderCancelReplaceRequest", dict(ClOrdID=2, OrigClOrdID=1, SecurityID=1, Price=110, OrderQty=5)),
+            (8, "NewOrderSingle", dict(order, ClOrdID=1, Side="Sell", TimeInForce="IOC", Price=120)), (7, "NewOrderSingle", dict(order, ClOrdID=3, OrdType="Market", Price=None)),
+            (7, "OrderCancelRequest", dict(ClOrdID=4, OrigClOrdID=3, SecurityID=1)), (7, "NewOrderSingle", dict(order, ClOrdID=5, SecurityID=2)),
+            (7, "OrderCancelRequest", dict(ClOrdID=6, OrigClOrdID=2, SecurityID=1)))
+    for i, (session, name, body) in enumerate(said):
+        flow.take({"Stamp": 10**18 + i * 400_000_000, "SessionID": session, name: body})
+    got = [struct.unpack("<BBBBIQqQ", record) for record in flow.records]
+    wanted = [(0, 0, 0, 0, 5, 1, 100, 7), (2, 0, 0, 0, 5, 1, 110, 7 | 100 << 32), (0, 1, 1, 0, 5, 2, 120, 8), (1, 0, 0, 0, 5, 1, 110, 7 | 110 << 32)]
+    if got != wanted or flow.left_out != {"order types": 1, "names an order that is not in the flow": 1}:
+        print(f"# {got} {flow.left_out}")
+        return False
+    (scratch / "j.flow").write_bytes(b"".join(flow.records))
+    (scratch / "j.due").write_bytes(b"".join(struct.pack("<Q", stamp - flow.stamps[0]) for stamp in flow.stamps))
+    port = free_port()
+    with gateway(port):
+        args = ("--profile", "replay", "--flow", scratch / "j.flow", "--sessions", 2, "--json")
+        done = run(port, *args, "--due", scratch / "j.due", "--times", 2)
+        part = run(port, *args, "--due", scratch / "j.due", "--seconds", 1)
+        short = run(port, *args, "--due", scratch / "j.flow")
+    told = json.loads(done.stdout)
+    # four records in 2.4 s, twice as fast: 4 / 1.2 s
+    return (done.returncode == 0 and told["requests"] == told["answered"] == 4 and told["rate"] == 3 and json.loads(part.stdout)["requests"] == 3 and short.returncode == 1
+            and "never fall" in short.stderr)
+
+
 def wrong(scratch):
     """wrong command lines end with 2, what cannot be had with 1 and what to do"""
     port = free_port()
@@ -272,7 +337,7 @@ def wrong(scratch):
 
 
 def main():
-    tests = [profiles, mass, folder, coordinated, on_time, invalid, knee, replay, wrong]
+    tests = [profiles, mass, sleeping, folder, coordinated, on_time, invalid, knee, replay, reference, journal, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):

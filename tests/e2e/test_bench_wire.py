@@ -76,6 +76,17 @@ def load(tap):
         tap.ok(options[1] / 4 < came < 2 * options[1], "and came as about as many frames: nothing else was sent beside it", counted)
 
 
+def replayed(tap):
+    """What the run at D1 has left is a journal."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = run(sys.executable, ROOT / "bench" / "wire" / "journal_flow.py", "--state-dir", ROOT / "build/e2e-load/state", "--out", f"{folder}/day")
+        counted = json.loads(made.stdout or "{}")
+        tap.ok(made.returncode == 0 and counted["records"] == 600 and not counted["left_out"], "a journal becomes a flow: 500 requests, and 100 that warmed", (made.stdout, made.stderr))
+        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--sessions", 2, "--", "--profile", "replay", "--flow", f"{folder}/day.flow", "--due", f"{folder}/day.due", "--times", 2, "--json")
+        told = json.loads(done.stdout or "{}")
+        tap.ok(done.returncode == 0 and told["answered"] == 600 and abs(told["rate"] - 2 * 600 / counted["seconds"]) < 2, "and is replayed against the appliance, twice as fast", (done.stdout, done.stderr))
+
+
 def load_events(tap):
     for process, good in (("journal", True), ("dataplane", False)):
         done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", "--kill", process, "--at", 1.5, "--", "--rate", 300, "--seconds", 3, "--json", "--sleep")
@@ -118,6 +129,7 @@ def main():
     crowd(tap)
     flood(tap)
     load(tap)
+    replayed(tap)
     load_events(tap)
     round_trips(tap)
     wrong(tap)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -67,6 +68,30 @@ static void test_burst_is_on_and_off(void **state)
     assert_true(due_ns[i] % (100 * MS) < 20 * MS);
     assert_int_equal(due_ns[i] / (100 * MS), i / 100); /* 1,000 a second on average: 100 a period */
   }
+}
+
+static void test_times_from_a_file(void **state)
+{
+  (void)state;
+  char path[] = "/tmp/wcx-due-XXXXXX";
+  char err[256] = "";
+  const uint64_t times[4] = {0, 7, 7, 2000000};
+  const uint64_t falling[4] = {0, 7, 6, 9};
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, times, sizeof(times)), sizeof(times));
+  uint64_t *due_ns = wcx_schedule_load(path, 4, err, sizeof(err));
+  assert_non_null(due_ns);
+  assert_memory_equal(due_ns, times, sizeof(times));
+  free(due_ns);
+  assert_null(wcx_schedule_load(path, 3, err, sizeof(err)));
+  assert_non_null(strstr(err, path));
+  assert_null(wcx_schedule_load(path, 5, err, sizeof(err)));
+  assert_int_equal(pwrite(fd, falling, sizeof(falling), 0), sizeof(falling));
+  assert_null(wcx_schedule_load(path, 4, err, sizeof(err)));
+  close(fd);
+  unlink(path);
+  assert_null(wcx_schedule_load(path, 4, err, sizeof(err)));
 }
 
 /* A server that answers one request after the other, each after `serve_ns`, and does nothing from stall_at for stall_ns. The client sends what is due while
@@ -177,11 +202,9 @@ static void test_each_answer_counts_once(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_constant_is_evenly_spaced),
-      cmocka_unit_test(test_poisson_has_the_rate_and_gaps_of_an_exponential),
-      cmocka_unit_test(test_burst_is_on_and_off),
-      cmocka_unit_test(test_stall_counts_from_due),
-      cmocka_unit_test(test_sent_on_time_needs_no_correction),
+      cmocka_unit_test(test_constant_is_evenly_spaced), cmocka_unit_test(test_poisson_has_the_rate_and_gaps_of_an_exponential),
+      cmocka_unit_test(test_burst_is_on_and_off),       cmocka_unit_test(test_times_from_a_file),
+      cmocka_unit_test(test_stall_counts_from_due),     cmocka_unit_test(test_sent_on_time_needs_no_correction),
       cmocka_unit_test(test_each_answer_counts_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
