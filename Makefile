@@ -50,8 +50,8 @@ CONTROL_SRC   := $(filter-out control/%_main.c $(API_SRC) $(AUTH_SRC) $(CONFIG_S
 PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
-EXES += $(if $(SANITIZER),,wcx-dataplane)
-EXES += wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-sink-redis wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-bench
+EXES += $(if $(SANITIZER),,wcx-dataplane wcx-memif-rtt)
+EXES += wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-sink-redis wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-gateway wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
 LIBS_wcx-play     := engine
@@ -109,13 +109,20 @@ LD_wcx-flood      := -lcrypto
 SRC_wcx-fill      := bench/wire/fill.c $(PROD)
 LIBS_wcx-fill     := client engine
 LD_wcx-fill       := -lcrypto
+SRC_wcx-memif-rtt := bench/wire/memif_rtt.c bench/wire/port_client.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
+LIBS_wcx-memif-rtt := client engine
+LD_wcx-memif-rtt  := $(LD_wcx-dataplane) -lcrypto
+SRC_wcx-gateway   := bench/wire/gateway.c bench/wire/port_socket.c bench/worker_rig.c bench/rig.c dataplane/tcp_sim.c $(AUTH_SRC) $(PROD)
+LIBS_wcx-gateway  := dataplane control engine
+LD_wcx-gateway    := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
 HDR_SRC           := bench/hdr.c bench/hdr_log.c
 FOLDER_SRC        := bench/run_folder.c bench/report.c bench/chart.c
+WIRE_SRC          := $(addprefix bench/wire/,wire_bench.c wire_report.c wire_run.c ramp.c crew.c mix.c reference.c schedule.c open_loop.c net_drops.c)
 PREFLIGHT_SRC     := bench/preflight.c bench/host_file.c bench/noise.c
 SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
-                     $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(PROD)
-LIBS_wcx-bench    := dataplane persist engine
+                     $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) $(PROD)
+LIBS_wcx-bench    := dataplane persist client engine
 LD_wcx-bench      := -lm -lcrypto -lz
 
 ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
@@ -168,6 +175,8 @@ ENV_unit/test_loop_trace := tests/sim/env_sim.c
 SRC_unit/test_flow   := $(BENCH_SRC)
 SRC_unit/test_hdr    := $(HDR_SRC)
 LD_unit/test_hdr     := -lz
+SRC_unit/test_open_loop := bench/wire/open_loop.c bench/wire/schedule.c bench/hdr.c
+LD_unit/test_open_loop  := -lm
 SRC_unit/test_preflight := $(PREFLIGHT_SRC) bench/hdr.c bench/cli.c
 SRC_unit/test_paired_stats := bench/paired_stats.c
 LD_unit/test_paired_stats  := -lm
@@ -237,7 +246,7 @@ SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
 SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_ping  := $(LD_wcx-dataplane)
-SRC_e2e_memif_load := tests/e2e/memif_load.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
+SRC_e2e_memif_load := tests/e2e/memif_load.c bench/wire/port_client.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
 LIBS_e2e_memif_load := client
 LD_e2e_memif_load := $(LD_wcx-dataplane) -lcrypto
 SRC_e2e_journal_load := tests/e2e/journal_load.c $(PROD)
@@ -431,7 +440,7 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	$(submake) build tests
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
-bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, round trips at D0 and D1, durability; one folder in bench/out with report.html
+bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, round trips and open-loop load at D0 and D1, durability; one folder in bench/out with report.html
 	$(call install,$(DEPS_FLAME))
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec python3 bench/standard.py

@@ -4,7 +4,7 @@
 
 #define WIDTH 860.0
 #define HEIGHT 420.0
-#define LEFT 80.0
+#define LEFT 100.0 /* a label of an hour in ns */
 #define RIGHT 50.0 /* half a label */
 #define TOP 60.0
 #define BOTTOM 55.0

@@ -13,7 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX 32
 
 bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {

@@ -13,6 +13,7 @@
 #include "bench/replay.h"
 #include "bench/scale.h"
 #include "bench/snapshot.h"
+#include "bench/wire/wire_bench.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,9 +25,9 @@ typedef struct command
 } command_t;
 
 static const command_t commands[] = {
-    {"engine", wcx_engine_bench},     {"scale", wcx_scale_bench},     {"kill", wcx_kill_bench},           {"memory", wcx_memory_bench},
-    {"snapshot", wcx_snapshot_bench}, {"replay", wcx_replay_bench},   {"durable", wcx_durable_bench},     {"digests", wcx_digests_bench},
-    {"hist", wcx_hist_bench},         {"compare", wcx_compare_bench}, {"preflight", wcx_preflight_bench}, {"gather", wcx_gather_bench},
+    {"engine", wcx_engine_bench},       {"scale", wcx_scale_bench},     {"kill", wcx_kill_bench},       {"memory", wcx_memory_bench}, {"snapshot", wcx_snapshot_bench},
+    {"replay", wcx_replay_bench},       {"durable", wcx_durable_bench}, {"digests", wcx_digests_bench}, {"hist", wcx_hist_bench},     {"compare", wcx_compare_bench},
+    {"preflight", wcx_preflight_bench}, {"gather", wcx_gather_bench},   {"wire", wcx_wire_bench},
 };
 
 int main(int argc, char **argv)
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
   for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
     if (strcmp(argv[1], commands[i].name) == 0)
       return commands[i].run(argc - 1, argv + 1);
-  fputs("usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable|digests|hist|compare|preflight|gather [options]\n"
+  fputs("usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable|digests|hist|compare|preflight|gather|wire [options]\n"
         "       wcx-bench engine --help: a flow through the engine, beside the floors of the same run\n"
         "       wcx-bench scale --help: cost of an operation against the number of resting orders\n"
         "       wcx-bench kill --help: one input that cancels a member's 100,000 orders\n"
@@ -46,7 +47,8 @@ int main(int argc, char **argv)
         "       wcx-bench hist --help: an HDR histogram from durations or a log\n"
         "       wcx-bench compare --help: is one build slower than another\n"
         "       wcx-bench preflight --help: is this host fit to be measured on\n"
-        "       wcx-bench gather --help: one folder of several measurements\n",
+        "       wcx-bench gather --help: one folder of several measurements\n"
+        "       wcx-bench wire --help: open-loop load against an appliance that runs\n",
         stderr);
   return 2;
 }

@@ -8,7 +8,7 @@
 
 #define CURVE_POINTS 121u /* 20 a nine */
 #define BINS 120u
-#define POINTS_MAX 128u
+#define POINTS_MAX 256u
 #define PLOTS_MAX (3u * WCX_RUN_FOLDER_HISTS_MAX + 1)
 static_assert(CURVE_POINTS <= POINTS_MAX && BINS <= POINTS_MAX && WCX_RUN_FOLDER_PARTS_MAX <= POINTS_MAX, "a series has room");
 

@@ -114,12 +114,17 @@ void wcx_run_folder_ticks(wcx_run_folder_t *folder, const char *tag, uint64_t fr
   wcx_run_folder_hist(folder, tag, from_ns, to_ns, &hdr);
 }
 
-void wcx_run_folder_sample(wcx_run_folder_t *folder, double value)
+void wcx_run_folder_sample_at(wcx_run_folder_t *folder, double at_s, double value)
 {
   if (folder->sample_cnt == WCX_RUN_FOLDER_SAMPLES_MAX)
     return;
-  folder->at_s[folder->sample_cnt] = (double)(wcx_env_utc_ns() - folder->base_ns) / 1e9;
+  folder->at_s[folder->sample_cnt] = at_s;
   folder->samples[folder->sample_cnt++] = value;
+}
+
+void wcx_run_folder_sample(wcx_run_folder_t *folder, double value)
+{
+  wcx_run_folder_sample_at(folder, (double)(wcx_env_utc_ns() - folder->base_ns) / 1e9, value);
 }
 
 /* --- closing ---------------------------------------------------------------------------------------------------------------------------- */

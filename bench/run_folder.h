@@ -22,7 +22,7 @@
 #include "engine/base/hist.h"
 
 #define WCX_RUN_FOLDER_HISTS_MAX 24u
-#define WCX_RUN_FOLDER_PARTS_MAX 128u
+#define WCX_RUN_FOLDER_PARTS_MAX 256u
 #define WCX_RUN_FOLDER_SAMPLES_MAX 4096u
 
 /* A figure of the run for people: what was measured, the figure, what it is compared with, the command that measures it. */
@@ -71,6 +71,9 @@ void wcx_run_folder_hist(wcx_run_folder_t *folder, const char *tag, uint64_t fro
 void wcx_run_folder_ticks(wcx_run_folder_t *folder, const char *tag, uint64_t from_ns, uint64_t to_ns, const wcx_hist_t *ticks, double ns_per_tick);
 
 void wcx_run_folder_sample(wcx_run_folder_t *folder, double value);
+
+/* One that was taken at_s seconds after the run began. */
+void wcx_run_folder_sample_at(wcx_run_folder_t *folder, double at_s, double value);
 
 /* result_json: what the run found. valid: whether what was measured was right. */
 bool wcx_run_folder_close(wcx_run_folder_t *folder, const char *result_json, bool valid) __attribute__((warn_unused_result));

@@ -3,6 +3,7 @@
 
   engine    flows a, b, c through the engine, beside both memory floors of the same process
   wire      round trips at D0 and D1 beside the port's own echo, the kernel's TCP and a bare durable write
+  load      open-loop load at D0 and D1, delays from due beside delays from sent; the knee
   durable   journal and engine: throughput, acks at 100,000 requests a second beside bare durable writes
   profile   a flame graph of the engine, where perf can record
 
@@ -30,7 +31,7 @@ BENCH = "build/bin/wcx-bench"
 PROFILED = "apply_untimed"  # the pass alone, without its set-up
 JOURNAL = "build/bench-durable"
 FAVOURED = ["setsid", "-w", "bash", "-c", 'echo -20 >/proc/self/autogroup; exec "$@"', "bench-durable"]  # as control/dev/runner.sh starts the data plane
-GROUPS = {"testpmd": "wire-D0", "port_echo": "wire-D0", "order_d0": "wire-D0", "tcp_echo": "wire-TCP", "order_tcp": "wire-TCP", "write_4k": "wire-D1", "order_d1": "wire-D1"}
+GROUPS = {"testpmd": "wire-D0", "gateway": "wire-D0", "port_echo": "wire-D0", "order_d0": "wire-D0", "tcp_echo": "wire-TCP", "order_tcp": "wire-TCP", "write_4k": "wire-D1", "order_d1": "wire-D1"}
 
 
 class Gather:
@@ -84,19 +85,36 @@ def wire(gather, scratch, short):
     logs = scratch / "rtt"
     logs.mkdir()
     found = measure(command, "--hlog", logs, *(["--count", 300, "--rounds", 5] if short else []))
-    for name, title, base in ROUND_TRIPS:
+    for name, group in GROUPS.items():
         for log in sorted(logs.glob(f"{name}-*.hlog")):
-            gather.say("hist", f"{GROUPS[name]}/{name}", log)
+            gather.say("hist", f"{group}/{name}", log)
+    for name, title, base, *wanted in ROUND_TRIPS:
         p50, p99 = (statistics.median(row[key] for row in found[name]) for key in ("p50_us", "p99_us"))
         ratios = sorted(row["p50_us"] / other["p50_us"] for row, other in zip(found[name], found[base]))
-        against = "" if name == base else f"p50 {statistics.median(ratios):.2f} x {base} of the same round ({ratios[0]:.2f} .. {ratios[-1]:.2f})"
+        against = "" if name == base else f"p50 {statistics.median(ratios):.2f} x {base} of the same round ({ratios[0]:.2f} .. {ratios[-1]:.2f}{f'; wanted {wanted[0]}' if wanted else ''})"
         gather.row(title, f"p50 {p50:.1f} us, p99 {p99:.1f}", against, command)
-        if any(row["lost"] or row["refused"] for row in found[name]):
+    for name, rounds in found.items():
+        if not name.startswith("stages_") and any(row["lost"] or row["refused"] for row in rounds):
             gather.invalid(f"{name}: a round trip was lost or refused")
     for level in ("d0", "d1"):
         stages = found[f"stages_{level}"]
         parts = ", ".join(f"{stage} {row['P50Ns']}" for stage, row in stages.items() if stage != "total")
         gather.row(f"inside the appliance at {level.upper()}, p50 of {stages['total']['Count']:,} requests, ns", parts, f"all of it {stages['total']['P50Ns']}, p99 {stages['total']['P99Ns']}", command)
+    return found
+
+
+def load(gather, scratch, short):
+    found = {}
+    for level, command in (("D0", "python3 bench/wire/load.py -- --rate 10000 --json"), ("D1", "python3 bench/wire/load.py --durable -- --rate 10000 --sleep --json")):
+        told = found[level] = measure(command, "--out", scratch / f"load-{level}", *(["--seconds", 1, "--rate", 2000] if short else []))
+        corrected, uncorrected = told["corrected"], told["uncorrected"]
+        for tag in ("corrected", "uncorrected"):
+            gather.say("hist", f"load-{level}/{tag}", scratch / f"load-{level}/latest/hist.hlog", tag)
+        gather.row(f"{told['rate']:,} requests/s, Poisson, {level}, from due to answered", f"p50 {corrected['p50_ns'] / 1e3:.0f} us, p99 {corrected['p99_ns'] / 1e3:.0f}",
+                   f"from sent (uncorrected): p50 {uncorrected['p50_ns'] / 1e3:.0f}, p99 {uncorrected['p99_ns'] / 1e3:.0f}", command)
+    command = "python3 bench/wire/load.py -- --profile ramp --rate 20000 --p99-us 10000 --json"
+    ramp = found["ramp"] = measure(command, *(["--step-ms", 100, "--to-rate", 40000] if short else []))
+    gather.row("the knee at D0 over UDP, one session", f"{ramp['knee_per_s']:,} requests/s", f"corrected p99 within {ramp['bound_ns'] / 1e6:.0f} ms; what ended it: {ramp['limit']}", command)
     return found
 
 
@@ -127,7 +145,7 @@ def profile(gather, scratch, short):
     return {"figure": "flame.svg"}
 
 
-PARTS = (engine, wire, durable, profile)
+PARTS = (engine, wire, load, durable, profile)
 
 
 def run_parts(gather, scratch, short):

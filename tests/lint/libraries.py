@@ -29,6 +29,8 @@ ALLOWED = {
     "wcx-crowd": {"libcrypto"},
     "wcx-flood": {"libcrypto"},
     "wcx-fill": {"libcrypto"},
+    "wcx-gateway": {"libcrypto"},
+    "wcx-memif-rtt": {"libcrypto", "libnuma", "libxdp", "libbpf", "libbsd"},
     "wcx-bench": {"libcrypto", "libz"},
     "wcx-diff": set(),
     "wcx-micro": {"libbenchmark", "libstdc++", "libgcc_s"},

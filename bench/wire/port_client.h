@@ -1,0 +1,46 @@
+/* A client at the other end of a port of dataplane/port.h (a memif: no kernel in between): ARP for the server's address, datagrams as frames, a session over them.
+
+   Owner:      one thread, on the port's poll core (wcx_port_run).
+   Memory:     the port's frames; a frame that cannot be sent is lost, like any datagram.
+   Units:      monotonic ns.
+   Bounds:     one session, one UDP port of ours; addresses as configs/wcx.yaml has them.
+   Pinned by:  tests/e2e/test_bench_wire.py, tests/e2e/test_quiet_loop.py. */
+#ifndef WCX_BENCH_WIRE_PORT_CLIENT_H
+#define WCX_BENCH_WIRE_PORT_CLIENT_H
+
+#include "dataplane/client/session.h"
+#include "dataplane/net.h"
+#include "dataplane/port.h"
+
+#define WCX_PORT_CLIENT_SERVER_PORT 7002u
+
+typedef struct wcx_port_client
+{
+  wcx_port_t *port;
+  wcx_net_t net;
+  wcx_peer_t server;
+  wcx_client_session_t session; /* with has_session */
+  bool has_server, has_session;
+  uint64_t multicast_cnt; /* frames: the feed */
+  void *ctx;
+  /* A datagram to us, when there is no session that takes it. May be NULL. */
+  void (*on_datagram)(void *ctx, const void *payload, size_t sz);
+} wcx_port_client_t;
+
+/* `device` is client:/path; all of this process runs on CPU `cpu` from now on. */
+void wcx_port_client_open(wcx_port_client_t *client, const char *device, uint32_t cpu);
+void wcx_port_client_close(wcx_port_client_t *client);
+
+/* Set the session up, over this client; config->send and config->wire are filled into a copy. */
+void wcx_port_client_session(wcx_port_client_t *client, const wcx_client_session_config_t *config);
+
+/* Ask for the server until it answers; false after patience_ns. */
+bool wcx_port_client_find(wcx_port_client_t *client, uint64_t patience_ns);
+
+/* Send to a UDP port of the server. */
+void wcx_port_client_send(wcx_port_client_t *client, uint16_t port, const void *payload, size_t sz);
+
+/* Take what has come. Returns the frames. */
+uint32_t wcx_port_client_take(wcx_port_client_t *client, uint64_t now_ns);
+
+#endif
