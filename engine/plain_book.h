@@ -9,7 +9,8 @@
 #include "engine/book.h"
 #include "engine/plain_say.h"
 
-/* To the end of a level, which is made when it is not there. Slot 0 is nobody: its links are nobody's. */
+/* To the end of a level, which is made when it is not there. Slot 0 is nobody: its links are nobody's. The side's order_cnt is left to callers, here and in
+   wcx_plain_leave: a move does not change it. */
 WCX_HOT uint32_t wcx_plain_join(wcx_engine_t *engine, wcx_instrument_t *instrument, uint8_t side, uint32_t slot, uint64_t px_idx, int64_t price, int64_t leaves)
 {
   wcx_ladder_t *ladder = wcx_book_side(instrument, side);
@@ -28,13 +29,11 @@ WCX_HOT uint32_t wcx_plain_join(wcx_engine_t *engine, wcx_instrument_t *instrume
   level->tail = slot;
   level->order_cnt++;
   level->displayed += (uint64_t)leaves;
-  ladder->order_cnt++;
   return level_slot;
 }
 
 WCX_HOT void wcx_plain_leave(wcx_engine_t *engine, wcx_instrument_t *instrument, const wcx_order_t *order, wcx_level_t *level)
 {
-  wcx_ladder_t *ladder = wcx_book_side(instrument, order->side);
   uint32_t next = order->next;
   uint32_t prev = order->prev;
   engine->pool.orders[prev].next = next;
@@ -42,10 +41,9 @@ WCX_HOT void wcx_plain_leave(wcx_engine_t *engine, wcx_instrument_t *instrument,
   level->head = prev != 0 ? level->head : next;
   level->tail = next != 0 ? level->tail : prev;
   level->displayed -= (uint64_t)order->leaves;
-  ladder->order_cnt--;
   level->order_cnt--;
   if ((level->head | level->hidden_head) == 0)
-    wcx_ladder_remove(&engine->ladders, ladder, order->level);
+    wcx_ladder_remove(&engine->ladders, wcx_book_side(instrument, order->side), order->level);
 }
 
 WCX_HOT void wcx_plain_enlist(wcx_pool_t *pool, wcx_session_t *session, uint32_t slot)
@@ -96,6 +94,7 @@ WCX_HOT void wcx_plain_remove(wcx_engine_t *engine, wcx_session_t *session, wcx_
   wcx_digest_sub(&engine->order_digest, wcx_order_hash(order, level->price));
   wcx_plain_delist(&engine->pool, session, slot);
   wcx_plain_leave(engine, instrument, order, level);
+  wcx_book_side(instrument, order->side)->order_cnt--;
   wcx_pool_free(&engine->pool, slot);
 }
 
@@ -131,6 +130,7 @@ WCX_HOT uint64_t wcx_plain_rest(wcx_engine_t *engine, wcx_plain_home_t home, uin
   wcx_plain_put((uint8_t *)order, offsetof(wcx_order_t, account), owner);
   order->session = home.session_idx;
   wcx_plain_join(engine, home.instrument, side, slot, px_idx, price, leaves);
+  wcx_book_side(home.instrument, side)->order_cnt++;
   wcx_plain_enlist(&engine->pool, home.session, slot);
   wcx_index_add(&engine->index, home.session_idx, cl_ord_id, slot);
   wcx_digest_add(&engine->order_digest, wcx_plain_hash((uint64_t)leaves, (uint64_t)qty, engine->seq, order_id, cl_ord_id, (uint64_t)price, home.session_idx, owner));

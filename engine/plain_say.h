@@ -59,7 +59,7 @@ WCX_HOT void wcx_say_end(wcx_engine_t *engine, const wcx_say_t *say, const uint8
 /* The next block, `off` bytes behind the message's begin. */
 WCX_HOT void wcx_say_block(wcx_say_t *say, size_t off, uint64_t low, uint64_t high)
 {
-  const __m128i block = _mm_set_epi64x((long long)high, (long long)low);
+  const __m128i block = _mm_insert_epi64(_mm_set_epi64x(0, (long long)low), (long long)high, 1); /* a constant `low` is loaded as a whole block */
   _mm_storeu_si128((__m128i *)(void *)(say->at + off), block);
   const __m128i mixed = _mm_aesenc_si128(say->lane[0], block);
   say->lane[0] = say->lane[1];
