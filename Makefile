@@ -170,6 +170,7 @@ SRC_unit/test_recheck := persist/disk_uring.c
 LD_unit/test_recheck  := -luring
 SRC_unit/test_scrub  := persist/disk_uring.c
 LD_unit/test_scrub   := -luring -Wl,--wrap=fsync
+SRC_unit/loop_cost := tests/unit/loop_fixture.c
 LD_unit/test_loop_trace  := $(foreach f,wcx_port_rx wcx_port_tx wcx_sbe_find wcx_engine_output_bound wcx_engine_apply wcx_gate_run,-Wl$(comma)--wrap=$(f))
 ENV_unit/test_loop_trace := tests/sim/env_sim.c
 SRC_unit/test_flow   := $(BENCH_SRC)
