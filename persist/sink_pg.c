@@ -165,10 +165,12 @@ static bool check_schema(wcx_store_t *store)
   return false;
 }
 
-/* Tables of the connection: rows go there first where the target is updated. */
+/* Tables of the connection: rows go there first where the target is updated. A sink that is stopped within its transaction holds the row of the mark: the server ends
+   that transaction, so that another sink, or this one later, goes on. */
 static bool prepare(wcx_store_t *store)
 {
-  return check_schema(store) && run(store, "SET TimeZone = 'UTC'; SET client_min_messages = warning; CREATE TEMP TABLE instrument_in (LIKE wcx.instrument) ON COMMIT DELETE ROWS; "
+  return check_schema(store) && run(store, "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = "
+                                           "'30s'; CREATE TEMP TABLE instrument_in (LIKE wcx.instrument) ON COMMIT DELETE ROWS; "
                                            "CREATE TEMP TABLE balance_in (LIKE wcx.balance) ON COMMIT DELETE ROWS");
 }
 
