@@ -14,6 +14,7 @@ import time
 from dblib import PASSWORD, Postgres, Redis
 from journallib import BIN, LOAD, Journal, run_points, wait_for
 
+LIMIT_S = 120
 KILLS = int(os.environ.get("WCX_KILLS", "10"))
 REPORTS = {"ExecutionReport_New": 201, "ExecutionReport_Reject": 202, "ExecutionReport_Trade": 203, "ExecutionReport_Cancel": 204, "ExecutionReport_Replace": 205,
            "ExecutionReport_Restated": 206, "ExecutionReport_TradeBreak": 207}
@@ -99,7 +100,11 @@ def released(journal):
 
 def caught_up(pg, journal):
     wanted = released(journal)
-    wait_for(f"the mark at {wanted}", lambda: pg.mark() >= wanted, 60)
+    try:
+        wait_for(f"the mark at {wanted}", lambda: pg.mark() >= wanted, LIMIT_S)
+    except AssertionError as error:
+        said = "".join(path.read_text()[-1500:] for path in journal.run.glob("wcx-sink-*.log"))
+        raise AssertionError(f"{error}; it is at {pg.mark()}; {said}; {pg.log.read_text()[-1500:]}") from None
 
 
 def rows_are_what_the_journal_says(folder):
@@ -192,7 +197,7 @@ def a_cache_is_what_the_journal_says(folder):
                 sink.kill()
                 sink.start()
             assert load.wait(timeout=60) == 0
-        wait_for("the mark", lambda: redis.mark() >= released(journal), 60)
+        wait_for("the mark", lambda: redis.mark() >= released(journal), LIMIT_S)
         assert_cache(redis, journal)
         assert PASSWORD not in sink.said()
 
@@ -202,13 +207,13 @@ def a_cache_that_is_lost_is_begun_anew(folder):
         journal.start()
         sink.start()
         journal.load(3000)
-        wait_for("the mark", lambda: redis.mark() >= released(journal), 60)
+        wait_for("the mark", lambda: redis.mark() >= released(journal), LIMIT_S)
         journal.snapshot()
         journal.load(500)
         redis.kill()
         journal.load(500)
         redis.start()
-        wait_for("the mark again", lambda: redis.mark() >= released(journal), 60)
+        wait_for("the mark again", lambda: redis.mark() >= released(journal), LIMIT_S)
         begun = int(redis.hash("{wcx:1}:mark")["from_seq"])
         assert begun >= 3000, "behind the snapshot"
         assert_cache(redis, journal, begun)
