@@ -222,13 +222,20 @@ static bool parse_id(const char *text, uint8_t id[16])
   if (strlen(text) != 34 || text[0] != '\\' || text[1] != 'x')
     return false;
   for (int i = 0; i < 16; i++)
-    id[i] = (uint8_t)(hex_digit(text[2 + 2 * i]) << 4 | hex_digit(text[3 + 2 * i]));
+  {
+    int high = hex_digit(text[2 + 2 * i]);
+    int low = hex_digit(text[3 + 2 * i]);
+    if (high < 0 || low < 0)
+      return false;
+    id[i] = (uint8_t)(high * 16 + low);
+  }
   return true;
 }
 
 static void print_id(char text[36], const uint8_t id[16])
 {
-  memcpy(text, "\\x", 2);
+  text[0] = '\\';
+  text[1] = 'x';
   for (int i = 0; i < 16; i++)
     snprintf(text + 2 + (size_t)i * 2, 3, "%02x", id[i]);
 }
