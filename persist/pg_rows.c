@@ -246,7 +246,7 @@ static void touch(wcx_pg_rows_t *rows, uint32_t account)
   rows->accounts[rows->account_cnt++] = account;
 }
 
-static void put_column(wcx_pg_copy_t *copy, uint8_t column, const place_t *place, const uint8_t *block)
+static void put_column(wcx_pg_copy_t *copy, uint32_t column, const place_t *place, const uint8_t *block)
 {
   uint64_t value = 0;
   if (place != NULL)
@@ -276,7 +276,7 @@ static void add_report(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const w
   big(copy, entry->stream_id);
   big(copy, (int64_t)entry->number);
   small(copy, header.template_id);
-  for (uint8_t column = 0; column < COLUMNS; column++)
+  for (uint32_t column = 0; column < COLUMNS; column++)
     put_column(copy, column, of_column[column], block);
   uint32_t account;
   memcpy(&account, block + of_column[ACCOUNT]->off, sizeof(account));

@@ -7,7 +7,8 @@
    start removes them. A segment that is not below first_segment_no of the durable superblock is never removed. The chain at the new first place comes from
    the file `anchors` and is believed only when the block that stands there continues it.
 
-   How far is not decided here but by wcx_retention_keep: below what the replica's older snapshot needs, and only what is in the archive and was read
+   How far is not decided here but by wcx_retention_keep: below what the replica's older snapshot needs, and the one that a sink
+   would begin with (persist/replica.h), and only what is in the archive and was read
    back. Without a replica, without an archive, or while a damaged segment waits for its repair, nothing is removed (DURABILITY section 4).
 
    Owner:     the preparing thread.

@@ -165,10 +165,12 @@ static bool check_schema(wcx_store_t *store)
   return false;
 }
 
-/* Tables of the connection: rows go there first where the target is updated. */
+/* Tables of the connection: rows go there first where the target is updated. A sink that is stopped within its transaction holds the row of the mark: the server ends
+   that transaction, so that another sink, or this one later, goes on. */
 static bool prepare(wcx_store_t *store)
 {
-  return check_schema(store) && run(store, "SET TimeZone = 'UTC'; SET client_min_messages = warning; CREATE TEMP TABLE instrument_in (LIKE wcx.instrument) ON COMMIT DELETE ROWS; "
+  return check_schema(store) && run(store, "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = "
+                                           "'30s'; CREATE TEMP TABLE instrument_in (LIKE wcx.instrument) ON COMMIT DELETE ROWS; "
                                            "CREATE TEMP TABLE balance_in (LIKE wcx.balance) ON COMMIT DELETE ROWS");
 }
 
@@ -220,13 +222,20 @@ static bool parse_id(const char *text, uint8_t id[16])
   if (strlen(text) != 34 || text[0] != '\\' || text[1] != 'x')
     return false;
   for (int i = 0; i < 16; i++)
-    id[i] = (uint8_t)(hex_digit(text[2 + 2 * i]) << 4 | hex_digit(text[3 + 2 * i]));
+  {
+    int high = hex_digit(text[2 + 2 * i]);
+    int low = hex_digit(text[3 + 2 * i]);
+    if (high < 0 || low < 0)
+      return false;
+    id[i] = (uint8_t)(high * 16 + low);
+  }
   return true;
 }
 
 static void print_id(char text[36], const uint8_t id[16])
 {
-  memcpy(text, "\\x", 2);
+  text[0] = '\\';
+  text[1] = 'x';
   for (int i = 0; i < 16; i++)
     snprintf(text + 2 + (size_t)i * 2, 3, "%02x", id[i]);
 }

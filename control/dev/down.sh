@@ -28,6 +28,7 @@ rm -f "$WCX_CONTROL_DIR/control.sock"
 stop_databases
 rm -f "$run/postgresql.connection" "$run/redis.connection"
 
+# shellcheck disable=SC2153 # the environment file has it
 for ns in "$WCX_CLIENT_NETNS" "$WCX_NETNS"; do
   [ ! -e "/run/netns/$ns" ] || ip netns del "$ns"
 done

@@ -4,6 +4,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "sink-secret-of-a-test"
 LIMIT_S = 30
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a test that is ended ends its servers
 
 
 def bin_of(name):
