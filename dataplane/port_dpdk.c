@@ -15,6 +15,8 @@
 #include <rte_mbuf.h>
 
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -24,20 +26,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MBUF_CNT 16383u /* af_xdp alone parks 4,096 in its fill and receive rings, as many in its transmit ring and 2,048 in the last */
+#define QUEUES_MAX 4u
+#define MBUF_CNT(queue_cnt) (12287u + 4096u * (queue_cnt)) /* af_xdp alone parks 4,096 a queue in its fill and receive rings, as many in its transmit ring and 2,048 in the last */
 #define MBUF_CACHE_CNT 256u
 #define RING_DESC_CNT 1024u
-#define AF_XDP_RING_DESC_CNT 4096u /* as the fill ring, of which the driver fills half: 2,048 frames wait while the poll loop is kept from its CPU */
-#define ORDINARY_MEMORY_MIB "96"
-#define HUGE_PAGES_NEEDED 32u /* of 2 MiB */
+#define AF_XDP_RING_DESC_CNT 4096u /* as the fill ring, of which the driver fills half: 2,048 frames a queue wait while the poll loop is kept from its CPU */
+#define ORDINARY_MEMORY_MIB "128"
+#define HUGE_PAGES_NEEDED 48u /* of 2 MiB */
 #define MAIN_LCORE 0u
 #define POLL_LCORE 1u
 
 struct wcx_port
 {
   struct rte_mempool *pool;
-  uint16_t id;
-  bool is_tx_counted; /* transmit results come from reference counts, see send_counted */
+  uint16_t ids[QUEUES_MAX]; /* DPDK's, one for each receive queue: its af_xdp cannot have several of an interface without combined channels, such as a veth */
+  uint16_t queue_cnt;       /* of af_xdp as many as the interface has, up to QUEUES_MAX; all frames leave through the first */
+  uint16_t first_queue;     /* asked first by the next wcx_port_rx */
+  bool is_tx_counted;       /* transmit results come from reference counts, see send_counted */
   sem_t done;
   sem_t parked; /* never posted */
   void (*fn)(void *arg);
@@ -64,6 +69,21 @@ static void check_interface(const char *device)
     WCX_DIE("port: interface '%s' is down: ip link set dev %s up", device, device);
 }
 
+/* The kernel spreads flows over an interface's receive queues, and each keeps 2,048 frames waiting. An interface that cannot say has one. */
+static uint16_t receive_queues(const char *device)
+{
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return 1;
+  struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+  struct ifreq request = {.ifr_data = (char *)&channels};
+  memcpy(request.ifr_name, device, strlen(device) + 1); /* see check_interface */
+  int status = ioctl(fd, SIOCETHTOOL, &request);
+  close(fd);
+  uint32_t cnt = status == 0 ? channels.rx_count + channels.combined_count : 1;
+  return (uint16_t)(cnt < 1 ? 1 : cnt < QUEUES_MAX ? cnt : QUEUES_MAX);
+}
+
 static void check_huge_pages(void)
 {
   static const char path[] = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
@@ -79,16 +99,16 @@ static void check_huge_pages(void)
 
 /* "server:/path" or "client:/path". A server that was killed leaves its socket behind: remove it when nobody listens there. A living one tells a connect of
    the wrong type EPROTOTYPE; a connect of the right type would disturb it. */
-static const char *check_memif(const char *device, bool *is_server)
+static void check_memif(const char *device)
 {
   const char *path = strchr(device, ':');
-  *is_server = strncmp(device, "server:", 7) == 0;
+  bool is_server = strncmp(device, "server:", 7) == 0;
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (path == NULL || (!*is_server && strncmp(device, "client:", 7) != 0) || path[1] != '/' || strlen(path + 1) >= sizeof(address.sun_path) || strchr(path, ',') != NULL)
+  if (path == NULL || (!is_server && strncmp(device, "client:", 7) != 0) || path[1] != '/' || strlen(path + 1) >= sizeof(address.sun_path) || strchr(path, ',') != NULL)
     WCX_DIE("port: memif device '%s' is not 'server:/path' or 'client:/path' (absolute, shorter than %zu bytes, no comma)", device, sizeof(address.sun_path));
   path++;
-  if (!*is_server)
-    return path;
+  if (!is_server)
+    return;
   memcpy(address.sun_path, path, strlen(path) + 1);
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
@@ -102,7 +122,6 @@ static const char *check_memif(const char *device, bool *is_server)
     WCX_DIE("port: cannot remove the abandoned memif socket %s: %s", path, strerror(errno));
   if (why != ECONNREFUSED && why != ENOENT)
     WCX_DIE("port: memif socket %s is not usable: %s", path, strerror(why));
-  return path;
 }
 
 /* --- set-up: EAL and the port -------------------------------------------------------------------- */
@@ -150,73 +169,89 @@ static void start_eal(uint32_t poll_cpu, bool hugepages)
     WCX_DIE("port: DPDK did not take the lcores '%s'", lcores);
 }
 
-static void format_vdev(uint32_t kind, const char *device, char *name, size_t name_sz, char *args, size_t args_sz)
+/* Dies unless the device can be opened. Returns how many queues are received from. */
+static uint16_t check_device(uint32_t kind, const char *device)
 {
-  bool is_server = false;
-  const char *path;
   switch (kind)
   {
   case WCX_PORT_AF_XDP:
     check_interface(device);
-    snprintf(name, name_sz, "net_af_xdp0");
-    snprintf(args, args_sz, "iface=%s,start_queue=0,queue_count=1,busy_budget=0", device);
-    return;
+    return receive_queues(device);
   case WCX_PORT_AF_PACKET:
     check_interface(device);
-    snprintf(name, name_sz, "net_af_packet0");
-    snprintf(args, args_sz, "iface=%s,qpairs=1,framesz=2048,blocksz=65536,framecnt=4096", device);
-    return;
+    return 1;
   case WCX_PORT_MEMIF:
-    path = check_memif(device, &is_server);
-    snprintf(name, name_sz, "net_memif0");
-    snprintf(args, args_sz, "role=%s,id=0,socket=%s,socket-abstract=no,rsize=10,bsize=2048", is_server ? "server" : "client", path);
-    return;
+    check_memif(device);
+    return 1;
   default:
     WCX_DIE("port: unknown kind %u (af_xdp is %d, af_packet %d, memif %d)", kind, WCX_PORT_AF_XDP, WCX_PORT_AF_PACKET, WCX_PORT_MEMIF);
   }
 }
 
-static void start_device(wcx_port_t *port, uint32_t kind, const char *device)
+static void format_vdev(uint32_t kind, const char *device, uint16_t queue, char *name, size_t name_sz, char *args, size_t args_sz)
 {
+  if (kind == WCX_PORT_AF_XDP)
+  {
+    snprintf(name, name_sz, "net_af_xdp%u", queue);
+    snprintf(args, args_sz, "iface=%s,start_queue=%u,queue_count=1,busy_budget=0", device, queue);
+  }
+  else if (kind == WCX_PORT_AF_PACKET)
+  {
+    snprintf(name, name_sz, "net_af_packet0");
+    snprintf(args, args_sz, "iface=%s,qpairs=1,framesz=2048,blocksz=65536,framecnt=4096", device);
+  }
+  else
+  {
+    snprintf(name, name_sz, "net_memif0");
+    snprintf(args, args_sz, "role=%.6s,id=0,socket=%s,socket-abstract=no,rsize=10,bsize=2048", device, strchr(device, ':') + 1);
+  }
+}
+
+static uint16_t start_queue(const wcx_port_t *port, uint32_t kind, const char *device, uint16_t queue)
+{
+  char name[32];
+  char args[256];
+  format_vdev(kind, device, queue, name, sizeof(name), args, sizeof(args));
+  int status = rte_vdev_init(name, args);
+  if (status != 0)
+    WCX_DIE("port: %s refuses '%s': %s", name, args, strerror(-status));
+  uint16_t id = 0;
+  if (rte_eth_dev_get_port_by_name(name, &id) != 0)
+    WCX_DIE("port: %s made no port", name);
   struct rte_eth_conf conf = {0};
   uint16_t rx_cnt = kind == WCX_PORT_AF_XDP ? AF_XDP_RING_DESC_CNT : RING_DESC_CNT;
   uint16_t tx_cnt = RING_DESC_CNT;
-  int status = rte_eth_dev_configure(port->id, 1, 1, &conf);
+  status = rte_eth_dev_configure(id, 1, 1, &conf);
   if (status == 0)
-    status = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_cnt, &tx_cnt);
+    status = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx_cnt, &tx_cnt);
   if (status == 0)
-    status = rte_eth_rx_queue_setup(port->id, 0, rx_cnt, (unsigned)SOCKET_ID_ANY, NULL, port->pool);
+    status = rte_eth_rx_queue_setup(id, 0, rx_cnt, (unsigned)SOCKET_ID_ANY, NULL, port->pool);
   if (status == 0)
-    status = rte_eth_tx_queue_setup(port->id, 0, tx_cnt, (unsigned)SOCKET_ID_ANY, NULL);
+    status = rte_eth_tx_queue_setup(id, 0, tx_cnt, (unsigned)SOCKET_ID_ANY, NULL);
   if (status == 0)
-    status = rte_eth_dev_start(port->id);
+    status = rte_eth_dev_start(id);
   if (status != 0 && kind == WCX_PORT_MEMIF)
     WCX_DIE("port: memif '%s' does not start: %s; a client needs its server to run first", device, strerror(-status));
   if (status != 0)
     WCX_DIE("port: '%s' does not start: %s; if another process holds its queue, stop that one; if a killed one left its program behind: ip link set dev %s xdp off", device,
             strerror(-status), device);
+  return id;
 }
 
 wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, bool hugepages)
 {
   wcx_port_t *port = &the_port;
   WCX_CHECK(port->pool == NULL, "one port per process");
-  char name[32];
-  char args[256];
-  format_vdev(kind, device, name, sizeof(name), args, sizeof(args));
+  port->queue_cnt = check_device(kind, device);
   if (hugepages)
     check_huge_pages();
   start_eal(lcore, hugepages);
-  port->pool = rte_pktmbuf_pool_create("wcx-frames", MBUF_CNT, MBUF_CACHE_CNT, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  port->pool = rte_pktmbuf_pool_create("wcx-frames", MBUF_CNT(port->queue_cnt), MBUF_CACHE_CNT, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
   if (port->pool == NULL)
-    WCX_DIE("port: no memory for %u frames: %s", MBUF_CNT, rte_strerror(rte_errno));
-  int status = rte_vdev_init(name, args);
-  if (status != 0)
-    WCX_DIE("port: %s refuses '%s': %s", name, args, strerror(-status));
-  if (rte_eth_dev_get_port_by_name(name, &port->id) != 0)
-    WCX_DIE("port: %s made no port", name);
+    WCX_DIE("port: no memory for %u frames: %s", MBUF_CNT(port->queue_cnt), rte_strerror(rte_errno));
   port->is_tx_counted = kind == WCX_PORT_AF_PACKET;
-  start_device(port, kind, device);
+  for (uint16_t queue = 0; queue < port->queue_cnt; queue++)
+    port->ids[queue] = start_queue(port, kind, device, queue);
   if (sem_init(&port->done, 0, 0) != 0 || sem_init(&port->parked, 0, 0) != 0)
     WCX_DIE("port: sem_init: %s", strerror(errno));
   return port;
@@ -224,15 +259,18 @@ wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, boo
 
 void wcx_port_close(wcx_port_t *port)
 {
-  rte_eth_dev_stop(port->id);
-  rte_eth_dev_close(port->id);
+  for (uint16_t queue = 0; queue < port->queue_cnt; queue++)
+  {
+    rte_eth_dev_stop(port->ids[queue]);
+    rte_eth_dev_close(port->ids[queue]);
+  }
   /* No rte_eal_cleanup: it would wait for the poll thread to be back in EAL, and neither --in-memory nor --no-shconf leaves a file behind. */
 }
 
 void wcx_port_mac(const wcx_port_t *port, uint8_t mac[6])
 {
   struct rte_ether_addr address;
-  int status = rte_eth_macaddr_get(port->id, &address);
+  int status = rte_eth_macaddr_get(port->ids[0], &address);
   WCX_CHECK(status == 0, "rte_eth_macaddr_get: %d", status);
   memcpy(mac, address.addr_bytes, 6);
 }
@@ -265,7 +303,15 @@ uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
 {
   struct rte_mbuf *mbufs[WCX_PORT_BURST_MAX];
   uint16_t want_cnt = (uint16_t)(max < WCX_PORT_BURST_MAX ? max : WCX_PORT_BURST_MAX);
-  uint16_t got_cnt = rte_eth_rx_burst(port->id, 0, mbufs, want_cnt);
+  uint16_t got_cnt = 0;
+  uint16_t queue = port->first_queue;
+  for (uint16_t i = 0; i < port->queue_cnt && got_cnt < want_cnt; i++)
+  {
+    got_cnt = (uint16_t)(got_cnt + rte_eth_rx_burst(port->ids[queue], 0, mbufs + got_cnt, (uint16_t)(want_cnt - got_cnt)));
+    queue = (uint16_t)(queue + 1) == port->queue_cnt ? 0 : (uint16_t)(queue + 1);
+  }
+  if (got_cnt == want_cnt) /* a queue that fills bursts by itself does not keep the others waiting */
+    port->first_queue = queue;
   uint32_t frame_cnt = 0;
   for (uint16_t i = 0; i < got_cnt; i++)
   {
@@ -301,7 +347,7 @@ static uint32_t send_counted(wcx_port_t *port, struct rte_mbuf **mbufs, uint16_t
 {
   for (uint16_t i = 0; i < cnt; i++)
     rte_mbuf_refcnt_update(mbufs[i], 1);
-  (void)rte_eth_tx_burst(port->id, 0, mbufs, cnt);
+  (void)rte_eth_tx_burst(port->ids[0], 0, mbufs, cnt);
   uint32_t sent_cnt = 0;
   for (uint16_t i = 0; i < cnt; i++)
   {
@@ -331,5 +377,5 @@ uint32_t wcx_port_tx(wcx_port_t *port, wcx_frame_t *frames, uint32_t cnt)
   }
   if (port->is_tx_counted)
     return send_counted(port, mbufs, send_cnt);
-  return rte_eth_tx_burst(port->id, 0, mbufs, send_cnt);
+  return rte_eth_tx_burst(port->ids[0], 0, mbufs, send_cnt);
 }

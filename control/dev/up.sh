@@ -146,7 +146,8 @@ fi
 ip netns add "$WCX_NETNS"
 ip netns add "$WCX_CLIENT_NETNS"
 # nsenter, not `ip -n` or `ip netns exec`: those remount / and /sys for themselves and cannot in a chroot
-nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip link add "$WCX_CLIENT_IF" type veth peer name "$WCX_IF" netns "$WCX_NETNS"
+nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip link add "$WCX_CLIENT_IF" numtxqueues 4 numrxqueues 4 type veth \
+  peer name "$WCX_IF" numtxqueues 4 numrxqueues 4 netns "$WCX_NETNS" # each receive queue keeps 2,048 frames while the poll loop is kept from its CPU
 nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip addr add 10.77.0.1/24 dev "$WCX_CLIENT_IF"
 nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip link set lo up
 nsenter --net="/run/netns/$WCX_CLIENT_NETNS" ip link set "$WCX_CLIENT_IF" up

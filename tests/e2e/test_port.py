@@ -18,6 +18,8 @@ BUILD = Path(os.environ.get("WCX_BUILD", Path(__file__).resolve().parent.parent.
 ECHO, PING = BUILD / "tests/e2e/port_echo", BUILD / "tests/e2e/port_ping"
 SERVER = ("10.77.0.2", 7002)
 ROUNDS = 200
+QUEUE_CNT = 4
+QUEUES = f"numtxqueues {QUEUE_CNT} numrxqueues {QUEUE_CNT}"
 
 
 class Veth:
@@ -30,7 +32,7 @@ class Veth:
     def __enter__(self):
         # nsenter, not `ip -n` or `ip netns exec`: those remount / and /sys for themselves and cannot in a chroot
         inside = "nsenter --net=/run/netns/"
-        for line in (f"ip netns add {self.clients}", f"ip netns add {self.port}", f"{inside}{self.clients} ip link add mm0 type veth peer name dp0 netns {self.port}",
+        for line in (f"ip netns add {self.clients}", f"ip netns add {self.port}", f"{inside}{self.clients} ip link add mm0 {QUEUES} type veth peer name dp0 {QUEUES} netns {self.port}",
                      f"{inside}{self.clients} ip addr add 10.77.0.1/24 dev mm0", f"{inside}{self.clients} ip link set mm0 up",
                      f"{inside}{self.port} sysctl -qw net.ipv6.conf.all.disable_ipv6=1", f"{inside}{self.port} ip link set dp0 up",
                      f"{inside}{self.clients} ethtool -K mm0 tx off"):
@@ -64,22 +66,29 @@ class Echo:
 
 
 def exchange(veth, seed):
-    """Send ROUNDS datagrams of random size and content; returns how many came back whole."""
+    """Send ROUNDS datagrams of random size and content, ten a socket, so that they spread over the receive queues; returns how many came back whole."""
     rng = random.Random(seed)
-    with Namespace(veth.clients):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with sock:
-        sock.settimeout(1.0)
-        sock.bind(("10.77.0.1", 0))
-        whole = 0
-        for _ in range(ROUNDS):
-            data = rng.randbytes(rng.randint(18, 1472))
-            sock.sendto(data, SERVER)
-            try:
-                whole += sock.recv(2048) == data
-            except socket.timeout:
-                continue
+    whole = 0
+    for _ in range(ROUNDS // 10):
+        with Namespace(veth.clients):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with sock:
+            sock.settimeout(1.0)
+            sock.bind(("10.77.0.1", 0))
+            for _ in range(10):
+                data = rng.randbytes(rng.randint(18, 1472))
+                sock.sendto(data, SERVER)
+                try:
+                    whole += sock.recv(2048) == data
+                except socket.timeout:
+                    return whole
     return whole
+
+
+def queues_used(veth):
+    """How many receive queues of the port's interface have handed frames to af_xdp since it was made."""
+    told = subprocess.run(["nsenter", f"--net=/run/netns/{veth.port}", "ethtool", "-S", "dp0"], check=True, stdout=subprocess.PIPE).stdout.decode()
+    return sum(int(line.split(":")[1]) > 0 for line in told.splitlines() if "_xdp_redirect:" in line)
 
 
 def refused(*args, inside=None):
@@ -95,6 +104,8 @@ def test_veth(tap, veth, lcore, seed):
             tap.ok(echo.ready.startswith("ready"), f"{kind} starts", echo.ready)
             whole = exchange(veth, seed)
             tap.ok(whole == ROUNDS, f"{kind} echoes every datagram of 18 to 1,472 bytes unchanged", f"seed {seed}: {whole} of {ROUNDS}")
+            if kind == "af_xdp":
+                tap.ok(queues_used(veth) == QUEUE_CNT, f"af_xdp receives from all {QUEUE_CNT} queues of the interface", queues_used(veth))
             affinity = [os.sched_getaffinity(int(task)) for task in os.listdir(f"/proc/{echo.proc.pid}/task")]
             tap.ok(sum(a == {lcore} for a in affinity) == 1 or os.cpu_count() == 1, f"{kind}: one thread has the poll core, all others stay off it", affinity)
             status, out, err = echo.end()
