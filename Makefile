@@ -137,6 +137,8 @@ SRC_control   := $(CONTROL_SRC)
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
+LD_unit/test_cut := -Wl,--wrap=wcx_disk_list
+LD_unit/test_journal_format := -Wl,--wrap=readdir
 LD_unit/test_loop_gate := -Wl,--wrap=wcx_port_alloc
 LD_unit/test_auction := -Wl,--wrap=wcx_mmp_fill,--wrap=wcx_risk_commission
 LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break

@@ -11,7 +11,7 @@
    Owner:     the one thread of wcx-controld, which blocks SIGCHLD and calls step when it arrives and every WCX_SUPERVISOR_PERIOD_NS.
    Memory:    the caller's; texts given to wcx_supervisor_add are copied.
    Bounds:    WCX_SUPERVISOR_WORKERS_MAX workers, WCX_SUPERVISOR_ARGS_MAX arguments of each.
-   Pinned by: tests/e2e/test_control.py. */
+   Pinned by: tests/unit/test_supervisor.c, tests/e2e/test_control.py. */
 #ifndef WCX_CONTROL_SUPERVISOR_H
 #define WCX_CONTROL_SUPERVISOR_H
 

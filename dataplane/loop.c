@@ -5,6 +5,7 @@
 #include "dataplane/sequencer.h"
 #include "dataplane/start.h"
 #include "engine/base/check.h"
+#include "engine/limits.h"
 
 #define DAY_NS UINT64_C(86400000000000)
 #define BINDINGS_PER_TURN 64u
@@ -351,17 +352,6 @@ uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
 
 /* --- set-up ------------------------------------------------------------------------------------------------------------------------------------ */
 
-static wcx_engine_limits_t limits_of(const wcx_params_shard_t *shard, uint64_t hash_key)
-{
-  return (wcx_engine_limits_t){.shard = shard->shard,
-                               .orders_max = shard->orders_max,
-                               .levels_max = shard->levels_max,
-                               .instruments_max = shard->instruments_max,
-                               .accounts_max = shard->accounts_max,
-                               .sessions_max = shard->sessions_max,
-                               .hash_key = hash_key};
-}
-
 static uint32_t rings_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
 {
   uint32_t rings = SESSIONS_SPARE;
@@ -385,7 +375,7 @@ typedef struct parts
 
 static parts_t parts_of(const wcx_params_t *params, const wcx_params_shard_t *shard)
 {
-  wcx_engine_limits_t limits = limits_of(shard, 0);
+  wcx_engine_limits_t limits = wcx_engine_limits_of(shard, 0);
   size_t sizes[] = {sizeof(wcx_loop_t),
                     wcx_engine_footprint(&limits),
                     shard->outlog_sz,
@@ -422,7 +412,7 @@ const char *wcx_loop_params_error(const wcx_params_t *params, uint32_t shard_idx
   if (shard_idx >= params->shard_cnt)
     return "there is no such shard";
   const wcx_params_shard_t *shard = &params->shards[shard_idx];
-  wcx_engine_limits_t limits = limits_of(shard, 0);
+  wcx_engine_limits_t limits = wcx_engine_limits_of(shard, 0);
   if (wcx_engine_footprint(&limits) == 0)
     return "orders_max, levels_max, instruments_max, accounts_max or sessions_max is out of range";
   if (!power_of_two(shard->retain_feed_msgs) || !power_of_two(shard->retain_session_msgs))
@@ -533,7 +523,7 @@ wcx_loop_t *wcx_loop_new(const wcx_loop_config_t *config)
   memset(mem + parts.feed_retain, 0, (size_t)shard->retain_feed_msgs * sizeof(uint64_t));
   loop->feed.retain = (wcx_retain_t){.positions = (uint64_t *)(void *)(mem + parts.feed_retain), .max = shard->retain_feed_msgs};
   loop->input.journaled = params->durability != WCX_DURABILITY_LEVEL_D0_NONE;
-  wcx_engine_limits_t limits = limits_of(shard, config->hash_key);
+  wcx_engine_limits_t limits = wcx_engine_limits_of(shard, config->hash_key);
   wcx_engine_limits_t least = {.shard = shard->shard, .orders_max = 1, .levels_max = 1, .instruments_max = 1, .accounts_max = 1, .sessions_max = 1};
   /* with a journal, snapshot or replay make the one that counts: its tables are cleared once */
   loop->input.engine = wcx_engine_new(mem + parts.engine, wcx_engine_footprint(&limits), loop->input.journaled ? &least : &limits);

@@ -1,5 +1,6 @@
 #include "persist/replica.h"
 
+#include "engine/limits.h"
 #include "engine/window.h"
 #include "persist/overrides.h"
 
@@ -46,17 +47,6 @@ static uint64_t durable_seq(const wcx_replica_t *replica)
 
 /* --- memory ------------------------------------------------------------------------------------------- */
 
-static wcx_engine_limits_t limits_of(const wcx_params_shard_t *shard)
-{
-  return (wcx_engine_limits_t){.shard = shard->shard,
-                               .orders_max = shard->orders_max,
-                               .levels_max = shard->levels_max,
-                               .instruments_max = shard->instruments_max,
-                               .accounts_max = shard->accounts_max,
-                               .sessions_max = shard->sessions_max,
-                               .hash_key = 1};
-}
-
 typedef struct parts
 {
   size_t engine, second, image, log, outputs, chunk, walk_buf, end;
@@ -64,7 +54,7 @@ typedef struct parts
 
 static parts_t parts_of(const wcx_params_shard_t *shard)
 {
-  wcx_engine_limits_t limits = limits_of(shard);
+  wcx_engine_limits_t limits = wcx_engine_limits_of(shard, 1);
   size_t engine_sz = wcx_snapshot_round(wcx_engine_footprint(&limits));
   parts_t parts = {.engine = 0};
   parts.second = parts.engine + engine_sz;
@@ -86,7 +76,7 @@ void wcx_replica_init(wcx_replica_t *replica, const wcx_replica_config_t *config
 {
   uint8_t *at = mem;
   parts_t parts = parts_of(config->shard);
-  *replica = (wcx_replica_t){.config = *config, .limits = limits_of(config->shard), .phase = WCX_REPLICA_WAIT};
+  *replica = (wcx_replica_t){.config = *config, .limits = wcx_engine_limits_of(config->shard, 1), .phase = WCX_REPLICA_WAIT};
   WCX_CHECK(config->keep >= 2 && config->keep <= WCX_REPLICA_KEEP_MAX, "%u snapshots to keep", config->keep);
   replica->engine_mem = at + parts.engine;
   replica->engine_sz = wcx_engine_footprint(&replica->limits);

@@ -12,15 +12,14 @@ compared again.
 
 The last line is JSON. --seed repeats the tears, not the moments of the guest.
 """
-import argparse
 import bisect
 import copy
-import json
 import random
 import struct
 import sys
 import time
 
+import campaign
 import guest
 import host
 from lives import Lives
@@ -137,7 +136,7 @@ def judge(place, image_bytes, lives, seed, life):
         return problems + lives.problems + lives.check(host.check(state, seed))
 
 
-def one_disk(seed, images, liar, until):
+def one_disk(seed, images, until, liar):
     """Rounds of one disk until `images` are judged. Returns counts and problems."""
     dice = random.Random(seed)
     counts = {"images": 0, "flushes": 0, "writes": 0, "lost_writes": 0, "kept_writes": 0, "torn_writes": 0, "released": 0}
@@ -164,36 +163,9 @@ def one_disk(seed, images, liar, until):
     return counts, []
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--hours", type=float, default=0, help="go on for so long instead of counting")
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
-    parser.add_argument("--liar", action="store_true", help="the images hold less than was flushed")
-    args = parser.parse_args()
-    why = guest.missing() or host.missing(["mkfs.ext4"])
-    if why:
-        print(f"ok 1 - crash images # SKIP {why}\n1..1")
-        return 0
-    until = time.monotonic() + (args.hours * 3600 if args.hours else 10**9)
-    total, problems, seed = {"fault": "crash_images", "seed_first": args.seed, "seed_last": args.seed}, [], args.seed
-    while not problems and time.monotonic() < until and (args.hours or total.get("images", 0) < args.images):
-        counts, problems = one_disk(seed, 10**9 if args.hours else args.images - total.get("images", 0), args.liar, until)
-        for name, cnt in counts.items():
-            total[name] = total.get(name, 0) + cnt
-        total["seed_last"] = seed
-        seed += 1
-    for problem in problems:
-        print(f"# --seed {total['seed_last']}: {problem}")
-    total.update({kind: sum(kind in p for p in problems) for kind in ("lost", "phantom")}, failures=len(problems))
-    if args.liar:
-        print(f"{'ok' if total['lost'] else 'not ok'} 1 - images that hold less than was flushed are noticed\n1..1")
-        print(json.dumps(total))
-        return 0 if total["lost"] else 1
-    print(f"{'not ok' if problems else 'ok'} 1 - {total['images']} crash images at every flush, with tears: 0 lost, 0 phantom\n1..1")
-    print(json.dumps(total))
-    return 1 if problems else 0
-
+CAMPAIGN = campaign.Campaign(fault="crash_images", counted="images", title="crash images", cnt=1000, one_disk=one_disk,
+                             says=lambda total: f"{total['images']} crash images at every flush, with tears",
+                             liar="the images hold less than was flushed", liar_says="images that hold less than was flushed are noticed")
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(campaign.main(CAMPAIGN, __doc__, guest.missing() or host.missing(["mkfs.ext4"])))

@@ -9,12 +9,12 @@ worker has been started again. The next boot, without errors, walks what is left
 
 The last line is JSON. --seed repeats the choices, not the moments of the guest.
 """
-import argparse
 import json
 import random
 import sys
 import time
 
+import campaign
 import guest
 import host
 from lives import Lives
@@ -90,7 +90,7 @@ def one_error(disk, initramfs, seed, life, lives, dice, counts):
     return problems + lives.problems
 
 
-def one_disk(seed, errors, until):
+def one_disk(seed, errors, until, _):
     dice = random.Random(seed)
     counts = {"errors": 0, "write_errors": 0, "flush_errors": 0, "under_load": 0, "worker_ended": 0, "released": 0}
     initramfs = guest.make_initramfs()
@@ -105,32 +105,12 @@ def one_disk(seed, errors, until):
     return counts, problems
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--errors", type=int, default=12)
-    parser.add_argument("--hours", type=float, default=0, help="go on for so long instead of counting")
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
-    args = parser.parse_args()
-    why = guest.missing()
-    if why:
-        print(f"ok 1 - errors of the disk # SKIP {why}\n1..1")
-        return 0
-    until = time.monotonic() + (args.hours * 3600 if args.hours else 10**9)
-    total, problems, seed = {"fault": "disk_errors", "seed_first": args.seed, "seed_last": args.seed}, [], args.seed
-    while not problems and time.monotonic() < until and (args.hours or total.get("errors", 0) < args.errors):
-        counts, problems = one_disk(seed, DISK_ERRORS if args.hours else min(DISK_ERRORS, args.errors - total.get("errors", 0)), until)
-        for name, cnt in counts.items():
-            total[name] = total.get(name, 0) + cnt
-        total["seed_last"] = seed
-        seed += 1
-    for problem in problems:
-        print(f"# --seed {total['seed_last']}: {problem}")
-    total.update({kind: sum(p.startswith(kind) for p in problems) for kind in ("lost", "phantom")}, failures=len(problems))
-    print(f"{'not ok' if problems else 'ok'} 1 - {total['errors']} boots with an error of the disk: 0 lost, 0 phantom")
-    print(f"{'ok' if args.hours or 2 * (total['write_errors'] + total['flush_errors']) > total['errors'] else 'not ok'} 2 - most errors have reached the guest\n1..2")
-    print(json.dumps(total))
-    return 1 if problems else 0
+def most_reach_the_guest(total, hours):
+    return [(hours or 2 * (total["write_errors"] + total["flush_errors"]) > total["errors"], "most errors have reached the guest")]
 
+
+CAMPAIGN = campaign.Campaign(fault="disk_errors", counted="errors", title="errors of the disk", cnt=12, one_disk=one_disk, disk_max=DISK_ERRORS,
+                             says=lambda total: f"{total['errors']} boots with an error of the disk", also=most_reach_the_guest)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(campaign.main(CAMPAIGN, __doc__, guest.missing()))

@@ -10,12 +10,11 @@ its flush) QEMU is killed and the disk forgets what no flush had covered (volati
 
 The last line is JSON.
 """
-import argparse
-import json
 import random
 import sys
 import time
 
+import campaign
 import guest
 import host
 from lives import Lives
@@ -50,7 +49,7 @@ def listen(machine, lives, seconds):
             lives.hear(line)
 
 
-def one_disk(seed, cuts, liar, until):
+def one_disk(seed, cuts, until, liar):
     """Up to `cuts` power cuts of one disk and a last boot that only checks. Returns counts and problems."""
     dice = random.Random(seed)
     initramfs = guest.make_initramfs()
@@ -85,37 +84,9 @@ def cuts_of(disk, initramfs, seed, dice, cuts, until):
     return {"cuts": done, "released": lives.released, "flushes": disk.flushes, "writes_lost": disk.lost, "writes_torn": disk.torn, "writes_kept": disk.kept}, problems
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cuts", type=int, default=20)
-    parser.add_argument("--hours", type=float, default=0, help="go on for so long instead of counting")
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
-    parser.add_argument("--liar", action="store_true", help="the disk lies about flushes")
-    args = parser.parse_args()
-    why = guest.missing()
-    if why:
-        print(f"ok 1 - power cuts # SKIP {why}\n1..1")
-        return 0
-    until = time.monotonic() + (args.hours * 3600 if args.hours else 10**9)
-    total = {"fault": "power_cuts", "seed_first": args.seed, "seed_last": args.seed, "cuts": 0, "released": 0, "flushes": 0, "writes_lost": 0, "writes_torn": 0, "writes_kept": 0}
-    problems, seed = [], args.seed
-    while not problems and time.monotonic() < until and (args.hours or total["cuts"] < args.cuts):
-        counts, problems = one_disk(seed, DISK_CUTS if args.hours else min(DISK_CUTS, args.cuts - total["cuts"]), args.liar, until)
-        for name, cnt in counts.items():
-            total[name] += cnt
-        total["seed_last"] = seed
-        seed += 1
-    for problem in problems:
-        print(f"# --seed {total['seed_last']}: {problem}")
-    total.update({kind: sum(p.startswith(kind) for p in problems) for kind in ("lost", "phantom")}, failures=len(problems))
-    if args.liar:
-        print(f"{'ok' if total['lost'] else 'not ok'} 1 - a disk that lies about flushes is noticed\n1..1")
-        print(json.dumps(total))
-        return 0 if total["lost"] else 1
-    print(f"{'not ok' if problems else 'ok'} 1 - {total['cuts']} power cuts, {total['released']} records told as released: 0 lost, 0 phantom\n1..1")
-    print(json.dumps(total))
-    return 1 if problems else 0
-
+CAMPAIGN = campaign.Campaign(fault="power_cuts", counted="cuts", title="power cuts", cnt=20, one_disk=one_disk, disk_max=DISK_CUTS,
+                             says=lambda total: f"{total['cuts']} power cuts, {total['released']} records told as released",
+                             liar="the disk lies about flushes", liar_says="a disk that lies about flushes is noticed")
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(campaign.main(CAMPAIGN, __doc__, guest.missing()))

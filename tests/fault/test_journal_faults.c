@@ -99,6 +99,31 @@ static uint64_t walk_last_seq(void)
   return last_seq;
 }
 
+/* A data plane that is gone for its successor, and commits once more while the successor's epoch is made durable: it counts for nothing. */
+static void nothing_is_taken_while_an_epoch_is_granted(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 20; i++)
+    assert_true(commit());
+  for (uint32_t i = 0; i < 1000 && release_seq() < 20; i++)
+  {
+    wcx_journal_step(journal, 0);
+    wcx_segment_prep_step(&journal->prep);
+  }
+  assert_int_equal(release_seq(), 20);
+  uint64_t asked = atomic_fetch_add(&shared->handshake.asked, 1) + 1;
+  for (uint32_t i = 0; i < 1000 && !journal->granting; i++)
+    wcx_journal_step(journal, 0);
+  assert_true(journal->granting);
+  assert_true(commit());
+  for (uint32_t i = 0; i < 1000 && atomic_load(&shared->handshake.answered) != asked; i++)
+    wcx_journal_step(journal, 0);
+  assert_int_equal(atomic_load(&shared->handshake.answered), asked);
+  assert_int_equal(atomic_load(&shared->handshake.cut_seq), 20);
+  assert_int_equal(release_seq(), 20);
+  assert_int_equal(walk_last_seq(), 20);
+}
+
 /* Commit and step until the worker halts. */
 static void run_until_halted(bool prepare)
 {
@@ -442,6 +467,8 @@ static void lost_completions_halt(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(nothing_is_taken_while_an_epoch_is_granted, set_up, tear_down),
+
       cmocka_unit_test_setup_teardown(write_error, set_up, tear_down),
       cmocka_unit_test_setup_teardown(short_write, set_up, tear_down),
       cmocka_unit_test_setup_teardown(full_disk, set_up, tear_down),

@@ -3,6 +3,7 @@
 import random
 import sys
 
+from campaign import kind_of
 from lives import Lives
 from volatile_disk import SECTOR, tear
 
@@ -50,6 +51,8 @@ def main():
         if any(len(set(s)) != 1 for s in sectors) or any(any(s) for s in (sectors[0], *sectors[5:])):
             mixed = -1000
     point(all(cnt > 20 for cnt in fates.values()) and mixed > 20, "a write without a flush is lost, kept, or torn at sectors", (fates, mixed))
+    kinds = [kind_of(problem) for problem in ("lost: the journal ends at 3", "image 7: phantom: the journal holds", "bad: nothing is released", "bad: the worker lost its way")]
+    point(kinds == ["lost", "phantom", None, None], "what a campaign counts as lost and phantom", kinds)
     print(f"1..{len(points)}")
     return 0 if all(points) else 1
 

@@ -11,6 +11,16 @@ static wcx_recovered_t recovered;
 static wcx_journal_finding_t finding;
 static wcx_journal_decision_t decision;
 
+static bool unlistable;
+
+int __real_wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx);
+int __wrap_wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx);
+
+int __wrap_wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx)
+{
+  return unlistable ? -EIO : __real_wcx_disk_list(disk, visit, ctx);
+}
+
 /* --- places ---------------------------------------------------------------------------------------- */
 
 typedef struct place
@@ -371,6 +381,21 @@ static void not_against_the_region(void **state)
   tear_down(state);
 }
 
+/* A directory that cannot be listed hides nothing: what stands in the segments behind is looked for by their numbers. */
+static void an_unlistable_directory_hides_nothing(void **state)
+{
+  damaged(&kinds[1]);
+  char err[512];
+  wcx_disk_t *disk = open_disk();
+  unlistable = true;
+  int result = wcx_recover_look(&recovered, disk, scratch, err, sizeof(err));
+  unlistable = false;
+  assert_int_equal(result, -1);
+  assert_int_equal(recovered.end.verdict, WCX_JOURNAL_HALT);
+  wcx_disk_close(disk);
+  tear_down(state);
+}
+
 static void a_sound_journal_is_left_alone(void **state)
 {
   void *made = NULL;
@@ -406,6 +431,7 @@ int main(void)
                                      cmocka_unit_test(only_of_that_journal),
                                      cmocka_unit_test(not_below_what_was_acknowledged),
                                      cmocka_unit_test(not_against_the_region),
+                                     cmocka_unit_test(an_unlistable_directory_hides_nothing),
                                      cmocka_unit_test(a_sound_journal_is_left_alone)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "engine/shm/journal_walk.h"
 #include "persist/block.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +25,8 @@ static uint64_t cut_segment_no; /* 0: none; else that one has only cut_sz bytes 
 static uint64_t cut_sz;
 static uint64_t far_segment_no; /* 0: none; else a name of that number is in the directory, too */
 static uint32_t reads;
+static uint32_t written_at; /* 0: never; else at this read a living worker has written everything up to the second segment */
+static void write_on(void);
 static uint8_t *walk_buf;
 static wcx_journal_chain_t chain;
 static uint64_t place; /* of the next block, counted over the block room of all segments */
@@ -33,6 +36,8 @@ static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf
   (void)ctx;
   reads++;
   assert_true(reads < 1000000); /* a walk that does not end */
+  if (reads == written_at)
+    write_on();
   if (segment_no > segment_cnt) /* 0 is the superblock */
     return -ENOENT;
   const uint8_t *file = segment_no == 0 ? super_file : segment_files[segment_no - 1];
@@ -79,6 +84,7 @@ static int set_up(void **state)
   segment_cnt = SEGMENTS;
   far_segment_no = 0;
   reads = 0;
+  written_at = 0;
   make_super();
   for (uint32_t i = 0; i < SEGMENTS; i++)
   {
@@ -432,6 +438,47 @@ static void names_that_cannot_be_listed(void **state)
   assert_int_equal(rmdir(dir), 0);
 }
 
+static bool breaks_off;
+
+struct dirent *__real_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir);
+
+struct dirent *__wrap_readdir(DIR *dir)
+{
+  struct dirent *entry = __real_readdir(dir);
+  if (!breaks_off || entry == NULL || strncmp(entry->d_name, "seg-", 4) != 0)
+    return entry;
+  breaks_off = false;
+  errno = EIO; /* this name and those behind it are not told */
+  return NULL;
+}
+
+static void a_listing_that_breaks_off(void **state)
+{
+  (void)state;
+  char dir[] = "build/test-journal-format-XXXXXX";
+  char err[256], path[2][128];
+  wcx_journal_source_t files;
+  assert_non_null(mkdtemp(dir));
+  for (uint32_t i = 0; i < 2; i++)
+  {
+    snprintf(path[i], sizeof(path[i]), "%s/seg-%016x.wcj", dir, i + 1);
+    FILE *file = fopen(path[i], "we");
+    assert_non_null(file);
+    fclose(file);
+  }
+  assert_int_equal(wcx_journal_source_open(&files, dir, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  assert_int_equal(files.last_segment(files.ctx), 2);
+  breaks_off = true;
+  assert_true(files.last_segment(files.ctx) == UINT64_MAX);
+  breaks_off = true;
+  assert_int_equal(unlink(path[0]), 0);
+  assert_true(files.last_segment(files.ctx) == UINT64_MAX);
+  files.close(files.ctx);
+  assert_int_equal(unlink(path[1]), 0);
+  assert_int_equal(rmdir(dir), 0);
+}
+
 static void another_history_is_halt(void **state)
 {
   (void)state;
@@ -490,6 +537,38 @@ static void goes_on_after_the_end(void **state)
   assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 1);
   assert_int_equal(hdr.seq, 4);
   assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 0);
+}
+
+static void write_on(void)
+{
+  for (uint32_t i = 0; i < 100; i++)
+    put(3, chain.next_seq - 1);
+}
+
+/* What a living worker writes while the place before it is looked at: its blocks behind do not count against a place that was empty a moment ago. */
+static void a_living_worker_is_no_damage(void **state)
+{
+  (void)state;
+  uint32_t seen = 0;
+  for (uint32_t at = 1; at < 12; at++)
+  {
+    void *again = NULL;
+    tear_down(&again);
+    set_up(&again);
+    put(3, 0);
+    wcx_journal_walk_t walk;
+    char err[256];
+    assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+    wcx_journal_block_t block;
+    const uint8_t *body;
+    assert_int_equal(wcx_journal_walk_next_block(&walk, &block, &body), 1);
+    written_at = reads + at;
+    int result = wcx_journal_walk_next_block(&walk, &block, &body);
+    if (result < 0)
+      fail_msg("read %u: %s", at, walk.text);
+    seen += result == 1;
+  }
+  assert_true(seen > 1);
 }
 
 /* --- anchors -------------------------------------------------------------------------------------- */
@@ -698,6 +777,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(far_away_is_seen, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_far_name_ends_the_look, set_up, tear_down),
       cmocka_unit_test_setup_teardown(names_that_cannot_be_listed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_listing_that_breaks_off, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_living_worker_is_no_damage, set_up, tear_down),
       cmocka_unit_test_setup_teardown(another_history_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_empty_segment_must_be_whole, set_up, tear_down),

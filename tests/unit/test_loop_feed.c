@@ -1,5 +1,6 @@
 /* The feed and re-requests: two equal sides, heartbeats, the day roll, a book rebuilt from what was sent, and what may be asked for again. */
 #include "dataplane/ending.h"
+#include "dataplane/gate.h"
 #include "tests/unit/loop_fixture.h"
 
 typedef struct level
@@ -397,6 +398,62 @@ static void test_day_ends_before_the_next_begins(void **state)
   world_close(&w);
 }
 
+/* More of a day is released at once than leaves in one turn, and the roll behind it. */
+static void test_day_ends_behind_its_last_message(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_t other = client_of(2);
+  client_sign_on(&w, &client);
+  client_sign_on(&w, &other);
+  w.utc_ns = (w.utc_ns / UINT64_C(86400000000000) + 1) * UINT64_C(86400000000000) - 500000000;
+  sent_t sent;
+  for (uint32_t i = 0; i < WCX_GATE_MESSAGES_MAX / 2; i++)
+  {
+    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    world_turns(&w, 4);
+  }
+  uint64_t next[2] = {1, 1};
+  while (world_next(&w, &sent))
+    if (sent.to_ip >> 24 == 0xef && sent.mold.count != WCX_MOLD_END_OF_SESSION)
+      next[sent.to_ip == 0xef4d0002u] = sent.mold.sequence + sent.mold.count;
+  w.hold = true;
+  wcx_new_order_single_t sweep =
+      client_order(&other, 1, WCX_SIDE_SELL, 100, 5 * WCX_GATE_MESSAGES_MAX / 2, WCX_TIME_IN_FORCE_GTC); /* two reports and a message of the feed for each order */
+  client_send(&w, &other, WCX_TEMPLATE_NEW_ORDER_SINGLE, &sweep, sizeof(sweep));
+  world_turns(&w, 4);
+  uint64_t end_number = wcx_engine_feed_next_number(wcx_loop_engine(w.loop));
+  assert_true(end_number >= next[0] + WCX_GATE_MESSAGES_MAX / 2);
+  w.utc_ns += 1000000000;
+  world_turns(&w, 8);
+  assert_int_equal(wcx_engine_trade_date(wcx_loop_engine(w.loop)), 20260922);
+  w.hold = false;
+  uint32_t ends = 0;
+  for (uint32_t i = 0; i < 4000 && ends < 2; i++)
+  {
+    world_turns(&w, 1);
+    while (world_next(&w, &sent))
+    {
+      if (sent.to_ip >> 24 != 0xef || memcmp(sent.mold.session, "M001260921", 10) != 0)
+        continue;
+      uint32_t side = sent.to_ip == 0xef4d0002u;
+      assert_int_equal(sent.mold.sequence, next[side]);
+      if (sent.mold.count == WCX_MOLD_END_OF_SESSION)
+      {
+        assert_int_equal(next[side], end_number);
+        ends++;
+      }
+      else
+        next[side] += sent.mold.count;
+    }
+  }
+  assert_int_equal(ends, 2);
+  world_close(&w);
+}
+
 static void test_rerequest_of_a_session(void **state)
 {
   (void)state;
@@ -544,8 +601,10 @@ static void test_rerequest_of_the_feed(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_book_from_feed_is_the_book),      cmocka_unit_test(test_nothing_before_the_first_day), cmocka_unit_test(test_heartbeats_and_day_roll),
-      cmocka_unit_test(test_day_ends_before_the_next_begins), cmocka_unit_test(test_rerequest_of_a_session),       cmocka_unit_test(test_rerequest_of_the_feed),
+      cmocka_unit_test(test_book_from_feed_is_the_book),      cmocka_unit_test(test_nothing_before_the_first_day),
+      cmocka_unit_test(test_heartbeats_and_day_roll),         cmocka_unit_test(test_day_ends_behind_its_last_message),
+      cmocka_unit_test(test_day_ends_before_the_next_begins), cmocka_unit_test(test_rerequest_of_a_session),
+      cmocka_unit_test(test_rerequest_of_the_feed),
   };
   return cmocka_run_group_tests_name("loop_feed", tests, NULL, NULL);
 }

@@ -262,20 +262,40 @@ static void test_digest_marks(void **state)
   world_close(&w);
 }
 
-static void restart_with_another_configuration(void)
+static void restrict_some(wcx_params_t *params)
+{
+  params->sessions[0].ord_types = 6; /* limit and market */
+  params->instrument_group[1] = 3;
+}
+
+static void another_lot(wcx_params_t *params)
+{
+  params->instruments[1].round_lot = 10;
+}
+
+static void no_order_types(wcx_params_t *params)
+{
+  params->sessions[0].ord_types = 0;
+}
+
+static void no_group(wcx_params_t *params)
+{
+  params->instrument_group[1] = 0;
+}
+
+static void restart_with_another_configuration(void (*change)(wcx_params_t *params))
 {
   world_t w;
-  world_new(&w, NULL);
+  world_new(&w, restrict_some);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
   world_crash(&w);
-  w.region->params.instruments[1].round_lot = 10;
+  change(&w.region->params);
   world_start(&w);
 }
 
-static void test_changed_configuration_is_refused(void **state)
+static void is_refused(void (*change)(wcx_params_t *params), const char *names)
 {
-  (void)state;
   char said[1024] = {0};
   int fds[2];
   assert_int_equal(pipe(fds), 0);
@@ -284,7 +304,7 @@ static void test_changed_configuration_is_refused(void **state)
   if (pid == 0)
   {
     dup2(fds[1], 2);
-    restart_with_another_configuration();
+    restart_with_another_configuration(change);
     _exit(0);
   }
   close(fds[1]);
@@ -296,8 +316,17 @@ static void test_changed_configuration_is_refused(void **state)
   assert_int_equal(waitpid(pid, &status, 0), pid);
   assert_true(WIFEXITED(status));
   assert_int_equal(WEXITSTATUS(status), 1);
-  assert_non_null(strstr(said, "RoundLot"));
+  if (strstr(said, names) == NULL)
+    fail_msg("%s", said);
   assert_non_null(strstr(said, "wcxctl"));
+}
+
+static void test_changed_configuration_is_refused(void **state)
+{
+  (void)state;
+  is_refused(another_lot, "RoundLot");
+  is_refused(no_order_types, "OrdTypes"); /* what is not restricted any more is a change, too */
+  is_refused(no_group, "Group");
 }
 
 static void test_dates(void **state)
