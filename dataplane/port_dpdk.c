@@ -299,10 +299,8 @@ void wcx_port_run(wcx_port_t *port, void (*fn)(void *arg), void *arg)
 
 /* --- the loop ------------------------------------------------------------------------------------ */
 
-uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
+static uint16_t receive(wcx_port_t *port, struct rte_mbuf **mbufs, uint16_t want_cnt)
 {
-  struct rte_mbuf *mbufs[WCX_PORT_BURST_MAX];
-  uint16_t want_cnt = (uint16_t)(max < WCX_PORT_BURST_MAX ? max : WCX_PORT_BURST_MAX);
   uint16_t got_cnt = 0;
   uint16_t queue = port->first_queue;
   for (uint16_t i = 0; i < port->queue_cnt && got_cnt < want_cnt; i++)
@@ -312,6 +310,13 @@ uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
   }
   if (got_cnt == want_cnt) /* a queue that fills bursts by itself does not keep the others waiting */
     port->first_queue = queue;
+  return got_cnt;
+}
+
+uint32_t wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
+{
+  struct rte_mbuf *mbufs[WCX_PORT_BURST_MAX];
+  uint16_t got_cnt = receive(port, mbufs, (uint16_t)(max < WCX_PORT_BURST_MAX ? max : WCX_PORT_BURST_MAX));
   uint32_t frame_cnt = 0;
   for (uint16_t i = 0; i < got_cnt; i++)
   {

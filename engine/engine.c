@@ -337,7 +337,7 @@ void wcx_engine_apply(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const v
   engine->client_seq = hdr->client_seq;
   engine->out = out;
   if (__builtin_expect(hdr->stamp_ns >= engine->wake_ns, 0))
-    wcx_engine_apply_long(engine, hdr, body);
+    wcx_engine_apply_long(engine, hdr, body); /* NOLINT(bugprone-branch-clone): asked before the kind is */
   else if (hdr->template_id == WCX_TEMPLATE_NEW_ORDER_SINGLE && hdr->body_sz >= sizeof(wcx_new_order_single_t))
     wcx_plain_new(engine, hdr, body);
   else if (hdr->template_id == WCX_TEMPLATE_ORDER_CANCEL_REQUEST && hdr->body_sz >= sizeof(wcx_order_cancel_request_t))

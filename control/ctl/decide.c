@@ -207,7 +207,7 @@ static int fill(const wcx_ctl_t *ctl, found_t *found, wcx_journal_decision_t *de
 int wcx_ctl_journal_sign(const wcx_ctl_t *ctl)
 {
   static found_t found;
-  wcx_journal_decision_t decision;
+  wcx_journal_decision_t decision = {0};
   if (ctl->key == NULL || ctl->operator_name == NULL)
     return wcx_ctl_fail(WCX_CTL_USAGE, "--operator NAME and --key FILE (PEM, Ed25519) are needed");
   int status = fill(ctl, &found, &decision);

@@ -325,7 +325,7 @@ static void on_clear(wcx_client_books_t *books, const void *message, size_t sz)
 uint32_t wcx_client_books_security(const void *message, size_t sz)
 {
   static const uint8_t offs[] = {
-      [WCX_TEMPLATE_SECURITY_DEFINITION - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_security_definition_t, security_id),
+      [0] = offsetof(wcx_security_definition_t, security_id),
       [WCX_TEMPLATE_SECURITY_STATUS - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_security_status_t, security_id),
       [WCX_TEMPLATE_ADD_ORDER - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_add_order_t, security_id),
       [WCX_TEMPLATE_ORDER_EXECUTED - WCX_TEMPLATE_SECURITY_DEFINITION] = offsetof(wcx_order_executed_t, security_id),

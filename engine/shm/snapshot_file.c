@@ -116,7 +116,7 @@ bool wcx_snapshot_check_header(const uint8_t *page, uint64_t file_sz, wcx_snapsh
 
 bool wcx_snapshot_beyond(const uint8_t *bytes, int64_t sz, uint32_t shard, uint64_t seq, uint64_t last_seq)
 {
-  wcx_snapshot_file_t hdr;
+  wcx_snapshot_file_t hdr = {0};
   char err[160];
   if (seq <= last_seq || sz <= 0 || !wcx_snapshot_check_header(bytes, (uint64_t)sz, &hdr, err, sizeof(err)))
     return false;
