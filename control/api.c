@@ -36,7 +36,7 @@ static const char *phase_name(uint64_t phase)
 /* One row a process: name, whether it holds its lock, and whether orders wait for it. */
 typedef struct process_up
 {
-  char name[24];
+  char name[32];
   bool up;
   bool needed; /* to serve orders */
 } process_up_t;
