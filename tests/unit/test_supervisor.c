@@ -58,6 +58,15 @@ static int be_a_worker(char **argv)
 
 /* --- the world --------------------------------------------------------------------------------------- */
 
+/* What was copied of their arguments lives in wcx-controld as long as it does. */
+static void forget_workers(void)
+{
+  for (uint32_t i = 0; i < supervisor.worker_cnt; i++)
+    for (char **arg = supervisor.workers[i].argv + 1; *arg != NULL; arg++)
+      free(*arg);
+  supervisor.worker_cnt = 0;
+}
+
 static int set_up(void **state)
 {
   (void)state;
@@ -80,6 +89,7 @@ static int tear_down(void **state)
 {
   (void)state;
   wcx_supervisor_stop(&supervisor);
+  forget_workers();
   wcx_region_close(&region);
   char command[128];
   snprintf(command, sizeof(command), "rm -r %s", root);
@@ -268,7 +278,7 @@ static void one_that_dies_at_once_earns_pauses(void **state)
   wait_dead(worker(0)->pid);
   now_ns += 5 * MS;
   step();
-  supervisor.worker_cnt = 0;
+  forget_workers();
 }
 
 /* One that lived has its bad luck forgiven: the next quick death is a first one. */
@@ -318,7 +328,7 @@ static void what_holds_the_lock_is_never_doubled(void **state)
   (void)state;
   for (uint32_t i = 0; i < 2; i++)
   {
-    supervisor.worker_cnt = 0;
+    forget_workers();
     add("a", "lives", ROLE + i);
     pid_t left = start_beside(worker(0), false);
     pid_t other = stranger();
