@@ -328,9 +328,9 @@ static void watch_clocks(const wcx_config_t *config, const wcx_region_file_t *re
   }
 }
 
-static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const wcx_operators_t *operators)
+/* Before anything is made: who is told to end while starting ends as always, its workers first. */
+static sigset_t hold_signals(void)
 {
-  uint64_t checked_ns = 0;
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGCHLD);
@@ -338,6 +338,12 @@ static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const 
   sigaddset(&signals, SIGINT);
   sigprocmask(SIG_BLOCK, &signals, NULL);
   signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const wcx_operators_t *operators, const sigset_t *signals)
+{
+  uint64_t checked_ns = 0;
   const struct timespec period = {.tv_nsec = (long)WCX_SUPERVISOR_PERIOD_NS};
   for (;;)
   {
@@ -350,7 +356,7 @@ static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const 
       check_overrides(config, operators, supervisor->region);
       check_decisions(config, operators, supervisor->region);
     }
-    int got = sigtimedwait(&signals, NULL, &period);
+    int got = sigtimedwait(signals, NULL, &period);
     if (got == SIGTERM || got == SIGINT)
       break;
   }
@@ -381,6 +387,7 @@ int main(int argc, char **argv)
            config->params.session_cnt);
     return 0;
   }
+  sigset_t signals = hold_signals();
   umask(0027);
   make_dir(config->run_dir, 0755);
   make_dir(config->state_dir, 0750);
@@ -394,7 +401,7 @@ int main(int argc, char **argv)
   supervisor.region = &region;
   add_workers(&supervisor, config);
   wcx_log_info("started", "config %s, state %s, durability D%u", config->path, config->state_dir, config->params.durability);
-  run(&supervisor, config, &operators);
+  run(&supervisor, config, &operators, &signals);
   wcx_region_close(&region);
   wcx_config_free(config);
   wcx_log_info("stopped", "all workers are gone");

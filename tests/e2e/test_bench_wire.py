@@ -100,6 +100,8 @@ def round_trips(tap):
     done = run(sys.executable, ROOT / "bench" / "wire" / "rtt.py", "--json", "--only", ",".join(parts), "--rounds", 1, "--count", 300)
     told = json.loads(done.stdout or "{}")
     wanted = {"memif_echo", "memif_order", *(("testpmd", "port_echo", "order_d0", "order_tcp", "tcp_echo", "gateway") if len(parts) > 1 else ())}
+    stages = told.pop("stages_d0", None)
+    tap.ok((stages is not None) == (len(parts) > 1), "the stages of the appliance stand beside its round trips", told)
     tap.ok(done.returncode == 0 and set(told) == wanted, f"round trips of {', '.join(parts)} are measured, {len(wanted)} kinds", done.stderr)
     tap.ok(all(row["count"] == 300 and row["lost"] == row["refused"] == 0 and 0 < row["min_us"] <= row["p50_us"] <= row["p99_us"] for rows in told.values() for row in rows),
            "nothing is lost or refused, figures rise", told)
