@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The keeper: continuous shipping to a directory, storing by commands, retention behind it, scrub and repair."""
+"""The keeper: continuous shipping to a directory, storing by commands, retention behind it, scrub and repair. Owns no poll core."""
 import filecmp
 import os
 import shutil

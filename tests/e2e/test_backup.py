@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wcxctl backup, restore and verify integrity: full, into the same directory again, increments, of a living and a dead appliance, and what they refuse."""
+"""wcxctl backup, restore and verify integrity: full, into the same directory again, increments, of a living and a dead appliance, and what they refuse. Owns no poll core."""
 import filecmp
 import os
 import shutil

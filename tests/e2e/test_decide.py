@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A journal that no crash explains: its worker refuses, two operators decide where it ends, and the next start cuts there, once, and keeps what it cuts away.
 
-wcx-controld with its workers and a load in place of the data plane: no root, no namespaces."""
+wcx-controld with its workers and a load in place of the data plane: no root, no namespaces. Owns no poll core."""
 import os
 import re
 import shutil

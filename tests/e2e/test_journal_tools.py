@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wcxctl journal verify, dump and replay over the state directory of a journal that a real worker wrote: offline, and what they refuse."""
+"""wcxctl journal verify, dump and replay over the state directory of a journal that a real worker wrote: offline, and what they refuse. Owns no poll core."""
 import shutil
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may write to the database of a journal: of two sinks each input once, nobody of a lower epoch, nobody of another journal."""
+"""Who may write to the database of a journal: of two sinks each input once, nobody of a lower epoch, nobody of another journal. Owns no poll core."""
 import os
 import shutil
 import signal

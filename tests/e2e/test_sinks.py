@@ -2,7 +2,7 @@
 """Sinks against databases of the test's own, over a journal that a load fills: rows exactly once over kill -9 of the sink and of the database; what the tables hold is what
 the journal says; what a sink needs of the journal is kept. Fences: test_sink_fence.py.
 
-The oracle is the drop copy that wcxctl regenerates from the journal: every report once, in order.
+The oracle is the drop copy that wcxctl regenerates from the journal: every report once, in order. Owns no poll core.
 """
 import os
 import random

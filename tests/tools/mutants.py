@@ -58,12 +58,12 @@ def header(patch):
 
 
 def chosen(patches, words):
-    """Those whose names hold one of the words. Without words all of them when WCX_MUTANTS=all, as `make mutants` says; else every other one, the others with the next commit."""
+    """Those whose names hold one of the words. Without words all of them when WCX_MUTANTS=all, as `make mutants` says; else every third one, the others with the next two commits."""
     if words:
         return [patch for patch in patches if any(word in patch.stem for word in words)]
     if os.environ.get("WCX_MUTANTS") == "all":
         return patches
     commits = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    turn = patches[int(commits) % 2::2]
-    print(f"# {len(turn)} of {len(patches)} patches have their turn with this commit, the others with the next; make mutants runs all", flush=True)
+    turn = patches[int(commits) % 3::3]
+    print(f"# {len(turn)} of {len(patches)} patches have their turn with this commit, the others with the next two; make mutants runs all", flush=True)
     return turn
