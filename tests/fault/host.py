@@ -55,8 +55,13 @@ def unmount(place):
 
 @contextlib.contextmanager
 def mounted(image, place, kind="ext4"):
+    """An ext4 superblock is two sectors: where a crash has torn it, its file system is repaired first, as whoever boots such a disk must."""
     place.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", kind, "-o", "loop", str(image), str(place)], check=True)
+    mount = ["mount", "-t", kind, "-o", "loop", str(image), str(place)]
+    if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        if kind == "ext4":
+            subprocess.run(["e2fsck", "-f", "-y", str(image)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(mount, check=True)
     try:
         yield place
     finally:
