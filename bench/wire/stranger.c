@@ -69,9 +69,9 @@ void wcx_stranger_open(wcx_stranger_t *stranger, const char *interface, const ch
   struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface)};
   if (at.sll_ifindex == 0)
     WCX_DIE("interface '%s' does not exist here: run inside the clients' network namespace", interface);
-  stranger->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* protocol 0: it receives nothing */
-  int one = 1;
-  if (stranger->fd < 0 || bind(stranger->fd, (struct sockaddr *)&at, sizeof(at)) != 0 || setsockopt(stranger->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)) != 0)
+  stranger->fd =
+      socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* protocol 0: it receives nothing; through the qdisc, since beside it all flows leave by one queue */
+  if (stranger->fd < 0 || bind(stranger->fd, (struct sockaddr *)&at, sizeof(at)) != 0)
     WCX_DIE("raw socket on '%s': %s (it needs CAP_NET_RAW)", interface, strerror(errno));
 }
 
