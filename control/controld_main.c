@@ -19,7 +19,7 @@
 
 #define OPT_UNSAFE 1
 #define OPT_SET 2
-#define OVERRIDES_NS UINT64_C(1000000000)
+#define SIGNED_NS UINT64_C(1000000000)
 
 typedef struct options
 {
@@ -268,40 +268,41 @@ static void add_workers(wcx_supervisor_t *supervisor, const wcx_config_t *config
   wcx_supervisor_add(supervisor, "wcx-api", "wcx-api", WCX_REGION_LOCK_API, config->control_dir, api_args);
 }
 
-/* Data plane and replica take overrides only when their digest stands here. Looked at again and again: one may be made while we run. */
-static void check_overrides(const wcx_config_t *config, const wcx_operators_t *operators, const wcx_region_file_t *region)
+/* What two operators have signed, looked at again and again: it may be made while we run. */
+typedef struct signed_words
 {
-  static char said[WCX_SHARDS_MAX][512];
+  const char *event; /* of the alarm, once for each new reason */
+  bool (*check)(const wcx_operators_t *operators, const char *dir, wcx_digest_t *digest, char *err, size_t err_sz);
+  char said[WCX_SHARDS_MAX][512];
+} signed_words_t;
+
+/* The digest of what is good in the journal of shard `i`; zero: nothing is. */
+static wcx_digest_t check_signed(signed_words_t *words, const wcx_config_t *config, const wcx_operators_t *operators, uint32_t i)
+{
+  uint32_t shard = config->params.shards[i].shard;
+  char dir[WCX_CONFIG_PATH_MAX + 64];
+  char err[sizeof(words->said[0])] = "the path is too long";
+  wcx_digest_t digest = {0};
+  bool good = wcx_journal_dir(dir, sizeof(dir), config->state_dir, shard) && words->check(operators, dir, &digest, err, sizeof(err));
+  if (!good && strcmp(words->said[i], err) != 0)
+    wcx_log_alarm(words->event, "shard %u: %s", shard, err);
+  snprintf(words->said[i], sizeof(words->said[i]), "%s", good ? "" : err);
+  return digest;
+}
+
+/* Data plane and replica take overrides, the journal worker a decision, only when its digest stands here. */
+static void publish_signed(const wcx_config_t *config, const wcx_operators_t *operators, const wcx_region_file_t *region)
+{
+  static signed_words_t overrides = {.event = "overrides refused", .check = wcx_operators_check_journal};
+  static signed_words_t decisions = {.event = "decision refused", .check = wcx_operators_check_decision};
   for (uint32_t i = 0; i < config->params.shard_cnt; i++)
   {
     wcx_region_quarantine_t *words = &wcx_region_shard(region->region, i)->quarantine;
-    char dir[WCX_CONFIG_PATH_MAX + 64];
-    char err[512] = "the path is too long";
-    wcx_digest_t digest = {0};
-    bool good = wcx_journal_dir(dir, sizeof(dir), config->state_dir, config->params.shards[i].shard) && wcx_operators_check_journal(operators, dir, &digest, err, sizeof(err));
-    if (!good && strcmp(said[i], err) != 0)
-      wcx_log_alarm("overrides refused", "shard %u: %s", config->params.shards[i].shard, err);
-    snprintf(said[i], sizeof(said[i]), "%s", good ? "" : err);
+    wcx_digest_t digest = check_signed(&overrides, config, operators, i);
     atomic_store_explicit(&words->overrides_hi, digest.hi, memory_order_relaxed);
     atomic_store_explicit(&words->overrides_lo, digest.lo, memory_order_release); /* pairs with the acquire of data plane and replica */
     atomic_fetch_add_explicit(&words->checks, 1, memory_order_release);
-  }
-}
-
-/* The same for where a journal ends: its worker obeys only a decision whose digest stands here. */
-static void check_decisions(const wcx_config_t *config, const wcx_operators_t *operators, const wcx_region_file_t *region)
-{
-  static char said[WCX_SHARDS_MAX][512];
-  for (uint32_t i = 0; i < config->params.shard_cnt; i++)
-  {
-    wcx_region_quarantine_t *words = &wcx_region_shard(region->region, i)->quarantine;
-    char dir[WCX_CONFIG_PATH_MAX + 64];
-    char err[512] = "the path is too long";
-    wcx_digest_t digest = {0};
-    bool good = wcx_journal_dir(dir, sizeof(dir), config->state_dir, config->params.shards[i].shard) && wcx_operators_check_decision(operators, dir, &digest, err, sizeof(err));
-    if (!good && strcmp(said[i], err) != 0)
-      wcx_log_alarm("decision refused", "shard %u: %s", config->params.shards[i].shard, err);
-    snprintf(said[i], sizeof(said[i]), "%s", good ? "" : err);
+    digest = check_signed(&decisions, config, operators, i);
     atomic_store_explicit(&words->decision_hi, digest.hi, memory_order_relaxed);
     atomic_store_explicit(&words->decision_lo, digest.lo, memory_order_release); /* pairs with the acquire of the journal worker */
   }
@@ -350,11 +351,10 @@ static void run(wcx_supervisor_t *supervisor, const wcx_config_t *config, const 
     uint64_t now_ns = wcx_env_mono_ns();
     wcx_supervisor_step(supervisor, now_ns);
     watch_clocks(config, supervisor->region);
-    if (now_ns - checked_ns > OVERRIDES_NS)
+    if (now_ns - checked_ns > SIGNED_NS)
     {
       checked_ns = now_ns;
-      check_overrides(config, operators, supervisor->region);
-      check_decisions(config, operators, supervisor->region);
+      publish_signed(config, operators, supervisor->region);
     }
     int got = sigtimedwait(signals, NULL, &period);
     if (got == SIGTERM || got == SIGINT)
