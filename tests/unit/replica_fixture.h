@@ -44,6 +44,20 @@ static inline void remove_snapshots(void)
     closedir(list);
 }
 
+/* `cnt` orders, some of which trade; behind them all is durable that is not held. */
+static inline void trade_some(world_t *w, client_t *client, uint32_t cnt)
+{
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    wcx_new_order_single_t order = client_order(client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
+    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    if (i % 16 == 15)
+      world_turns(w, 2);
+  }
+  world_turns(w, 8);
+  world_drain(w);
+}
+
 static inline void beside_open(beside_t *beside, const world_t *w, uint64_t every_inputs)
 {
   beside->shard = w->region->params.shards[0];

@@ -28,19 +28,6 @@ static client_t begin(world_t *w)
   return client;
 }
 
-static void trade(world_t *w, client_t *client, uint32_t cnt)
-{
-  for (uint32_t i = 0; i < cnt; i++)
-  {
-    wcx_new_order_single_t order = client_order(client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
-    if (i % 16 == 15)
-      world_turns(w, 2);
-  }
-  world_turns(w, 8);
-  world_drain(w);
-}
-
 /* Files in the snapshots' directory, ascending; returns how many are snapshots. */
 static uint32_t list_snapshots(uint64_t seqs[8])
 {
@@ -100,7 +87,7 @@ static void test_never_past_the_release(void **state)
   beside_open(&beside, &w, 10);
   w.hold = true;
   uint64_t released = wcx_release_seq(atomic_load(&w.shm->release.release_word));
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   assert_true(w.durable_seq > released + 50);
   beside_catch_up(&beside, w.mono_ns);
   assert_int_equal(atomic_load(&w.shm->replica.applied_seq), released);
@@ -144,7 +131,7 @@ static void test_when_they_are_due(void **state)
   beside.replica.config.every_ns = UINT64_C(60000000000);
   beside_catch_up(&beside, w.mono_ns);
   assert_int_equal(list_snapshots(seqs), 0);
-  trade(&w, &client, 150);
+  trade_some(&w, &client, 150);
   beside_catch_up(&beside, w.mono_ns);
   assert_int_equal(list_snapshots(seqs), 0);
   beside_catch_up(&beside, w.mono_ns + UINT64_C(59000000000));
@@ -155,16 +142,16 @@ static void test_when_they_are_due(void **state)
   assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
   beside_catch_up(&beside, w.mono_ns + UINT64_C(200000000000)); /* nothing new: nothing to take */
   assert_int_equal(list_snapshots(seqs), 1);
-  trade(&w, &client, 199);
+  trade_some(&w, &client, 199);
   beside_catch_up(&beside, w.mono_ns);
   assert_int_equal(list_snapshots(seqs), 1);
-  trade(&w, &client, 1);
+  trade_some(&w, &client, 1);
   beside_catch_up(&beside, w.mono_ns);
   assert_int_equal(list_snapshots(seqs), 2);
   assert_int_equal(seqs[1], w.durable_seq);
   assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
   assert_int_equal(atomic_load(&w.shm->replica.snapshots), 2);
-  trade(&w, &client, 5);
+  trade_some(&w, &client, 5);
   uint64_t second = seqs[1];
   beside_take(&beside, &w);
   assert_int_equal(list_snapshots(seqs), 2);
@@ -193,13 +180,13 @@ static void test_death_while_taking(void **state)
   beside_t beside;
   uint64_t seqs[8];
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 40);
+  trade_some(&w, &client, 40);
   beside_take(&beside, &w);
   beside_close(&beside);
   uint32_t deaths = 0;
   for (uint32_t steps = 1; steps < 40; steps++)
   {
-    trade(&w, &client, 3);
+    trade_some(&w, &client, 3);
     beside_open(&beside, &w, 1000000);
     beside_catch_up(&beside, w.mono_ns);
     (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
@@ -230,9 +217,9 @@ static void test_damaged_ones(void **state)
   beside_t beside;
   uint64_t seqs[8];
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   beside_take(&beside, &w);
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   beside_take(&beside, &w);
   beside_close(&beside);
   assert_int_equal(list_snapshots(seqs), 2);
@@ -265,7 +252,7 @@ static void test_damaged_ones(void **state)
   beside.replica.said[0] = 0;
   beside_take(&beside, &w);
   assert_int_equal(list_snapshots(seqs), 3);
-  trade(&w, &client, 10);
+  trade_some(&w, &client, 10);
   beside_take(&beside, &w);
   assert_int_equal(list_snapshots(seqs), 2);
   assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
@@ -279,7 +266,7 @@ static client_t begin_anew(world_t *w)
   client_t client = begin(w);
   beside_t beside;
   beside_open(&beside, w, 1000000);
-  trade(w, &client, 100);
+  trade_some(w, &client, 100);
   beside_take(&beside, w);
   beside_close(&beside);
   world_close(w);
@@ -329,7 +316,7 @@ static void test_a_snapshot_beyond_the_journal(void **state)
   assert_int_equal(list_snapshots(seqs), 1);
   assert_true(seqs[0] > w.durable_seq);
   beside_open(&beside, &w, 1);
-  trade(&w, &client, 10);
+  trade_some(&w, &client, 10);
   assert_true(seqs[0] > w.durable_seq);
   beside_turn(&beside, w.mono_ns);
   assert_int_equal(beside.replica.phase, WCX_REPLICA_HALTED);
@@ -359,7 +346,7 @@ static void test_snapshots_of_another_history(void **state)
   world_t w;
   beside_t beside;
   client_t client = begin_anew(&w);
-  trade(&w, &client, 300);
+  trade_some(&w, &client, 300);
   beside_open(&beside, &w, 1000000);
   for (uint32_t n = 0; n < 10 && beside.replica.said[0] == 0; n++)
     (void)wcx_replica_step(&beside.replica, w.mono_ns);
@@ -380,7 +367,7 @@ static void test_an_older_one_of_another_history(void **state)
   beside_t beside;
   uint64_t seqs[8];
   client_t client = begin_anew(&w);
-  trade(&w, &client, 300);
+  trade_some(&w, &client, 300);
   beside_open(&beside, &w, 1000000);
   beside_turn(&beside, w.mono_ns);
   beside.replica.said[0] = 0;
@@ -393,7 +380,7 @@ static void test_an_older_one_of_another_history(void **state)
   assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), seqs[1]);
   assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
   beside.replica.said[0] = 0;
-  trade(&w, &client, 10);
+  trade_some(&w, &client, 10);
   beside_take(&beside, &w);
   assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 1);
   uint64_t second = seqs[1];
@@ -410,11 +397,11 @@ static void test_divergence_halts(void **state)
   client_t client = begin(&w);
   beside_t beside;
   beside_open(&beside, &w, 100);
-  trade(&w, &client, 1200);
+  trade_some(&w, &client, 1200);
   beside_catch_up(&beside, w.mono_ns);
   assert_int_equal(atomic_load(&w.shm->replica.digest_seq), 1024);
   assert_int_equal(atomic_load(&w.shm->replica.halted), 0);
-  trade(&w, &client, 1000);
+  trade_some(&w, &client, 1000);
   assert_int_equal(atomic_load(&w.shm->marks.cnt), 2);
   w.shm->marks.marks[1].state_hi ^= 1; /* the live engine is not what the journal says */
   beside_turn(&beside, w.mono_ns);
@@ -423,7 +410,7 @@ static void test_divergence_halts(void **state)
   assert_non_null(strstr(beside.replica.text, "2048"));
   assert_int_equal(atomic_load(&w.shm->replica.digest_seq), 1024);
   uint64_t taken = atomic_load(&w.shm->replica.snapshots);
-  trade(&w, &client, 300);
+  trade_some(&w, &client, 300);
   (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
   beside_turn(&beside, w.mono_ns + UINT64_C(100000000000));
   assert_int_equal(atomic_load(&w.shm->replica.snapshots), taken); /* and takes none of what is in doubt */
@@ -438,10 +425,10 @@ static void test_a_damaged_journal_halts(void **state)
   client_t client = begin(&w);
   beside_t beside;
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   beside_catch_up(&beside, w.mono_ns);
   uint64_t off = w.journal_off;
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   w.journal[off + 300] ^= 1;
   beside_turn(&beside, w.mono_ns);
   assert_int_equal(beside.replica.phase, WCX_REPLICA_FOLLOW); /* it might be a read that came too early */
@@ -463,11 +450,11 @@ static void test_unsigned_overrides_are_waited_for(void **state)
   beside_t beside;
   uint64_t seqs[8];
   client_t client = begin(&w);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   beside_open(&beside, &w, 1000000);
   beside_take(&beside, &w);
   beside_close(&beside);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
 
   wcx_journal_super_t super;
   wcx_journal_overrides_t overrides = {0};
@@ -499,7 +486,7 @@ static void test_unsigned_overrides_are_waited_for(void **state)
     beside_take(&beside, &w);
     assert_int_equal(list_snapshots(seqs), 1 + from_snapshot);
     beside_close(&beside);
-    trade(&w, &client, 10);
+    trade_some(&w, &client, 10);
   }
   w.override_page = NULL;
   world_close(&w);
@@ -514,9 +501,9 @@ static void test_no_place_for_it(void **state)
   beside_t beside;
   uint64_t seqs[8];
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   beside_take(&beside, &w);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   char path[512];
   snapshot_path(path, WCX_SNAPSHOT_FILE_TEMP);
   assert_int_equal(mkdir(path, 0700), 0); /* stands where the file wants to be */
@@ -526,7 +513,7 @@ static void test_no_place_for_it(void **state)
   assert_non_null(strstr(beside.replica.said, "was not taken"));
   assert_int_equal(beside.replica.phase, WCX_REPLICA_FOLLOW);
   beside.replica.said[0] = 0;
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   beside_catch_up(&beside, w.mono_ns); /* not at once again, and the journal is followed */
   assert_int_equal(atomic_load(&w.shm->replica.applied_seq), w.durable_seq);
   assert_int_equal(list_snapshots(seqs), 1);
@@ -546,10 +533,10 @@ static void test_its_name_is_durable(void **state)
   client_t client = begin(&w);
   beside_t beside;
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   beside_take(&beside, &w);
   uint64_t seq = atomic_load(&w.shm->replica.snapshot_seq);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
   fails_directory = true;
   for (uint32_t i = 0; i < 1000 && beside.replica.said[0] == 0 && fails_directory; i++)
@@ -574,7 +561,7 @@ static void test_what_was_left_is_no_part_of_it(void **state)
   beside_t beside;
   char path[512];
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   beside_catch_up(&beside, w.mono_ns);
   snapshot_path(path, WCX_SNAPSHOT_FILE_TEMP);
   FILE *file = fopen(path, "wb");
@@ -601,7 +588,7 @@ static void test_it_is_read_back(void **state)
   beside_t beside;
   uint64_t seqs[8];
   beside_open(&beside, &w, 1000000);
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
   for (uint32_t i = 0; i < 1000 && beside.replica.take.phase != WCX_TAKE_READ; i++)
     (void)wcx_replica_step(&beside.replica, w.mono_ns);
@@ -628,7 +615,7 @@ static void test_pace(void **state)
   beside_t beside;
   beside_open(&beside, &w, 1000000);
   beside.replica.take.place.bytes_per_s = 1u << 20;
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
   uint64_t from_ns = w.mono_ns;
   uint64_t now_ns = from_ns;

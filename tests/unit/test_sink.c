@@ -151,19 +151,6 @@ static client_t begin(world_t *w)
   return client;
 }
 
-static void trade(world_t *w, client_t *client, uint32_t cnt)
-{
-  for (uint32_t i = 0; i < cnt; i++)
-  {
-    wcx_new_order_single_t order = client_order(client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
-    if (i % 16 == 15)
-      world_turns(w, 2);
-  }
-  world_turns(w, 8);
-  world_drain(w);
-}
-
 static void fed_open(fed_t *fed, const world_t *w)
 {
   const wcx_params_shard_t *shard = &w->region->params.shards[0];
@@ -221,7 +208,7 @@ static void test_told_once(void **state)
   uint64_t dice = 7;
   for (uint32_t round = 0; round < 60; round++)
   {
-    trade(&w, &client, 20);
+    trade_some(&w, &client, 20);
     dice = dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
     database.fails_in = (dice >> 40) % 2;
     database.fate = (enum fate)((dice >> 44) % FATES);
@@ -254,7 +241,7 @@ static void test_never_past_the_release(void **state)
   fed_open(&fed, &w);
   w.hold = true;
   uint64_t released = wcx_release_seq(atomic_load(&w.shm->release.release_word));
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   assert_true(w.durable_seq > released + 50);
   fed_turn(&fed);
   assert_int_equal(database.mark.seq, released);
@@ -276,15 +263,15 @@ static void test_the_database_says_where(void **state)
   beside_open(&beside, &w, 1000000);
   fed_t fed;
   fed_open(&fed, &w);
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   fed_turn(&fed);
   wcx_store_mark_t early = database.mark;
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   beside_take(&beside, &w);
   fed_turn(&fed);
   uint64_t late = database.mark.seq;
   database.mark = early;
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   fed_turn(&fed);
   assert_int_equal(database.stale, 1);
   assert_int_equal(atomic_load(&w.shm->sinks[WCX_SINK_PG].stale), 1);
@@ -292,7 +279,7 @@ static void test_the_database_says_where(void **state)
     assert_int_equal(database.writes[seq], seq > early.seq && seq <= late ? 2 : 1);
   assert_int_equal(database.mark.seq, w.durable_seq);
 
-  trade(&w, &client, 100);
+  trade_some(&w, &client, 100);
   database.mark.seq += 40; /* these were written by somebody else */
   uint64_t theirs = database.mark.seq;
   fed_turn(&fed);
@@ -302,7 +289,7 @@ static void test_the_database_says_where(void **state)
   assert_int_equal(database.mark.seq, w.durable_seq);
 
   database.mark.epoch += 1;
-  trade(&w, &client, 10);
+  trade_some(&w, &client, 10);
   fed_turn(&fed);
   assert_true(database.stale > 2);
   assert_int_equal(database.writes[w.durable_seq], 0);
@@ -317,7 +304,7 @@ static void test_another_journal(void **state)
   world_t w;
   client_t client = begin(&w);
   fed_t fed;
-  trade(&w, &client, 50);
+  trade_some(&w, &client, 50);
   database.marked = true;
   memcpy(database.mark.journal_id, "somebody else's!", 16);
   database.mark.seq = 10;
@@ -365,7 +352,7 @@ static void take_more(beside_t *beside, world_t *w, client_t *client, uint32_t c
 {
   for (uint32_t i = 0; i < cnt; i++)
   {
-    trade(w, client, 20);
+    trade_some(w, client, 20);
     beside_take(beside, w);
   }
 }
@@ -429,7 +416,7 @@ static void test_too_far_behind(void **state)
   uint64_t wanted = w.durable_seq;
   take_more(&beside, &w, &client, 3);
   assert_int_equal(atomic_load(&w.shm->replica.keep_segment), 0);
-  trade(&w, &client, 40);
+  trade_some(&w, &client, 40);
   (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
   beside_turn(&beside, w.mono_ns);
   assert_non_null(strstr(beside.replica.said, "PostgreSQL"));
