@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,6 +50,7 @@ static int be_a_worker(char **argv)
   worker_name = argv[4];
   if (strcmp(argv[1], "dies") == 0)
     return 3;
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
   signal(SIGTERM, strcmp(argv[1], "stubborn") == 0 ? SIG_IGN : on_term);
   if (wcx_region_open(&file, argv[2], true, err, sizeof(err)) != WCX_REGION_OK || !wcx_region_lock(&file, (uint32_t)atoi(argv[5])))
     return 4;
