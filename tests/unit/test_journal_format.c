@@ -438,7 +438,7 @@ static void names_that_cannot_be_listed(void **state)
   assert_int_equal(rmdir(dir), 0);
 }
 
-static bool breaks_off;
+static uint32_t breaks_off; /* at the name of the n-th segment; 0: never */
 
 struct dirent *__real_readdir(DIR *dir);
 struct dirent *__wrap_readdir(DIR *dir);
@@ -446,9 +446,8 @@ struct dirent *__wrap_readdir(DIR *dir);
 struct dirent *__wrap_readdir(DIR *dir)
 {
   struct dirent *entry = __real_readdir(dir);
-  if (!breaks_off || entry == NULL || strncmp(entry->d_name, "seg-", 4) != 0)
+  if (breaks_off == 0 || entry == NULL || strncmp(entry->d_name, "seg-", 4) != 0 || --breaks_off > 0)
     return entry;
-  breaks_off = false;
   errno = EIO; /* this name and those behind it are not told */
   return NULL;
 }
@@ -469,9 +468,12 @@ static void a_listing_that_breaks_off(void **state)
   }
   assert_int_equal(wcx_journal_source_open(&files, dir, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
   assert_int_equal(files.last_segment(files.ctx), 2);
-  breaks_off = true;
-  assert_true(files.last_segment(files.ctx) == UINT64_MAX);
-  breaks_off = true;
+  for (uint32_t at = 1; at <= 2; at++)
+  {
+    breaks_off = at;
+    assert_true(files.last_segment(files.ctx) == UINT64_MAX);
+  }
+  breaks_off = 1;
   assert_int_equal(unlink(path[0]), 0);
   assert_true(files.last_segment(files.ctx) == UINT64_MAX);
   files.close(files.ctx);
