@@ -44,7 +44,7 @@ static bool shown_any;
 static int show_shard(const wcx_ctl_t *ctl, uint32_t shard)
 {
   wcx_ctl_replay_t replay;
-  int status = wcx_ctl_replay_open(&replay, ctl, shard);
+  int status = wcx_ctl_replay_open_late(&replay, ctl, shard, NULL);
   if (status == WCX_CTL_OK)
     status = wcx_ctl_replay_run(&replay, ctl);
   wcx_security_definition_t instrument;

@@ -36,7 +36,7 @@ typedef struct wcx_ctl
   char socket[WCX_CTL_PATH_MAX];
   uint32_t shard;       /* 0: every shard */
   uint32_t security_id; /* 0: every instrument */
-  uint64_t from, to;    /* seqs, inclusive */
+  uint64_t from, to;    /* inclusive: seqs of the journal, numbers of the feed */
   uint64_t until;       /* journal replay: the last seq; UINT64_MAX: all there is */
   uint32_t at_cnt;
   uint64_t at[WCX_CTL_AT_MAX]; /* ascending */
@@ -68,6 +68,7 @@ int wcx_ctl_stage_list(const wcx_ctl_t *ctl);
 int wcx_ctl_instrument_list(const wcx_ctl_t *ctl);
 int wcx_ctl_session_list(const wcx_ctl_t *ctl);
 int wcx_ctl_drop_copy_show(const wcx_ctl_t *ctl);
+int wcx_ctl_feed_show(const wcx_ctl_t *ctl);
 int wcx_ctl_book_show(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_verify(const wcx_ctl_t *ctl);
 int wcx_ctl_journal_dump(const wcx_ctl_t *ctl);

@@ -18,6 +18,7 @@ static const char usage[] =
     "  session list           sessions with their sequences\n"
     "  book show              books, best price first: [price, displayed quantity, orders]\n"
     "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
+    "  feed show              market data of a day, in the numbers under which it was sent\n"
     "  journal verify         chain, end and digests of the journal\n"
     "  journal dump           every record\n"
     "  journal replay         apply everything up to --until and print the digests there\n"
@@ -37,8 +38,8 @@ static const char usage[] =
     "All but status, stage list, journal finding, sign and decide, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable "
     "journal in this process, without a "
     "lock, whether the appliance runs\n"
-    "or not; while it runs they end at the last input whose outputs may have left (as_of_seq).\n";
-static const char usage_options[] = "  -o, --output table|json|raw   raw: drop-copy show alone, the S packets of the wire\n"
+    "or not, books, sessions, instruments and the feed from a snapshot on where one will do; while it runs they end at the last input whose outputs may have left (as_of_seq).\n";
+static const char usage_options[] = "  -o, --output table|json|raw   raw: drop-copy show and feed show alone, the S packets of the wire\n"
                                     "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
                                     "      --socket PATH      control socket\n"
                                     "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
@@ -46,9 +47,9 @@ static const char usage_options[] = "  -o, --output table|json|raw   raw: drop-c
                                     "      --shard N          this shard only\n"
                                     "      --security ID      book show: this instrument only\n"
                                     "      --session ID | --account ID | --firm ID   drop-copy show: whose reports\n"
-                                    "      --date YYYYMMDD    drop-copy show: of this day (default: the last)\n"
+                                    "      --date YYYYMMDD    drop-copy show, feed show: of this day (default: the last)\n"
                                     "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
-                                    "      --from SEQ --to SEQ   journal dump: these records only\n"
+                                    "      --from N --to N    journal dump: these records only; feed show: these messages only\n"
                                     "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
                                     "      --into DIR         backup: where to; a backup is a state directory that every command here takes\n"
                                     "      --incremental      backup: --into holds one already, add what is new\n"
@@ -387,6 +388,7 @@ static const struct
                 {"instrument", "list", wcx_ctl_instrument_list},
                 {"session", "list", wcx_ctl_session_list},
                 {"drop-copy", "show", wcx_ctl_drop_copy_show},
+                {"feed", "show", wcx_ctl_feed_show},
                 {"book", "show", wcx_ctl_book_show},
                 {"journal", "verify", wcx_ctl_journal_verify},
                 {"journal", "dump", wcx_ctl_journal_dump},
@@ -429,8 +431,8 @@ int main(int argc, char **argv)
     bool verb_fits = commands[i].verb == NULL ? verb == NULL : verb != NULL && strcmp(verb, commands[i].verb) == 0;
     if (strcmp(noun, commands[i].noun) == 0 && verb_fits && optind + 2 >= argc)
     {
-      if (ctl.raw && commands[i].run != wcx_ctl_drop_copy_show)
-        return wcx_ctl_fail(WCX_CTL_USAGE, "-o raw: drop-copy show alone has it");
+      if (ctl.raw && commands[i].run != wcx_ctl_drop_copy_show && commands[i].run != wcx_ctl_feed_show)
+        return wcx_ctl_fail(WCX_CTL_USAGE, "-o raw: drop-copy show and feed show alone have it");
       int status = commands[i].run(&ctl);
       if (fflush(stdout) != 0 || ferror(stdout))
         return wcx_ctl_fail(WCX_CTL_FAILED, "the output could not be written");

@@ -1,6 +1,7 @@
 #include "control/ctl/replay.h"
 
 #include "engine/base/check.h"
+#include "engine/resume.h"
 #include "engine/shm/region_file.h"
 
 #include <errno.h>
@@ -46,6 +47,29 @@ int wcx_ctl_walk_open(wcx_journal_walk_t *walk, const wcx_ctl_t *ctl, uint32_t s
   }
 }
 
+int wcx_ctl_last_seq(const wcx_ctl_t *ctl, uint32_t shard, uint64_t *last_seq)
+{
+  *last_seq = wcx_ctl_limit_seq(ctl, shard);
+  if (*last_seq != UINT64_MAX)
+    return WCX_CTL_OK;
+  wcx_journal_walk_t walk;
+  int status = wcx_ctl_walk_open(&walk, ctl, shard);
+  if (status != WCX_CTL_OK)
+    return status;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  int got;
+  while ((got = wcx_journal_walk_next_block(&walk, &block, &body)) == 1)
+    ;
+  *last_seq = walk.chain.next_seq - 1;
+  if (got < 0)
+    status = wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: %s", shard, walk.text);
+  wcx_journal_walk_close(&walk);
+  return status;
+}
+
+/* --- sizes ---------------------------------------------------------------------------------------------------------------------------------- */
+
 /* State comes from the first input on. */
 static int check_whole(const wcx_ctl_t *ctl, uint32_t shard)
 {
@@ -87,32 +111,126 @@ static int read_limits(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t
   return WCX_CTL_OK;
 }
 
+static void grow(uint32_t *max, uint32_t to)
+{
+  *max = to > *max ? to : *max;
+}
+
+void wcx_ctl_grow_to_snapshots(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t *limits)
+{
+  char dir[WCX_CTL_PATH_MAX + 64];
+  wcx_snapshot_source_t source;
+  if (!wcx_snapshot_dir(dir, sizeof(dir), ctl->state_dir, shard) || wcx_snapshot_source_open(&source, dir) != 0)
+    return;
+  for (uint64_t seq = UINT64_MAX; source.older(source.ctx, seq, &seq) == 1; source.unmap(source.ctx))
+  {
+    const uint8_t *bytes;
+    char err[160];
+    wcx_snapshot_file_t hdr;
+    int64_t sz = source.map(source.ctx, seq, &bytes);
+    if (sz < (int64_t)WCX_SNAPSHOT_FILE_ALIGN || !wcx_snapshot_check_header(bytes, (uint64_t)sz, &hdr, err, sizeof(err)))
+      continue;
+    grow(&limits->orders_max, hdr.orders_max);
+    grow(&limits->levels_max, hdr.levels_max);
+    grow(&limits->instruments_max, hdr.instruments_max);
+    grow(&limits->accounts_max, hdr.accounts_max);
+    grow(&limits->sessions_max, hdr.sessions_max);
+  }
+  source.close(source.ctx);
+}
+
+/* --- open ----------------------------------------------------------------------------------------------------------------------------------- */
+
 static void *map(size_t sz)
 {
   void *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return mem == MAP_FAILED ? NULL : mem;
 }
 
+/* Memory for an engine of these sizes, for the walk behind it, and for what an input says. */
+static int take_memory(wcx_ctl_replay_t *replay, const wcx_engine_limits_t *limits)
+{
+  size_t engine_sz = wcx_engine_footprint(limits);
+  replay->sz = wcx_snapshot_round(engine_sz) + WCX_JOURNAL_WALK_BUF_SZ;
+  replay->mem = engine_sz == 0 ? NULL : map(replay->sz);
+  void *outlog_mem = map(OUTLOG_SZ_START);
+  if (outlog_mem != NULL)
+    wcx_outlog_init(&replay->outlog, outlog_mem, OUTLOG_SZ_START);
+  if (replay->mem != NULL && outlog_mem != NULL)
+    return WCX_CTL_OK;
+  return wcx_ctl_fail(WCX_CTL_FAILED, "no memory for an engine of %u orders (%zu bytes): %s", limits->orders_max, engine_sz,
+                      engine_sz == 0 ? "sizes out of range" : strerror(errno));
+}
+
 int wcx_ctl_replay_open(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl, uint32_t shard)
 {
-  memset(replay, 0, sizeof(*replay));
-  replay->shard = shard;
-  replay->limit_seq = wcx_ctl_limit_seq(ctl, shard);
+  *replay = (wcx_ctl_replay_t){.shard = shard, .limit_seq = wcx_ctl_limit_seq(ctl, shard)};
   wcx_engine_limits_t limits;
   int status = check_whole(ctl, shard);
   if (status == WCX_CTL_OK)
     status = read_limits(ctl, shard, &limits);
+  if (status == WCX_CTL_OK)
+    status = take_memory(replay, &limits);
   if (status != WCX_CTL_OK)
     return status;
-  replay->engine_sz = wcx_engine_footprint(&limits);
-  replay->engine_mem = replay->engine_sz == 0 ? NULL : map(replay->engine_sz);
-  void *outlog_mem = map(OUTLOG_SZ_START);
-  if (replay->engine_mem == NULL || outlog_mem == NULL)
-    return wcx_ctl_fail(WCX_CTL_FAILED, "no memory for an engine of %u orders (%zu bytes): %s", limits.orders_max, replay->engine_sz, strerror(errno));
-  replay->engine = wcx_engine_new(replay->engine_mem, replay->engine_sz, &limits);
-  wcx_outlog_init(&replay->outlog, outlog_mem, OUTLOG_SZ_START);
+  replay->engine = wcx_engine_new(replay->mem, wcx_engine_footprint(&limits), &limits);
   return wcx_ctl_walk_open(&replay->walk, ctl, shard);
 }
+
+/* Where a replay may begin, the latest first. */
+static int begin(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl, wcx_resume_t *resume, wcx_ctl_suits_t *suits)
+{
+  for (;;)
+    switch (wcx_resume_next(resume, &replay->walk))
+    {
+    case WCX_RESUME_LOADED:
+      if (suits == NULL || suits(resume->engine, ctl))
+        return WCX_CTL_OK;
+      wcx_resume_refuse(resume, &replay->walk, "what is wanted is older");
+      break;
+    case WCX_RESUME_REFUSED:
+      if (resume->beyond)
+        return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: snapshot %llu: %s: acknowledged inputs are missing", replay->shard, (unsigned long long)resume->seq, resume->text);
+      break; /* wcxctl snapshot verify says why; what is older does as well */
+    case WCX_RESUME_NONE:
+      if (wcx_resume_first(resume, &replay->walk))
+        return WCX_CTL_OK;
+      return wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: no snapshot goes back that far, and the journal: %s; or give the archive as --state-dir", replay->shard, resume->text);
+    }
+}
+
+int wcx_ctl_replay_open_late(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl, uint32_t shard, wcx_ctl_suits_t *suits)
+{
+  *replay = (wcx_ctl_replay_t){.shard = shard};
+  char journal_dir[WCX_CTL_PATH_MAX + 64];
+  char snapshot_dir[WCX_CTL_PATH_MAX + 64];
+  if (!wcx_journal_dir(journal_dir, sizeof(journal_dir), ctl->state_dir, shard) || !wcx_snapshot_dir(snapshot_dir, sizeof(snapshot_dir), ctl->state_dir, shard))
+    return wcx_ctl_fail(WCX_CTL_FAILED, "the path of the state directory is too long");
+  wcx_engine_limits_t limits;
+  int status = read_limits(ctl, shard, &limits);
+  wcx_ctl_grow_to_snapshots(ctl, shard, &limits);
+  if (status == WCX_CTL_OK)
+    status = take_memory(replay, &limits);
+  const uint64_t below_living = wcx_ctl_limit_seq(ctl, shard) + 1; /* the replica may take another one now; 0: nobody does, and one beyond the journal is a finding */
+  if (status == WCX_CTL_OK)
+    status = wcx_ctl_last_seq(ctl, shard, &replay->limit_seq);
+  if (status != WCX_CTL_OK)
+    return status;
+  wcx_resume_t resume = {.snapshot_dir = snapshot_dir,
+                         .journal_dir = journal_dir,
+                         .limits = &limits,
+                         .engine_mem = replay->mem,
+                         .engine_sz = wcx_engine_footprint(&limits),
+                         .walk_buf = (uint8_t *)replay->mem + wcx_snapshot_round(wcx_engine_footprint(&limits)),
+                         .last_seq = replay->limit_seq,
+                         .below = ctl->at_cnt > 0 && ctl->at[0] < replay->limit_seq ? ctl->at[0] + 1 : below_living};
+  status = begin(replay, ctl, &resume, suits);
+  replay->engine = resume.engine;
+  wcx_resume_done(&resume);
+  return status;
+}
+
+/* --- go on ---------------------------------------------------------------------------------------------------------------------------------- */
 
 /* Nobody reads the outputs here, so a log that is too small is simply replaced by a larger, empty one. */
 static void make_room(wcx_outlog_t *log, uint64_t bound)
@@ -162,8 +280,8 @@ int wcx_ctl_replay_run(wcx_ctl_replay_t *replay, const wcx_ctl_t *ctl)
 void wcx_ctl_replay_close(wcx_ctl_replay_t *replay)
 {
   wcx_journal_walk_close(&replay->walk);
-  if (replay->engine_mem != NULL)
-    munmap(replay->engine_mem, replay->engine_sz);
+  if (replay->mem != NULL)
+    munmap(replay->mem, replay->sz);
   if (replay->outlog.base != NULL)
     munmap(replay->outlog.base, replay->outlog.cap);
 }

@@ -17,7 +17,7 @@ static void print_session(const wcx_ctl_t *ctl, uint64_t seq, const wcx_session_
 static int list_shard(const wcx_ctl_t *ctl, uint32_t shard)
 {
   wcx_ctl_replay_t replay;
-  int status = wcx_ctl_replay_open(&replay, ctl, shard);
+  int status = wcx_ctl_replay_open_late(&replay, ctl, shard, NULL);
   if (status == WCX_CTL_OK)
     status = wcx_ctl_replay_run(&replay, ctl);
   if (status == WCX_CTL_OK)

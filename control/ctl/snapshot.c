@@ -142,58 +142,6 @@ int wcx_ctl_snapshot_list(const wcx_ctl_t *ctl)
 
 /* --- verify ------------------------------------------------------------------------------------ */
 
-static int last_seq_of(const wcx_ctl_t *ctl, uint32_t shard, uint64_t *last_seq)
-{
-  *last_seq = wcx_ctl_limit_seq(ctl, shard);
-  if (*last_seq != UINT64_MAX)
-    return WCX_CTL_OK;
-  wcx_journal_walk_t walk;
-  int status = wcx_ctl_walk_open(&walk, ctl, shard);
-  if (status != WCX_CTL_OK)
-    return status;
-  wcx_journal_block_t block;
-  const uint8_t *body;
-  int got;
-  while ((got = wcx_journal_walk_next_block(&walk, &block, &body)) == 1)
-    ;
-  *last_seq = walk.chain.next_seq - 1;
-  if (got < 0)
-    status = wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: %s", shard, walk.text);
-  wcx_journal_walk_close(&walk);
-  return status;
-}
-
-static void grow(uint32_t *max, uint32_t to)
-{
-  *max = to > *max ? to : *max;
-}
-
-/* Sizes in which every snapshot whose header is sound fits. */
-static bool limits_of(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t *limits)
-{
-  char dir[WCX_CTL_PATH_MAX + 64];
-  wcx_snapshot_source_t source;
-  *limits = (wcx_engine_limits_t){.shard = shard, .orders_max = 1, .levels_max = 2, .instruments_max = 1, .accounts_max = 1, .sessions_max = 1, .hash_key = 1};
-  if (!open_snapshots(ctl, shard, dir, sizeof(dir), &source))
-    return false;
-  for (uint64_t seq = UINT64_MAX; source.older(source.ctx, seq, &seq) == 1; source.unmap(source.ctx))
-  {
-    const uint8_t *bytes;
-    char err[160];
-    wcx_snapshot_file_t hdr;
-    int64_t sz = source.map(source.ctx, seq, &bytes);
-    if (sz < (int64_t)WCX_SNAPSHOT_FILE_ALIGN || !wcx_snapshot_check_header(bytes, (uint64_t)sz, &hdr, err, sizeof(err)))
-      continue;
-    grow(&limits->orders_max, hdr.orders_max);
-    grow(&limits->levels_max, hdr.levels_max);
-    grow(&limits->instruments_max, hdr.instruments_max);
-    grow(&limits->accounts_max, hdr.accounts_max);
-    grow(&limits->sessions_max, hdr.sessions_max);
-  }
-  source.close(source.ctx);
-  return true;
-}
-
 static void print_verified(const wcx_ctl_t *ctl, const wcx_resume_t *resume, bool good)
 {
   char digest[33] = "";
@@ -240,11 +188,14 @@ static int verify_of_shard(const wcx_ctl_t *ctl, uint32_t shard)
   char snapshot_dir[WCX_CTL_PATH_MAX + 64];
   if (!wcx_journal_dir(journal_dir, sizeof(journal_dir), ctl->state_dir, shard) || !wcx_snapshot_dir(snapshot_dir, sizeof(snapshot_dir), ctl->state_dir, shard))
     return wcx_ctl_fail(WCX_CTL_FAILED, "the path of the state directory is too long");
-  wcx_engine_limits_t limits;
+  wcx_engine_limits_t limits = {.shard = shard, .orders_max = 1, .levels_max = 2, .instruments_max = 1, .accounts_max = 1, .sessions_max = 1, .hash_key = 1};
   wcx_resume_t resume = {.snapshot_dir = snapshot_dir, .journal_dir = journal_dir, .limits = &limits};
-  if (!limits_of(ctl, shard, &limits))
+  wcx_snapshot_source_t source;
+  if (!open_snapshots(ctl, shard, snapshot_dir, sizeof(snapshot_dir), &source))
     return WCX_CTL_FAILED;
-  int status = last_seq_of(ctl, shard, &resume.last_seq);
+  source.close(source.ctx);
+  wcx_ctl_grow_to_snapshots(ctl, shard, &limits);
+  int status = wcx_ctl_last_seq(ctl, shard, &resume.last_seq);
   if (status != WCX_CTL_OK)
     return status;
   resume.engine_sz = wcx_engine_footprint(&limits);

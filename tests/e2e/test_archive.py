@@ -77,6 +77,26 @@ def what_everybody_let_go_of_is_removed(folder):
     assert status == 0 and 0 < len(lines) < last
     status, _, err = journal.ctl("journal", "replay")
     assert status == 1 and "the archive" in err, err
+    what_is_left_shows_the_end(journal, archive, last)
+
+
+def what_is_left_shows_the_end(journal, archive, last):
+    """Without the first segments, from a snapshot on, tools show what they show from the first input on."""
+    older = journal.ctl("snapshot", "list")[1][-1]["Snapshot"]["Seq"]
+    for command in (("book", "show"), ("session", "list"), ("instrument", "list"), ("book", "show", "--at", older + 10)):
+        shown = journal.ctl(*command)
+        assert shown == ctl("--state-dir", archive, *command) and shown[0] == 0 and len(shown[1]) > 0, (command, shown)
+        assert shown[1][0]["as_of_seq"] == (older + 10 if "--at" in command else last), shown[1]
+    status, _, err = journal.ctl("book", "show", "--at", older - 1)
+    assert status == 1 and "give the archive as --state-dir" in err, err
+    _, whole, _ = ctl("--state-dir", archive, "feed", "show")
+    numbers = [line["Number"] for line in whole]
+    assert numbers == list(range(1, len(whole) + 1)) and len(whole) > RECORDS
+    late = next(line["Number"] for line in whole if line["Seq"] > older)
+    status, shown, err = journal.ctl("feed", "show", "--from", late, "--to", late + 99)
+    assert status == 0 and shown == whole[late - 1 : late + 99], (status, shown[:2], err)
+    status, _, err = journal.ctl("feed", "show", "--from", 1)
+    assert status == 1 and "no snapshot goes back that far" in err, err
 
 
 def deaths_leave_the_archive_equal(folder):

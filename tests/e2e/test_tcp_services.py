@@ -70,8 +70,8 @@ def read_all(app, session_id, number=1):
     return s, answer
 
 
-def command(app, *args):
-    return subprocess.run([str(ROOT / "build/bin/wcxctl"), "--control-dir", str(app.run / "control"), "--state-dir", str(app.state), "drop-copy", "show", *args, "-o", "raw"],
+def command(app, noun, *args):
+    return subprocess.run([str(ROOT / "build/bin/wcxctl"), "--control-dir", str(app.run / "control"), "--state-dir", str(app.state), noun, "show", *args, "-o", "raw"],
                           capture_output=True, check=True).stdout
 
 
@@ -92,7 +92,7 @@ def drop_copy(app, tap):
         owners = {SCHEMA.decode(block)[1]["SessionID"] for _, block in s.raw}
         tap.ok(answer and answer[0] == "EstablishAck" and s.accepted[0].startswith(text) and len(s.raw) == want and owners == set(ids),
                f"{text}: {want} reports of sessions {ids} from the start of the day", (answer, s.accepted, len(s.raw), owners))
-        again = command(app, *{"s005": ("--session", "5"), "a003": ("--account", "3"), "f009": ("--firm", "9")}[text])
+        again = command(app, "drop-copy", *{"s005": ("--session", "5"), "a003": ("--account", "3"), "f009": ("--firm", "9")}[text])
         tap.ok(again == b"".join(soup("S", block) for _, block in s.raw), f"{text}: wcxctl regenerates it from the journal, byte for byte", (len(again), len(s.raw)))
         if session_id == 4:
             order = three.order("Buy", 90, 10)
@@ -114,7 +114,7 @@ def drop_copy(app, tap):
     s = SoupSession(app, 5)
     answer = s.open(Flags=DROP_COPY)
     tap.ok(answer and answer[1].get("Code") == "Unspecified", "and order entry does not take it", answer)
-    raw = {i: command(app, "--session", str(i)) for i in (3, 4, 5)}
+    raw = {i: command(app, "drop-copy", "--session", str(i)) for i in (3, 4, 5)}
     pid = app.kill("dataplane")
     app.wait_pid("dataplane", pid)
     deadline, answer = time.monotonic() + 20, None
@@ -154,8 +154,13 @@ def replay(app, tap):
     s.connect()
     s.log_in(session="M001200101")
     tap.ok(s.rejected == "S", "and so is the feed of another day", s.rejected)
-    feed.close()
     trader.close()
+    feed.settle()
+    feed.close()
+    again = command(app, "feed")
+    tap.ok(again == b"".join(soup("S", block) for block in blocks), "wcxctl regenerates it from the journal, byte for byte", (len(again), len(blocks)))
+    some = command(app, "feed", "--from", "7", "--to", "19")
+    tap.ok(some == b"".join(soup("S", block) for block in blocks[6:19]), "and a part of it by numbers", len(some))
 
 
 def main():
