@@ -219,14 +219,19 @@ uint32_t wcx_gate_run(wcx_gate_t *gate, uint64_t release_seq, uint64_t mono_ns)
     passed++;
   }
   flush_private(gate, mono_ns);
-  wcx_feed_flush(gate->feed, mono_ns);
-  come_to(gate, passed_seq, mono_ns);
-  wcx_feed_pass(gate->feed, passed_seq);
-  if (gate->sessions->closing_cnt > 0)
-    wcx_sessions_reap(gate->sessions, passed_seq);
+  gate->passed_seq = passed_seq;
   if (log->sent_pos != log->write_pos)
     wcx_stat_add(&gate->stats->gate_waits, 1);
   return passed;
+}
+
+void wcx_gate_publish(wcx_gate_t *gate, uint64_t mono_ns)
+{
+  wcx_feed_flush(gate->feed, mono_ns);
+  come_to(gate, gate->passed_seq, mono_ns);
+  wcx_feed_pass(gate->feed, gate->passed_seq);
+  if (gate->sessions->closing_cnt > 0)
+    wcx_sessions_reap(gate->sessions, gate->passed_seq);
 }
 
 void wcx_gate_skip(wcx_gate_t *gate, uint64_t applied_seq)

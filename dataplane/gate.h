@@ -1,7 +1,7 @@
 /* The gate: a cursor over the output log. What lies before it has been released and packed; what lies behind it waits for its input.
 
    A turn walks from the cursor to the first message whose input is not released, packs messages into datagrams per binding and for the feed, and queues them:
-   every private datagram before a feed datagram that may print the same event.
+   every private datagram before a feed datagram that may print the same event. It has two halves, so that the port can be given the private ones in between.
 
    Owner:      the loop.
    Memory:     WCX_GATE_PACKETS_MAX open datagrams.
@@ -28,14 +28,18 @@ typedef struct wcx_gate
   wcx_feed_t *feed;
   wcx_egress_t *egress;
   wcx_stats_t *stats;
+  uint64_t passed_seq; /* of the last walk: everything up to this input is in a datagram or needs none */
   uint32_t packet_cnt;
   uint32_t pad;
   wcx_packet_t packets[WCX_GATE_PACKETS_MAX];
   uint32_t packet_binding[WCX_GATE_PACKETS_MAX];
 } wcx_gate_t;
 
-/* Walk and queue. Returns the messages that passed. */
+/* Walk, and queue what is private. Returns the messages that passed. */
 uint32_t wcx_gate_run(wcx_gate_t *gate, uint64_t release_seq, uint64_t mono_ns);
+
+/* Queue what the last walk left for the feed; days and bindings that end with it. After each walk. */
+void wcx_gate_publish(wcx_gate_t *gate, uint64_t mono_ns);
 
 /* Replay: everything in the log left the appliance in an earlier life; enter it for re-requests and pass it unsent. */
 void wcx_gate_skip(wcx_gate_t *gate, uint64_t applied_seq);

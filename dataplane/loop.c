@@ -10,7 +10,8 @@
 #define DAY_NS UINT64_C(86400000000000)
 #define BINDINGS_PER_TURN 64u
 #define EGRESS_FLUSH_AT 64u
-#define SESSIONS_SPARE 16u /* sessions beyond the configured ones that keep messages for re-requests */
+#define EARLY_FRAMES_MAX 4u /* answers of a quiet turn leave before its market data is finished; a busy one gives the port everything in one call */
+#define SESSIONS_SPARE 16u  /* sessions beyond the configured ones that keep messages for re-requests */
 
 struct wcx_loop
 {
@@ -144,10 +145,24 @@ static void read_release(wcx_loop_t *loop)
 
 static uint32_t transmit(wcx_loop_t *loop)
 {
+  uint32_t sent = 0;
+  if (loop->egress.cnt > 0)
+  {
+    read_release(loop); /* the epoch is checked for each burst that leaves */
+    sent = wcx_egress_flush(&loop->egress, loop->input.release_seq);
+  }
   if (loop->egress.cnt == 0)
-    return 0;
-  read_release(loop); /* the epoch is checked for each burst that leaves */
-  return wcx_egress_flush(&loop->egress, loop->input.release_seq);
+    wcx_trace_sent(&loop->input.trace, loop->mono_ns);
+  return sent;
+}
+
+static uint32_t run_gate(wcx_loop_t *loop, uint32_t *passed)
+{
+  *passed = wcx_gate_run(&loop->gate, loop->input.release_seq, loop->mono_ns);
+  wcx_trace_passed(&loop->input.trace, loop->gate.passed_seq);
+  uint32_t sent = loop->egress.cnt <= EARLY_FRAMES_MAX ? transmit(loop) : 0;
+  wcx_gate_publish(&loop->gate, loop->mono_ns);
+  return *passed + sent;
 }
 
 static uint32_t poll_port(wcx_loop_t *loop)
@@ -337,14 +352,12 @@ uint32_t wcx_loop_step(wcx_loop_t *loop, uint64_t mono_ns, uint64_t utc_ns)
   ring_doorbells(loop);
 
   read_release(loop);
-  bool gated = wcx_loop_replayed(loop); /* a replay passes what it says unsent */
-  uint32_t passed = gated ? wcx_gate_run(&loop->gate, loop->input.release_seq, mono_ns) : 0;
-  work += passed + (loop->serving ? wcx_feed_heartbeat(&loop->feed, mono_ns) : 0);
+  uint32_t passed = 0;
+  if (wcx_loop_replayed(loop)) /* a replay passes what it says unsent */
+    work += run_gate(loop, &passed);
+  work += loop->serving ? wcx_feed_heartbeat(&loop->feed, mono_ns) : 0;
   work += loop->serving ? wcx_cycle_step(&loop->cycle, loop->input.release_seq, mono_ns) : 0;
-  wcx_trace_passed(&loop->input.trace, loop->feed.passed_seq);
   work += transmit(loop);
-  if (loop->egress.cnt == 0)
-    wcx_trace_sent(&loop->input.trace, mono_ns);
   wcx_input_publish_marks(&loop->input);
   account(loop, work, passed);
   return work;

@@ -35,8 +35,12 @@ uint32_t __wrap_wcx_port_rx(wcx_port_t *port, wcx_frame_t *frames, uint32_t max)
   return __real_wcx_port_rx(port, frames, max);
 }
 
+static uint32_t tx_calls;
+static uint32_t tx_frames[64]; /* given with each of the last calls */
+
 uint32_t __wrap_wcx_port_tx(wcx_port_t *port, wcx_frame_t *frames, uint32_t cnt)
 {
+  tx_frames[tx_calls++ % 64] = cnt;
   wcx_sim_advance_ns(TX_NS);
   return __real_wcx_port_tx(port, frames, cnt);
 }
@@ -223,6 +227,31 @@ static void test_the_gate_is_waited_for(void **state)
   world_close(&w);
 }
 
+/* Answers of a quiet turn do not wait for its market data; a busy turn makes one call of all. */
+static void test_answers_leave_first(void **state)
+{
+  (void)state;
+  world_t w;
+  start(&w, without_journal);
+  client_t client = client_of(1);
+  sign_on(&w, &client);
+  turns(&w, (uint32_t)(WCX_TRACE_LEARN_NS / 10000) + 1);
+  tx_calls = 0;
+  order(&w, &client);
+  turn(&w);
+  assert_int_equal(tx_calls, 2);
+  assert_int_equal(tx_frames[0], 1); /* the report */
+  assert_int_equal(tx_frames[1], 2); /* both lines of the feed */
+  expect_each(&w, 1, alone);
+  tx_calls = 0;
+  for (uint32_t i = 0; i < WCX_PORT_BURST_MAX; i++)
+    order(&w, &client);
+  turn(&w);
+  assert_int_equal(tx_calls, 1);
+  assert_true(tx_frames[0] > 4 + 2);
+  world_close(&w);
+}
+
 /* Over TCP the decoding ends in the links' turn. */
 static void test_over_tcp(void **state)
 {
@@ -326,6 +355,7 @@ int main(void)
       cmocka_unit_test(test_each_stage_of_a_quiet_appliance),
       cmocka_unit_test(test_one_of_a_burst),
       cmocka_unit_test(test_the_gate_is_waited_for),
+      cmocka_unit_test(test_answers_leave_first),
       cmocka_unit_test(test_over_tcp),
       cmocka_unit_test(test_ticks_become_ns),
       cmocka_unit_test(test_buckets),
