@@ -366,11 +366,13 @@ static void replay_one(wcx_start_t *start, const wcx_record_hdr_t *hdr, const ui
 static uint32_t step_replay(wcx_start_t *start)
 {
   wcx_input_t *input = start->input;
+  uint32_t ahead = 0;
   for (uint32_t i = 0; i < REPLAY_PER_STEP && input->applied_seq < start->cut_seq; i++)
   {
     uint64_t epoch;
     wcx_record_hdr_t hdr;
     const uint8_t *body;
+    wcx_resume_ahead(input->engine, &start->walk, &ahead);
     int got = wcx_journal_walk_next(&start->walk, &epoch, &hdr, &body);
     if (got < 0)
       WCX_DIE("shard %u: replay stopped after seq %llu of %llu: %s", start->shard->shard, (unsigned long long)input->applied_seq, (unsigned long long)start->cut_seq,

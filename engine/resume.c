@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#define AHEAD 32u /* records of a chunk */
+
 static __attribute__((format(printf, 2, 3))) bool refuse(wcx_resume_t *resume, const char *fmt, ...)
 {
   va_list args;
@@ -181,4 +183,20 @@ void wcx_resume_done(wcx_resume_t *resume)
   if (resume->found)
     resume->source.close(resume->source.ctx);
   resume->found = false;
+}
+
+void wcx_resume_ahead(const wcx_engine_t *engine, const wcx_journal_walk_t *walk, uint32_t *left)
+{
+  if (*left > 0)
+  {
+    (*left)--;
+    return;
+  }
+  const wcx_record_hdr_t *hdrs[AHEAD];
+  wcx_engine_input_t inputs[AHEAD];
+  uint32_t cnt = wcx_journal_walk_ahead(walk, hdrs, AHEAD);
+  for (uint32_t i = 0; i < cnt; i++)
+    inputs[i] = (wcx_engine_input_t){.hdr = hdrs[i], .body = hdrs[i] + 1};
+  wcx_engine_prefetch(engine, inputs, cnt);
+  *left = cnt == 0 ? 0 : cnt - 1;
 }

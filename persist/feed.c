@@ -144,6 +144,7 @@ int wcx_feed_next(wcx_feed_t *feed, uint64_t now_ns)
   {
     if (wcx_engine_applied_seq(feed->engine) >= released)
       return WCX_FEED_NOTHING;
+    wcx_resume_ahead(feed->engine, &feed->walk, &feed->ahead);
     int result = read_one(feed, now_ns);
     if (result != WCX_FEED_DONE)
       return result;

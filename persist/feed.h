@@ -48,6 +48,7 @@ typedef struct wcx_feed
   wcx_resume_t resume;
   wcx_journal_walk_t walk;
   wcx_engine_t *engine;
+  uint32_t ahead;     /* wcx_resume_ahead's */
   uint64_t after_seq; /* inputs up to here are not told */
   uint64_t blind_ns;  /* since when the journal does not show what is released; 0: it does */
   bool gone;          /* open failed for good: neither a snapshot nor the journal reaches that far back */

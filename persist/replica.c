@@ -426,12 +426,14 @@ static uint32_t step_follow(wcx_replica_t *replica, uint64_t now_ns)
   replica->asked = asked;
   uint64_t applied = wcx_engine_applied_seq(replica->engine);
   uint32_t work = 0;
+  uint32_t ahead = 0;
   bool take = wcx_journal_walk_at_block_end(&replica->walk) && due(replica, now_ns);
   for (; !take && work < WCX_REPLICA_BATCH && applied < durable; work++, applied++)
   {
     uint64_t epoch;
     wcx_record_hdr_t hdr;
     const uint8_t *body;
+    wcx_resume_ahead(replica->engine, &replica->walk, &ahead);
     int got = wcx_journal_walk_next(&replica->walk, &epoch, &hdr, &body);
     bool early = got == 0 || replica->walk.end.facts.place == WCX_JOURNAL_PLACE_ROTTEN; /* both may be a read beside the write */
     if (got < 0 && !early)

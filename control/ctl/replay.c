@@ -254,6 +254,7 @@ int wcx_ctl_replay_step(wcx_ctl_replay_t *replay)
   uint64_t epoch;
   wcx_record_hdr_t hdr;
   const uint8_t *body;
+  wcx_resume_ahead(replay->engine, &replay->walk, &replay->ahead);
   int got = wcx_journal_walk_next(&replay->walk, &epoch, &hdr, &body);
   if (got != 1)
     return got;

@@ -20,6 +20,7 @@ typedef struct wcx_ctl_replay
   void *mem; /* of the engine, and a buffer of the walk */
   size_t sz;
   uint64_t limit_seq; /* inclusive */
+  uint32_t ahead;     /* wcx_resume_ahead's */
   uint32_t shard;
 } wcx_ctl_replay_t;
 

@@ -534,6 +534,20 @@ int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_
   return 1;
 }
 
+uint32_t wcx_journal_walk_ahead(const wcx_journal_walk_t *walk, const wcx_record_hdr_t **hdrs, uint32_t max)
+{
+  if (walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA)
+    return 0;
+  uint32_t cnt = 0;
+  for (uint32_t off = walk->record_off; cnt < max && off < walk->block.body_sz; cnt++)
+  {
+    /* places and records are 8-aligned, and a valid block is records to its end */
+    hdrs[cnt] = (const wcx_record_hdr_t *)(const void *)(walk->body + off);
+    off += wcx_record_sz(hdrs[cnt]->body_sz);
+  }
+  return cnt;
+}
+
 int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_record_hdr_t **hdrs, uint32_t max)
 {
   while (walk->body == NULL || walk->block.kind != WCX_JOURNAL_DATA || walk->record_off == walk->block.body_sz)
@@ -546,13 +560,9 @@ int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_
       return result;
     walk->body = block_body;
   }
-  uint32_t cnt = 0;
-  for (; cnt < max && walk->record_off < walk->block.body_sz; cnt++)
-  {
-    /* places and records are 8-aligned, and a valid block is records to its end */
-    hdrs[cnt] = (const wcx_record_hdr_t *)(const void *)(walk->body + walk->record_off);
-    walk->record_off += wcx_record_sz(hdrs[cnt]->body_sz);
-  }
+  uint32_t cnt = wcx_journal_walk_ahead(walk, hdrs, max);
+  for (uint32_t i = 0; i < cnt; i++)
+    walk->record_off += wcx_record_sz(hdrs[i]->body_sz);
   *epoch = walk->block.epoch;
   walk->last_stamp_ns = hdrs[cnt - 1]->stamp_ns;
   return (int)cnt;

@@ -132,6 +132,9 @@ int wcx_journal_walk_next(wcx_journal_walk_t *walk, uint64_t *epoch, wcx_record_
 /* The next records, 1..max of them, all of one block (*epoch: its), as they stand in the buffer: 8-aligned, each body behind its header, valid until the next
    call. May be mixed with wcx_journal_walk_next. Result: how many, 0 the end, -1. */
 int wcx_journal_walk_burst(wcx_journal_walk_t *walk, uint64_t *epoch, const wcx_record_hdr_t **hdrs, uint32_t max) __attribute__((warn_unused_result));
+/* The records of the present block that are still to come, `max` of them at most, as they stand there: to be looked at, not applied (an override may stand for one
+   of them). Nothing is consumed. Result: how many. */
+uint32_t wcx_journal_walk_ahead(const wcx_journal_walk_t *walk, const wcx_record_hdr_t **hdrs, uint32_t max);
 /* The next block; do not mix with wcx_journal_walk_next. */
 int wcx_journal_walk_next_block(wcx_journal_walk_t *walk, wcx_journal_block_t *block, const uint8_t **body) __attribute__((warn_unused_result));
 

@@ -541,6 +541,39 @@ static void goes_on_after_the_end(void **state)
   assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 0);
 }
 
+/* Looking ahead takes nothing, ends with its block, and a burst is what was seen. */
+static void looks_ahead_in_a_block(void **state)
+{
+  (void)state;
+  put(5, 0);
+  put(2, 0);
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  const wcx_record_hdr_t *ahead[8];
+  assert_int_equal(wcx_journal_walk_ahead(&walk, ahead, 8), 0);
+  uint64_t epoch;
+  wcx_record_hdr_t hdr;
+  const uint8_t *body;
+  assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 1);
+  for (uint32_t again = 0; again < 2; again++)
+  {
+    assert_int_equal(wcx_journal_walk_ahead(&walk, ahead, 8), 4);
+    for (uint32_t i = 0; i < 4; i++)
+      assert_int_equal(ahead[i]->seq, 2 + i);
+  }
+  assert_int_equal(wcx_journal_walk_ahead(&walk, ahead, 3), 3);
+  const wcx_record_hdr_t *burst[8];
+  assert_int_equal(wcx_journal_walk_burst(&walk, &epoch, burst, 3), 3);
+  assert_memory_equal(burst, ahead, 3 * sizeof(burst[0]));
+  assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 1);
+  assert_int_equal(hdr.seq, 5);
+  assert_int_equal(wcx_journal_walk_ahead(&walk, ahead, 8), 0);
+  assert_int_equal(wcx_journal_walk_burst(&walk, &epoch, burst, 8), 2);
+  assert_int_equal(burst[0]->seq, 6);
+  assert_int_equal(wcx_journal_walk_burst(&walk, &epoch, burst, 8), 0);
+}
+
 static void write_on(void)
 {
   for (uint32_t i = 0; i < 100; i++)
@@ -785,6 +818,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_empty_segment_must_be_whole, set_up, tear_down),
       cmocka_unit_test_setup_teardown(goes_on_after_the_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(looks_ahead_in_a_block, set_up, tear_down),
       cmocka_unit_test_setup_teardown(from_every_block_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(from_the_end_of_a_segment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_anchor_checks_its_segment, set_up, tear_down),
