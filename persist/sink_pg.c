@@ -171,7 +171,7 @@ static bool prepare(wcx_store_t *store)
 {
   return check_schema(store) && run(store, "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = "
                                            "'30s'; CREATE TEMP TABLE instrument_in (LIKE wcx.instrument) ON COMMIT DELETE ROWS; "
-                                           "CREATE TEMP TABLE balance_in (LIKE wcx.balance) ON COMMIT DELETE ROWS");
+                                           "CREATE TEMP TABLE balance_in (LIKE wcx.balance) ON COMMIT DELETE ROWS; CREATE TEMP TABLE orders_in (LIKE wcx.orders) ON COMMIT DELETE ROWS");
 }
 
 /* What the file says overrides what stands before it; a connection that is cut off in silence is given up. */
@@ -322,17 +322,15 @@ static bool make_days(wcx_store_t *store)
   return true;
 }
 
-static bool move_orders(wcx_store_t *store, const wcx_store_mark_t *mark, const wcx_store_mark_t *to)
+/* What no report of the batch says stays as it is; whose order it is never changes. */
+static bool move_orders(wcx_store_t *store)
 {
-  if (store->rows.copy[WCX_PG_EXECUTION].rows == 0)
-    return true;
-  char after[24], last[24], first_stamp[48], last_stamp[48];
-  snprintf(after, sizeof(after), "%" PRIu64, mark->seq);
-  snprintf(last, sizeof(last), "%" PRIu64, to->seq);
-  stamp_text(first_stamp, store->rows.first_stamp_ns);
-  stamp_text(last_stamp, store->rows.last_stamp_ns);
-  return run_with(store, PGRES_TUPLES_OK, "SELECT wcx.move_orders($1, $2, $3, to_timestamp($4::float8), to_timestamp($5::float8))", 5,
-                  (const char *const[]){store->shard, after, last, first_stamp, last_stamp});
+  static const char sql[] = "INSERT INTO wcx.orders AS o SELECT * FROM orders_in ON CONFLICT (shard, order_id) DO UPDATE SET (cl_ord_id, ord_status, ord_type, time_in_force, price, "
+                            "order_qty, leaves_qty, cum_qty, seq, stamp) = (excluded.cl_ord_id, excluded.ord_status, coalesce(o.ord_type, excluded.ord_type), "
+                            "coalesce(o.time_in_force, excluded.time_in_force), coalesce(excluded.price, o.price), coalesce(excluded.order_qty, o.order_qty), "
+                            "coalesce(excluded.leaves_qty, o.leaves_qty), coalesce(excluded.cum_qty, o.cum_qty), excluded.seq, excluded.stamp)";
+  const wcx_pg_copy_t *copy = &store->rows.copy[WCX_PG_ORDER];
+  return copy->rows == 0 || (copy_in(store, "COPY orders_in FROM STDIN (FORMAT binary)", copy) && run(store, sql));
 }
 
 static bool move_instruments(wcx_store_t *store)
@@ -353,12 +351,12 @@ static bool move_balances(wcx_store_t *store)
   return copy->rows == 0 || (copy_in(store, "COPY balance_in FROM STDIN (FORMAT binary)", copy) && run(store, sql));
 }
 
-static bool write_rows(wcx_store_t *store, const wcx_store_mark_t *mark, const wcx_store_mark_t *to)
+static bool write_rows(wcx_store_t *store)
 {
   const wcx_pg_copy_t *copy = store->rows.copy;
   return make_days(store) && copy_in(store, "COPY wcx.execution FROM STDIN (FORMAT binary)", &copy[WCX_PG_EXECUTION]) &&
          copy_in(store, "COPY wcx.trade FROM STDIN (FORMAT binary)", &copy[WCX_PG_TRADE]) &&
-         copy_in(store, "COPY wcx.trade_break FROM STDIN (FORMAT binary)", &copy[WCX_PG_TRADE_BREAK]) && move_orders(store, mark, to) && move_instruments(store) &&
+         copy_in(store, "COPY wcx.trade_break FROM STDIN (FORMAT binary)", &copy[WCX_PG_TRADE_BREAK]) && move_orders(store) && move_instruments(store) &&
          move_balances(store);
 }
 
@@ -368,7 +366,7 @@ int wcx_store_commit(wcx_store_t *store, wcx_store_mark_t *mark, const wcx_store
   int result = run(store, "BEGIN") ? move_mark(store, mark, to) : WCX_STORE_FAILED;
   if (result == WCX_STORE_STALE)
     result = run(store, "ROLLBACK") ? WCX_STORE_STALE : WCX_STORE_FAILED;
-  else if (result == WCX_STORE_DONE && !(write_rows(store, mark, to) && run(store, "COMMIT")))
+  else if (result == WCX_STORE_DONE && !(write_rows(store) && run(store, "COMMIT")))
     result = WCX_STORE_FAILED;
   if (result == WCX_STORE_FAILED)
     wcx_store_drop(store);
