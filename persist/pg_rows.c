@@ -272,11 +272,17 @@ static void put_column(wcx_pg_copy_t *copy, uint32_t sz, bool known, int64_t val
 static void move_order(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const wcx_out_entry_t *entry, uint16_t template_id, const place_t *const of_column[COLUMNS],
                        const uint8_t *block)
 {
-  static const uint8_t column_of[WCX_PG_ORDER_COLUMNS] = {
-      [WCX_PG_ORDER_CL_ORD_ID] = CL_ORD_ID,         [WCX_PG_ORDER_ACCOUNT] = ACCOUNT,       [WCX_PG_ORDER_SECURITY_ID] = SECURITY_ID,
-      [WCX_PG_ORDER_SIDE] = SIDE,                   [WCX_PG_ORDER_ORD_STATUS] = ORD_STATUS, [WCX_PG_ORDER_ORD_TYPE] = ORD_TYPE,
-      [WCX_PG_ORDER_TIME_IN_FORCE] = TIME_IN_FORCE, [WCX_PG_ORDER_PRICE] = PRICE,           [WCX_PG_ORDER_ORDER_QTY] = ORDER_QTY,
-      [WCX_PG_ORDER_LEAVES_QTY] = LEAVES_QTY,       [WCX_PG_ORDER_CUM_QTY] = CUM_QTY};
+  static const uint8_t column_of[WCX_PG_ORDER_COLUMNS] = {[WCX_PG_ORDER_CL_ORD_ID] = CL_ORD_ID,
+                                                          [WCX_PG_ORDER_ACCOUNT] = ACCOUNT,
+                                                          [WCX_PG_ORDER_SECURITY_ID] = SECURITY_ID,
+                                                          [WCX_PG_ORDER_SIDE] = SIDE,
+                                                          [WCX_PG_ORDER_ORD_STATUS] = ORD_STATUS,
+                                                          [WCX_PG_ORDER_ORD_TYPE] = ORD_TYPE,
+                                                          [WCX_PG_ORDER_TIME_IN_FORCE] = TIME_IN_FORCE,
+                                                          [WCX_PG_ORDER_PRICE] = PRICE,
+                                                          [WCX_PG_ORDER_ORDER_QTY] = ORDER_QTY,
+                                                          [WCX_PG_ORDER_LEAVES_QTY] = LEAVES_QTY,
+                                                          [WCX_PG_ORDER_CUM_QTY] = CUM_QTY};
   if (template_id == WCX_TEMPLATE_EXECUTION_REPORT_REJECT || template_id == WCX_TEMPLATE_EXECUTION_REPORT_TRADE_BREAK)
     return;
   int64_t order_id, value;
@@ -427,9 +433,9 @@ void wcx_pg_rows_add(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const voi
 static void add_order(wcx_pg_rows_t *rows, const wcx_pg_order_t *order)
 {
   static const uint8_t sz[WCX_PG_ORDER_COLUMNS] = {
-      [WCX_PG_ORDER_CL_ORD_ID] = 8, [WCX_PG_ORDER_SESSION_ID] = 8, [WCX_PG_ORDER_ACCOUNT] = 8,       [WCX_PG_ORDER_SECURITY_ID] = 8,
-      [WCX_PG_ORDER_SIDE] = 2,      [WCX_PG_ORDER_ORD_STATUS] = 2, [WCX_PG_ORDER_ORD_TYPE] = 2,      [WCX_PG_ORDER_TIME_IN_FORCE] = 2,
-      [WCX_PG_ORDER_PRICE] = 8,     [WCX_PG_ORDER_ORDER_QTY] = 8,  [WCX_PG_ORDER_LEAVES_QTY] = 8,    [WCX_PG_ORDER_CUM_QTY] = 8,
+      [WCX_PG_ORDER_CL_ORD_ID] = 8, [WCX_PG_ORDER_SESSION_ID] = 8, [WCX_PG_ORDER_ACCOUNT] = 8,    [WCX_PG_ORDER_SECURITY_ID] = 8,
+      [WCX_PG_ORDER_SIDE] = 2,      [WCX_PG_ORDER_ORD_STATUS] = 2, [WCX_PG_ORDER_ORD_TYPE] = 2,   [WCX_PG_ORDER_TIME_IN_FORCE] = 2,
+      [WCX_PG_ORDER_PRICE] = 8,     [WCX_PG_ORDER_ORDER_QTY] = 8,  [WCX_PG_ORDER_LEAVES_QTY] = 8, [WCX_PG_ORDER_CUM_QTY] = 8,
   };
   wcx_pg_copy_t *copy = begin_row(rows, WCX_PG_ORDER, 4 + WCX_PG_ORDER_COLUMNS);
   integer(copy, rows->shard);
