@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define DAY_NS UINT64_C(86400000000000)
 #define PARAMS_MAX 6
 #define SINK_NAME "wcx-sink-pg"
@@ -157,7 +157,7 @@ static bool check_schema(wcx_store_t *store)
     char why[200];
     memcpy(why, store->text, sizeof(why) - 1);
     why[sizeof(why) - 1] = '\0';
-    (void)fail(store, "the schema is not there: psql -f configs/sql/roles.sql -f persist/sql/001_schema.sql (%s)", why);
+    (void)fail(store, "the schema is not there: psql -f configs/sql/roles.sql, then each migration in persist/sql/ (%s)", why);
     return false;
   }
   int version = atoi(PQgetvalue(result, 0, 0));
@@ -395,7 +395,9 @@ int wcx_store_commit(wcx_store_t *store, wcx_store_mark_t *mark, const wcx_store
 
 /* --- what a crash of the database leaves ---------------------------------------------------------------------------- */
 
-/* With synchronous_commit = off a commit is flushed a moment later, in the order of the log: what was committed before an lsn was read is safe once the log is flushed to it. */
+/* synchronous_commit is the server's or the role's, never ours: where it is on and names standbys, a commit that was answered is on them as well, and what is held outlives a
+   fail-over of the database. Where it is off, a commit is flushed a moment later, in the order of the log: what was committed before an lsn was read is safe once the log is
+   flushed to it. Nothing counts as held before that. */
 int wcx_store_settled(wcx_store_t *store, const wcx_store_mark_t *mark, uint64_t *seq)
 {
   *seq = store->settled_seq;

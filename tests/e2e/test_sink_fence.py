@@ -59,9 +59,7 @@ def one_that_is_stopped_holds_nobody_up(folder):
         stood_at = pg.mark()
         assert stood_at < released(journal), "there is something left to write"
         second.start()
-        wait_for("the other to wait for the row of the mark", lambda: pg.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == ("1",))
-        assert pg.one(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {held_by}") == ("1",) and pg.mark() == stood_at
-        wait_for("the end of the stopped one's transaction", lambda: pg.mark() > stood_at, 5 * STOPPED_AFTER_S)
+        wait_for("the end of the stopped one's transaction", lambda: pg.mark() > stood_at, 30)
         assert pg.one(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {held_by}") == ("0",)
         caught_up(pg, journal)
         assert "trying again" not in first.said()
