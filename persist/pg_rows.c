@@ -246,19 +246,57 @@ static void touch(wcx_pg_rows_t *rows, uint32_t account)
   rows->accounts[rows->account_cnt++] = account;
 }
 
-static void put_column(wcx_pg_copy_t *copy, uint32_t column, const place_t *place, const uint8_t *block)
+/* False: the report leaves it open. */
+static bool read_column(const place_t *place, const uint8_t *block, int64_t *value)
 {
-  uint64_t value = 0;
-  if (place != NULL)
-    memcpy(&value, block + place->off, place->sz);
-  if (place == NULL || (place->null == IF_U64 && value == WCX_U64_NULL) || (place->null == IF_I64 && (int64_t)value == WCX_I64_NULL))
+  if (place == NULL)
+    return false;
+  *value = 0;
+  memcpy(value, block + place->off, place->sz);
+  return !(place->null == IF_U64 && (uint64_t)*value == WCX_U64_NULL) && !(place->null == IF_I64 && *value == WCX_I64_NULL);
+}
+
+static void put_column(wcx_pg_copy_t *copy, uint32_t sz, bool known, int64_t value)
+{
+  if (!known)
     null(copy);
-  else if (column_sz[column] == 8)
-    big(copy, (int64_t)value);
-  else if (column_sz[column] == 4)
-    integer(copy, (int64_t)value);
+  else if (sz == 8)
+    big(copy, value);
+  else if (sz == 4)
+    integer(copy, value);
   else
-    small(copy, (int64_t)value);
+    small(copy, value);
+}
+
+/* A reject makes no order, and a break of a trade leaves the order as it is. */
+static void move_order(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const wcx_out_entry_t *entry, uint16_t template_id, const place_t *const of_column[COLUMNS],
+                       const uint8_t *block)
+{
+  static const uint8_t column_of[WCX_PG_ORDER_COLUMNS] = {[WCX_PG_ORDER_CL_ORD_ID] = CL_ORD_ID,
+                                                          [WCX_PG_ORDER_ACCOUNT] = ACCOUNT,
+                                                          [WCX_PG_ORDER_SECURITY_ID] = SECURITY_ID,
+                                                          [WCX_PG_ORDER_SIDE] = SIDE,
+                                                          [WCX_PG_ORDER_ORD_STATUS] = ORD_STATUS,
+                                                          [WCX_PG_ORDER_ORD_TYPE] = ORD_TYPE,
+                                                          [WCX_PG_ORDER_TIME_IN_FORCE] = TIME_IN_FORCE,
+                                                          [WCX_PG_ORDER_PRICE] = PRICE,
+                                                          [WCX_PG_ORDER_ORDER_QTY] = ORDER_QTY,
+                                                          [WCX_PG_ORDER_LEAVES_QTY] = LEAVES_QTY,
+                                                          [WCX_PG_ORDER_CUM_QTY] = CUM_QTY};
+  if (template_id == WCX_TEMPLATE_EXECUTION_REPORT_REJECT || template_id == WCX_TEMPLATE_EXECUTION_REPORT_TRADE_BREAK)
+    return;
+  int64_t order_id, value;
+  bool known = read_column(of_column[ORDER_ID], block, &order_id);
+  WCX_CHECK(known, "a report %u of no order", template_id);
+  wcx_pg_order_t *order = wcx_pg_orders_at(&rows->orders, (uint64_t)order_id);
+  order->seq = hdr->seq;
+  order->stamp_ns = hdr->stamp_ns;
+  for (uint32_t i = 0; i < WCX_PG_ORDER_COLUMNS; i++)
+    if (i != WCX_PG_ORDER_SESSION_ID && read_column(of_column[column_of[i]], block, &value))
+      wcx_pg_order_say(order, i, value);
+  wcx_pg_order_say(order, WCX_PG_ORDER_SESSION_ID, entry->stream_id);
+  if (template_id == WCX_TEMPLATE_EXECUTION_REPORT_CANCEL)
+    wcx_pg_order_say(order, WCX_PG_ORDER_LEAVES_QTY, 0); /* it says what was canceled, not that nothing is left */
 }
 
 static void add_report(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const wcx_out_entry_t *entry, uint32_t ord)
@@ -277,7 +315,12 @@ static void add_report(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const w
   big(copy, (int64_t)entry->number);
   small(copy, header.template_id);
   for (uint32_t column = 0; column < COLUMNS; column++)
-    put_column(copy, column, of_column[column], block);
+  {
+    int64_t value = 0;
+    bool known = read_column(of_column[column], block, &value);
+    put_column(copy, column_sz[column], known, value);
+  }
+  move_order(rows, hdr, entry, header.template_id, of_column, block);
   uint32_t account;
   memcpy(&account, block + of_column[ACCOUNT]->off, sizeof(account));
   touch(rows, account);
@@ -385,7 +428,23 @@ void wcx_pg_rows_add(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const voi
   }
 }
 
-/* --- balances and the end ---------------------------------------------------------------------------------- */
+/* --- orders, balances and the end ---------------------------------------------------------------------------------- */
+
+static void add_order(wcx_pg_rows_t *rows, const wcx_pg_order_t *order)
+{
+  static const uint8_t sz[WCX_PG_ORDER_COLUMNS] = {
+      [WCX_PG_ORDER_CL_ORD_ID] = 8, [WCX_PG_ORDER_SESSION_ID] = 8, [WCX_PG_ORDER_ACCOUNT] = 8,    [WCX_PG_ORDER_SECURITY_ID] = 8,
+      [WCX_PG_ORDER_SIDE] = 2,      [WCX_PG_ORDER_ORD_STATUS] = 2, [WCX_PG_ORDER_ORD_TYPE] = 2,   [WCX_PG_ORDER_TIME_IN_FORCE] = 2,
+      [WCX_PG_ORDER_PRICE] = 8,     [WCX_PG_ORDER_ORDER_QTY] = 8,  [WCX_PG_ORDER_LEAVES_QTY] = 8, [WCX_PG_ORDER_CUM_QTY] = 8,
+  };
+  wcx_pg_copy_t *copy = begin_row(rows, WCX_PG_ORDER, 4 + WCX_PG_ORDER_COLUMNS);
+  integer(copy, rows->shard);
+  big(copy, (int64_t)order->order_id);
+  for (uint32_t column = 0; column < WCX_PG_ORDER_COLUMNS; column++)
+    put_column(copy, sz[column], (order->known >> column & 1) != 0, order->value[column]);
+  big(copy, (int64_t)order->seq);
+  big(copy, wcx_pg_time(order->stamp_ns));
+}
 
 static int by_number(const void *a, const void *b)
 {
@@ -415,6 +474,8 @@ static void add_balances(wcx_pg_rows_t *rows, const wcx_engine_t *engine, uint32
 
 void wcx_pg_rows_end(wcx_pg_rows_t *rows, const wcx_engine_t *engine)
 {
+  for (size_t i = 0; i < rows->orders.cnt; i++)
+    add_order(rows, &rows->orders.base[i]);
   if (rows->account_cnt > 0)
     qsort(rows->accounts, rows->account_cnt, sizeof(rows->accounts[0]), by_number);
   for (size_t i = 0; i < rows->account_cnt; i++)
@@ -429,6 +490,7 @@ void wcx_pg_rows_clear(wcx_pg_rows_t *rows)
 {
   for (uint32_t table = 0; table < WCX_PG_TABLES; table++)
     rows->copy[table].len = rows->copy[table].rows = 0;
+  wcx_pg_orders_clear(&rows->orders);
   rows->account_cnt = 0;
   rows->first_stamp_ns = rows->last_stamp_ns = 0;
   rows->rows = 0;
@@ -438,6 +500,7 @@ void wcx_pg_rows_free(wcx_pg_rows_t *rows)
 {
   for (uint32_t table = 0; table < WCX_PG_TABLES; table++)
     free(rows->copy[table].base);
+  wcx_pg_orders_free(&rows->orders);
   free(rows->accounts);
   *rows = (wcx_pg_rows_t){.shard = rows->shard};
 }

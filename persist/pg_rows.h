@@ -1,4 +1,4 @@
-/* What inputs said as rows for COPY ... (FORMAT binary): the tables of persist/sql/001_schema.sql. Bytes only: no connection, no library.
+/* What inputs said as rows for COPY ... (FORMAT binary): the tables of persist/sql/. Bytes only: no connection, no library.
 
    Owner:     one thread.
    Memory:    buffers grow as they must and are kept; wcx_pg_rows_free.
@@ -8,6 +8,7 @@
 #define WCX_PERSIST_PG_ROWS_H
 
 #include "engine/engine.h"
+#include "persist/pg_orders.h"
 
 typedef struct wcx_pg_copy
 {
@@ -23,6 +24,7 @@ enum wcx_pg_table
   WCX_PG_TRADE_BREAK,
   WCX_PG_INSTRUMENT,
   WCX_PG_BALANCE,
+  WCX_PG_ORDER,
   WCX_PG_TABLES,
 };
 
@@ -30,6 +32,7 @@ typedef struct wcx_pg_rows
 {
   uint32_t shard;
   wcx_pg_copy_t copy[WCX_PG_TABLES];
+  wcx_pg_orders_t orders;
   uint32_t *accounts; /* whose balances may have changed, some of them more than once */
   size_t account_cnt, account_cap;
   uint64_t first_stamp_ns, last_stamp_ns; /* of the inputs; 0: none */
@@ -44,7 +47,7 @@ static inline int64_t wcx_pg_time(uint64_t stamp_ns)
 
 void wcx_pg_rows_add(wcx_pg_rows_t *rows, const wcx_record_hdr_t *hdr, const void *body, const wcx_outlog_t *log);
 
-/* The balances of the accounts that may have changed, as `engine` has them now; then the trailers. Between end and clear the copies can be sent. */
+/* The orders that were spoken of and the balances of the accounts that may have changed, as `engine` has them now; then the trailers. Between end and clear the copies can be sent. */
 void wcx_pg_rows_end(wcx_pg_rows_t *rows, const wcx_engine_t *engine);
 
 void wcx_pg_rows_clear(wcx_pg_rows_t *rows);

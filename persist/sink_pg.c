@@ -11,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define DAY_NS UINT64_C(86400000000000)
 #define PARAMS_MAX 6
+#define SINK_NAME "wcx-sink-pg"
+#define STOPPED_AFTER "10s"                      /* a transaction that waits for its sink for longer is ended */
+#define STOPPED_SETTING "wcx.sink_stopped_after" /* of the role, the database or the connection: another time */
 
-const char wcx_store_process[] = "wcx-sink-pg";
+const char wcx_store_process[] = SINK_NAME;
 const uint32_t wcx_store_kind = WCX_SINK_PG;
 const bool wcx_store_rebuilds = false;
 
@@ -154,7 +157,7 @@ static bool check_schema(wcx_store_t *store)
     char why[200];
     memcpy(why, store->text, sizeof(why) - 1);
     why[sizeof(why) - 1] = '\0';
-    (void)fail(store, "the schema is not there: psql -f configs/sql/roles.sql -f persist/sql/001_schema.sql (%s)", why);
+    (void)fail(store, "the schema is not there: psql -f configs/sql/roles.sql, then each migration in persist/sql/ (%s)", why);
     return false;
   }
   int version = atoi(PQgetvalue(result, 0, 0));
@@ -165,13 +168,27 @@ static bool check_schema(wcx_store_t *store)
   return false;
 }
 
-/* Tables of the connection: rows go there first where the target is updated. A sink that is stopped within its transaction holds the row of the mark: the server ends
-   that transaction, so that another sink, or this one later, goes on. */
+/* Ends what a sink of this shard holds that is stopped within its transaction: it keeps the row of the mark, and in the middle of a COPY, where the server waits for rows, it
+   obeys no timeout. Only who waits for its client is ended, so that two sinks before a slow server do not end each other for ever. Whoever is ended wrote nothing, and
+   finds the mark elsewhere when it goes on. Whoever waits for the row gives up after the same time and comes here again. */
+static bool end_stopped(wcx_store_t *store)
+{
+  static const char name_sql[] = "SELECT set_config('application_name', '" SINK_NAME
+                                 "-' || $1, false), set_config('lock_timeout', coalesce(nullif(current_setting('" STOPPED_SETTING "', true), ''), '" STOPPED_AFTER "'), false)";
+  static const char end_sql[] =
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND "
+      "application_name = current_setting('application_name') AND wait_event_type = 'Client' AND "
+      "xact_start < clock_timestamp() - current_setting('lock_timeout')::interval";
+  return run_with(store, PGRES_TUPLES_OK, name_sql, 1, (const char *const[]){store->shard}) && run_with(store, PGRES_TUPLES_OK, end_sql, 0, NULL);
+}
+
+/* Tables of the connection: rows go there first where the target is updated. */
 static bool prepare(wcx_store_t *store)
 {
-  return check_schema(store) && run(store, "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = "
-                                           "'30s'; CREATE TEMP TABLE instrument_in (LIKE wcx.instrument) ON COMMIT DELETE ROWS; "
-                                           "CREATE TEMP TABLE balance_in (LIKE wcx.balance) ON COMMIT DELETE ROWS");
+  return check_schema(store) && end_stopped(store) &&
+         run(store, "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '30s'; "
+                    "CREATE TEMP TABLE instrument_in (LIKE wcx.instrument) ON COMMIT DELETE ROWS; CREATE TEMP TABLE balance_in (LIKE wcx.balance) ON COMMIT DELETE ROWS; "
+                    "CREATE TEMP TABLE orders_in (LIKE wcx.orders) ON COMMIT DELETE ROWS");
 }
 
 /* What the file says overrides what stands before it; a connection that is cut off in silence is given up. */
@@ -322,17 +339,16 @@ static bool make_days(wcx_store_t *store)
   return true;
 }
 
-static bool move_orders(wcx_store_t *store, const wcx_store_mark_t *mark, const wcx_store_mark_t *to)
+/* What no report of the batch says stays as it is; whose order it is never changes. */
+static bool move_orders(wcx_store_t *store)
 {
-  if (store->rows.copy[WCX_PG_EXECUTION].rows == 0)
-    return true;
-  char after[24], last[24], first_stamp[48], last_stamp[48];
-  snprintf(after, sizeof(after), "%" PRIu64, mark->seq);
-  snprintf(last, sizeof(last), "%" PRIu64, to->seq);
-  stamp_text(first_stamp, store->rows.first_stamp_ns);
-  stamp_text(last_stamp, store->rows.last_stamp_ns);
-  return run_with(store, PGRES_TUPLES_OK, "SELECT wcx.move_orders($1, $2, $3, to_timestamp($4::float8), to_timestamp($5::float8))", 5,
-                  (const char *const[]){store->shard, after, last, first_stamp, last_stamp});
+  static const char sql[] =
+      "INSERT INTO wcx.orders AS o SELECT * FROM orders_in ON CONFLICT (shard, order_id) DO UPDATE SET (cl_ord_id, ord_status, ord_type, time_in_force, price, "
+      "order_qty, leaves_qty, cum_qty, seq, stamp) = (excluded.cl_ord_id, excluded.ord_status, coalesce(o.ord_type, excluded.ord_type), "
+      "coalesce(o.time_in_force, excluded.time_in_force), coalesce(excluded.price, o.price), coalesce(excluded.order_qty, o.order_qty), "
+      "coalesce(excluded.leaves_qty, o.leaves_qty), coalesce(excluded.cum_qty, o.cum_qty), excluded.seq, excluded.stamp)";
+  const wcx_pg_copy_t *copy = &store->rows.copy[WCX_PG_ORDER];
+  return copy->rows == 0 || (copy_in(store, "COPY orders_in FROM STDIN (FORMAT binary)", copy) && run(store, sql));
 }
 
 static bool move_instruments(wcx_store_t *store)
@@ -353,13 +369,12 @@ static bool move_balances(wcx_store_t *store)
   return copy->rows == 0 || (copy_in(store, "COPY balance_in FROM STDIN (FORMAT binary)", copy) && run(store, sql));
 }
 
-static bool write_rows(wcx_store_t *store, const wcx_store_mark_t *mark, const wcx_store_mark_t *to)
+static bool write_rows(wcx_store_t *store)
 {
   const wcx_pg_copy_t *copy = store->rows.copy;
   return make_days(store) && copy_in(store, "COPY wcx.execution FROM STDIN (FORMAT binary)", &copy[WCX_PG_EXECUTION]) &&
          copy_in(store, "COPY wcx.trade FROM STDIN (FORMAT binary)", &copy[WCX_PG_TRADE]) &&
-         copy_in(store, "COPY wcx.trade_break FROM STDIN (FORMAT binary)", &copy[WCX_PG_TRADE_BREAK]) && move_orders(store, mark, to) && move_instruments(store) &&
-         move_balances(store);
+         copy_in(store, "COPY wcx.trade_break FROM STDIN (FORMAT binary)", &copy[WCX_PG_TRADE_BREAK]) && move_orders(store) && move_instruments(store) && move_balances(store);
 }
 
 int wcx_store_commit(wcx_store_t *store, wcx_store_mark_t *mark, const wcx_store_mark_t *to, const wcx_engine_t *engine)
@@ -368,7 +383,7 @@ int wcx_store_commit(wcx_store_t *store, wcx_store_mark_t *mark, const wcx_store
   int result = run(store, "BEGIN") ? move_mark(store, mark, to) : WCX_STORE_FAILED;
   if (result == WCX_STORE_STALE)
     result = run(store, "ROLLBACK") ? WCX_STORE_STALE : WCX_STORE_FAILED;
-  else if (result == WCX_STORE_DONE && !(write_rows(store, mark, to) && run(store, "COMMIT")))
+  else if (result == WCX_STORE_DONE && !(write_rows(store) && run(store, "COMMIT")))
     result = WCX_STORE_FAILED;
   if (result == WCX_STORE_FAILED)
     wcx_store_drop(store);
@@ -380,7 +395,9 @@ int wcx_store_commit(wcx_store_t *store, wcx_store_mark_t *mark, const wcx_store
 
 /* --- what a crash of the database leaves ---------------------------------------------------------------------------- */
 
-/* With synchronous_commit = off a commit is flushed a moment later, in the order of the log: what was committed before an lsn was read is safe once the log is flushed to it. */
+/* synchronous_commit is the server's or the role's, never ours: where it is on and names standbys, a commit that was answered is on them as well, and what is held outlives a
+   fail-over of the database. Where it is off, a commit is flushed a moment later, in the order of the log: what was committed before an lsn was read is safe once the log is
+   flushed to it. Nothing counts as held before that. */
 int wcx_store_settled(wcx_store_t *store, const wcx_store_mark_t *mark, uint64_t *seq)
 {
   *seq = store->settled_seq;

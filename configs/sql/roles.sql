@@ -1,4 +1,4 @@
--- Roles of the database that wcx-sink-pg writes to. Run once per cluster as a superuser, before persist/sql/001_schema.sql. Give wcx_sink its password from the
+-- Roles of the database that wcx-sink-pg writes to. Run once per cluster as a superuser, before the migrations in persist/sql/. Give wcx_sink its password from the
 -- vault, not here:  ALTER ROLE wcx_sink PASSWORD ...
 DO $make$
 BEGIN

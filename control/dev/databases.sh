@@ -80,7 +80,7 @@ start_postgres() {
   wait_for_db "${psql[@]}" -d postgres -c 'SELECT 1' || return 1
   {
     "${psql[@]}" -d postgres -c 'CREATE DATABASE wcx' &&
-      "${psql[@]}" -d wcx -f "$root/configs/sql/roles.sql" -f "$root/persist/sql/001_schema.sql" -c 'ALTER ROLE wcx_reader LOGIN' &&
+      "${psql[@]}" -d wcx -f "$root/configs/sql/roles.sql" -f "$root/persist/sql/001_schema.sql" -f "$root/persist/sql/002_orders.sql" -c 'ALTER ROLE wcx_reader LOGIN' &&
       echo "ALTER ROLE wcx_sink PASSWORD '$password'" | "${psql[@]}" -d wcx -f -
   } >>"$run/log/postgres.log" 2>&1 || return 1
   (umask 077 && echo "host=$WCX_DB_DIR dbname=wcx user=wcx_sink password=$password" >"$run/postgresql.connection")

@@ -1,6 +1,6 @@
 -- Migration 1: what wcx-sink-pg writes. Run as a role that may create schemas, once per database, after configs/sql/roles.sql:
 --
---     psql -v ON_ERROR_STOP=1 -f configs/sql/roles.sql -f persist/sql/001_schema.sql
+--     psql -v ON_ERROR_STOP=1 -f configs/sql/roles.sql -f persist/sql/001_schema.sql -f persist/sql/002_orders.sql
 --
 -- Every row is a function of the journal: of input `seq` of a shard, and `ord` counts the rows that this input made. Ids of the wire are 64 bits without a sign; a
 -- bigint holds the same bits, and wcx.u64() shows them. Prices, quantities and amounts are mantissas at the exponents in wcx.instrument and wcx.balance.

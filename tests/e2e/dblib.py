@@ -88,7 +88,7 @@ class Postgres(Server):
         hba.write_text("local all wcx_sink scram-sha-256\nlocal all owner trust\n")
         self.start()
         self.sql("CREATE DATABASE wcx")
-        self.psql("-f", ROOT / "configs/sql/roles.sql", "-f", ROOT / "persist/sql/001_schema.sql", "-c", f"ALTER ROLE wcx_sink PASSWORD '{PASSWORD}'", "-c", "CHECKPOINT")
+        self.psql("-f", ROOT / "configs/sql/roles.sql", *(word for path in sorted((ROOT / "persist/sql").glob("*.sql")) for word in ("-f", path)), "-c", f"ALTER ROLE wcx_sink PASSWORD '{PASSWORD}'", "-c", "CHECKPOINT")
         self.connection = self.dir / "connection"
         self.connection.touch(mode=0o600)
         self.connection.write_text(f"host={self.dir} port=5432 dbname=wcx user=wcx_sink password={PASSWORD}\n")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Who may write to the database of a journal: of two sinks each input once, nobody of a lower epoch, nobody of another journal. Owns no poll core."""
+import contextlib
 import os
 import shutil
 import signal
@@ -8,46 +9,72 @@ import time
 
 from dblib import Postgres
 from journallib import Journal, run_points, wait_for
-from test_sinks import Sink, assert_rows, caught_up
+from test_sinks import Sink, assert_rows, caught_up, released
 
 
-def stop_outside_a_copy(sink, pg):
-    """Whose COPY stands still keeps the mark's row: a server that waits for a client's rows obeys no timeout, only its keepalives (README, what is not built)."""
+STOPPED_AFTER_S = 2  # instead of 10
+
+
+def stop_in_a_copy(sink, pg):
+    """The server waits for its rows, and there obeys no timeout: only who ends the connection frees the mark's row. Returns the server's process."""
+    waits = "SELECT pid FROM pg_stat_activity WHERE usename = 'wcx_sink' AND state = 'active' AND wait_event = 'ClientRead' AND query LIKE 'COPY wcx.execution %'"
     while True:
         sink.process.send_signal(signal.SIGSTOP)
-        time.sleep(0.2)  # what was sent is taken
-        if pg.one("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY %'") == ("0",):
-            return
-        sink.process.send_signal(signal.SIGCONT)
         time.sleep(0.05)
+        if (pid := pg.one(waits)) is not None:
+            time.sleep(0.2)  # what was sent is taken
+            if pg.one(waits) == pid:
+                return pid[0]
+        sink.process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
 
 
-def two_sinks_write_no_row_twice(folder):
-    """A journal and its copy, as after a fail-over that left the old machine running: two sinks write to one database, one of them wakes up late. Where it is stopped within its
-    transaction, the server ends that."""
+@contextlib.contextmanager
+def journal_and_copy(folder, records):
+    """As after a fail-over that left the old machine running, with a sink for each of them that writes to one database."""
     with Journal(folder) as journal, Journal(folder.parent / (folder.name + "-copy")) as copy, Postgres() as pg:
         try:
             journal.start()
-            journal.load(24000)
+            journal.load(records)
             journal.stop()
             shutil.copytree(journal.state, copy.state)
             shutil.rmtree(copy.state / "snapshot", ignore_errors=True)
             journal.start()
             copy.start()
             with Sink(journal, "wcx-sink-pg", pg.connection) as first, Sink(copy, "wcx-sink-pg", pg.connection) as second:
-                first.start()
-                second.start()
-                wait_for("a beginning", lambda: pg.mark() > 0)
-                stop_outside_a_copy(first, pg)
-                caught_up(pg, copy)
-                first.process.send_signal(signal.SIGCONT)
-                wait_for("the late one to see it", lambda: journal.shard()["PostgresqlFailing"] == 0 and ("another sink writes there" in first.said() + second.said() or "trying again" in first.said()), 60)
-                time.sleep(0.5)
+                yield journal, first, second, pg
                 assert_rows(pg, journal)
                 for sink in (first, second):
                     assert sink.process.poll() is None and "duplicate key" not in sink.said(), sink.said()
         finally:
             shutil.rmtree(copy.run, ignore_errors=True)
+
+
+def one_that_is_stopped_holds_nobody_up(folder):
+    """Stopped in the middle of a COPY it keeps the row of the mark: the other ends its transaction and goes on, and when it wakes up it writes nothing of what it held."""
+    with journal_and_copy(folder, 16000) as (journal, first, second, pg):
+        pg.sql(f"ALTER ROLE wcx_sink SET wcx.sink_stopped_after = '{STOPPED_AFTER_S}s'", "wcx")
+        first.start()
+        held_by = stop_in_a_copy(first, pg)
+        stood_at = pg.mark()
+        assert stood_at < released(journal), "there is something left to write"
+        second.start()
+        wait_for("the end of the stopped one's transaction", lambda: pg.mark() > stood_at, 30)
+        assert pg.one(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {held_by}") == ("0",)
+        caught_up(pg, journal)
+        assert "trying again" not in first.said()
+        first.process.send_signal(signal.SIGCONT)
+        wait_for("the late one to see it", lambda: journal.shard()["PostgresqlFailing"] == 0 and "trying again" in first.said(), 60)
+        time.sleep(0.5)
+
+
+def two_sinks_write_no_row_twice(folder):
+    """Each batch is written by the one that comes first."""
+    with journal_and_copy(folder, 24000) as (journal, first, second, pg):
+        first.start()
+        second.start()
+        caught_up(pg, journal)
+        wait_for("one to come second", lambda: "another sink writes there" in first.said() + second.said())
 
 
 def a_lower_epoch_writes_nothing(folder):
@@ -86,7 +113,7 @@ def another_journal_is_refused(folder):
 
 
 def main():
-    return run_points([two_sinks_write_no_row_twice, a_lower_epoch_writes_nothing, another_journal_is_refused])
+    return run_points([one_that_is_stopped_holds_nobody_up, two_sinks_write_no_row_twice, a_lower_epoch_writes_nothing, another_journal_is_refused])
 
 
 if __name__ == "__main__":
