@@ -63,9 +63,8 @@ static inline void *wcx_emit_feed(wcx_engine_t *engine, uint16_t template_id, ui
   return wcx_emit(engine, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number++, template_id, block_length);
 }
 
-/* All that the input has said so far enters the output digest: none of it may change any more, notes excepted. An input that says much calls this on the way, while
-   what it said is in the near caches; the end of the input does it for the others. */
-#define WCX_EMIT_DIGEST_EVERY 32u /* messages: 4 KiB */
+/* All that the input has said so far enters the output digest: none of it may change any more, notes excepted. The end of the input does it; who says much, and
+   digests it from registers (plain_say.h), calls this before. */
 void wcx_emit_digest(wcx_engine_t *engine);
 
 /* --- what must wait for the private messages of the input -------------------------------------------------------------------------------- */
@@ -91,6 +90,8 @@ static inline void *wcx_note_feed(wcx_engine_t *engine, uint16_t template_id, ui
   wcx_note_link(engine, engine->out->write_pos - sz);
   return at + 40;
 }
+
+#define WCX_CANCELED_SZ ((uint32_t)WCX_EMIT_SZ(wcx_execution_report_cancel_t))
 
 /* One note for many: the ER_Cancels of `cnt` orders lie in the log from position `from` on, `each` (1..255) an order; the feed is told that they are gone. */
 static inline void wcx_note_canceled(wcx_engine_t *engine, uint64_t from, uint64_t cnt, uint32_t each)

@@ -67,11 +67,6 @@ static inline uint64_t wcx_index_spill_home(const wcx_index_t *index, uint32_t h
   return (home * WCX_DIGEST_K1 >> 32) & index->spill_mask;
 }
 
-static inline void wcx_index_prefetch(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
-{
-  __builtin_prefetch(&index->entries[wcx_index_home(index, session, cl_ord_id) & index->mask]);
-}
-
 /* Slot that probably has a key of this home, or 0: told by the entries alone, without touching an order. */
 static inline uint32_t wcx_index_peek(const wcx_index_t *index, uint32_t home)
 {

@@ -92,6 +92,34 @@ static inline uint32_t wcx_ladder_peek(const wcx_ladders_t *pools, const wcx_lad
   return at & ~WCX_LADDER_LEVEL;
 }
 
+/* The same in two steps, between which the node of the last digit may be asked of memory: books of many levels have more of them than a near cache holds, and few above
+   them. The first returns what the second goes on from. */
+static inline uint32_t wcx_ladder_approach(const wcx_ladders_t *pools, const wcx_ladder_t *ladder, uint64_t key)
+{
+  uint32_t at = ladder->root;
+  while ((int32_t)at > 0)
+  {
+    const wcx_ladder_node_t *node = &pools->nodes[at];
+    uint64_t digit = key >> node->shift & 63;
+    if ((node->bitmap >> digit & 1) == 0)
+      return 0;
+    at = node->child[digit];
+    if (node->shift == 6)
+      break;
+  }
+  return at;
+}
+
+static inline uint32_t wcx_ladder_arrive(const wcx_ladders_t *pools, uint32_t at, uint64_t key)
+{
+  if ((int32_t)at > 0)
+  {
+    const wcx_ladder_node_t *node = &pools->nodes[at];
+    at = (node->bitmap >> (key & 63) & 1) != 0 ? node->child[key & 63] : 0;
+  }
+  return at & ~WCX_LADDER_LEVEL;
+}
+
 /* Level with this key, or 0. A key that is there is where its digits lead; what a wrong way leads to has another key. */
 static inline uint32_t wcx_ladder_find(const wcx_ladders_t *pools, const wcx_ladder_t *ladder, uint64_t key)
 {

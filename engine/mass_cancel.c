@@ -21,59 +21,83 @@ static uint16_t group_of(const wcx_engine_t *engine, uint32_t slot)
   return (engine->pool.orders[slot].flags & WCX_ORDER_F_EXTRA) != 0 ? engine->pool.extras[slot].mmp_group : 0;
 }
 
-#define FAR 16u /* steps ahead in a session's list: the order's own lines are asked of memory here, and what it leads to half way */
-#define NEAR (FAR / 2)
+/* One behind the other in a session's list, orders lie anywhere in memory: an order's own lines are asked of memory FAR steps ahead, what it leads to NEAR ahead,
+   and where its ClOrdID stands if its home is taken CLOSE ahead. Always inline: a function that does nothing but prefetch is pure to gcc, which leaves calls of it out. */
+#define FAR 32u
+#define NEAR 16u
+#define CLOSE 8u
+#define AHEAD static inline __attribute__((always_inline))
 
-/* One behind the other in a session's list, orders lie anywhere in memory. */
 typedef struct ahead
 {
   uint32_t far; /* slots; 0: past the end */
   uint32_t near;
+  uint32_t at;         /* steps taken */
+  uint32_t home[NEAR]; /* in the index, of the order in hand and those up to `near`, by step */
+  uint32_t slot[NEAR];
 } ahead_t;
+static_assert((NEAR & (NEAR - 1)) == 0 && CLOSE < NEAR, "a ring");
 
-static inline void fetch_order(const wcx_pool_t *pool, uint32_t slot)
+AHEAD void fetch_order(const wcx_pool_t *pool, uint32_t slot)
 {
   __builtin_prefetch(&pool->orders[slot], 1);
   __builtin_prefetch(&pool->links[slot], 1);
 }
 
-static inline void fetch_around(const wcx_engine_t *engine, uint32_t slot)
+AHEAD void step_far(const wcx_pool_t *pool, ahead_t *ahead)
+{
+  if (ahead->far == 0)
+    return;
+  fetch_order(pool, ahead->far);
+  ahead->far = pool->links[ahead->far].next;
+}
+
+AHEAD void step_near(const wcx_engine_t *engine, ahead_t *ahead, uint32_t step)
 {
   const wcx_pool_t *pool = &engine->pool;
+  const uint32_t slot = ahead->near;
   const wcx_order_t *order = &pool->orders[slot];
-  wcx_index_prefetch(&engine->index, order->session, order->cl_ord_id);
+  const uint32_t home = wcx_index_home(&engine->index, order->session, order->cl_ord_id);
+  ahead->home[step % NEAR] = home;
+  ahead->slot[step % NEAR] = slot;
+  if (slot == 0)
+    return;
+  __builtin_prefetch(&engine->index.entries[home & engine->index.mask], 1);
   if (order->level != WCX_LEVEL_UNSEEN)
     __builtin_prefetch(&engine->ladders.levels[order->level], 1);
   __builtin_prefetch(&pool->orders[order->next], 1);
   __builtin_prefetch(&pool->orders[order->prev], 1);
+  ahead->near = pool->links[slot].next;
 }
 
-static ahead_t start_ahead(const wcx_pool_t *pool, uint32_t head)
+AHEAD void step_close(const wcx_engine_t *engine, const ahead_t *ahead, uint32_t step)
+{
+  const uint32_t home = ahead->home[step % NEAR];
+  if (engine->index.entries[home & engine->index.mask] != ((uint64_t)home << 32 | ahead->slot[step % NEAR]))
+    __builtin_prefetch(&engine->index.spill[wcx_index_spill_home(&engine->index, home)], 1);
+}
+
+static ahead_t start_ahead(const wcx_engine_t *engine, uint32_t head)
 {
   ahead_t ahead = {.far = head, .near = head};
-  for (uint32_t i = 0; i < FAR && ahead.far != 0; i++)
-  {
-    fetch_order(pool, ahead.far);
-    ahead.far = pool->links[ahead.far].next;
-    if (i >= NEAR)
-      ahead.near = pool->links[ahead.near].next;
-  }
+  for (uint32_t i = 0; i < FAR; i++)
+    step_far(&engine->pool, &ahead);
+  for (uint32_t i = 0; i < NEAR; i++)
+    step_near(engine, &ahead, i);
+  for (uint32_t i = 0; i < CLOSE; i++)
+    step_close(engine, &ahead, i);
   return ahead;
 }
 
-static inline void step_ahead(const wcx_engine_t *engine, ahead_t *ahead)
+/* From one order to the next. Returns where the ClOrdID of the one in hand belongs. */
+AHEAD uint32_t step_ahead(const wcx_engine_t *engine, ahead_t *ahead)
 {
-  const wcx_pool_t *pool = &engine->pool;
-  if (ahead->near != 0)
-  {
-    fetch_around(engine, ahead->near);
-    ahead->near = pool->links[ahead->near].next;
-  }
-  if (ahead->far != 0)
-  {
-    fetch_order(pool, ahead->far);
-    ahead->far = pool->links[ahead->far].next;
-  }
+  const uint32_t home = ahead->home[ahead->at % NEAR];
+  step_far(&engine->pool, ahead);
+  step_close(engine, ahead, ahead->at + CLOSE);
+  step_near(engine, ahead, ahead->at + NEAR);
+  ahead->at++;
+  return home;
 }
 
 /* Why orders go, and what is said of it. */
@@ -88,15 +112,26 @@ typedef struct cause
 /* ER_Cancels of plain orders, one behind the other: the feed is told of all of them by one note. */
 typedef struct run
 {
+  wcx_say_t say;
   uint64_t from; /* position of the first */
   uint64_t cnt;  /* orders */
   uint32_t each; /* ER_Cancels an order: to its session, and to another one that asked */
 } run_t;
 
+static_assert(WCX_CANCELED_SZ % 64 == 0, "a whole turn of the digest's lanes");
+
+static inline void begin_run(wcx_engine_t *engine, run_t *run, uint32_t each)
+{
+  run->say = wcx_say_join(engine);
+  run->each = each;
+}
+
 static void end_run(wcx_engine_t *engine, run_t *run)
 {
-  if (run->cnt != 0)
-    wcx_note_canceled(engine, run->from, run->cnt, run->each);
+  if (run->cnt == 0)
+    return;
+  wcx_say_part(engine, &run->say, run->cnt * run->each * (WCX_CANCELED_SZ / 16));
+  wcx_note_canceled(engine, run->from, run->cnt, run->each);
   run->cnt = 0;
 }
 
@@ -106,31 +141,31 @@ static bool is_plain(const wcx_engine_t *engine, const wcx_order_t *order)
 }
 
 /* What was just said at `from` is said to another session, under its own number. */
-static inline void repeat(wcx_engine_t *engine, wcx_session_t *to, const uint8_t *from)
+static inline void repeat(wcx_engine_t *engine, wcx_say_t *say, wcx_session_t *to, const uint8_t *from)
 {
-  const uint32_t sz = WCX_ENTRY_SZ(wcx_execution_report_cancel_t);
-  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, sz);
-  memcpy(at, from, sz);
-  wcx_plain_put(at, offsetof(wcx_out_entry_t, stream_id), to->session_id);
-  wcx_plain_put(at, offsetof(wcx_out_entry_t, number), to->next_server_seq++);
+  say->at = (uint8_t *)wcx_outlog_reserve(engine->out, WCX_CANCELED_SZ);
+  WCX_SAY_SESSION(engine, say, to, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, wcx_execution_report_cancel_t);
+  for (uint32_t off = 48; off < WCX_CANCELED_SZ; off += 16)
+    wcx_say_block(say, off, wcx_digest_load64(from + off), wcx_digest_load64(from + off + 8));
 }
 
-static inline void cancel_plain(wcx_engine_t *engine, wcx_session_t *session, uint32_t slot, const cause_t *cause, run_t *run)
+static inline void cancel_plain(wcx_engine_t *engine, wcx_session_t *session, uint32_t slot, uint32_t home, const cause_t *cause, run_t *run)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_instrument_t *instrument = &engine->instruments[order->instrument];
   wcx_session_t *also = cause->requester != session ? cause->requester : NULL;
-  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, WCX_ENTRY_SZ(wcx_execution_report_cancel_t));
+  if (run->cnt == 0)
+    begin_run(engine, run, also != NULL ? 2 : 1);
+  uint8_t *at = (uint8_t *)wcx_outlog_reserve(engine->out, WCX_CANCELED_SZ);
   if (run->cnt++ == 0)
-    *run = (run_t){.from = engine->out->write_pos - WCX_ENTRY_SZ(wcx_execution_report_cancel_t), .cnt = 1, .each = also != NULL ? 2 : 1};
-  wcx_say_t say = {.at = at};
-  wcx_say_canceled(engine, &say, session, order, instrument->security_id, cause->request_cl_ord_id, cause->receive_ns, cause->reason);
+    run->from = engine->out->write_pos - WCX_CANCELED_SZ;
+  run->say.at = at;
+  wcx_say_canceled(engine, &run->say, session, order, instrument->security_id, cause->request_cl_ord_id, cause->receive_ns, cause->reason);
   if (also != NULL)
-    repeat(engine, also, at);
-  wcx_index_remove(&engine->index, order->session, order->cl_ord_id, slot);
+    repeat(engine, &run->say, also, at);
+  uint64_t *entry = &engine->index.entries[home & engine->index.mask];
+  wcx_index_take(&engine->index, (wcx_index_at_t){.entry = *entry == ((uint64_t)home << 32 | slot) ? entry : NULL, .home = home, .slot = slot});
   wcx_plain_remove(engine, session, instrument, order, slot);
-  if (run->cnt % WCX_EMIT_DIGEST_EVERY == 0)
-    wcx_emit_digest(engine);
 }
 
 /* A session's orders in order of acceptance. Returns how many went. */
@@ -139,17 +174,17 @@ static uint32_t cancel_of_session(wcx_engine_t *engine, wcx_session_t *session, 
   run_t run = {0};
   uint32_t cnt = 0;
   uint32_t next;
-  ahead_t ahead = start_ahead(&engine->pool, session->order_head);
+  ahead_t ahead = start_ahead(engine, session->order_head);
   for (uint32_t slot = session->order_head; slot != 0; slot = next)
   {
     const wcx_order_t *order = &engine->pool.orders[slot];
     next = engine->pool.links[slot].next;
-    step_ahead(engine, &ahead);
+    const uint32_t home = step_ahead(engine, &ahead);
     if ((filter->account != ANY && filter->account != order->account) || (filter->instrument != ANY && filter->instrument != order->instrument) ||
         (filter->side != 0 && filter->side != order->side) || (filter->mmp_group != 0 && filter->mmp_group != group_of(engine, slot)))
       continue;
     if (is_plain(engine, order))
-      cancel_plain(engine, session, slot, cause, &run);
+      cancel_plain(engine, session, slot, home, cause, &run);
     else
     {
       end_run(engine, &run);

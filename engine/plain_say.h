@@ -56,6 +56,26 @@ WCX_HOT void wcx_say_end(wcx_engine_t *engine, const wcx_say_t *say, const uint8
   engine->out->write_pos += sz;
 }
 
+/* The same within an input of the long way, which has said other things before: for messages that each are a whole turn of the lanes, `block_cnt` blocks in all, wherever
+   they lie in the log. */
+static inline wcx_say_t wcx_say_join(wcx_engine_t *engine)
+{
+  wcx_emit_digest(engine);
+  wcx_say_t say = {0};
+  for (uint32_t i = 0; i < 4; i++)
+    say.lane[i] = engine->output_digest.lane[(engine->digested_blocks + i) & 3];
+  return say;
+}
+
+static inline void wcx_say_part(wcx_engine_t *engine, const wcx_say_t *say, uint64_t block_cnt)
+{
+  for (uint32_t i = 0; i < 4; i++)
+    engine->output_digest.lane[(engine->digested_blocks + i) & 3] = say->lane[i];
+  engine->output_digest.block_cnt += block_cnt;
+  engine->digested_blocks += (uint32_t)block_cnt;
+  engine->digested_pos = engine->out->write_pos;
+}
+
 /* The next block, `off` bytes behind the message's begin. */
 WCX_HOT void wcx_say_block(wcx_say_t *say, size_t off, uint64_t low, uint64_t high)
 {

@@ -1,6 +1,6 @@
 /* What a burst of requests will touch, asked of memory before it is applied. What is to be fetched hangs on what was fetched before, so a chunk of records goes
-   through steps, all of it through one before the next begins: the index entry of an order that is named, the level that one joins; the order, the tail of the
-   level; its neighbours, the level it moves to; the tail of that. Whatever a look leads to is a guess that costs nothing when it is wrong. */
+   through steps, all of it through one before the next begins: the index entry of an order that is named, the node below which one joins a level; the order, the
+   level; its neighbours, the node below which it moves; the tail of the level; the level that is moved to; the tail of that. Whatever a look leads to is a guess that costs nothing when it is wrong. */
 #include "engine/book.h"
 
 #define LIVE_ANY 2048u  /* with fewer orders they and their entries stay in the caches as well */
@@ -17,19 +17,34 @@ typedef struct looks
   uint32_t home[CHUNK];       /* of an entry in the index, else 0 */
   uint32_t slot[CHUNK];       /* of the order */
   const uint8_t *move[CHUNK]; /* the request, when it is a cancel/replace, else NULL */
-  uint32_t joined[CHUNK];     /* levels that orders join */
+  uint32_t joined[CHUNK];     /* levels that orders join; before that, what leads there */
+  uint64_t joined_key[CHUNK];
 } looks_t;
 
-/* Level that an order of this price joins, or 0. */
-static inline uint32_t level_of(const wcx_engine_t *engine, uint32_t security_id, uint8_t side, int64_t price)
+/* An order of this price joins a level: near the end of the way to it. */
+static inline void approach_level(const wcx_engine_t *engine, looks_t *looks, uint32_t security_id, uint8_t side, int64_t price)
 {
   uint32_t idx = wcx_idmap_find(&engine->instrument_map, security_id);
   if (idx == WCX_IDX_NONE || price <= 0)
-    return 0;
+    return;
   const wcx_instrument_t *instrument = &engine->instruments[idx];
   uint64_t rest;
-  uint64_t px_idx = wcx_divide(&instrument->increment, (uint64_t)price, &rest);
-  return wcx_ladder_peek(&engine->ladders, &instrument->side[side - 1], wcx_book_key(side, px_idx));
+  uint64_t key = wcx_book_key(side, wcx_divide(&instrument->increment, (uint64_t)price, &rest));
+  uint32_t at = wcx_ladder_approach(&engine->ladders, &instrument->side[side - 1], key);
+  if ((int32_t)at > 0)
+  {
+    const wcx_ladder_node_t *node = &engine->ladders.nodes[at];
+    __builtin_prefetch(node);
+    __builtin_prefetch(&node->child[key & 63]);
+  }
+  looks->joined[looks->joined_cnt] = at;
+  looks->joined_key[looks->joined_cnt++] = key;
+}
+
+static inline void fetch_level(const wcx_engine_t *engine, looks_t *looks, uint32_t at)
+{
+  looks->joined[at] = wcx_ladder_arrive(&engine->ladders, looks->joined[at], looks->joined_key[at]);
+  __builtin_prefetch(&engine->ladders.levels[looks->joined[at]], 1);
 }
 
 static inline void look_at_new(const wcx_engine_t *engine, looks_t *looks, const uint8_t *body)
@@ -38,9 +53,7 @@ static inline void look_at_new(const wcx_engine_t *engine, looks_t *looks, const
   memcpy(&request, body, sizeof(request));
   if (request.time_in_force == WCX_TIME_IN_FORCE_IOC || (uint8_t)(request.side - 1) > 1)
     return;
-  uint32_t level = level_of(engine, request.security_id, request.side, request.price);
-  __builtin_prefetch(&engine->ladders.levels[level], 1);
-  looks->joined[looks->joined_cnt++] = level;
+  approach_level(engine, looks, request.security_id, request.side, request.price);
 }
 
 static inline void look_at_name(const wcx_engine_t *engine, looks_t *looks, const wcx_record_hdr_t *hdr, const uint8_t *body)
@@ -109,6 +122,8 @@ static inline void fetch_neighbours(const wcx_engine_t *engine, looks_t *looks, 
   const wcx_order_t *order = &engine->pool.orders[looks->slot[at]];
   wcx_order_links_t links = engine->pool.links[looks->slot[at]];
   const wcx_level_t *level = &engine->ladders.levels[order->level != WCX_LEVEL_UNSEEN ? order->level : 0];
+  if (__builtin_expect(looks->home[at] == 0, 0)) /* named by its OrderID: only the order says where its ClOrdID stands */
+    __builtin_prefetch(&engine->index.entries[wcx_index_home(&engine->index, order->session, order->cl_ord_id) & engine->index.mask], 1);
   (void)*(const volatile int64_t *)&level->price; /* loaded, not prefetched: a tenth of profile c's time */
   __builtin_prefetch(&engine->pool.orders[order->next], 1);
   __builtin_prefetch(&engine->pool.orders[order->prev], 1);
@@ -118,9 +133,7 @@ static inline void fetch_neighbours(const wcx_engine_t *engine, looks_t *looks, 
     return;
   wcx_order_cancel_replace_request_t request;
   memcpy(&request, looks->move[at], sizeof(request));
-  uint32_t joined = level_of(engine, request.security_id, order->side, request.price);
-  __builtin_prefetch(&engine->ladders.levels[joined], 1);
-  looks->joined[looks->joined_cnt++] = joined;
+  approach_level(engine, looks, request.security_id, order->side, request.price);
 }
 
 static inline __attribute__((always_inline)) void prefetch(const wcx_engine_t *engine, looks_t *looks, const wcx_engine_input_t *inputs, uint32_t cnt, bool many)
@@ -130,12 +143,16 @@ static inline __attribute__((always_inline)) void prefetch(const wcx_engine_t *e
     fetch_order(engine, looks, i, many);
   if (!many)
     return;
-  for (uint32_t i = 0; i < looks->joined_cnt; i++)
-    fetch_tail(engine, looks->joined[i]);
-  looks->joined_cnt = 0;
+  const uint32_t entered_cnt = looks->joined_cnt;
+  for (uint32_t i = 0; i < entered_cnt; i++)
+    fetch_level(engine, looks, i);
   for (uint32_t i = 0; i < looks->named_cnt; i++)
     fetch_neighbours(engine, looks, i);
-  for (uint32_t i = 0; i < looks->joined_cnt; i++)
+  for (uint32_t i = 0; i < entered_cnt; i++)
+    fetch_tail(engine, looks->joined[i]);
+  for (uint32_t i = entered_cnt; i < looks->joined_cnt; i++)
+    fetch_level(engine, looks, i);
+  for (uint32_t i = entered_cnt; i < looks->joined_cnt; i++)
     fetch_tail(engine, looks->joined[i]);
 }
 

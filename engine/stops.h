@@ -2,7 +2,7 @@
 
    Owner:      the engine's thread, inside wcx_engine_apply.
    Bounds:     at most WCX_TRIGGERS_MAX triggered in one input; what is left is due first in the next, and the engine asks for a Tick at once.
-   Pinned by:  tests/golden/stop.play, tests/diff. */
+   Pinned by:  tests/golden/stop.play, tests/unit/test_stops.c, tests/diff. */
 #ifndef WCX_ENGINE_STOPS_H
 #define WCX_ENGINE_STOPS_H
 

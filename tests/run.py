@@ -3,10 +3,11 @@
 
 Each program prints TAP; its points are what is counted. A program that dies, times out, prints no plan or exits
 non-zero without a failed point counts as one failure more. A skip that is not in tests/allowed-skips.txt fails.
-Programs run side by side, as many as there are CPUs; those that own a poll core come last and run one at a time, under one lock for the whole machine: all of e2e/ but
-those that say in their text that they own no poll core.
+Programs run side by side, as many as there are CPUs. Those that own a poll core run one at a time, under one lock for the whole machine, beside the others: all of e2e/ but
+those that say in their text that they own no poll core. What takes longest starts first, so that no CPU is idle at the end.
 """
 import argparse
+import collections
 import fcntl
 import os
 import re
@@ -15,19 +16,25 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 POINT = re.compile(r"^(not )?ok\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)")
 SLOWEST = 10
+LIMIT_S = 900  # of a program; a machine that others use takes its time
+GRACE_S = 20  # between SIGTERM and SIGKILL
+TICKS = os.sysconf("SC_CLK_TCK")
+# The longest first; what is not named follows in the order of its kind.
+LONGEST = ("fault/test_mutants", "diff/test_diff_mutants", "property/test_wire_mutants", "e2e/test_sinks", "e2e/test_archive", "e2e/test_sink_fence", "property/test_replay_builds",
+           "bench/test_wire", "e2e/test_replica", "e2e/test_lifecycle")
 
 
 class Totals:
     def __init__(self, allowed):
         self.passed = self.failed = self.skipped = 0
-        self.failures, self.times = [], []
+        self.failures, self.times = [], []  # (seconds, CPU seconds, program)
         self.allowed = allowed
 
     def skip(self, program, point, reason):
@@ -74,68 +81,102 @@ def count_points(program, output, status, totals):
         totals.fail(program, f"planned {plan} points, reported {points}")
 
 
+class Test(NamedTuple):
+    name: str
+    command: list
+    owns_poll_core: bool = False
+    lint: bool = False  # one point, judged by its exit status; all others speak TAP
+
+
 living = set()             # of the programs that run now
 counting = threading.Lock()  # what is printed of a program, and what is counted
+ending = threading.Event()
+
+
+def end_group(proc, number):
+    try:
+        os.killpg(proc.pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def end_all(number):
     for proc in list(living):
-        if proc.poll() is None:
-            os.killpg(proc.pid, number)
+        end_group(proc, number)
 
 
-def run_program(program, command, totals, timeout_s, env):
-    start = time.monotonic()
-    print(f"  TEST {program}", flush=True)
-    proc = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, start_new_session=True)
+def run_test(test, totals, env):
+    program, start = test.name, time.monotonic()
+    print(f"  {'LINT' if test.lint else 'TEST'} {program}", flush=True)
+    proc = subprocess.Popen(test.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, start_new_session=True)
     living.add(proc)
-    late = False
-    try:
-        output = proc.communicate(timeout=timeout_s)[0]
-    except subprocess.TimeoutExpired:
-        late = True
-        os.killpg(proc.pid, signal.SIGTERM)
-        try:
-            output = proc.communicate(timeout=20)[0]
-        except subprocess.TimeoutExpired:
-            os.killpg(proc.pid, signal.SIGKILL)
-            output = proc.communicate()[0]
+    late = [threading.Timer(LIMIT_S, end_group, (proc, signal.SIGTERM)), threading.Timer(LIMIT_S + GRACE_S, end_group, (proc, signal.SIGKILL))]
+    for timer in late:
+        timer.start()
+    output = proc.stdout.read().decode(errors="replace")
+    proc.stdout.close()
+    _, status, used = os.wait4(proc.pid, 0)
+    proc.returncode = os.waitstatus_to_exitcode(status)
+    took = time.monotonic() - start
     living.discard(proc)
-    output = output.decode(errors="replace")
+    for timer in late:
+        timer.cancel()
     with counting:
         before = totals.failed
-        if late:
-            totals.fail(program, f"still running after {timeout_s} s")
-        totals.times.append((time.monotonic() - start, program))
-        count_points(program, output, 1 if late else proc.returncode, totals)
+        if took >= LIMIT_S:
+            totals.fail(program, f"still running after {LIMIT_S} s")
+        totals.times.append((took, used.ru_utime + used.ru_stime, program))
+        tap = f"1..1\n{'ok' if proc.returncode == 0 else 'not ok'} 1 - finds nothing" if test.lint else output
+        count_points(program, tap, 1 if took >= LIMIT_S else proc.returncode, totals)
         if totals.failed > before:
             print(f"  FAILED {program}\n" + "\n".join("       " + line for line in output.splitlines()[-120:]), flush=True)
 
 
-def run_programs(tests, at_once, totals, env):
-    """Until all have ended; an interruption ends those that run and starts no more."""
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
-        runs = [pool.submit(run_program, name, command, totals, 420, env) for name, command, _ in tests]
+def take(queues):
+    for queue in queues:
         try:
-            for run in runs:
-                run.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            end_all(signal.SIGTERM)
-            raise
+            return queue.popleft()
+        except IndexError:
+            continue
+    return None
 
 
-def run_check(program, command, totals):
-    """A lint: one point, judged by its exit code."""
-    start = time.monotonic()
-    print(f"  LINT {program}", flush=True)
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    totals.times.append((time.monotonic() - start, program))
-    if done.returncode == 0:
-        totals.passed += 1
-    else:
-        totals.fail(program, f"status {done.returncode}")
-        print(done.stdout.decode(errors="replace")[-4000:], flush=True)
+def run_lane(queues, totals, env, broken):
+    """One after another until none is left, from the first queue that has any; what owns a poll core below the machine's lock."""
+    try:
+        while not ending.is_set():
+            test = take(queues)
+            if test is None:
+                return
+            lock = machine_lock() if test.owns_poll_core else None
+            if not ending.is_set():
+                run_test(test, totals, env)
+            del lock
+    except Exception as error:  # the run must say so instead of ending as if all had been run
+        broken.append(error)
+
+
+def run_tests(tests, totals, env):
+    """Until all have ended; an interruption ends those that run and starts no more. One lane takes what owns a poll core before it joins the others."""
+    alone, others = collections.deque(test for test in tests if test.owns_poll_core), collections.deque(test for test in tests if not test.owns_poll_core)
+    broken = []
+    lanes = [[alone, others]] + [[others]] * ((os.cpu_count() or 1) - 1)
+    threads = [threading.Thread(target=run_lane, args=(queues, totals, env, broken), daemon=True) for queues in lanes]  # daemons: one may wait for the lock
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        ending.set()
+        end_all(signal.SIGTERM)
+        end = time.monotonic() + GRACE_S
+        while living and time.monotonic() < end:
+            time.sleep(0.05)
+        end_all(signal.SIGKILL)
+        raise
+    if broken:
+        raise broken[0]
 
 
 def check_canary(build, totals, env):
@@ -161,18 +202,30 @@ def machine_lock():
     return handle
 
 
-def programs(args, build):
-    """(name, command, owns a poll core) of everything that speaks TAP, cheapest kinds first."""
+def every_test(args, build):
+    """Lints first, then everything that speaks TAP, cheapest kinds first."""
+    for lint in sorted((ROOT / "tests" / "lint").glob("*.py")):
+        yield Test(f"lint/{lint.stem}", [sys.executable, str(lint)], lint=True)
     trees = [("", build)] + ([("sanitized:", ROOT / args.sanitized)] if args.sanitized else [])
     for folder in ("unit", "property", "race", "fault", "fuzz"):
         for prefix, tree in trees:
             for binary in sorted((tree / "tests" / folder).glob("test_*")):
                 if binary.suffix == "" and os.access(binary, os.X_OK):
-                    yield f"{prefix}{folder}/{binary.name}", [str(binary)], False
+                    yield Test(f"{prefix}{folder}/{binary.name}", [str(binary)])
     for folder in ("property", "golden", "diff", "bench", "sim", "fault", "kit", "e2e"):
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
             if folder != "e2e" or not args.no_e2e:
-                yield f"{folder}/{path.stem}", [sys.executable, str(path)], folder == "e2e" and "Owns no poll core." not in path.read_text()
+                yield Test(f"{folder}/{path.stem}", [sys.executable, str(path)], folder == "e2e" and "Owns no poll core." not in path.read_text())
+
+
+def longest_first(test):
+    return LONGEST.index(test.name) if test.name in LONGEST else len(LONGEST)
+
+
+def busy_seconds():
+    """Of all CPUs since the machine started, and of all CPUs in all."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / TICKS, sum(ticks) / TICKS
 
 
 def main():
@@ -185,23 +238,16 @@ def main():
     build = ROOT / args.build
     totals = Totals(read_allowed())
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", WCX_BUILD=str(build))
-    started = time.monotonic()
+    started, started_at = time.monotonic(), busy_seconds()
 
     check_canary(build, totals, env)
-    for lint in sorted((ROOT / "tests" / "lint").glob("*.py")):
-        if args.only in f"lint/{lint.stem}":
-            run_check(f"lint/{lint.stem}", [sys.executable, str(lint)], totals)
-    tests = [test for test in programs(args, build) if args.only in test[0]]
-    run_programs([test for test in tests if not test[2]], os.cpu_count() or 1, totals, env)
-    alone = [test for test in tests if test[2]]
-    lock = machine_lock() if alone else None
-    run_programs(alone, 1, totals, env)
-    del lock
+    run_tests(sorted((test for test in every_test(args, build) if args.only in test.name), key=longest_first), totals, env)
 
-    print(f"\nslowest {SLOWEST}:")
-    for took, program in sorted(totals.times, reverse=True)[:SLOWEST]:
-        print(f"  {took:7.1f} s  {program}")
-    print(f"  {time.monotonic() - started:7.1f} s  in all")
+    print(f"\nslowest {SLOWEST}:{'':6}CPU")
+    for took, used, program in sorted(totals.times, reverse=True)[:SLOWEST]:
+        print(f"  {took:7.1f} s  {used:7.1f} s  {program}")
+    busy, whole = (now - then for now, then in zip(busy_seconds(), started_at))
+    print(f"  {time.monotonic() - started:7.1f} s  {sum(used for _, used, _ in totals.times):7.1f} s  in all; the machine's CPUs were busy {100 * busy / max(whole, 1):.0f} % of the time", flush=True)
     for failure in totals.failures:
         print(f"FAILED {failure}")
     print(f"{totals.passed} passed, {totals.failed} failed, {totals.skipped} skipped", flush=True)

@@ -1,0 +1,257 @@
+/* Where the short way hands over to the long one: two engines get the same records, one of them takes the long way only. What they say and what they hold is the
+   same after each, whatever made the short way give up. */
+#include "tests/unit/engine_fixture.h"
+
+#define MAKERS 8u /* that a short take meets at most */
+
+typedef struct pair
+{
+  world_t ways[2]; /* short, long */
+} pair_t;
+
+#define SHORT(p) (&(p)->ways[0])
+#define EACH(p, w) for (world_t *w = (p)->ways; w != (p)->ways + 2; w++)
+
+static void agree(const pair_t *p)
+{
+  for (uint32_t full = 0; full < 2; full++)
+  {
+    wcx_digest_t a = full ? wcx_engine_state_digest_full(p->ways[0].engine) : wcx_engine_state_digest(p->ways[0].engine);
+    wcx_digest_t b = wcx_engine_state_digest(p->ways[1].engine);
+    assert_memory_equal(&a, &b, sizeof(a));
+  }
+  wcx_digest_t a = wcx_engine_output_digest(p->ways[0].engine);
+  wcx_digest_t b = wcx_engine_output_digest(p->ways[1].engine);
+  assert_memory_equal(&a, &b, sizeof(a));
+}
+
+static void pair_make(pair_t *p, wcx_engine_limits_t limits, uint64_t log_cap)
+{
+  EACH(p, w)
+  {
+    limits.long_way_only = w != SHORT(p);
+    world_make(w, &limits, log_cap);
+    world_populate(w);
+  }
+}
+
+static int pair_setup(void **state)
+{
+  pair_t *p = malloc(sizeof(*p));
+  assert_non_null(p);
+  pair_make(p, world_limits, 1 << 20);
+  *state = p;
+  return 0;
+}
+
+static int pair_teardown(void **state)
+{
+  pair_t *p = *state;
+  EACH(p, w)
+  world_free(w);
+  free(p);
+  return 0;
+}
+
+static void both_order(pair_t *p, uint32_t session_id, uint8_t side, int64_t price, int64_t qty)
+{
+  EACH(p, w)
+  order(w, session_id, side, price, qty);
+  agree(p);
+}
+
+static uint32_t said_of(const world_t *w, uint16_t template_id)
+{
+  uint32_t cnt = 0;
+  for (uint32_t i = 0; i < w->said_cnt; i++)
+    cnt += w->said[i].template_id == template_id;
+  return cnt;
+}
+
+static void a_take_meets_any_number(void **state)
+{
+  pair_t *p = *state;
+  for (uint32_t makers = MAKERS - 1; makers <= MAKERS + 2; makers++)
+  {
+    for (uint32_t i = 0; i < makers; i++)
+      both_order(p, 1 + i % 4, SELL, 100 + i / 3, 10);
+    both_order(p, 5, BUY, 200, 10 * makers + 5);
+    assert_int_equal(said_of(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_TRADE), 2 * makers);
+    expect_book(SHORT(p), BUY, 1, 200, 5, 1);
+    expect_book(SHORT(p), SELL, 0);
+    EACH(p, w)
+    cancel(w, 5, w->cl_ord_id[5]);
+    agree(p);
+  }
+}
+
+static void both_band(pair_t *p, int64_t low, int64_t high)
+{
+  const wcx_price_band_t band = {.security_id = 1, .reference_price = 95, .low_limit_price = low, .high_limit_price = high};
+  EACH(p, w)
+  world_apply(w, WCX_TEMPLATE_PRICE_BAND, 0, 0, &band, sizeof(band));
+  agree(p);
+}
+
+/* A band that comes when orders are there takes none of them away, and a taker within it meets those without. */
+static void a_band_stops_a_take(void **state)
+{
+  pair_t *p = *state;
+  both_order(p, 1, SELL, 80, 10);
+  both_band(p, 85, 105);
+  EACH(p, w)
+  order_tif(w, 3, BUY, 90, 10, IOC);
+  agree(p);
+  assert_int_equal(said_of(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_TRADE), 0);
+  expect_book(SHORT(p), SELL, 1, 80, 10, 1);
+  EACH(p, w)
+  cancel(w, 1, w->cl_ord_id[1]);
+
+  both_band(p, WCX_I64_NULL, WCX_I64_NULL);
+  both_order(p, 2, BUY, 110, 10);
+  both_band(p, 85, 105);
+  EACH(p, w)
+  order_tif(w, 3, SELL, 90, 10, IOC);
+  agree(p);
+  assert_int_equal(said_of(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_TRADE), 0);
+  expect_book(SHORT(p), BUY, 1, 110, 10, 1);
+}
+
+/* The log's end lies anywhere between messages: who needs room in one piece and has none there leaves it to the long way. */
+static void a_log_that_comes_round(void **state)
+{
+  (void)state;
+  static pair_t p;
+  pair_make(&p, world_limits, 1 << 16);
+  uint32_t rounds = 0;
+  uint64_t rest_at_end = 0, take_at_end = 0, left = UINT64_MAX;
+  for (uint32_t i = 0; i < 2000; i++)
+  {
+    both_order(&p, 1, SELL, 100, 10);
+    rest_at_end += SHORT(&p)->out.write_pos / SHORT(&p)->out.cap != rounds;
+    rounds = (uint32_t)(SHORT(&p)->out.write_pos / SHORT(&p)->out.cap);
+    if (i % 3 == 0)
+    {
+      EACH(&p, w)
+      replace(w, 1, w->cl_ord_id[1], 101, 10);
+      agree(&p);
+    }
+    both_order(&p, 2, BUY, 101, 5);
+    assert_int_equal(said_of(SHORT(&p), WCX_TEMPLATE_EXECUTION_REPORT_TRADE), 2);
+    take_at_end += SHORT(&p)->out.write_pos / SHORT(&p)->out.cap != rounds;
+    rounds = (uint32_t)(SHORT(&p)->out.write_pos / SHORT(&p)->out.cap);
+    EACH(&p, w)
+    cancel(w, 1, w->cl_ord_id[1]);
+    agree(&p);
+    left = wcx_engine_orders_live(SHORT(&p)->engine);
+    rounds = (uint32_t)(SHORT(&p)->out.write_pos / SHORT(&p)->out.cap);
+  }
+  assert_int_equal(left, 0);
+  assert_true(rest_at_end > 2 && take_at_end > 2);
+  EACH(&p, w)
+  world_free(w);
+}
+
+/* Makers' sessions are noted as changed beside the taker's, more than may be noted when all are counted. */
+static void a_take_changes_many_sessions(void **state)
+{
+  (void)state;
+  static pair_t p;
+  wcx_engine_limits_t limits = world_limits;
+  limits.accounts_max = 200;
+  limits.sessions_max = 200;
+  EACH(&p, w)
+  {
+    limits.long_way_only = w != SHORT(&p);
+    world_make(w, &limits, 1 << 20);
+    world_populate(w);
+    for (uint32_t id = 10; id < 190; id++)
+    {
+      world_account(w, id, WCX_ACCOUNT_STATUS_ACTIVE);
+      world_session(w, id, id);
+    }
+  }
+  uint32_t seq = 0;
+  for (uint32_t i = 0; i < 2 * 180; i++) /* two orders each, the first of an account by the long way, then takes of eight: 8 sessions and the taker's own change with each */
+  {
+    const uint32_t id = 10 + i % 180;
+    wcx_new_order_single_t request = an_order(1 + i / 180, id, SELL, 100, 10);
+    EACH(&p, w)
+    world_apply(w, WCX_TEMPLATE_NEW_ORDER_SINGLE, id, 1 + i / 180, &request, sizeof(request));
+    agree(&p);
+  }
+  for (uint32_t i = 0; i < 180 / MAKERS; i++)
+  {
+    seq++;
+    wcx_new_order_single_t request = an_order(seq, 1, BUY, 100, 10 * MAKERS);
+    EACH(&p, w)
+    world_apply(w, WCX_TEMPLATE_NEW_ORDER_SINGLE, 1, seq, &request, sizeof(request));
+    assert_int_equal(said_of(SHORT(&p), WCX_TEMPLATE_EXECUTION_REPORT_TRADE), 2 * MAKERS);
+  }
+  agree(&p);
+  EACH(&p, w)
+  world_free(w);
+}
+
+/* A request without a number of its session does not move what is expected of it next. */
+static void without_a_number(void **state)
+{
+  pair_t *p = *state;
+  both_order(p, 1, BUY, 90, 10);
+  const wcx_new_order_single_t entered = an_order(2, 1, BUY, 91, 10);
+  const wcx_order_cancel_replace_request_t moved = a_replace(3, 2, 92, 10);
+  const wcx_order_cancel_request_t canceled = {.cl_ord_id = 4, .orig_cl_ord_id = 3, .order_id = WCX_U64_NULL, .security_id = 1};
+  EACH(p, w)
+  world_apply(w, WCX_TEMPLATE_NEW_ORDER_SINGLE, 1, 0, &entered, sizeof(entered));
+  agree(p);
+  expect_said(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_NEW, WCX_TEMPLATE_ADD_ORDER, 0);
+  EACH(p, w)
+  world_apply(w, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST, 1, 0, &moved, sizeof(moved));
+  agree(p);
+  expect_said(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, WCX_TEMPLATE_REPLACE_ORDER, 0);
+  EACH(p, w)
+  world_apply(w, WCX_TEMPLATE_ORDER_CANCEL_REQUEST, 1, 0, &canceled, sizeof(canceled));
+  agree(p);
+  expect_said(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, WCX_TEMPLATE_DELETE_ORDER, 0);
+  expect_book(SHORT(p), BUY, 1, 90, 10, 1);
+}
+
+/* What comes over a connection is in order by that: the session's number of what is expected next over UDP stays. */
+static void over_a_connection(void **state)
+{
+  pair_t *p = *state;
+  both_order(p, 1, BUY, 90, 10);
+  for (uint64_t i = 2; i < 5; i++)
+  {
+    const wcx_new_order_single_t request = an_order(i, 1, BUY, 90, 10);
+    EACH(p, w)
+    {
+      const wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT,
+                                    .template_id = WCX_TEMPLATE_NEW_ORDER_SINGLE,
+                                    .flags = WCX_RECORD_F_TCP,
+                                    .shard = 1,
+                                    .session_id = 1,
+                                    .seq = wcx_engine_applied_seq(w->engine) + 1,
+                                    .stamp_ns = wcx_engine_last_stamp_ns(w->engine) + 1,
+                                    .client_seq = 100 + i,
+                                    .body_sz = sizeof(request)};
+      wcx_engine_apply(w->engine, &hdr, &request, &w->out);
+    }
+    agree(p);
+    wcx_session_view_t view;
+    assert_true(wcx_engine_session(SHORT(p)->engine, 1, &view));
+    assert_int_equal(view.next_client_seq, 2);
+  }
+  expect_book(SHORT(p), BUY, 1, 90, 40, 4);
+}
+
+#define pair_test(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      pair_test(a_take_meets_any_number), pair_test(a_band_stops_a_take), cmocka_unit_test(a_log_that_comes_round), cmocka_unit_test(a_take_changes_many_sessions),
+      pair_test(without_a_number),        pair_test(over_a_connection),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
