@@ -24,7 +24,7 @@ void wcx_wire_run_decided(void *ctx, uint32_t tag, uint8_t fate, const void *mes
   run->refused_cnt += fate == WCX_CLIENT_REFUSED;
   run->rejected_cnt += template_id == WCX_TEMPLATE_EXECUTION_REPORT_REJECT;
   run->missed_cnt += template_id == WCX_TEMPLATE_ORDER_CANCEL_REJECT;
-  run->answered_cnt += wcx_open_loop_answered(run->loop, tag, wcx_env_mono_ns());
+  run->answered_cnt += wcx_open_loop_answered(run->loop, tag, wcx_crew_came_ns(run->crew));
 }
 
 /* A mass cancel is answered by the first of its orders' reports; its own is behind them all. */
@@ -38,7 +38,7 @@ void wcx_wire_run_message(void *ctx, const void *message, size_t sz)
   wcx_order_mass_cancel_report_t report;
   wcx_client_message_block(&report, sizeof(report), message, sz);
   run->affected_cnt += report.total_affected_orders;
-  run->mass_ns = wcx_env_mono_ns() - run->loop->start_ns - run->loop->due_ns[run->mass_idx];
+  run->mass_ns = wcx_crew_came_ns(run->crew) - run->loop->start_ns - run->loop->due_ns[run->mass_idx];
 }
 
 /* Those who have a request in a datagram that is not sent yet. */
@@ -164,7 +164,13 @@ wcx_crew_faults_t wcx_wire_run_suffered(const wcx_wire_run_t *run)
   wcx_crew_faults_t faults = wcx_crew_faults(run->crew);
   faults.bindings_lost -= run->before.bindings_lost;
   faults.gaps -= run->before.gaps;
-  faults.sends_failed -= run->before.sends_failed;
+  wcx_drops_t *drops = &faults.drops;
+  drops->unsent -= run->before.drops.unsent;
+  drops->port -= run->before.drops.port;
+  drops->knows_interface = drops->knows_interface && run->before.drops.knows_interface;
+  drops->knows_server = drops->knows_server && run->before.drops.knows_server;
+  drops->interface -= drops->knows_interface ? run->before.drops.interface : drops->interface;
+  drops->server -= drops->knows_server ? run->before.drops.server : drops->server;
   faults.conflicts -= run->before.conflicts;
   return faults;
 }
@@ -177,6 +183,9 @@ const char *wcx_wire_run_fault(const wcx_wire_run_t *run)
     bool is_wrong;
     const char *text;
   } faulty[] = {
+      {faults.drops.port + faults.drops.interface != 0, "the client's port dropped what came or was sent"},
+      {faults.drops.server != 0, "the appliance's port dropped frames"},
+      {faults.drops.unsent != 0, "the client's port did not take a datagram"},
       {faults.bindings_lost != 0, "a session was ended by the appliance"},
       {run->not_applied_cnt != 0, "requests were lost on the way (NotApplied)"},
       {run->answered_cnt != run->request_cnt, "requests were not answered"},
@@ -186,7 +195,6 @@ const char *wcx_wire_run_fault(const wcx_wire_run_t *run)
       {run->affected_cnt != run->resting_cnt, "the mass cancel did not end all orders that rested, and only those"},
       {faults.gaps != 0, "answers were lost and had to be asked for again"},
       {faults.conflicts != 0, "an answer contradicts what was known of its request"},
-      {faults.sends_failed != 0, "the kernel did not take a datagram"},
   };
   for (uint32_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++)
     if (faulty[i].is_wrong)

@@ -6,7 +6,7 @@
 
    Owner:      one thread, which should have its CPU for itself.
    Memory:     none of its own.
-   Units:      monotonic ns; the clock is read when an answer is handed out, after the system call that brought it.
+   Units:      monotonic ns; an answer came when the port's clock says, where it has one, otherwise the clock is read when it is handed out.
    Result:     stretch: whether every request came to an end; if not, its late answers would be taken for the next one's, so that there may be none. Counts are those since
                count_anew; wcx_wire_run_fault names what makes them invalid.
    Bounds:     returns when all is answered or not applied, or `patience_ns` after the last request was due.

@@ -238,6 +238,33 @@ def invalid(scratch):
             and not json.loads((latest / "env.json").read_text())["valid"] and "invalid" in (latest / "report.html").read_text())
 
 
+def own_udp_port(pid):
+    """Of the one UDP socket of a process."""
+    inodes = {os.readlink(path)[8:-1] for path in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(path).startswith("socket:")}
+    for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[9] in inodes:
+            return int(fields[1].rsplit(":", 1)[1], 16)
+    raise RuntimeError("the load has no UDP socket")
+
+
+def dropped(_):
+    """datagrams that found the client's socket full make the run invalid, whether an answer was among them or not"""
+    port = free_port()
+    with gateway(port), socket.socket(type=socket.SOCK_DGRAM) as stranger:
+        load = subprocess.Popen(command(port, "--rate", 100, "--seconds", 3, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1.5)
+        to = own_udp_port(load.pid)
+        load.send_signal(signal.SIGSTOP)
+        for _ in range(40000):
+            stranger.sendto(bytes(1000), ("127.0.0.1", to))
+        load.send_signal(signal.SIGCONT)
+        out, err = load.communicate(timeout=60)
+    told = json.loads(out)
+    print(f"# {told['drops']}, {told['answered']} of {told['requests']} answered")
+    return load.returncode == 1 and not told["valid"] and told["port_drops"] >= told["drops"]["client_port"] > 0 and "client's port dropped" in told["fault"] and told["fault"] in err
+
+
 def knee(_):
     """a ramp rises until a bound is left, then looks between; the knee is the highest rate that held"""
     port = free_port()
@@ -337,7 +364,7 @@ def wrong(scratch):
 
 
 def main():
-    tests = [profiles, mass, sleeping, folder, coordinated, on_time, invalid, knee, replay, reference, journal, wrong]
+    tests = [profiles, mass, sleeping, folder, coordinated, on_time, invalid, dropped, knee, replay, reference, journal, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):
