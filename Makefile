@@ -185,6 +185,7 @@ SRC_unit/test_hdr    := $(HDR_SRC)
 LD_unit/test_hdr     := -lz
 SRC_unit/test_open_loop := bench/wire/open_loop.c bench/wire/schedule.c bench/hdr.c
 LD_unit/test_open_loop  := -lm
+SRC_unit/test_wire_reference := bench/wire/reference.c $(BENCH_SRC)
 SRC_unit/test_preflight := $(PREFLIGHT_SRC) bench/hdr.c bench/cli.c
 SRC_unit/test_paired_stats := bench/paired_stats.c
 LD_unit/test_paired_stats  := -lm

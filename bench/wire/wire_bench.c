@@ -256,6 +256,15 @@ static bool prepared(stage_t *stage, uint64_t cnt, double per_s)
   return stage->report.fault == NULL;
 }
 
+/* With the same requests through the engine alone. Returns what is not as it must be, or NULL. */
+static const char *compare(stage_t *stage)
+{
+  wcx_wire_run_sweep(&stage->run);
+  wcx_reference_finish(&stage->reference);
+  const char *fault = wcx_wire_run_fault(&stage->run);
+  return fault != NULL ? fault : wcx_reference_difference(&stage->reference);
+}
+
 /* Returns the books, for the report. */
 static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
 {
@@ -266,6 +275,11 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
     cnt = replayed_cnt(stage, cnt);
   uint64_t warm_cnt = options->flow_path != NULL ? 0 : (uint64_t)options->rate * options->warm_ms / 1000;
   bool is_mass = wcx_mix_kind_of(options->mix) == WCX_MIX_MASS;
+  if (!is_mass && warm_cnt + cnt <= WCX_REFERENCE_MAX)
+  {
+    wcx_reference_new(&stage->reference, warm_cnt + cnt, options->first, options->sessions);
+    stage->run.reference = &stage->reference;
+  }
   if (is_mass && !prepared(stage, options->resting, FILL_PER_S))
     return NULL;
   if (is_mass)
@@ -277,18 +291,13 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
   wcx_open_loop_t *loop = plan(stage, cnt, (double)options->rate * options->times);
   for (uint64_t i = 0; stage->due_ns != NULL && i < cnt; i++)
     loop->due_ns[i] = stage->due_ns[i] / options->times;
-  if (options->flow_path != NULL && options->sessions == 1)
-  {
-    wcx_reference_new(&stage->reference, &stage->flow, cnt);
-    stage->run.reference = &stage->reference;
-  }
   wcx_wire_run_count_anew(&stage->run);
   *began_ns = wcx_env_utc_ns();
   (void)wcx_wire_run_stretch(&stage->run, loop);
   uint64_t took_ns = wcx_env_mono_ns() - loop->start_ns;
-  if (stage->run.reference != NULL)
-    wcx_wire_run_sweep(&stage->run);
   report->fault = wcx_wire_run_fault(&stage->run);
+  if (report->fault == NULL && stage->run.reference != NULL)
+    report->fault = compare(stage);
   report->answered_per_s = (double)loop->answered_cnt * 1e9 / (double)took_ns;
   wcx_open_loop_delays(loop, 0, cnt, &report->corrected, &report->uncorrected, &report->late);
   if (stage->due_ns != NULL)

@@ -23,7 +23,7 @@ typedef struct wcx_wire_run
 {
   wcx_crew_t *crew;
   wcx_mix_t *mix;
-  wcx_open_loop_t *loop;
+  wcx_open_loop_t *loop;      /* during a stretch */
   uint64_t base;              /* request 0 of the books is this one of the mix */
   uint64_t patience_ns;       /* for the last answers */
   uint64_t resting_cnt;       /* orders that a mass cancel must end; 0: there is none */
@@ -51,13 +51,13 @@ void wcx_wire_run_count_anew(wcx_wire_run_t *run);
 
 bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop);
 
-/* Cancel everything that the first session has resting, and wait for the report: for a reference to count. */
+/* Cancel everything that the sessions have resting, and wait for the reports: for the reference to count. */
 void wcx_wire_run_sweep(wcx_wire_run_t *run);
 
 /* What the sessions suffered since then. */
 wcx_crew_faults_t wcx_wire_run_suffered(const wcx_wire_run_t *run);
 
-/* Why what was measured is not right, or NULL. */
+/* Why what was measured is not right, or NULL; the reference is not asked. */
 const char *wcx_wire_run_fault(const wcx_wire_run_t *run);
 
 #endif

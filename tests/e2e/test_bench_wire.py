@@ -88,11 +88,11 @@ def replayed(tap):
 
 
 def load_events(tap):
-    for process, good in (("journal", True), ("dataplane", False)):
-        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", "--kill", process, "--at", 1.5, "--", "--rate", 300, "--seconds", 3, "--json", "--sleep")
+    for event, good in ((("--kill", "journal"), True), (("--kill", "controld"), True), (("--snapshot",), True), (("--kill", "dataplane"), False)):
+        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", *event, "--at", 1.5, "--", "--rate", 300, "--seconds", 3, "--json", "--sleep")
         told = json.loads(done.stdout or "{}")
         tap.ok(done.returncode == (0 if good else 1) and told["valid"] == good and (told["answered"] == told["requests"] or not good),
-               f"kill -9 of {process} during load: {'every request is answered all the same' if good else 'the run is invalid'}", (done.stdout, done.stderr))
+               f"{' '.join(event)} during load: {'every request is answered all the same' if good else 'the run is invalid'}", (done.stdout, done.stderr))
 
 
 def round_trips(tap):
