@@ -233,7 +233,8 @@ static wcx_flow_record_t *applied(const wcx_reference_t *reference, uint64_t *nu
 /* The fills that were reported, in their order, two by two. */
 static void hash_fills(wcx_reference_t *reference, const uint64_t *numbers)
 {
-  qsort(reference->fills, reference->fill_cnt, sizeof(*reference->fills), compare_fills);
+  if (reference->fill_cnt > 0)
+    qsort(reference->fills, reference->fill_cnt, sizeof(*reference->fills), compare_fills);
   reference->hash = WCX_TRADE_HASH_START;
   reference->is_odd = reference->is_odd || reference->fill_cnt % 2 != 0;
   for (uint64_t i = 0; i + 1 < reference->fill_cnt; i += 2)
