@@ -413,17 +413,19 @@ test: deps-test ## set up, build and run every test; the last line is the count
 # The tests of the engine alone: those that need nothing above it.
 COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/(loop|link|tcp|journal|replica)_fixture)' tests/unit/test_*.c tests/property/test_*.c)
 
-guest: deps-fault ## fetch the kernel of the QEMU guest that power cuts need, under build/guest (not installed)
+guest: deps-fault ## fetch the kernels of the QEMU guests that power cuts and PCI functions need, under build/guest (not installed)
 	@python3 tests/fault/guest.py
+	@python3 tests/bench/long_wire_pci.py --fetch
 
 coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
 	$(call install,$(DEPS_COVERAGE))
 	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
 	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
 
-test-long: test guest ## the tests above, the report of a run in a browser, and short campaigns of faults in a QEMU guest
+test-long: test guest ## the tests above, the report of a run in a browser, wire load over a PCI function, and short campaigns of faults in a QEMU guest
 	$(call install,$(DEPS_LONG))
 	@python3 tests/bench/long_report.py
+	@python3 tests/bench/long_wire_pci.py
 	@exec python3 tests/fault/faults.py --short
 
 HOURS ?= 0
