@@ -6,7 +6,7 @@
    Memory:     allocated by new, given back by free; the config's texts are borrowed until then.
    Units:      monotonic ns.
    Result:     new dies with what cannot be had and what to do.
-   Bounds:     one wcx_lines_t a process; a socket takes WCX_CLIENT_WIRE_BURSTS bursts a take, a port one burst.
+   Bounds:     one wcx_lines_t a process; 16 bursts a take of each socket, or of the port.
    Invariants: callbacks of the sessions run inside take.
    Pinned by:  tests/bench/test_wire.py, tests/e2e/test_wire_port.py. */
 #ifndef WCX_BENCH_WIRE_LINES_H

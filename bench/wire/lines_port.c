@@ -11,6 +11,7 @@
 
 #define CLOCK_NS UINT64_C(100000000) /* from one reading of the device's clock to the next */
 #define LOOK_US 50u
+#define BURSTS_MAX 16u /* a take, as of a socket */
 
 typedef struct line
 {
@@ -115,7 +116,9 @@ void wcx_lines_settle(wcx_lines_t *lines)
 
 void wcx_lines_take(wcx_lines_t *lines, uint64_t now_ns)
 {
-  (void)wcx_port_client_take(&lines->client, now_ns);
+  for (uint32_t bursts = 0; bursts < BURSTS_MAX; bursts++)
+    if (wcx_port_client_take(&lines->client, now_ns) < WCX_PORT_BURST_MAX)
+      break;
 }
 
 uint64_t wcx_lines_came_ns(const wcx_lines_t *lines)
