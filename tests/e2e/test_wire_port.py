@@ -45,8 +45,10 @@ def whole(tap, stage, over):
 
 def planted(tap, stage, over, key, text):
     """The data plane stands still for a while, under more than its port has room for."""
-    child = start(stage, over, "--seconds", 2, "--sessions", 3, "--rate", 150000, "--profile", "constant")
-    time.sleep(1.2)
+    before, until = stage.appliance.counter("rx_orders"), time.monotonic() + 30
+    child = start(stage, over, "--seconds", 3, "--sessions", 3, "--rate", 150000, "--profile", "constant")
+    while stage.appliance.counter("rx_orders") - before < 5000 and time.monotonic() < until:
+        time.sleep(0.05)
     pid = stage.appliance.pid("dataplane")
     os.kill(pid, signal.SIGSTOP)
     try:
