@@ -51,7 +51,7 @@ CONTROL_SRC   := $(filter-out control/%_main.c $(API_SRC) $(AUTH_SRC) $(CONFIG_S
 PROD          := engine/base/env_prod.c
 
 EXES := wcx-play
-EXES += $(if $(SANITIZER),,wcx-dataplane wcx-memif-rtt)
+EXES += $(if $(SANITIZER),,wcx-dataplane wcx-memif-rtt wcx-wire)
 EXES += wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-sink-redis wcx-auth wcx-api wcx-controld wcxctl wcx-mm wcx-conform wcx-sim wcx-diff wcx-rtt wcx-crowd wcx-flood wcx-fill wcx-gateway wcx-bench
 
 SRC_wcx-play      := engine/play.c $(PROD)
@@ -118,11 +118,16 @@ LIBS_wcx-gateway  := dataplane control engine
 LD_wcx-gateway    := -lcrypto
 BENCH_SRC         := bench/flow.c bench/model.c bench/profile.c bench/floor.c bench/engine_run.c bench/rig.c bench/cli.c
 HDR_SRC           := bench/hdr.c bench/hdr_log.c
+PREFLIGHT_SRC     := bench/preflight.c bench/host_file.c bench/noise.c
 FOLDER_SRC        := bench/run_folder.c bench/report.c bench/chart.c
 WIRE_SRC          := $(addprefix bench/wire/,wire_bench.c wire_report.c wire_run.c ramp.c crew.c mix.c reference.c schedule.c open_loop.c net_drops.c)
-PREFLIGHT_SRC     := bench/preflight.c bench/host_file.c bench/noise.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+# wcx-bench wire over a DPDK port. With DPDK as shared libraries: any device that it has an installed driver for.
+SRC_wcx-wire      := bench/wire/port_main.c bench/wire/lines_port.c bench/wire/port_client.c dataplane/net.c dataplane/port_dpdk.c bench/samples.c \
                      $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) $(PROD)
+LIBS_wcx-wire     := client engine
+LD_wcx-wire       := -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_bus_vdev -lcrypto -lz -lm
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+                     $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) bench/wire/lines_socket.c $(PROD)
 LIBS_wcx-bench    := dataplane persist client engine
 LD_wcx-bench      := -lm -lcrypto -lz
 
@@ -181,6 +186,7 @@ SRC_unit/test_hdr    := $(HDR_SRC)
 LD_unit/test_hdr     := -lz
 SRC_unit/test_open_loop := bench/wire/open_loop.c bench/wire/schedule.c bench/hdr.c
 LD_unit/test_open_loop  := -lm
+SRC_unit/test_wire_reference := bench/wire/reference.c $(BENCH_SRC)
 SRC_unit/test_preflight := $(PREFLIGHT_SRC) bench/hdr.c bench/cli.c
 SRC_unit/test_paired_stats := bench/paired_stats.c
 LD_unit/test_paired_stats  := -lm
@@ -209,7 +215,8 @@ ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fau
 CFLAGS_bench/floor.c := -O3 -march=native
 CFLAGS_persist/sink_pg.c := -isystem /usr/include/postgresql
 CFLAGS_dataplane/tcp_lwip.c := -isystem /usr/include/lwip
-CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH)
+CFLAGS_dataplane/port_dpdk.c := $(call pkg,--cflags,libdpdk) -march=$(MARCH) -DALLOW_EXPERIMENTAL_API # the clock of a device
+CFLAGS_tests/e2e/stamping_port.c := $(CFLAGS_dataplane/port_dpdk.c)
 
 build: $(EXES:%=$(BIN)/%) ## compile everything into build/bin
 	@:
@@ -244,7 +251,7 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$$(call objs,dataplane/port_sim
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
 
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
-E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load journal_load)
+E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load journal_load wire_stamps)
 
 SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
@@ -253,6 +260,9 @@ LD_e2e_port_ping  := $(LD_wcx-dataplane)
 SRC_e2e_memif_load := tests/e2e/memif_load.c bench/wire/port_client.c dataplane/net.c dataplane/port_dpdk.c $(PROD)
 LIBS_e2e_memif_load := client
 LD_e2e_memif_load := $(LD_wcx-dataplane) -lcrypto
+SRC_e2e_wire_stamps := tests/e2e/stamping_port.c $(SRC_wcx-wire)
+LIBS_e2e_wire_stamps := client
+LD_e2e_wire_stamps := -Wl,--wrap=rte_eth_dev_info_get,--wrap=rte_eth_dev_configure,--wrap=rte_eth_dev_start,--wrap=rte_eth_read_clock $(LD_wcx-wire)
 SRC_e2e_journal_load := tests/e2e/journal_load.c $(PROD)
 
 define e2e_rule
@@ -404,17 +414,19 @@ test: deps-test ## set up, build and run every test; the last line is the count
 # The tests of the engine alone: those that need nothing above it.
 COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/(loop|link|tcp|journal|replica)_fixture)' tests/unit/test_*.c tests/property/test_*.c)
 
-guest: deps-fault ## fetch the kernel of the QEMU guest that power cuts need, under build/guest (not installed)
+guest: deps-fault ## fetch the kernels of the QEMU guests that power cuts and PCI functions need, under build/guest (not installed)
 	@python3 tests/fault/guest.py
+	@python3 tests/bench/long_wire_pci.py --fetch
 
 coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
 	$(call install,$(DEPS_COVERAGE))
 	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
 	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
 
-test-long: test guest ## the tests above, the report of a run in a browser, and short campaigns of faults in a QEMU guest
+test-long: test guest ## the tests above, the report of a run in a browser, wire load over a PCI function, and short campaigns of faults in a QEMU guest
 	$(call install,$(DEPS_LONG))
 	@python3 tests/bench/long_report.py
+	@python3 tests/bench/long_wire_pci.py
 	@exec python3 tests/fault/faults.py --short
 
 HOURS ?= 0

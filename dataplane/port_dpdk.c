@@ -1,18 +1,22 @@
-/* The port over DPDK: af_xdp or af_packet on a kernel interface, memif to another process. The only file that includes rte_*.
+/* The port over DPDK: af_xdp or af_packet on a kernel interface, memif to another process; for a load generator whatever DPDK has a driver for (port_dpdk.h).
+   The only file that includes rte_*.
 
    One port per process. The main thread becomes EAL's main lcore on every CPU but the poll core, and EAL's own threads follow it there; the poll loop
    runs on one worker lcore pinned to the poll core. */
-#include "dataplane/port.h"
+#include "dataplane/port_dpdk.h"
 #include "engine/base/check.h"
+#include "engine/base/env.h"
 #include "engine/shm/params.h"
 
 #include <rte_bus_vdev.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 
 #include <errno.h>
 #include <linux/ethtool.h>
@@ -43,13 +47,18 @@ struct wcx_port
   uint16_t queue_cnt;       /* of af_xdp as many as the interface has, up to QUEUES_MAX; all frames leave through the first */
   uint16_t first_queue;     /* asked first by the next wcx_port_rx */
   bool is_tx_counted;       /* transmit results come from reference counts, see send_counted */
+  bool wants_stamps;        /* ask the device to stamp what it receives */
+  const char *unstamped;    /* why it does not; NULL: it does */
+  int stamp_off;            /* of the stamp in a buffer; with it the flag that says it is there */
+  uint64_t stamp_flag;
+  wcx_port_clock_t clock;
   sem_t done;
   sem_t parked; /* never posted */
   void (*fn)(void *arg);
   void *arg;
 };
 
-static wcx_port_t the_port;
+static wcx_port_t the_port = {.unstamped = "nobody asked for them"};
 
 /* --- set-up: what the host must offer ------------------------------------------------------------ */
 
@@ -148,15 +157,19 @@ static void format_lcores(char *text, size_t text_sz, uint32_t poll_cpu)
   snprintf(text + used, text_sz - used, "),%u@%u", POLL_LCORE, poll_cpu);
 }
 
-static void start_eal(uint32_t poll_cpu, bool hugepages)
+/* pci: the one device of that bus that may be looked at; NULL: none. */
+static void start_eal(uint32_t poll_cpu, bool hugepages, const char *pci)
 {
   char lcores[512];
   format_lcores(lcores, sizeof(lcores), poll_cpu);
   char *args[24] = {0};
   int arg_cnt = 0;
-  const char *common[] = {"wcx-dataplane", "--lcores", lcores, "--main-lcore", "0", "--no-pci", "--iova-mode=va", "--no-telemetry", "--log-level=*:warning"};
+  const char *common[] = {"wcx-dataplane", "--lcores", lcores, "--main-lcore", "0", "--iova-mode=va", "--no-telemetry", "--log-level=*:warning"};
   for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
     args[arg_cnt++] = (char *)(uintptr_t)common[i];
+  args[arg_cnt++] = (char *)(uintptr_t)(pci == NULL ? "--no-pci" : "-a");
+  if (pci != NULL)
+    args[arg_cnt++] = (char *)(uintptr_t)pci;
   const char *huge[] = {"--in-memory", NULL};
   const char *ordinary[] = {"--no-huge", "--no-shconf", "-m", ORDINARY_MEMORY_MIB, NULL};
   for (const char **arg = hugepages ? huge : ordinary; *arg != NULL; arg++)
@@ -207,7 +220,42 @@ static void format_vdev(uint32_t kind, const char *device, uint16_t queue, char 
   }
 }
 
-static uint16_t start_queue(const wcx_port_t *port, uint32_t kind, const char *device, uint16_t queue)
+/* Whether the device stamps what it receives: it says so itself. Returns the offload to ask for. */
+static uint64_t stamp_offload(wcx_port_t *port, uint16_t id)
+{
+  struct rte_eth_dev_info info;
+  if (!port->wants_stamps)
+    return 0;
+  if (rte_eth_dev_info_get(id, &info) != 0 || (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) == 0)
+    port->unstamped = "it has none";
+  else if (rte_mbuf_dyn_rx_timestamp_register(&port->stamp_off, &port->stamp_flag) != 0)
+    port->unstamped = "DPDK has no room for them";
+  else
+  {
+    port->unstamped = NULL;
+    return RTE_ETH_RX_OFFLOAD_TIMESTAMP;
+  }
+  return 0;
+}
+
+/* 0, or a negative errno. */
+static int start_device(wcx_port_t *port, uint16_t id, uint16_t rx_cnt)
+{
+  struct rte_eth_conf conf = {.rxmode.offloads = stamp_offload(port, id)};
+  uint16_t tx_cnt = RING_DESC_CNT;
+  int status = rte_eth_dev_configure(id, 1, 1, &conf);
+  if (status == 0)
+    status = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx_cnt, &tx_cnt);
+  if (status == 0)
+    status = rte_eth_rx_queue_setup(id, 0, rx_cnt, (unsigned)SOCKET_ID_ANY, NULL, port->pool);
+  if (status == 0)
+    status = rte_eth_tx_queue_setup(id, 0, tx_cnt, (unsigned)SOCKET_ID_ANY, NULL);
+  if (status == 0)
+    status = rte_eth_dev_start(id);
+  return status;
+}
+
+static uint16_t start_queue(wcx_port_t *port, uint32_t kind, const char *device, uint16_t queue)
 {
   char name[32];
   char args[256];
@@ -218,24 +266,22 @@ static uint16_t start_queue(const wcx_port_t *port, uint32_t kind, const char *d
   uint16_t id = 0;
   if (rte_eth_dev_get_port_by_name(name, &id) != 0)
     WCX_DIE("port: %s made no port", name);
-  struct rte_eth_conf conf = {0};
-  uint16_t rx_cnt = kind == WCX_PORT_AF_XDP ? AF_XDP_RING_DESC_CNT : RING_DESC_CNT;
-  uint16_t tx_cnt = RING_DESC_CNT;
-  status = rte_eth_dev_configure(id, 1, 1, &conf);
-  if (status == 0)
-    status = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx_cnt, &tx_cnt);
-  if (status == 0)
-    status = rte_eth_rx_queue_setup(id, 0, rx_cnt, (unsigned)SOCKET_ID_ANY, NULL, port->pool);
-  if (status == 0)
-    status = rte_eth_tx_queue_setup(id, 0, tx_cnt, (unsigned)SOCKET_ID_ANY, NULL);
-  if (status == 0)
-    status = rte_eth_dev_start(id);
+  status = start_device(port, id, kind == WCX_PORT_AF_XDP ? AF_XDP_RING_DESC_CNT : RING_DESC_CNT);
   if (status != 0 && kind == WCX_PORT_MEMIF)
     WCX_DIE("port: memif '%s' does not start: %s; a client needs its server to run first", device, strerror(-status));
   if (status != 0)
     WCX_DIE("port: '%s' does not start: %s; if another process holds its queue, stop that one; if a killed one left its program behind: ip link set dev %s xdp off", device,
             strerror(-status), device);
   return id;
+}
+
+static void make_pool(wcx_port_t *port)
+{
+  port->pool = rte_pktmbuf_pool_create("wcx-frames", MBUF_CNT(port->queue_cnt), MBUF_CACHE_CNT, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  if (port->pool == NULL)
+    WCX_DIE("port: no memory for %u frames: %s", MBUF_CNT(port->queue_cnt), rte_strerror(rte_errno));
+  if (sem_init(&port->done, 0, 0) != 0 || sem_init(&port->parked, 0, 0) != 0)
+    WCX_DIE("port: sem_init: %s", strerror(errno));
 }
 
 wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, bool hugepages)
@@ -245,16 +291,58 @@ wcx_port_t *wcx_port_open(uint32_t kind, const char *device, uint32_t lcore, boo
   port->queue_cnt = check_device(kind, device);
   if (hugepages)
     check_huge_pages();
-  start_eal(lcore, hugepages);
-  port->pool = rte_pktmbuf_pool_create("wcx-frames", MBUF_CNT(port->queue_cnt), MBUF_CACHE_CNT, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-  if (port->pool == NULL)
-    WCX_DIE("port: no memory for %u frames: %s", MBUF_CNT(port->queue_cnt), rte_strerror(rte_errno));
+  start_eal(lcore, hugepages, NULL);
+  make_pool(port);
   port->is_tx_counted = kind == WCX_PORT_AF_PACKET;
   for (uint16_t queue = 0; queue < port->queue_cnt; queue++)
     port->ids[queue] = start_queue(port, kind, device, queue);
-  if (sem_init(&port->done, 0, 0) != 0 || sem_init(&port->parked, 0, 0) != 0)
-    WCX_DIE("port: sem_init: %s", strerror(errno));
   return port;
+}
+
+/* --- set-up: any device -------------------------------------------------------------------------- */
+
+/* The port of a device that DPDK names: "net_memif0,role=client,..", "0000:03:00.2". A PCI device writes into huge pages. */
+static wcx_port_t *open_any(const char *devargs, uint32_t lcore)
+{
+  wcx_port_t *port = &the_port;
+  bool is_pci = strncmp(devargs, "net_", 4) != 0;
+  struct rte_eth_dev_info info;
+  if (is_pci)
+    check_huge_pages();
+  start_eal(lcore, is_pci, is_pci ? devargs : NULL);
+  int status = is_pci ? 0 : rte_dev_probe(devargs);
+  if (status != 0)
+    WCX_DIE("port: no driver takes '%s': %s", devargs, strerror(-status));
+  if (rte_eth_dev_count_avail() != 1)
+    WCX_DIE("port: '%s' is %u ports, wanted one: a PCI device must be bound to vfio-pci (dpdk-devbind.py --status), and DPDK must have a driver for it", devargs,
+            rte_eth_dev_count_avail());
+  port->queue_cnt = 1;
+  port->ids[0] = (uint16_t)rte_eth_find_next(0);
+  make_pool(port);
+  status = rte_eth_dev_info_get(port->ids[0], &info);
+  if (status == 0)
+  {
+    bool is_xdp = strcmp(info.driver_name, "net_af_xdp") == 0;
+    port->is_tx_counted = strcmp(info.driver_name, "net_af_packet") == 0;
+    status = start_device(port, port->ids[0], is_xdp ? AF_XDP_RING_DESC_CNT : RING_DESC_CNT);
+  }
+  if (status != 0)
+    WCX_DIE("port: '%s' does not start: %s", devargs, strerror(-status));
+  return port;
+}
+
+wcx_port_t *wcx_port_open_named(const char *name, uint32_t lcore)
+{
+  static const struct
+  {
+    const char *prefix;
+    uint32_t kind;
+  } kinds[] = {{"af_xdp:", WCX_PORT_AF_XDP}, {"af_packet:", WCX_PORT_AF_PACKET}, {"memif:", WCX_PORT_MEMIF}};
+  the_port.wants_stamps = true;
+  for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+    if (strncmp(name, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
+      return wcx_port_open(kinds[i].kind, name + strlen(kinds[i].prefix), lcore, false);
+  return open_any(name, lcore);
 }
 
 void wcx_port_close(wcx_port_t *port)
@@ -383,4 +471,43 @@ uint32_t wcx_port_tx(wcx_port_t *port, wcx_frame_t *frames, uint32_t cnt)
   if (port->is_tx_counted)
     return send_counted(port, mbufs, send_cnt);
   return rte_eth_tx_burst(port->ids[0], 0, mbufs, send_cnt);
+}
+
+/* --- for load generators ------------------------------------------------------------------------- */
+
+const char *wcx_port_unstamped(const wcx_port_t *port)
+{
+  return port->unstamped;
+}
+
+void wcx_port_read_clock(wcx_port_t *port)
+{
+  uint64_t ticks = 0;
+  if (port->unstamped != NULL)
+    return;
+  uint64_t before_ns = wcx_env_mono_ns();
+  if (rte_eth_read_clock(port->ids[0], &ticks) == 0)
+    wcx_port_clock_read(&port->clock, before_ns + (wcx_env_mono_ns() - before_ns) / 2, ticks);
+  else
+    port->unstamped = "it stamps, and does not tell its clock";
+}
+
+uint64_t wcx_port_came_ns(const wcx_port_t *port, const wcx_frame_t *frame)
+{
+  const struct rte_mbuf *mbuf = frame->handle;
+  if (port->unstamped != NULL || (mbuf->ol_flags & port->stamp_flag) == 0)
+    return 0;
+  return wcx_port_clock_ns(&port->clock, *RTE_MBUF_DYNFIELD(mbuf, (size_t)port->stamp_off, const rte_mbuf_timestamp_t *));
+}
+
+uint64_t wcx_port_missed(const wcx_port_t *port)
+{
+  uint64_t missed = 0;
+  for (uint16_t queue = 0; queue < port->queue_cnt; queue++)
+  {
+    struct rte_eth_stats stats;
+    if (rte_eth_stats_get(port->ids[queue], &stats) == 0)
+      missed += stats.imissed + stats.ierrors + stats.rx_nombuf + stats.oerrors;
+  }
+  return missed;
 }

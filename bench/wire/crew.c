@@ -1,25 +1,21 @@
 #include "bench/wire/crew.h"
 
-#include "dataplane/client/wire.h"
+#include "bench/wire/net_drops.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #define SIGN_ON_NS UINT64_C(20000000000)
 #define SIGN_OFF_NS UINT64_C(3000000000)
 #define KEEP_ALIVE_MS 10000u /* a server that stands still for a while keeps its bindings */
-#define POLLED_MAX 2u        /* so many sockets are asked in turn; more are waited for together */
-#define EVENTS_MAX 64
+#define FIND_NS UINT64_C(10000000000)
 
 typedef struct member
 {
   struct wcx_crew *crew;
-  wcx_client_transport_t transport;
   wcx_client_session_t session;
-  wcx_client_wire_t wire;
 } member_t;
 
 struct wcx_crew
@@ -27,7 +23,7 @@ struct wcx_crew
   wcx_crew_config_t config;
   uint32_t opened_cnt; /* members with a session */
   uint32_t rest_next;
-  int epoll_fd;
+  wcx_lines_t *lines;
   member_t *members;
 };
 
@@ -48,8 +44,8 @@ static bool configure(const wcx_crew_t *crew, uint32_t i, FILE *file, wcx_client
 {
   uint32_t session_id = crew->config.first + i;
   *config = (wcx_client_session_config_t){.session_id = session_id,
-                                          .transport = crew->config.tcp ? WCX_CLIENT_TCP : WCX_CLIENT_UDP,
-                                          .server_port = crew->config.port,
+                                          .transport = crew->config.lines.tcp ? WCX_CLIENT_TCP : WCX_CLIENT_UDP,
+                                          .server_port = crew->config.lines.port,
                                           .flags = WCX_CLIENT_FLAG_CANCEL_ON_DISCONNECT | WCX_CLIENT_FLAG_TAKE_OVER,
                                           .keep_alive_ms = KEEP_ALIVE_MS,
                                           .ctx = &crew->members[i]};
@@ -58,7 +54,7 @@ static bool configure(const wcx_crew_t *crew, uint32_t i, FILE *file, wcx_client
   if (len > 0 && (size_t)len < sizeof(config->access_key_id) && find_secret(file, config->access_key_id, config->secret))
     return true;
   snprintf(err, err_sz, "%s: has no '%s: secret': give --secrets and --key-prefix of the appliance's sessions %u to %u", crew->config.secrets_path, config->access_key_id,
-           crew->config.first, crew->config.first + crew->config.cnt - 1);
+           crew->config.first, crew->config.first + crew->config.lines.cnt - 1);
   return false;
 }
 
@@ -81,7 +77,7 @@ static void on_message(void *ctx, uint64_t number, const void *message, size_t s
 
 static bool open_members(wcx_crew_t *crew, FILE *file, char *err, size_t err_sz)
 {
-  for (uint32_t i = 0; i < crew->config.cnt; i++)
+  for (uint32_t i = 0; i < crew->config.lines.cnt; i++)
   {
     member_t *member = &crew->members[i];
     wcx_client_session_config_t config;
@@ -90,8 +86,7 @@ static bool open_members(wcx_crew_t *crew, FILE *file, char *err, size_t err_sz)
       return false;
     config.on_decided = on_decided;
     config.on_message = on_message;
-    wcx_client_transport_init(&member->transport, crew->config.interface, crew->config.server, crew->config.port, (uint16_t)(crew->config.port + 1));
-    wcx_client_wire_open(&member->wire, &member->transport, &member->session, &config);
+    wcx_lines_open(crew->lines, i, &member->session, &config);
     explicit_bzero(config.secret, sizeof(config.secret));
     crew->opened_cnt++;
   }
@@ -108,7 +103,7 @@ wcx_crew_t *wcx_crew_new(const wcx_crew_config_t *config, char *err, size_t err_
   }
   wcx_crew_t *crew = calloc(1, sizeof(*crew));
   WCX_CHECK(crew != NULL, "out of memory");
-  *crew = (wcx_crew_t){.config = *config, .epoll_fd = -1, .members = calloc(config->cnt, sizeof(*crew->members))};
+  *crew = (wcx_crew_t){.config = *config, .lines = wcx_lines_new(&config->lines), .members = calloc(config->lines.cnt, sizeof(*crew->members))};
   WCX_CHECK(crew->members != NULL, "out of memory");
   bool good = open_members(crew, file, err, err_sz);
   fclose(file);
@@ -121,12 +116,8 @@ wcx_crew_t *wcx_crew_new(const wcx_crew_config_t *config, char *err, size_t err_
 void wcx_crew_free(wcx_crew_t *crew)
 {
   for (uint32_t i = 0; i < crew->opened_cnt; i++)
-  {
     wcx_client_session_free(&crew->members[i].session);
-    wcx_client_transport_close(&crew->members[i].transport);
-  }
-  if (crew->epoll_fd >= 0)
-    close(crew->epoll_fd);
+  wcx_lines_free(crew->lines);
   free(crew->members);
   free(crew);
 }
@@ -138,49 +129,41 @@ static uint32_t serve_until(wcx_crew_t *crew, enum wcx_client_state state, uint6
 {
   uint64_t from_ns = wcx_env_mono_ns();
   uint32_t done = 0;
-  while (done < crew->config.cnt && wcx_env_mono_ns() - from_ns < patience_ns)
+  while (done < crew->config.lines.cnt && wcx_env_mono_ns() - from_ns < patience_ns)
   {
-    for (uint32_t i = 0; i < crew->config.cnt; i++)
-      wcx_client_wire_turn(&crew->members[i].wire, wcx_env_mono_ns());
-    while (done < crew->config.cnt && crew->members[done].session.state == state)
+    wcx_lines_take(crew->lines, wcx_env_mono_ns());
+    for (uint32_t i = 0; i < crew->config.lines.cnt; i++)
+      wcx_client_session_step(&crew->members[i].session, wcx_env_mono_ns());
+    while (done < crew->config.lines.cnt && crew->members[done].session.state == state)
       done++;
     usleep(500);
   }
   return done;
 }
 
-static void watch(wcx_crew_t *crew)
-{
-  crew->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  WCX_CHECK(crew->epoll_fd >= 0, "epoll_create1: %s", strerror(errno));
-  for (uint32_t i = 0; i < crew->config.cnt; i++)
-  {
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-    int fd = crew->members[i].transport.fds[crew->members[i].wire.socket_idx];
-    if (epoll_ctl(crew->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-      WCX_DIE("epoll: %s", strerror(errno));
-  }
-}
-
 bool wcx_crew_sign_on(wcx_crew_t *crew, char *err, size_t err_sz)
 {
-  for (uint32_t i = 0; i < crew->config.cnt; i++)
+  if (!wcx_lines_find(crew->lines, FIND_NS))
+  {
+    snprintf(err, err_sz, "nobody answers ARP for %s on %s: does the appliance run, and is its port the other end?", crew->config.lines.server, crew->config.lines.device);
+    return false;
+  }
+  for (uint32_t i = 0; i < crew->config.lines.cnt; i++)
     wcx_client_session_open(&crew->members[i].session, wcx_env_mono_ns());
   uint32_t done = serve_until(crew, WCX_CLIENT_READY, SIGN_ON_NS);
-  if (done == crew->config.cnt)
+  if (done == crew->config.lines.cnt)
   {
-    if (crew->config.cnt > POLLED_MAX || crew->config.sleeps)
-      watch(crew);
+    wcx_lines_settle(crew->lines);
     return true;
   }
   snprintf(err, err_sz, "session %u does not sign on at %s:%u (reject code %u; 0: no answer): does the appliance run, and have its sessions these keys?", crew->config.first + done,
-           crew->config.server, crew->config.port, crew->members[done].session.reject_code);
+           crew->config.lines.server, crew->config.lines.port, crew->members[done].session.reject_code);
   return false;
 }
 
 void wcx_crew_sign_off(wcx_crew_t *crew)
 {
-  for (uint32_t i = 0; i < crew->config.cnt; i++)
+  for (uint32_t i = 0; i < crew->config.lines.cnt; i++)
     wcx_client_session_terminate(&crew->members[i].session, wcx_env_mono_ns());
   (void)serve_until(crew, WCX_CLIENT_CLOSED, SIGN_OFF_NS);
 }
@@ -210,40 +193,47 @@ void wcx_crew_flush(wcx_crew_t *crew, uint32_t member, uint64_t now_ns)
 
 void wcx_crew_take(wcx_crew_t *crew, uint64_t now_ns)
 {
-  struct epoll_event events[EVENTS_MAX];
-  if (crew->epoll_fd < 0)
-  {
-    for (uint32_t i = 0; i < crew->config.cnt; i++)
-      wcx_client_wire_take(&crew->members[i].wire, now_ns);
-    return;
-  }
-  int cnt = epoll_wait(crew->epoll_fd, events, EVENTS_MAX, 0);
-  for (int i = 0; i < cnt; i++)
-    wcx_client_wire_take(&crew->members[events[i].data.u32].wire, now_ns);
+  wcx_lines_take(crew->lines, now_ns);
 }
 
 void wcx_crew_wait(wcx_crew_t *crew, uint64_t timeout_ns)
 {
-  struct epoll_event event;
-  struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
-  (void)epoll_pwait2(crew->epoll_fd, &event, 1, &timeout, NULL);
+  wcx_lines_wait(crew->lines, timeout_ns);
+}
+
+uint64_t wcx_crew_came_ns(const wcx_crew_t *crew)
+{
+  return wcx_lines_came_ns(crew->lines);
+}
+
+const char *wcx_crew_stamps(const wcx_crew_t *crew)
+{
+  return wcx_lines_stamps(crew->lines);
+}
+
+void wcx_crew_run(wcx_crew_t *crew, void (*fn)(void *arg), void *arg)
+{
+  wcx_lines_run(crew->lines, fn, arg);
 }
 
 void wcx_crew_rest(wcx_crew_t *crew, uint64_t now_ns)
 {
+  wcx_lines_rest(crew->lines, now_ns);
   wcx_client_session_step(&crew->members[crew->rest_next].session, now_ns);
-  crew->rest_next = crew->rest_next + 1 < crew->config.cnt ? crew->rest_next + 1 : 0;
+  crew->rest_next = crew->rest_next + 1 < crew->config.lines.cnt ? crew->rest_next + 1 : 0;
 }
 
 wcx_crew_faults_t wcx_crew_faults(const wcx_crew_t *crew)
 {
-  wcx_crew_faults_t faults = {0};
-  for (uint32_t i = 0; i < crew->config.cnt; i++)
+  wcx_crew_faults_t faults = {.drops = {.unsent = wcx_lines_unsent(crew->lines), .port = wcx_lines_lost(crew->lines)}};
+  const wcx_crew_config_t *config = &crew->config;
+  faults.drops.knows_interface = config->lines.interface[0] != 0 && wcx_net_drops(0, config->lines.interface, &faults.drops.interface);
+  faults.drops.knows_server = config->far_interface[0] != 0 && wcx_net_drops(config->far_pid, config->far_interface, &faults.drops.server);
+  for (uint32_t i = 0; i < crew->config.lines.cnt; i++)
   {
     const wcx_client_session_t *session = &crew->members[i].session;
     faults.bindings_lost += session->lost_cnt;
     faults.gaps += session->inbound.hole_recovered_cnt + session->inbound.hole_lost_cnt;
-    faults.sends_failed += crew->members[i].transport.send_failed_cnt;
     faults.conflicts += session->sequence_conflict_cnt;
   }
   return faults;

@@ -36,8 +36,10 @@ static int compare(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-static void on_echo(void *ctx, const void *payload, size_t sz)
+static void on_echo(void *ctx, uint64_t now_ns, uint16_t to_port, const void *payload, size_t sz)
 {
+  (void)now_ns;
+  (void)to_port;
   run_t *run = ctx;
   uint64_t number = 0;
   if (sz == ORDER_SZ)

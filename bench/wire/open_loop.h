@@ -55,7 +55,8 @@ static inline bool wcx_open_loop_answered(wcx_open_loop_t *loop, uint64_t idx, u
 {
   if (idx >= loop->sent_cnt || loop->answered_ns[idx] != WCX_OPEN_LOOP_NONE)
     return false;
-  loop->answered_ns[idx] = now_ns - loop->start_ns;
+  uint64_t sent_ns = loop->start_ns + loop->sent_ns[idx]; /* no answer is before it, whatever the clock that stamped it says */
+  loop->answered_ns[idx] = (now_ns > sent_ns ? now_ns : sent_ns) - loop->start_ns;
   loop->answered_cnt++;
   return true;
 }

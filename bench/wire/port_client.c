@@ -1,35 +1,44 @@
 #include "bench/wire/port_client.h"
 
+#include "dataplane/port_dpdk.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 #include "engine/shm/params.h"
 
+#include <arpa/inet.h>
 #include <sched.h>
 #include <string.h>
 
 #define OUR_IP 0x0a4d0001u
 #define SERVER_IP 0x0a4d0002u
-#define OUR_PORT 40000u
 #define ASK_NS 10000000u
 #define ARP_SZ 42u
 
 static void send_frame(wcx_port_client_t *client, wcx_frame_t *frame)
 {
-  if (wcx_port_tx(client->port, frame, 1) == 0)
-    wcx_port_free(client->port, frame);
+  if (wcx_port_tx(client->port, frame, 1) == 1)
+    return;
+  client->unsent_cnt++;
+  wcx_port_free(client->port, frame);
 }
 
 void wcx_port_client_open(wcx_port_client_t *client, const char *device, uint32_t cpu)
 {
-  client->net = (wcx_net_t){.ip = OUR_IP};
-  client->server = (wcx_peer_t){.ip = SERVER_IP};
   cpu_set_t only; /* on the server's poll core the main thread of DPDK would hardly ever run */
   CPU_ZERO(&only);
   CPU_SET(cpu, &only);
   if (sched_setaffinity(0, sizeof(only), &only) != 0)
     WCX_DIE("CPU %u is not to be had", cpu);
-  client->port = wcx_port_open(WCX_PORT_MEMIF, device, cpu, false);
-  wcx_port_mac(client->port, client->net.mac);
+  wcx_port_client_use(client, wcx_port_open(WCX_PORT_MEMIF, device, cpu, false), OUR_IP, SERVER_IP);
+}
+
+void wcx_port_client_use(wcx_port_client_t *client, wcx_port_t *port, uint32_t our_ip, uint32_t server_ip)
+{
+  client->port = port;
+  client->port_cnt = 1;
+  client->net = (wcx_net_t){.ip = our_ip};
+  client->server = (wcx_peer_t){.ip = server_ip};
+  wcx_port_mac(port, client->net.mac);
 }
 
 void wcx_port_client_close(wcx_port_client_t *client)
@@ -56,12 +65,20 @@ void wcx_port_client_session(wcx_port_client_t *client, const wcx_client_session
 
 void wcx_port_client_send(wcx_port_client_t *client, uint16_t port, const void *payload, size_t sz)
 {
+  wcx_port_client_send_from(client, WCX_PORT_CLIENT_PORT, port, payload, sz);
+}
+
+void wcx_port_client_send_from(wcx_port_client_t *client, uint16_t our_port, uint16_t port, const void *payload, size_t sz)
+{
   wcx_frame_t frame;
   if (!wcx_port_alloc(client->port, &frame))
+  {
+    client->unsent_cnt++;
     return;
+  }
   client->server.port = port;
   memcpy(frame.data + wcx_net_headers_sz(&client->server), payload, sz);
-  frame.len = wcx_net_finish_udp(&client->net, frame.data, &client->server, OUR_PORT, (uint16_t)sz);
+  frame.len = wcx_net_finish_udp(&client->net, frame.data, &client->server, our_port, (uint16_t)sz);
   send_frame(client, &frame);
 }
 
@@ -70,11 +87,12 @@ static void take_frame(wcx_port_client_t *client, uint64_t now_ns, wcx_frame_t *
   static const uint8_t arp_reply[] = {8, 6, 0, 1, 8, 0, 6, 4, 0, 2};
   wcx_datagram_t datagram;
   enum wcx_net_verdict verdict = wcx_net_parse(&client->net, frame->data, frame->len, &datagram);
-  bool is_ours = verdict == WCX_NET_UDP && datagram.to_port == OUR_PORT;
+  bool is_ours = verdict == WCX_NET_UDP && datagram.to_port >= WCX_PORT_CLIENT_PORT && datagram.to_port < WCX_PORT_CLIENT_PORT + client->port_cnt;
+  client->came_ns = wcx_port_came_ns(client->port, frame);
   if (is_ours && client->has_session)
     wcx_client_session_datagram(&client->session, now_ns, datagram.payload, datagram.len);
   else if (is_ours && client->on_datagram != NULL)
-    client->on_datagram(client->ctx, datagram.payload, datagram.len);
+    client->on_datagram(client->ctx, now_ns, datagram.to_port, datagram.payload, datagram.len);
   else if (verdict == WCX_NET_ARP_REQUEST)
   {
     frame->len = wcx_net_arp_reply(&client->net, frame->data);
@@ -103,14 +121,16 @@ uint32_t wcx_port_client_take(wcx_port_client_t *client, uint64_t now_ns)
 static void ask(wcx_port_client_t *client)
 {
   static const uint8_t head[22] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1};
-  static const uint8_t ips[] = {10, 77, 0, 1, 0, 0, 0, 0, 0, 0, 10, 77, 0, 2};
+  uint32_t ours = htonl(client->net.ip), theirs = htonl(client->server.ip);
   wcx_frame_t frame;
   if (!wcx_port_alloc(client->port, &frame))
     return;
   memcpy(frame.data, head, sizeof(head));
   memcpy(frame.data + 6, client->net.mac, 6);
   memcpy(frame.data + 22, client->net.mac, 6);
-  memcpy(frame.data + 28, ips, sizeof(ips));
+  memcpy(frame.data + 28, &ours, sizeof(ours));
+  memset(frame.data + 32, 0, 6);
+  memcpy(frame.data + 38, &theirs, sizeof(theirs));
   frame.len = ARP_SZ;
   send_frame(client, &frame);
 }

@@ -35,14 +35,18 @@ def write_config(folder, sessions, **values):
 
 class Stage:
     """A context: the appliance runs inside, at D1 when it is to be durable, with so many huge pages set aside when they are named. Its poll loop has CPU `poll_cpu`, the
-    measuring program may take `cpu`."""
+    measuring program may take `cpu`. Its port is one end of a veth, or of a memif: self.memif is what a client calls the other end."""
 
-    def __init__(self, name, sessions, durable=False, hugepages=None, **values):
+    def __init__(self, name, sessions, durable=False, hugepages=None, memif=False, **values):
         self.folder = tempfile.TemporaryDirectory(prefix="wcx-bench-")
         config, self.secrets = write_config(self.folder.name, sessions, **values)
-        unsafe = {} if durable else {"WCX_UNSAFE": "1", "WCX_SET": "durability.level=D0"}
+        unsafe = {} if durable else {"WCX_UNSAFE": "1"}
+        changed = [] if durable else ["durability.level=D0"]
+        self.memif = f"memif:client:{self.folder.name}/wire" if memif else None
+        if memif:
+            changed += ["network.port_kind=memif", f"network.device=server:{self.folder.name}/wire"]
         memory = {} if hugepages is None else {"WCX_HUGEPAGES": str(hugepages)}
-        self.appliance = Appliance(name, WCX_CONFIG=str(config), WCX_PROBE="0", **unsafe, **memory)
+        self.appliance = Appliance(name, WCX_CONFIG=str(config), WCX_PROBE="0", WCX_SET=" ".join(changed), **unsafe, **memory)
 
     def __enter__(self):
         try:

@@ -1,16 +1,18 @@
 #include "bench/wire/wire_bench.h"
 
 #include "bench/cli.h"
-#include "bench/wire/net_drops.h"
 #include "bench/wire/wire_report.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define PATIENCE_NS UINT64_C(3000000000)
 #define SHOWN_S 2          /* what takes longer shows progress */
@@ -20,11 +22,13 @@
 
 typedef struct options
 {
-  const char *server, *interface, *secrets_path, *key_prefix, *transport, *profile, *mix, *flow_path, *due_path, *out_path;
+  const char *server, *interface, *dpdk, *address, *far, *secrets_path, *key_prefix, *transport, *profile, *mix, *flow_path, *due_path, *out_path;
   uint32_t resting, port, first, sessions, window, rate, to_rate, times, on_ms, off_ms, p99_us, step_ms, warm_ms;
   uint64_t seconds, seed;
   int cpu;
   bool json, tcp, sleeps;
+  uint32_t far_pid;
+  const char *far_interface;
 } options_t;
 
 typedef struct stage
@@ -39,6 +43,9 @@ typedef struct stage
   wcx_ramp_t ramp;
   wcx_wire_report_t report;
   wcx_run_folder_t folder;
+  int argc;
+  char **argv;
+  int status;
 } stage_t;
 
 static const char help[] =
@@ -47,6 +54,10 @@ static const char help[] =
     "  --key-prefix TEXT  (DEMO-MM-)   --first N  the first session (5)   --sessions N  (1)\n"
     "  --server A.B.C.D   (10.77.0.2)  --interface NAME   --port N  (7002; over TCP 7001)\n"
     "  --transport udp|tcp  (udp)\n"
+    "  --dpdk PORT        UDP over a DPDK port of this process instead of kernel sockets; wants --cpu. PORT is af_xdp:INTERFACE, af_packet:INTERFACE,\n"
+    "       memif:client:/path, or any device as DPDK writes it: net_tap0,iface=NAME, or the address of a PCI function that is bound to vfio-pci, 0000:03:00.2\n"
+    "  --address A.B.C.D  of that port  (10.77.0.1)\n"
+    "  --far PID:NAME     the kernel interface of the appliance's port, where process PID is: what it drops makes the run invalid, too\n"
     "  --profile constant|poisson|burst|soak|ramp|replay  (poisson)\n"
     "       when requests are due; burst: --on-ms N (10), --off-ms N (90); soak: constant, with the drift of its p99;\n"
     "       ramp: the rate grows until the corrected p99 leaves --p99-us N (1000) or answers fall behind, from --rate to at most --to-rate;\n"
@@ -62,9 +73,41 @@ static const char help[] =
     "  --sleep            between requests: where the journal worker needs this CPU\n"
     "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
     "  --json             one line of JSON\n"
+    "A run is invalid when a request was lost, refused or not answered, when a port dropped anything, or when the trades are not those of a reference run.\n"
+    "Answers are stamped by the network card where the DPDK port has a clock of its own; the result says which clock it was.\n"
     "exit status: 0; 1 the run is invalid (it says why), or nothing answers; 2 a wrong command line\n";
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
+
+/* "PID:NAME" */
+static bool parse_far(options_t *options)
+{
+  const char *colon = strchr(options->far, ':');
+  char pid[16];
+  uint64_t value;
+  if (colon == NULL || colon[1] == 0 || (size_t)(colon - options->far) >= sizeof(pid))
+    return false;
+  memcpy(pid, options->far, (size_t)(colon - options->far));
+  pid[colon - options->far] = 0;
+  if (!wcx_cli_number(pid, 1, INT32_MAX, &value))
+    return false;
+  options->far_pid = (uint32_t)value;
+  options->far_interface = colon + 1;
+  return true;
+}
+
+static int check_port(options_t *options)
+{
+  if (options->far != NULL && !parse_far(options))
+    return wcx_cli_wrong("wire", "far", options->far, "is not PID:INTERFACE");
+  if (options->dpdk == NULL)
+    return 0;
+  if (options->tcp)
+    return wcx_cli_wrong("wire", "dpdk", options->dpdk, "carries UDP only: TCP goes over kernel sockets");
+  if (options->cpu < 0)
+    return wcx_cli_wrong("wire", "dpdk", options->dpdk, "wants a CPU: --cpu");
+  return 0;
+}
 
 static int check(options_t *options)
 {
@@ -87,6 +130,9 @@ static int check(options_t *options)
     return wcx_cli_wrong("wire", "flow", options->flow_path == NULL ? "" : options->flow_path, "goes with --profile replay, and that needs one");
   if (options->due_path != NULL && options->flow_path == NULL)
     return wcx_cli_wrong("wire", "due", options->due_path, "goes with --flow");
+  int status = check_port(options);
+  if (status != 0)
+    return status;
   if (options->port == 0)
     options->port = options->tcp ? TCP_PORT : UDP_PORT;
   if ((double)options->rate * options->times * (double)options->seconds <= (double)WCX_OPEN_LOOP_MAX)
@@ -99,6 +145,8 @@ static int parse(options_t *options, int argc, char **argv)
 {
   *options = (options_t){.server = "10.77.0.2",
                          .interface = "",
+                         .address = "10.77.0.1",
+                         .far_interface = "",
                          .key_prefix = "DEMO-MM-",
                          .transport = "udp",
                          .profile = "poisson",
@@ -120,6 +168,9 @@ static int parse(options_t *options, int argc, char **argv)
                          .cpu = -1};
   const wcx_cli_option_t known[] = {{"server", WCX_CLI_TEXT, &options->server, 0, 0, 0},
                                     {"interface", WCX_CLI_TEXT, &options->interface, 0, 0, 0},
+                                    {"dpdk", WCX_CLI_TEXT, &options->dpdk, 0, 0, 0},
+                                    {"address", WCX_CLI_TEXT, &options->address, 0, 0, 0},
+                                    {"far", WCX_CLI_TEXT, &options->far, 0, 0, 0},
                                     {"secrets", WCX_CLI_TEXT, &options->secrets_path, 0, 0, 0},
                                     {"key-prefix", WCX_CLI_TEXT, &options->key_prefix, 0, 0, 0},
                                     {"transport", WCX_CLI_TEXT, &options->transport, 0, 0, 0},
@@ -199,10 +250,19 @@ static bool prepared(stage_t *stage, uint64_t cnt, double per_s)
   if (cnt == 0)
     return true;
   wcx_open_loop_t *loop = plan(stage, cnt, per_s);
-  bool decided = wcx_wire_run_stretch(&stage->run, loop);
+  (void)wcx_wire_run_stretch(&stage->run, loop);
   wcx_open_loop_free(loop);
-  stage->report.fault = decided ? wcx_wire_run_fault(&stage->run) : "requests before the clock started were not answered";
+  stage->report.fault = wcx_wire_run_fault(&stage->run);
   return stage->report.fault == NULL;
+}
+
+/* With the same requests through the engine alone. Returns what is not as it must be, or NULL. */
+static const char *compare(stage_t *stage)
+{
+  wcx_wire_run_sweep(&stage->run);
+  wcx_reference_finish(&stage->reference);
+  const char *fault = wcx_wire_run_fault(&stage->run);
+  return fault != NULL ? fault : wcx_reference_difference(&stage->reference);
 }
 
 /* Returns the books, for the report. */
@@ -215,6 +275,11 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
     cnt = replayed_cnt(stage, cnt);
   uint64_t warm_cnt = options->flow_path != NULL ? 0 : (uint64_t)options->rate * options->warm_ms / 1000;
   bool is_mass = wcx_mix_kind_of(options->mix) == WCX_MIX_MASS;
+  if (!is_mass && warm_cnt + cnt <= WCX_REFERENCE_MAX)
+  {
+    wcx_reference_new(&stage->reference, warm_cnt + cnt, options->first, options->sessions);
+    stage->run.reference = &stage->reference;
+  }
   if (is_mass && !prepared(stage, options->resting, FILL_PER_S))
     return NULL;
   if (is_mass)
@@ -226,18 +291,13 @@ static wcx_open_loop_t *measure(stage_t *stage, uint64_t *began_ns)
   wcx_open_loop_t *loop = plan(stage, cnt, (double)options->rate * options->times);
   for (uint64_t i = 0; stage->due_ns != NULL && i < cnt; i++)
     loop->due_ns[i] = stage->due_ns[i] / options->times;
-  if (options->flow_path != NULL && options->sessions == 1)
-  {
-    wcx_reference_new(&stage->reference, &stage->flow, cnt);
-    stage->run.reference = &stage->reference;
-  }
   wcx_wire_run_count_anew(&stage->run);
   *began_ns = wcx_env_utc_ns();
   (void)wcx_wire_run_stretch(&stage->run, loop);
   uint64_t took_ns = wcx_env_mono_ns() - loop->start_ns;
-  if (stage->run.reference != NULL)
-    wcx_wire_run_sweep(&stage->run);
   report->fault = wcx_wire_run_fault(&stage->run);
+  if (report->fault == NULL && stage->run.reference != NULL)
+    report->fault = compare(stage);
   report->answered_per_s = (double)loop->answered_cnt * 1e9 / (double)took_ns;
   wcx_open_loop_delays(loop, 0, cnt, &report->corrected, &report->uncorrected, &report->late);
   if (stage->due_ns != NULL)
@@ -278,16 +338,12 @@ static int measure_and_tell(stage_t *stage, wcx_run_folder_t *folder)
 {
   const options_t *options = &stage->options;
   wcx_wire_report_t *report = &stage->report;
-  uint64_t drops_before = 0, drops_after = 0;
   uint64_t began_ns = wcx_env_utc_ns();
   wcx_open_loop_t *loop = NULL;
-  bool had_drops = wcx_net_drops(options->interface, &drops_before);
   if (is_profile(stage, "ramp"))
     measure_ramp(stage);
   else
     loop = measure(stage, &began_ns);
-  report->has_drops = had_drops && wcx_net_drops(options->interface, &drops_after);
-  report->drops = drops_after - drops_before;
   report->loop = loop;
   if (options->json)
     wcx_wire_report_json(stdout, report);
@@ -310,6 +366,7 @@ static void describe(stage_t *stage)
                                       .profile = options->profile,
                                       .mix = options->flow_path != NULL ? "flow" : options->mix,
                                       .server = options->server,
+                                      .port = options->dpdk != NULL ? options->dpdk : "kernel sockets",
                                       .per_s = (double)options->rate * options->times,
                                       .seconds = is_profile(stage, "ramp") ? 0 : (double)options->seconds,
                                       .sessions = options->sessions,
@@ -321,15 +378,20 @@ static void describe(stage_t *stage)
 static bool prepare(stage_t *stage, char *err, size_t err_sz)
 {
   const options_t *options = &stage->options;
-  wcx_crew_config_t config = {.server = options->server,
-                              .interface = options->interface,
+  wcx_crew_config_t config = {.lines = {.server = options->server,
+                                        .interface = options->interface,
+                                        .device = options->dpdk,
+                                        .address = options->address,
+                                        .port = (uint16_t)options->port,
+                                        .tcp = options->tcp,
+                                        .sleeps = options->sleeps,
+                                        .cnt = options->sessions,
+                                        .cpu = options->cpu},
+                              .far_interface = options->far_interface,
+                              .far_pid = options->far_pid,
                               .secrets_path = options->secrets_path,
                               .key_prefix = options->key_prefix,
-                              .port = (uint16_t)options->port,
-                              .tcp = options->tcp,
-                              .sleeps = options->sleeps,
                               .first = options->first,
-                              .cnt = options->sessions,
                               .window = options->window,
                               .ctx = &stage->run,
                               .on_decided = wcx_wire_run_decided,
@@ -341,11 +403,39 @@ static bool prepare(stage_t *stage, char *err, size_t err_sz)
     return false;
   stage->mix = wcx_mix_new(options->flow_path != NULL ? WCX_MIX_FLOW : wcx_mix_kind_of(options->mix), options->sessions, &stage->flow);
   stage->crew = wcx_crew_new(&config, err, err_sz);
-  if (stage->crew == NULL || !wcx_crew_sign_on(stage->crew, err, err_sz))
+  if (stage->crew == NULL)
     return false;
   stage->run = (wcx_wire_run_t){
       .crew = stage->crew, .mix = stage->mix, .patience_ns = PATIENCE_NS, .sleeps = options->sleeps, .shows = options->seconds > SHOWN_S || is_profile(stage, "ramp")};
   return true;
+}
+
+static void sign_on_and_measure(void *arg)
+{
+  stage_t *stage = arg;
+  const options_t *options = &stage->options;
+  char err[512];
+  wcx_run_folder_t *folder = options->out_path != NULL ? &stage->folder : NULL;
+  stage->status = 1;
+  bool signed_on = wcx_crew_sign_on(stage->crew, err, sizeof(err));
+  wcx_wire_run_count_anew(&stage->run); /* what was lost before the link stood does not matter */
+  if (!signed_on)
+    fprintf(stderr, "wcx-bench wire: %s\n", err);
+  else if (folder == NULL || wcx_run_folder_open(folder, options->out_path, "wire", stage->argc, stage->argv, options->cpu, "corrected p99, us"))
+    stage->status = measure_and_tell(stage, folder);
+}
+
+/* wcx-wire, beside this program, is the same behind lines over a DPDK port: what knows no such port needs none of DPDK. */
+static int become_dpdk(char **argv)
+{
+  char self[4096], path[4096 + 16];
+  ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+  WCX_CHECK(len > 0, "/proc/self/exe: %s", strerror(errno));
+  self[len] = 0;
+  snprintf(path, sizeof(path), "%s/wcx-wire", dirname(self));
+  execv(path, argv);
+  fprintf(stderr, "wcx-bench wire: %s: %s: make build makes it\n", path, strerror(errno));
+  return 1;
 }
 
 int wcx_wire_bench(int argc, char **argv)
@@ -355,17 +445,20 @@ int wcx_wire_bench(int argc, char **argv)
   int status = parse(&stage.options, argc, argv);
   if (status != 0)
     return status;
+  if ((stage.options.dpdk != NULL) != wcx_lines_are_dpdk)
+    return wcx_lines_are_dpdk ? wcx_cli_wrong("wire", "dpdk", "", "is missing: wcx-bench wire is the program for kernel sockets") : become_dpdk(argv);
   if (stage.options.cpu >= 0)
     wcx_cli_pin(stage.options.cpu);
   if (stage.options.sleeps && prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0) != 0)
     WCX_DIE("timer slack: %s", strerror(errno));
-  wcx_run_folder_t *folder = stage.options.out_path != NULL ? &stage.folder : NULL;
+  stage.argc = argc;
+  stage.argv = argv;
+  stage.status = 1;
   describe(&stage);
-  status = 1;
-  if (!prepare(&stage, err, sizeof(err)))
+  if (prepare(&stage, err, sizeof(err)))
+    wcx_crew_run(stage.crew, sign_on_and_measure, &stage);
+  else
     fprintf(stderr, "wcx-bench wire: %s\n", err);
-  else if (folder == NULL || wcx_run_folder_open(folder, stage.options.out_path, "wire", argc, argv, stage.options.cpu, "corrected p99, us"))
-    status = measure_and_tell(&stage, folder);
   if (stage.crew != NULL)
     wcx_crew_free(stage.crew);
   if (stage.mix != NULL)
@@ -374,5 +467,5 @@ int wcx_wire_bench(int argc, char **argv)
     wcx_flow_free(&stage.flow);
   free(stage.due_ns);
   wcx_reference_free(&stage.reference);
-  return status;
+  return stage.status;
 }

@@ -8,9 +8,6 @@
 #define WINDOWS_MAX 200u
 #define WINDOW_CNT_MIN 50u /* requests that a p99 of a window is taken from, on average */
 
-static const char timestamps[] =
-    "software: this process's clock, read when a request is given to the kernel and when its answer was taken from it; the port has no hardware stamps for kernel sockets";
-
 static void put_hist(FILE *file, const char *name, const wcx_hdr_t *hdr)
 {
   fprintf(file, ",\"%s\":{\"count\":%" PRIu64 ",\"mean_ns\":%.1f,\"min_ns\":%" PRIu64, name, hdr->cnt, wcx_hdr_mean(hdr), hdr->cnt == 0 ? 0 : hdr->min);
@@ -38,23 +35,43 @@ static void put_ramp(FILE *file, const wcx_ramp_t *ramp)
   fputc(']', file);
 }
 
+static void put_known(FILE *file, const char *name, bool is_known, uint64_t cnt)
+{
+  if (is_known)
+    fprintf(file, ",\"%s\":%" PRIu64, name, cnt);
+  else
+    fprintf(file, ",\"%s\":null", name);
+}
+
+static uint64_t drops_of(const wcx_drops_t *drops)
+{
+  return drops->unsent + drops->port + drops->interface + drops->server;
+}
+
+static void put_drops(FILE *file, const wcx_drops_t *drops)
+{
+  fprintf(file, ",\"port_drops\":%" PRIu64 ",\"drops\":{\"unsent\":%" PRIu64 ",\"client_port\":%" PRIu64, drops_of(drops), drops->unsent, drops->port);
+  put_known(file, "client_interface", drops->knows_interface, drops->interface);
+  put_known(file, "server_interface", drops->knows_server, drops->server);
+  fputc('}', file);
+}
+
 void wcx_wire_report_json(FILE *file, const wcx_wire_report_t *report)
 {
   const wcx_wire_run_t *run = report->run;
   wcx_crew_faults_t faults = wcx_wire_run_suffered(run);
   fprintf(file, "{\"valid\":%s,\"fault\":", report->fault == NULL ? "true" : "false");
   wcx_json_text(file, report->fault == NULL ? "" : report->fault);
+  fputs(",\"port\":", file);
+  wcx_json_text(file, report->port);
   fputs(",\"server\":", file);
   wcx_json_text(file, report->server);
   fprintf(file, ",\"transport\":\"%s\",\"profile\":\"%s\",\"mix\":\"%s\",\"rate\":%.0f,\"seconds\":%.3f,\"sessions\":%u,\"window\":%u,\"seed\":%" PRIu64, report->transport,
           report->profile, report->mix, report->per_s, report->seconds, report->sessions, report->window, report->seed);
   fprintf(file, ",\"requests\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"not_applied\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"cancels_rejected\":%" PRIu64,
           run->request_cnt, run->answered_cnt, run->not_applied_cnt, run->refused_cnt, run->rejected_cnt, run->missed_cnt);
-  fprintf(file, ",\"gaps\":%" PRIu64 ",\"bindings_lost\":%" PRIu64 ",\"held_back\":%" PRIu64 ",\"port_drops\":", faults.gaps, faults.bindings_lost, run->blocked_cnt);
-  if (report->has_drops)
-    fprintf(file, "%" PRIu64, report->drops);
-  else
-    fputs("null", file);
+  fprintf(file, ",\"gaps\":%" PRIu64 ",\"bindings_lost\":%" PRIu64 ",\"held_back\":%" PRIu64, faults.gaps, faults.bindings_lost, run->blocked_cnt);
+  put_drops(file, &faults.drops);
   fprintf(file, ",\"answered_per_s\":%.1f", report->answered_per_s);
   if (report->drift_p99 != 0)
     fprintf(file, ",\"drift_p99\":%.3f", report->drift_p99);
@@ -69,7 +86,7 @@ void wcx_wire_report_json(FILE *file, const wcx_wire_report_t *report)
   if (report->ramp != NULL)
     put_ramp(file, report->ramp);
   fputs(",\"timestamps\":", file);
-  wcx_json_text(file, timestamps);
+  wcx_json_text(file, wcx_crew_stamps(run->crew));
   fputs("}\n", file);
 }
 
@@ -95,7 +112,8 @@ static void print_ramp(const wcx_ramp_t *ramp)
 void wcx_wire_report_table(const wcx_wire_report_t *report)
 {
   const wcx_wire_run_t *run = report->run;
-  printf("%s, %s, %s, %u session%s of %s", report->transport, report->profile, report->mix, report->sessions, report->sessions == 1 ? "" : "s", report->server);
+  printf("%s over %s, %s, %s, %u session%s of %s", report->transport, report->port, report->profile, report->mix, report->sessions, report->sessions == 1 ? "" : "s",
+         report->server);
   printf(report->ramp != NULL ? ", from %.0f requests/s\n" : ", %.0f requests/s for %.1f s\n", report->per_s, report->seconds);
   if (report->ramp != NULL)
     print_ramp(report->ramp);
@@ -104,10 +122,8 @@ void wcx_wire_report_table(const wcx_wire_report_t *report)
   print_hist("sent to answer (uncorrected)", &report->uncorrected);
   print_hist("due to sent", &report->late);
   printf("%" PRIu64 " requests, %" PRIu64 " answered (%.0f a second), %" PRIu64 " cancels rejected", run->request_cnt, run->answered_cnt, report->answered_per_s, run->missed_cnt);
-  if (report->has_drops)
-    printf(", %" PRIu64 " dropped by the kernel\n", report->drops);
-  else
-    printf(", drops of the kernel not told\n");
+  wcx_crew_faults_t faults = wcx_wire_run_suffered(run);
+  printf(", %" PRIu64 " dropped%s\ntimestamps: %s\n", drops_of(&faults.drops), faults.drops.knows_server ? "" : " (at the appliance's port: not told)", wcx_crew_stamps(run->crew));
   if (run->reference != NULL)
     printf("%" PRIu64 " trades, hash %016" PRIx64 "; of the reference run %016" PRIx64 "\n", run->reference->trade_cnt, run->reference->hash, run->reference->wanted.trade_hash);
   if (run->affected_cnt != 0)

@@ -11,16 +11,14 @@
 
 typedef struct wcx_wire_report
 {
-  const char *transport, *profile, *mix, *server;
-  double per_s, seconds; /* asked for; of a ramp: where it began, and 0 */
+  const char *transport, *profile, *mix, *server, *port; /* port: kernel sockets, or the DPDK port */
+  double per_s, seconds;                                 /* asked for; of a ramp: where it began, and 0 */
   uint32_t sessions, window;
   uint64_t seed;
   const wcx_wire_run_t *run;
   const wcx_open_loop_t *loop; /* NULL: a ramp */
   const wcx_ramp_t *ramp;      /* NULL: none */
   const char *fault;           /* NULL: the run is valid */
-  bool has_drops;
-  uint64_t drops;
   double answered_per_s;
   double drift_p99; /* soak: corrected p99 of the last tenth of the run by that of the first; 0: not told */
   wcx_hdr_t corrected, uncorrected, late;

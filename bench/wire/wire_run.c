@@ -6,8 +6,9 @@
 
 #include <inttypes.h>
 
-#define BURST 64u        /* requests sent before answers are taken again */
-#define LEAD_NS 1000000u /* from the start of a stretch to its first request */
+#define NO_REQUEST UINT32_MAX /* a tag of none of the books */
+#define BURST 64u             /* requests sent before answers are taken again */
+#define LEAD_NS 1000000u      /* from the start of a stretch to its first request */
 #define SHOW_NS UINT64_C(500000000)
 #define NAP_NS UINT64_C(1000000) /* at most, for the timers of the sessions */
 #define QUIET_NS 200000u         /* progress is shown only when nothing is due for so long */
@@ -15,16 +16,20 @@
 void wcx_wire_run_decided(void *ctx, uint32_t tag, uint8_t fate, const void *message, size_t sz)
 {
   wcx_wire_run_t *run = ctx;
+  if (run->loop == NULL) /* too late: it was given up */
+    return;
   if (fate == WCX_CLIENT_NOT_APPLIED)
   {
     run->not_applied_cnt++;
     return;
   }
   uint16_t template_id = wcx_client_message_template(message, sz);
+  if (run->reference != NULL && tag != NO_REQUEST)
+    wcx_reference_answered(run->reference, run->base + tag, message, sz);
   run->refused_cnt += fate == WCX_CLIENT_REFUSED;
   run->rejected_cnt += template_id == WCX_TEMPLATE_EXECUTION_REPORT_REJECT;
   run->missed_cnt += template_id == WCX_TEMPLATE_ORDER_CANCEL_REJECT;
-  run->answered_cnt += wcx_open_loop_answered(run->loop, tag, wcx_env_mono_ns());
+  run->answered_cnt += wcx_open_loop_answered(run->loop, tag, wcx_crew_came_ns(run->crew));
 }
 
 /* A mass cancel is answered by the first of its orders' reports; its own is behind them all. */
@@ -33,12 +38,12 @@ void wcx_wire_run_message(void *ctx, const void *message, size_t sz)
   wcx_wire_run_t *run = ctx;
   if (run->reference != NULL)
     wcx_reference_message(run->reference, message, sz);
-  if (run->resting_cnt == 0 || wcx_client_message_template(message, sz) != WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT)
+  if (run->resting_cnt == 0 || run->loop == NULL || wcx_client_message_template(message, sz) != WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT)
     return;
   wcx_order_mass_cancel_report_t report;
   wcx_client_message_block(&report, sizeof(report), message, sz);
   run->affected_cnt += report.total_affected_orders;
-  run->mass_ns = wcx_env_mono_ns() - run->loop->start_ns - run->loop->due_ns[run->mass_idx];
+  run->mass_ns = wcx_crew_came_ns(run->crew) - run->loop->start_ns - run->loop->due_ns[run->mass_idx];
 }
 
 /* Those who have a request in a datagram that is not sent yet. */
@@ -71,7 +76,7 @@ static bool send_next(wcx_wire_run_t *run, touched_t *touched)
   wcx_open_loop_sent(run->loop, now_ns);
   wcx_mix_sent(run->mix, idx, sender, id);
   if (run->reference != NULL)
-    wcx_reference_sent(run->reference, idx, id);
+    wcx_reference_sent(run->reference, sender, id, message, sz);
   return true;
 }
 
@@ -133,6 +138,7 @@ bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop)
       show(run, now_ns, &shown_ns);
   }
   run->base += loop->sent_cnt;
+  run->loop = NULL;
   if (run->shows)
     wcx_cli_progress("%s", "");
   return loop->answered_cnt + (run->not_applied_cnt - not_applied_before) == loop->cnt;
@@ -141,13 +147,17 @@ bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop)
 void wcx_wire_run_sweep(wcx_wire_run_t *run)
 {
   uint8_t message[WCX_CLIENT_REQUEST_SZ_MAX];
-  size_t sz = wcx_client_put_mass_cancel(message, wcx_crew_next_id(run->crew, 0), wcx_crew_account(run->crew, 0));
   uint64_t from_ns = wcx_env_mono_ns();
-  bool sent = false;
-  for (uint64_t now_ns = from_ns; !run->reference->is_swept && now_ns - from_ns < run->patience_ns; now_ns = wcx_env_mono_ns())
+  uint32_t sent_cnt = 0;
+  for (uint64_t now_ns = from_ns; run->reference->swept_cnt < run->reference->session_cnt && now_ns - from_ns < run->patience_ns; now_ns = wcx_env_mono_ns())
   {
-    sent = sent || wcx_crew_send(run->crew, 0, now_ns, message, sz, UINT32_MAX); /* no request of the books */
-    wcx_crew_flush(run->crew, 0, now_ns);
+    if (sent_cnt < run->reference->session_cnt)
+    {
+      size_t sz = wcx_client_put_mass_cancel(message, wcx_crew_next_id(run->crew, sent_cnt), wcx_crew_account(run->crew, sent_cnt));
+      bool leaves = wcx_crew_send(run->crew, sent_cnt, now_ns, message, sz, NO_REQUEST);
+      wcx_crew_flush(run->crew, sent_cnt, now_ns);
+      sent_cnt += leaves;
+    }
     wcx_crew_take(run->crew, now_ns);
     wcx_crew_rest(run->crew, wcx_env_mono_ns());
   }
@@ -164,7 +174,13 @@ wcx_crew_faults_t wcx_wire_run_suffered(const wcx_wire_run_t *run)
   wcx_crew_faults_t faults = wcx_crew_faults(run->crew);
   faults.bindings_lost -= run->before.bindings_lost;
   faults.gaps -= run->before.gaps;
-  faults.sends_failed -= run->before.sends_failed;
+  wcx_drops_t *drops = &faults.drops;
+  drops->unsent -= run->before.drops.unsent;
+  drops->port -= run->before.drops.port;
+  drops->knows_interface = drops->knows_interface && run->before.drops.knows_interface;
+  drops->knows_server = drops->knows_server && run->before.drops.knows_server;
+  drops->interface -= drops->knows_interface ? run->before.drops.interface : drops->interface;
+  drops->server -= drops->knows_server ? run->before.drops.server : drops->server;
   faults.conflicts -= run->before.conflicts;
   return faults;
 }
@@ -177,6 +193,9 @@ const char *wcx_wire_run_fault(const wcx_wire_run_t *run)
     bool is_wrong;
     const char *text;
   } faulty[] = {
+      {faults.drops.port + faults.drops.interface != 0, "the client's port dropped what came or was sent"},
+      {faults.drops.server != 0, "the appliance's port dropped frames"},
+      {faults.drops.unsent != 0, "the client's port did not take a datagram"},
       {faults.bindings_lost != 0, "a session was ended by the appliance"},
       {run->not_applied_cnt != 0, "requests were lost on the way (NotApplied)"},
       {run->answered_cnt != run->request_cnt, "requests were not answered"},
@@ -186,10 +205,9 @@ const char *wcx_wire_run_fault(const wcx_wire_run_t *run)
       {run->affected_cnt != run->resting_cnt, "the mass cancel did not end all orders that rested, and only those"},
       {faults.gaps != 0, "answers were lost and had to be asked for again"},
       {faults.conflicts != 0, "an answer contradicts what was known of its request"},
-      {faults.sends_failed != 0, "the kernel did not take a datagram"},
   };
   for (uint32_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++)
     if (faulty[i].is_wrong)
       return faulty[i].text;
-  return run->reference == NULL ? NULL : wcx_reference_difference(run->reference);
+  return NULL;
 }

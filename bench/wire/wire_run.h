@@ -6,7 +6,7 @@
 
    Owner:      one thread, which should have its CPU for itself.
    Memory:     none of its own.
-   Units:      monotonic ns; the clock is read when an answer is handed out, after the system call that brought it.
+   Units:      monotonic ns; an answer came when the port's clock says, where it has one, otherwise the clock is read when it is handed out.
    Result:     stretch: whether every request came to an end; if not, its late answers would be taken for the next one's, so that there may be none. Counts are those since
                count_anew; wcx_wire_run_fault names what makes them invalid.
    Bounds:     returns when all is answered or not applied, or `patience_ns` after the last request was due.
@@ -23,7 +23,7 @@ typedef struct wcx_wire_run
 {
   wcx_crew_t *crew;
   wcx_mix_t *mix;
-  wcx_open_loop_t *loop;
+  wcx_open_loop_t *loop;      /* during a stretch */
   uint64_t base;              /* request 0 of the books is this one of the mix */
   uint64_t patience_ns;       /* for the last answers */
   uint64_t resting_cnt;       /* orders that a mass cancel must end; 0: there is none */
@@ -51,13 +51,13 @@ void wcx_wire_run_count_anew(wcx_wire_run_t *run);
 
 bool wcx_wire_run_stretch(wcx_wire_run_t *run, wcx_open_loop_t *loop);
 
-/* Cancel everything that the first session has resting, and wait for the report: for a reference to count. */
+/* Cancel everything that the sessions have resting, and wait for the reports: for the reference to count. */
 void wcx_wire_run_sweep(wcx_wire_run_t *run);
 
 /* What the sessions suffered since then. */
 wcx_crew_faults_t wcx_wire_run_suffered(const wcx_wire_run_t *run);
 
-/* Why what was measured is not right, or NULL. */
+/* Why what was measured is not right, or NULL; the reference is not asked. */
 const char *wcx_wire_run_fault(const wcx_wire_run_t *run);
 
 #endif

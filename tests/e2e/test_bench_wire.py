@@ -65,11 +65,12 @@ def flood(tap):
 
 def load(tap):
     """wcx-bench wire against the appliance itself; tests/bench/test_wire.py has everything that needs no root."""
-    for sessions, options in ((1, ["--rate", 2000]), (3, ["--rate", 2000, "--transport", "tcp", "--mix", "cross", "--profile", "constant"]), (1, ["--rate", 500, "--sleep", "--profile", "burst"])):
+    for sessions, over, options in ((1, "sockets", ["--rate", 2000]), (2, "memif", ["--rate", 2000]), (3, "sockets", ["--rate", 2000, "--transport", "tcp", "--mix", "cross", "--profile", "constant"]),
+                                    (1, "sockets", ["--rate", 500, "--sleep", "--profile", "burst"]), (1, "memif", ["--rate", 500, "--sleep"])):
         durable = ["--durable"] if "--sleep" in options else []
-        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", *durable, "--sessions", sessions, "--", "--seconds", 1, "--json", *options)
+        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", *durable, "--sessions", sessions, "--over", over, "--", "--seconds", 1, "--json", *options)
         told = json.loads(done.stdout or "{}")
-        name = f"{told.get('transport')}, {told.get('profile')}, {'D1' if durable else 'D0'}"
+        name = f"{told.get('transport')} over {over}, {told.get('profile')}, {'D1' if durable else 'D0'}"
         tap.ok(done.returncode == 0 and told["valid"] and told["answered"] == told["requests"] == options[1] and told["sessions"] == sessions, f"open-loop load is answered whole: {name}", (done.stdout, done.stderr))
         counted = json.loads(done.stderr.strip().splitlines()[-1]) if done.returncode == 0 else {}
         came = counted.get("wcx_rx_tcp_total" if told.get("transport") == "tcp" else "wcx_rx_orders_total", 0)
@@ -88,11 +89,11 @@ def replayed(tap):
 
 
 def load_events(tap):
-    for process, good in (("journal", True), ("dataplane", False)):
-        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", "--kill", process, "--at", 1.5, "--", "--rate", 300, "--seconds", 3, "--json", "--sleep")
+    for event, good in ((("--kill", "journal"), True), (("--kill", "controld"), True), (("--snapshot",), True), (("--kill", "dataplane"), False)):
+        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", *event, "--at", 1.5, "--", "--rate", 300, "--seconds", 3, "--json", "--sleep")
         told = json.loads(done.stdout or "{}")
         tap.ok(done.returncode == (0 if good else 1) and told["valid"] == good and (told["answered"] == told["requests"] or not good),
-               f"kill -9 of {process} during load: {'every request is answered all the same' if good else 'the run is invalid'}", (done.stdout, done.stderr))
+               f"{' '.join(event)} during load: {'every request is answered all the same' if good else 'the run is invalid'}", (done.stdout, done.stderr))
 
 
 def round_trips(tap):

@@ -31,6 +31,7 @@ ALLOWED = {
     "wcx-fill": {"libcrypto"},
     "wcx-gateway": {"libcrypto"},
     "wcx-memif-rtt": {"libcrypto", "libnuma", "libxdp", "libbpf", "libbsd"},
+    "wcx-wire": {"libcrypto", "libz", "librte_eal", "librte_ethdev", "librte_mbuf", "librte_mempool", "librte_bus_vdev"},
     "wcx-bench": {"libcrypto", "libz"},
     "wcx-diff": set(),
     "wcx-micro": {"libbenchmark", "libstdc++", "libgcc_s"},
