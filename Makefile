@@ -120,7 +120,7 @@ HDR_SRC           := bench/hdr.c bench/hdr_log.c
 FOLDER_SRC        := bench/run_folder.c bench/report.c bench/chart.c
 WIRE_SRC          := $(addprefix bench/wire/,wire_bench.c wire_report.c wire_run.c ramp.c crew.c mix.c reference.c schedule.c open_loop.c net_drops.c)
 PREFLIGHT_SRC     := bench/preflight.c bench/host_file.c bench/noise.c
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
                      $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) $(PROD)
 LIBS_wcx-bench    := dataplane persist client engine
 LD_wcx-bench      := -lm -lcrypto -lz

@@ -8,16 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS_MAX 5u
+#define FIELDS_MAX 6u
 #define SVG_SZ_MAX (16u << 20)
 
 typedef struct gather
 {
   wcx_run_folder_t folder;
-  wcx_run_row_t rows[WCX_GATHER_ROWS_MAX];
-  wcx_run_figure_t figures[WCX_GATHER_FIGURES_MAX];
   char *result;
-  bool valid, ended;
+  bool ended;
 } gather_t;
 
 typedef struct tagged
@@ -31,13 +29,6 @@ static const char help[] = "wcx-bench gather: one folder of several measurements
                            "  --out DIR          where the folder is made (needed)\n"
                            "  --name NAME        what it is called after its stamp (gather)\n"
                            "  --cpu N            the CPU that the host is judged by (the last)\n";
-
-static char *keep(const char *text)
-{
-  char *copy = strdup(text);
-  WCX_CHECK(copy != NULL, "out of memory");
-  return copy;
-}
 
 static bool wrong(const char *what, const char *why)
 {
@@ -63,7 +54,7 @@ static bool take_hist(gather_t *gather, char **fields, uint32_t cnt)
     known++;
   if (known == WCX_RUN_FOLDER_HISTS_MAX)
     return wrong(fields[1], "one tag too many");
-  tagged_t tagged = {.folder = &gather->folder, .tag = known < gather->folder.hist_cnt ? gather->folder.tags[known] : keep(fields[1]), .of = cnt > 3 ? fields[3] : NULL};
+  tagged_t tagged = {.folder = &gather->folder, .tag = fields[1], .of = cnt > 3 ? fields[3] : NULL};
   if (wcx_hdr_log_read(fields[2], take_part, &tagged) != 0)
     return wrong(fields[2], errno == EINVAL ? "a line holds no histogram of 1 ns to an hour with 3 digits" : strerror(errno));
   return tagged.cnt > 0 || wrong(fields[2], "holds no histogram of that tag");
@@ -71,18 +62,18 @@ static bool take_hist(gather_t *gather, char **fields, uint32_t cnt)
 
 static bool take_row(gather_t *gather, char **fields, uint32_t cnt)
 {
-  (void)cnt;
-  if (gather->folder.row_cnt == WCX_GATHER_ROWS_MAX)
-    return wrong(fields[1], "one row too many");
-  gather->rows[gather->folder.row_cnt++] = (wcx_run_row_t){keep(fields[1]), keep(fields[2]), keep(fields[3]), keep(fields[4])};
-  return true;
+  static const char *const verdicts[] = {[WCX_RUN_NOTED] = "", [WCX_RUN_HELD] = "held", [WCX_RUN_MISSED] = "missed"};
+  wcx_run_row_t row = {WCX_RUN_NOTED, fields[1], fields[2], fields[3], fields[4]};
+  while (cnt > 5 && row.verdict <= WCX_RUN_MISSED && strcmp(fields[5], verdicts[row.verdict]) != 0)
+    row.verdict++;
+  if (row.verdict > WCX_RUN_MISSED)
+    return wrong(fields[5], "is neither held nor missed");
+  return wcx_run_folder_row(&gather->folder, &row) || wrong(fields[1], "one row too many");
 }
 
 static bool take_figure(gather_t *gather, char **fields, uint32_t cnt)
 {
   (void)cnt;
-  if (gather->folder.figure_cnt == WCX_GATHER_FIGURES_MAX)
-    return wrong(fields[1], "one figure too many");
   FILE *file = fopen(fields[2], "re");
   if (file == NULL)
     return wrong(fields[2], strerror(errno));
@@ -95,23 +86,22 @@ static bool take_figure(gather_t *gather, char **fields, uint32_t cnt)
     free(svg);
     return wrong(fields[2], "is no <svg> element of at most 16 MiB");
   }
-  gather->figures[gather->folder.figure_cnt++] = (wcx_run_figure_t){keep(fields[1]), svg};
-  return true;
+  return wcx_run_folder_figure(&gather->folder, fields[1], svg) || wrong(fields[1], "one figure too many");
 }
 
 static bool take_result(gather_t *gather, char **fields, uint32_t cnt)
 {
   (void)cnt;
   free(gather->result);
-  gather->result = keep(fields[1]);
+  gather->result = strdup(fields[1]);
+  WCX_CHECK(gather->result != NULL, "out of memory");
   return true;
 }
 
 static bool take_invalid(gather_t *gather, char **fields, uint32_t cnt)
 {
   (void)cnt;
-  gather->valid = false;
-  (void)wrong("invalid", fields[1]);
+  wcx_run_fault(&gather->folder, "%s", fields[1]);
   return true;
 }
 
@@ -138,7 +128,7 @@ static bool take_line(gather_t *gather, char *line)
     const char *word;
     uint32_t least, most; /* fields, the word among them */
     bool (*take)(gather_t *gather, char **fields, uint32_t cnt);
-  } words[] = {{"hist", 3, 4, take_hist},     {"row", 5, 5, take_row},         {"figure", 3, 3, take_figure},
+  } words[] = {{"hist", 3, 4, take_hist},     {"row", 5, 6, take_row},         {"figure", 3, 3, take_figure},
                {"result", 2, 2, take_result}, {"invalid", 2, 2, take_invalid}, {"end", 1, 1, take_end}};
   char *fields[FIELDS_MAX] = {0};
   uint32_t cnt = split(line, fields);
@@ -164,25 +154,6 @@ static bool take_lines(gather_t *gather)
   return good;
 }
 
-static void free_all(gather_t *gather)
-{
-  for (uint32_t i = 0; i < gather->folder.row_cnt; i++)
-  {
-    free((char *)(uintptr_t)gather->rows[i].what);
-    free((char *)(uintptr_t)gather->rows[i].result);
-    free((char *)(uintptr_t)gather->rows[i].against);
-    free((char *)(uintptr_t)gather->rows[i].command);
-  }
-  for (uint32_t i = 0; i < gather->folder.figure_cnt; i++)
-  {
-    free((char *)(uintptr_t)gather->figures[i].name);
-    free((char *)(uintptr_t)gather->figures[i].svg);
-  }
-  for (uint32_t i = 0; i < gather->folder.hist_cnt; i++)
-    free((char *)(uintptr_t)gather->folder.tags[i]);
-  free(gather->result);
-}
-
 int wcx_gather_bench(int argc, char **argv)
 {
   static gather_t gather;
@@ -197,13 +168,14 @@ int wcx_gather_bench(int argc, char **argv)
     return wcx_cli_wrong("gather", "out", "", "is needed");
   if (!wcx_run_folder_open(&gather.folder, out, name, argc, argv, cpu, ""))
     return 1;
-  gather.valid = true;
   bool good = take_lines(&gather);
-  gather.folder.rows = gather.rows;
-  gather.folder.figures = gather.figures;
-  gather.valid = gather.valid && gather.ended && good;
-  bool written = wcx_run_folder_close(&gather.folder, gather.result != NULL ? gather.result : "{}", gather.valid);
+  if (!gather.ended)
+    wcx_run_fault(&gather.folder, "what was to be gathered has not come to its end");
+  else if (!good)
+    wcx_run_fault(&gather.folder, "a line could not be understood, or a file not be read");
+  bool valid = gather.folder.fault[0] == 0;
+  bool written = wcx_run_folder_close(&gather.folder, gather.result != NULL ? gather.result : "{}", valid);
   puts(gather.folder.path);
-  free_all(&gather);
-  return written && gather.valid ? 0 : 1;
+  free(gather.result);
+  return written && valid ? WCX_CLI_GOOD : WCX_CLI_BAD;
 }

@@ -1,6 +1,6 @@
 /* wcx-bench: what the performance team runs. The first word says what is measured.
 
-   Result:   exit status 0; 1 when a flow or a run failed; 2 for a wrong command line. */
+   Result:   the exit status, the same in every command: cli.h. */
 #include "bench/compare.h"
 #include "bench/digests.h"
 #include "bench/durable.h"
@@ -48,7 +48,8 @@ int main(int argc, char **argv)
         "       wcx-bench compare --help: is one build slower than another\n"
         "       wcx-bench preflight --help: is this host fit to be measured on\n"
         "       wcx-bench gather --help: one folder of several measurements\n"
-        "       wcx-bench wire --help: open-loop load against an appliance that runs\n",
+        "       wcx-bench wire --help: open-loop load against an appliance that runs\n"
+        "exit status: 0 good, 1 invalid, failed, slower, not fit or above a bound, 2 a wrong command line, 3 compare: unclear, 4 compare: could not measure\n",
         stderr);
   return 2;
 }
