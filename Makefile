@@ -298,10 +298,10 @@ $(OBJ)/bench/run_folder.o: $(B)/bench/commit.h
 
 FORCE:
 
-# wcx-bench above an engine that is 5 % slower, which its compare must find.
-BENCH_SLOW := $(if $(SANITIZER),,$(B)/tests/bench/wcx-bench-slow)
+# wcx-bench above an engine that is 5 % slower, which its compare must find, and above one that goes wrong, which makes its runs invalid.
+BENCH_PLANTED := $(if $(SANITIZER),,$(B)/tests/bench/wcx-bench-slow $(B)/tests/bench/wcx-bench-wrong)
 
-$(B)/tests/bench/wcx-bench-slow: $(call objs,tests/bench/slow_apply.c $(SRC_wcx-bench)) $(LIBS_wcx-bench:%=$(LIB)/libwcx-%.a)
+$(BENCH_PLANTED): $(B)/tests/bench/wcx-bench-%: $(OBJ)/tests/bench/%_apply.o $(call objs,$(SRC_wcx-bench)) $(LIBS_wcx-bench:%=$(LIB)/libwcx-%.a)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=wcx_engine_apply -o $@ $^ $(LD_wcx-bench)
@@ -325,7 +325,7 @@ $(B)/tests/fuzz/seeds.made: tests/fuzz/seeds.py tests/e2e/wcxlib.py engine/wcx-1
 FUZZ_BINS := $(filter $(B)/tests/fuzz/%,$(TEST_BINS))
 fuzz-targets: $(FUZZ_BINS) $(B)/tests/fuzz/seeds.made
 
-tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) $(BENCH_SLOW) ## compile the tests
+tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) $(BENCH_PLANTED) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 

@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-#define WIDTH 860.0
-#define HEIGHT 440.0
-#define LEFT 92.0
-#define RIGHT 40.0 /* half a label */
+#define WIDTH 640.0
+#define HEIGHT 390.0
+#define LEFT 84.0
+#define RIGHT 36.0 /* half a label */
 #define TOP 58.0
 #define BOTTOM 55.0
 #define LEGEND_ROW 18.0

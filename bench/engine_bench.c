@@ -144,25 +144,35 @@ static void tell_table(FILE *file, const void *found)
   fprintf(file, "book         %12u   orders, bid %" PRId64 ", ask %" PRId64 "\n", run->live_orders, run->best_bid, run->best_ask);
 }
 
+static void keep_value(const report_t *report, wcx_run_folder_t *run, const char *what, double value, const char *unit, double bound, const char *beside)
+{
+  char name[96] = "";
+  bool made = report->options->profile != 0;
+  if (made)
+    snprintf(name, sizeof(name), "profile %c, ", report->options->profile);
+  snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s", what);
+  wcx_run_folder_value(run, name, value, unit, made && bound > 0 ? WCX_WANTED_AT_MOST : WCX_WANTED_NOTHING, bound, beside);
+}
+
 static void keep(const report_t *report, wcx_run_folder_t *run)
 {
-  const wanted_t *of = report->options->profile != 0 ? &wanted[report->options->profile - 'a'] : NULL;
+  static const wanted_t nothing;
+  const wanted_t *of = report->options->profile != 0 ? &wanted[report->options->profile - 'a'] : &nothing;
   char beside[96];
   snprintf(beside, sizeof(beside), "least of %u passes; median %.2f ns", report->passes, report->median_ns);
-  wcx_run_folder_value(run, "an input", report->least_ns, " ns", WCX_WANTED_NOTHING, 0, beside);
+  keep_value(report, run, "an input", report->least_ns, " ns", 0, beside);
   if (report->has_floor)
   {
-    snprintf(beside, sizeof(beside), "the floor of this run: %.1f ns", report->floor.hash_ns);
-    wcx_run_folder_value(run, "beside the hash floor", report->least_ns / report->floor.hash_ns, " x", of != NULL ? WCX_WANTED_AT_MOST : WCX_WANTED_NOTHING,
-                         of != NULL ? of->ratio_hash : 0, beside);
-    snprintf(beside, sizeof(beside), "the floor of this run: %.1f ns", report->floor.touch_ns);
-    wcx_run_folder_value(run, "beside the touch floor", report->least_ns / report->floor.touch_ns, " x", WCX_WANTED_NOTHING, 0, beside);
+    snprintf(beside, sizeof(beside), "that floor in this run: %.1f ns", report->floor.hash_ns);
+    keep_value(report, run, "beside the hash floor", report->least_ns / report->floor.hash_ns, " x", of->ratio_hash, beside);
+    snprintf(beside, sizeof(beside), "that floor in this run: %.1f ns", report->floor.touch_ns);
+    keep_value(report, run, "beside the touch floor", report->least_ns / report->floor.touch_ns, " x", 0, beside);
   }
   if (!report->has_percentiles)
     return;
-  wcx_run_folder_value(run, "p50 of an input", report->p50_ns, " ns", WCX_WANTED_NOTHING, 0, NULL);
-  wcx_run_folder_value(run, "p99 of an input", report->p99_ns, " ns", of != NULL ? WCX_WANTED_AT_MOST : WCX_WANTED_NOTHING, of != NULL ? of->p99_ns : 0, NULL);
-  wcx_run_folder_value(run, "p99.9 of an input", report->p999_ns, " ns", WCX_WANTED_NOTHING, 0, NULL);
+  keep_value(report, run, "p50", report->p50_ns, " ns", 0, NULL);
+  keep_value(report, run, "p99", report->p99_ns, " ns", of->p99_ns, NULL);
+  keep_value(report, run, "p99.9", report->p999_ns, " ns", 0, NULL);
 }
 
 /* --- measuring -------------------------------------------------------------------------------------------------------------------------- */

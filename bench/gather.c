@@ -10,11 +10,13 @@
 
 #define FIELDS_MAX 6u
 #define SVG_SZ_MAX (16u << 20)
+#define PATH_SZ 4096u
 
 typedef struct gather
 {
   wcx_run_folder_t folder;
   char *result;
+  const char *from, *command; /* of the run folder whose figures are taken; NULL: none */
   bool ended;
 } gather_t;
 
@@ -22,6 +24,7 @@ typedef struct tagged
 {
   wcx_run_folder_t *folder;
   const char *tag, *of; /* of NULL: every one */
+  const char *group;    /* NULL: all as `tag`; else as GROUP/ and their own, unless that has a group */
   uint32_t cnt;
 } tagged_t;
 
@@ -43,7 +46,12 @@ static void take_part(void *ctx, const char *tag, uint64_t from_ns, uint64_t to_
   tagged_t *tagged = ctx;
   if (tagged->of != NULL && (tag == NULL || strcmp(tag, tagged->of) != 0))
     return;
-  wcx_run_folder_hist(tagged->folder, tagged->tag, from_ns, to_ns, hdr);
+  char own[128];
+  const char *name = tag != NULL ? tag : "all";
+  bool grouped = strchr(name, '/') != NULL;
+  if (tagged->group != NULL)
+    snprintf(own, sizeof(own), "%s%s%s", grouped ? "" : tagged->group, grouped ? "" : "/", name);
+  wcx_run_folder_hist(tagged->folder, tagged->group != NULL ? own : tagged->tag, from_ns, to_ns, hdr);
   tagged->cnt++;
 }
 
@@ -62,11 +70,10 @@ static bool take_hist(gather_t *gather, char **fields, uint32_t cnt)
 
 static bool take_row(gather_t *gather, char **fields, uint32_t cnt)
 {
-  static const char *const verdicts[] = {[WCX_RUN_NOTED] = "", [WCX_RUN_HELD] = "held", [WCX_RUN_MISSED] = "missed"};
-  wcx_run_row_t row = {WCX_RUN_NOTED, fields[1], fields[2], fields[3], fields[4]};
-  while (cnt > 5 && row.verdict <= WCX_RUN_MISSED && strcmp(fields[5], verdicts[row.verdict]) != 0)
+  wcx_run_row_t row = {WCX_RUN_NOTED, fields[1], fields[2], fields[3], gather->command != NULL ? gather->command : fields[4]};
+  while (cnt > 5 && row.verdict < WCX_RUN_VERDICTS && strcmp(fields[5], wcx_run_verdicts[row.verdict]) != 0)
     row.verdict++;
-  if (row.verdict > WCX_RUN_MISSED)
+  if (row.verdict == WCX_RUN_VERDICTS)
     return wrong(fields[5], "is neither held nor missed");
   return wcx_run_folder_row(&gather->folder, &row) || wrong(fields[1], "one row too many");
 }
@@ -74,9 +81,11 @@ static bool take_row(gather_t *gather, char **fields, uint32_t cnt)
 static bool take_figure(gather_t *gather, char **fields, uint32_t cnt)
 {
   (void)cnt;
-  FILE *file = fopen(fields[2], "re");
+  char path[PATH_SZ];
+  snprintf(path, sizeof(path), "%s%s%s", gather->from != NULL ? gather->from : "", gather->from != NULL ? "/" : "", fields[2]);
+  FILE *file = fopen(path, "re");
   if (file == NULL)
-    return wrong(fields[2], strerror(errno));
+    return wrong(path, strerror(errno));
   char *svg = calloc(1, SVG_SZ_MAX);
   WCX_CHECK(svg != NULL, "out of memory");
   size_t sz = fread(svg, 1, SVG_SZ_MAX - 1, file);
@@ -84,7 +93,7 @@ static bool take_figure(gather_t *gather, char **fields, uint32_t cnt)
   if (sz == SVG_SZ_MAX - 1 || strncmp(svg, "<svg ", 5) != 0)
   {
     free(svg);
-    return wrong(fields[2], "is no <svg> element of at most 16 MiB");
+    return wrong(path, "is no <svg> element of at most 16 MiB");
   }
   return wcx_run_folder_figure(&gather->folder, fields[1], svg) || wrong(fields[1], "one figure too many");
 }
@@ -113,6 +122,30 @@ static bool take_end(gather_t *gather, char **fields, uint32_t cnt)
   return true;
 }
 
+static bool take_lines(gather_t *gather, FILE *file);
+
+/* Its figures, and its histograms where they are asked for. */
+static bool take_run(gather_t *gather, char **fields, uint32_t cnt)
+{
+  char path[PATH_SZ];
+  tagged_t tagged = {.folder = &gather->folder, .group = cnt > 3 ? fields[3] : NULL};
+  if (gather->from != NULL)
+    return wrong(fields[1], "a run within a run");
+  snprintf(path, sizeof(path), "%s/figures.tsv", fields[1]);
+  FILE *file = fopen(path, "re");
+  if (file == NULL)
+    return wrong(path, strerror(errno));
+  gather->from = fields[1];
+  gather->command = fields[2];
+  bool good = take_lines(gather, file);
+  gather->from = gather->command = NULL;
+  fclose(file);
+  snprintf(path, sizeof(path), "%s/hist.hlog", fields[1]);
+  if (tagged.group != NULL && wcx_hdr_log_read(path, take_part, &tagged) != 0)
+    return wrong(path, strerror(errno));
+  return good;
+}
+
 static uint32_t split(char *line, char *fields[FIELDS_MAX])
 {
   uint32_t cnt = 0;
@@ -128,7 +161,7 @@ static bool take_line(gather_t *gather, char *line)
     const char *word;
     uint32_t least, most; /* fields, the word among them */
     bool (*take)(gather_t *gather, char **fields, uint32_t cnt);
-  } words[] = {{"hist", 3, 4, take_hist},     {"row", 5, 6, take_row},         {"figure", 3, 3, take_figure},
+  } words[] = {{"run", 3, 4, take_run},       {"hist", 3, 4, take_hist},       {"row", 5, 6, take_row}, {"figure", 3, 3, take_figure},
                {"result", 2, 2, take_result}, {"invalid", 2, 2, take_invalid}, {"end", 1, 1, take_end}};
   char *fields[FIELDS_MAX] = {0};
   uint32_t cnt = split(line, fields);
@@ -140,12 +173,12 @@ static bool take_line(gather_t *gather, char *line)
 
 /* --- the command ------------------------------------------------------------------------------------------------------------------------ */
 
-static bool take_lines(gather_t *gather)
+static bool take_lines(gather_t *gather, FILE *file)
 {
   char *line = NULL;
   size_t room = 0;
   bool good = true;
-  while (!gather->ended && getline(&line, &room, stdin) > 0)
+  while (!gather->ended && getline(&line, &room, file) > 0)
   {
     line[strcspn(line, "\n")] = 0;
     good = take_line(gather, line) && good;
@@ -168,7 +201,7 @@ int wcx_gather_bench(int argc, char **argv)
     return wcx_cli_wrong("gather", "out", "", "is needed");
   if (!wcx_run_folder_open(&gather.folder, out, name, argc, argv, cpu, ""))
     return 1;
-  bool good = take_lines(&gather);
+  bool good = take_lines(&gather, stdin);
   if (!gather.ended)
     wcx_run_fault(&gather.folder, "what was to be gathered has not come to its end");
   else if (!good)

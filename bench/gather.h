@@ -3,6 +3,8 @@
    The folder is opened first, so that what it says of the host is what was so before anything ran; then it waits for lines on standard input, fields separated by tabs:
 
        hist     TAG FILE [OF]           every interval of a log (of those with the tag OF), as TAG
+       run      FOLDER COMMAND [GROUP]  figures and charts of another run's folder, measured by COMMAND; with GROUP its histograms, too, as GROUP/ and their tag
+                                        unless that names a group itself
        row      WHAT RESULT AGAINST COMMAND [VERDICT]     held, missed
        figure   NAME FILE               an <svg> element
        result   JSON                    what result.json shall hold

@@ -278,8 +278,8 @@ static void tell_table(FILE *file, const void *found)
 
 static void keep(const journal_t *journal, wcx_run_folder_t *run)
 {
-  static const char *const names[PARTS] = {"the walker alone, from memory", "the engine alone, from memory", "replay: both, from memory", "replay from files",
-                                           "these files read, nothing else"};
+  static const char *const names[PARTS] = {"a journal walked, no engine, from memory", "its records applied, no walker, from memory", "replay: walked and applied, from memory",
+                                           "replay from files", "these files read, nothing else"};
   double passes[PASSES_MAX];
   wcx_chart_t chart = {.title = "A record, by pass",
                        .x_label = "pass",

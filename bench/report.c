@@ -17,7 +17,8 @@ static_assert(CURVE_POINTS <= POINTS_MAX && BINS <= POINTS_MAX && WCX_RUN_FOLDER
 
 typedef struct plot
 {
-  char name[96]; /* of its file */
+  char group[32]; /* empty: none */
+  char name[96];  /* of its file */
   char title[96];
   wcx_chart_t chart;
   double x[WCX_CHART_COLORS][POINTS_MAX], y[WCX_CHART_COLORS][POINTS_MAX];
@@ -65,6 +66,7 @@ static void begin(plot_t *plot, const group_t *group, const char *name, const ch
 {
   const char *dash = group->name_sz > 0 ? "-" : "";
   const char *colon = group->name_sz > 0 ? ": " : "";
+  snprintf(plot->group, sizeof(plot->group), "%.*s", group->name_sz, group->name);
   snprintf(plot->name, sizeof(plot->name), "%.*s%s%s", group->name_sz, group->name, dash, name);
   snprintf(plot->title, sizeof(plot->title), "%s%s%.*s", title, colon, group->name_sz, group->name);
   plot->chart = chart;
@@ -185,8 +187,10 @@ static const char head[] =
     "code,pre{font:12.5px ui-monospace,monospace}pre{margin:.3em 0;white-space:pre-wrap}.cmd td{background:#f4f6f8;padding-left:.6em}.what{padding-left:.6em}"
     ".tag{display:inline-block;border-radius:3px;padding:.1em .6em;font-size:.92em;font-weight:600;white-space:nowrap}"
     ".good{background:#dff2e4;color:#17692f}.bad{background:#fbe0db;color:#9b2412}.note{background:#fff1cf;color:#7a5200}.none{background:#e8ecf0;color:#556}"
-    "p.bad,p.note{padding:.6em 1em;border-radius:6px}.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,620px),1fr));gap:1em}"
-    ".plots .card{padding:.4em}svg{display:block;max-width:100%;height:auto;margin:auto}.wide{grid-column:1/-1}details summary{cursor:pointer;font-weight:600}"
+    "p.bad,p.note{padding:.6em 1em;border-radius:6px}.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:1em}h3{margin:1.2em 0 "
+    ".4em;font-size:1.05em}"
+    ".plots .card{padding:.4em;max-width:980px}svg{display:block;max-width:100%;height:auto;margin:auto}.plots .wide{grid-column:1/-1;max-width:none}details "
+    "summary{cursor:pointer;font-weight:600}"
     "@media print{body{background:#fff}.card{break-inside:avoid}}";
 
 static void put_row(FILE *file, const char *name, const char *text)
@@ -284,6 +288,8 @@ static void put_plots(FILE *file, const wcx_run_folder_t *folder, const plot_t *
     fprintf(file, "<div class=\"card%s\">%s</div>\n", strcmp(folder->figures[i].name, "flame") == 0 ? " wide" : "", folder->figures[i].svg);
   for (uint32_t i = 0; i < plot_cnt; i++)
   {
+    if (i > 0 ? strcmp(plots[i].group, plots[i - 1].group) != 0 : plots[i].group[0] != 0 || folder->figure_cnt > 0)
+      fprintf(file, "</div>\n<h3>%s</h3>\n<div class=\"plots\">\n", plots[i].group);
     fputs("<div class=\"card\">", file);
     wcx_chart_draw(&plots[i].chart, file);
     fputs("</div>\n", file);
@@ -302,6 +308,8 @@ static void put_files(FILE *file, const wcx_run_folder_t *folder, const plot_t *
   put_link(file, "result", ".json");
   put_link(file, "env", ".json");
   put_link(file, "config", ".json");
+  if (folder->row_cnt + folder->figure_cnt > 0)
+    put_link(file, "figures", ".tsv");
   if (folder->hist_cnt > 0)
   {
     put_link(file, "hist", ".hlog");

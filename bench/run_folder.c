@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 
 #define NOISE_MS 200u
 #define SAME_SECOND_MAX 100u
+
+const char *const wcx_run_verdicts[WCX_RUN_VERDICTS] = {[WCX_RUN_NOTED] = "", [WCX_RUN_HELD] = "held", [WCX_RUN_MISSED] = "missed"};
 
 static bool complain(const wcx_run_folder_t *folder)
 {
@@ -232,7 +235,7 @@ bool wcx_run_folder_row(wcx_run_folder_t *folder, const wcx_run_row_t *row)
 void wcx_run_folder_value(wcx_run_folder_t *folder, const char *what, double value, const char *unit, enum wcx_wanted wanted, double bound, const char *beside)
 {
   char result[96], against[256] = "";
-  snprintf(result, sizeof(result), "%.4g%s", value, unit);
+  snprintf(result, sizeof(result), fabs(value) >= 1000 ? "%.0f%s" : "%.4g%s", value, unit);
   if (wanted != WCX_WANTED_NOTHING)
     snprintf(against, sizeof(against), "wanted: at %s %.4g%s%s", wanted == WCX_WANTED_AT_MOST ? "most" : "least", bound, unit, beside != NULL ? "; " : "");
   if (beside != NULL)
@@ -280,6 +283,21 @@ static bool write_percentiles(const wcx_run_folder_t *folder)
   return end(file);
 }
 
+static bool write_figures(const wcx_run_folder_t *folder)
+{
+  FILE *file = open_in(folder, "figures.tsv");
+  if (file == NULL)
+    return false;
+  for (uint32_t i = 0; i < folder->row_cnt; i++)
+  {
+    const wcx_run_row_t *row = &folder->rows[i];
+    fprintf(file, "row\t%s\t%s\t%s\t%s\t%s\n", row->what, row->result, row->against, row->command != NULL ? row->command : "", wcx_run_verdicts[row->verdict]);
+  }
+  for (uint32_t i = 0; i < folder->figure_cnt; i++)
+    fprintf(file, "figure\t%s\t%s.svg\n", folder->figures[i].name, folder->figures[i].name);
+  return end(file);
+}
+
 /* The link is made beside and moved over the old one: it always leads somewhere. */
 static bool link_latest(const wcx_run_folder_t *folder)
 {
@@ -324,7 +342,7 @@ bool wcx_run_folder_close(wcx_run_folder_t *folder, const char *result_json, boo
   if (!valid && folder->fault[0] == 0)
     snprintf(folder->fault, sizeof(folder->fault), "what was measured was not right");
   const char *fault = folder->fault[0] != 0 ? folder->fault : NULL;
-  bool good = close_log(folder) && write_text(folder, "result.json", result_json) &&
+  bool good = close_log(folder) && (folder->row_cnt + folder->figure_cnt == 0 || write_figures(folder)) && write_text(folder, "result.json", result_json) &&
               (folder->sample_cnt == 0 || wcx_samples_write(folder->path, folder->at_s, folder->samples, folder->sample_cnt)) &&
               wcx_report_write(folder, host, WCX_COMMIT, result_json, fault) && write_env(folder, host, fault) && link_latest(folder);
   if (!good)

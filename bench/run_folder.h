@@ -4,6 +4,7 @@
        config.json       every option and what it was, defaults among them
        result.json       what the command printed
        hist.hlog         histograms, a tag each (hdr_log.h); of a tag GROUP/NAME those of one group share their plots
+       figures.tsv       the table of figures and the charts that were given, in the lines of bench/gather.h, which takes them from here
        percentiles.csv   the same as numbers: tag,percentile,value_ns,count
        samples.csv       figures in the order they were taken (samples.h): what wcx-bench compare pairs
        *.svg             percentile curve, histogram, parts and samples over time; charts and figures that were given
@@ -53,7 +54,11 @@ enum wcx_verdict
   WCX_RUN_NOTED = 0, /* nothing is wanted */
   WCX_RUN_HELD = 1,
   WCX_RUN_MISSED = 2,
+  WCX_RUN_VERDICTS,
 };
+
+/* How a figure's verdict is written: nothing, held or missed. */
+extern const char *const wcx_run_verdicts[WCX_RUN_VERDICTS];
 
 /* A figure of the run for people: what was measured, the figure, what it is compared with, and in a folder of several commands the one that measures it. */
 typedef struct wcx_run_row

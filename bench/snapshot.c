@@ -29,7 +29,7 @@ enum pass
   PASSES = 3,
 };
 
-static const char *const names[PASSES] = {"copied", "copied, cold", "as many blocks of an array"};
+static const char *const names[PASSES] = {"a book copied", "a book copied, cold caches", "as many blocks of an array"};
 
 typedef struct result
 {

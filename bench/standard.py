@@ -2,6 +2,7 @@
 """What `make bench` runs: the standard set, in under ten minutes, into one run folder below bench/out (bench/out/latest leads to it).
 
   engine    flows a, b, c through the engine, beside both memory floors of the same process
+  capacity  cost against the number of resting orders, kill switch, a book copied for a snapshot, bytes, replay of a journal
   wire      round trips at D0 and D1 beside the port's own echo, the kernel's TCP and a bare durable write
   load      open-loop load at D0 and D1, delays from due beside delays from sent; the knee
   durable   journal and engine: throughput, acks at 100,000 requests a second beside bare durable writes
@@ -39,15 +40,20 @@ class Gather:
 
     def __init__(self, out):
         self.child = subprocess.Popen([ROOT / BENCH, "gather", "--out", str(out), "--name", "standard"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        self.rows, self.valid = [], True
+        self.valid = True
 
     def say(self, *fields):
         self.child.stdin.write("\t".join(str(field) for field in fields) + "\n")
         self.child.stdin.flush()
 
-    def row(self, what, result, against, command):
-        self.rows.append((what, result, against, command))
-        self.say("row", what, result, against, command)
+    def row(self, what, result, against, command, held=None):
+        self.say("row", what, result, against, command, {None: "", True: "held", False: "missed"}[held])
+
+    def run(self, command, out, *also, group=None, before=()):
+        """A command with a run folder of its own: its figures, its charts, and as GROUP its histograms. Returns what it prints."""
+        found = measure(command, "--out", out, *also, before=before)
+        self.say("run", out / "latest", command, *([group] if group else []))
+        return found
 
     def invalid(self, reason):
         self.valid = False
@@ -72,12 +78,20 @@ def measure(command, *also, before=()):
 def engine(gather, scratch, short):
     found = {}
     for profile in "abc":
-        command = f"{BENCH} engine --profile {profile} --json"
-        flow = found[profile] = measure(command, "--out", scratch / profile, *(["--ops", 20000] if short else []))
+        found[profile] = gather.run(f"{BENCH} engine --profile {profile} --json", scratch / profile, *(["--ops", 20000] if short else []))
         gather.say("hist", f"engine/{profile}", scratch / profile / "latest/hist.hlog", "apply")
-        gather.row(f"engine, profile {profile}", f"{flow['ns_per_op']:.0f} ns an input, p99 {flow['p99_ns']:.0f}",
-                   f"{flow['ratio_hash']:.2f} x the hash floor, {flow['ns_per_op'] / flow['floor_touch_ns']:.2f} x the touch floor", command)
     return found
+
+
+def capacity(gather, scratch, short):
+    few = ["--orders", 2000, "--repeats", 3] if short else []
+    return {
+        "scale": gather.run(f"{BENCH} scale --orders 10000,100000,1000000 --rounds 1 --batches 200 --json", scratch / "scale", *(["--orders", "1000,2000,5000", "--batches", 20] if short else [])),
+        "kill": gather.run(f"{BENCH} kill --json", scratch / "kill", *few, group="kill"),
+        "snapshot": gather.run(f"{BENCH} snapshot --json", scratch / "snapshot", *few, group="snapshot"),
+        "memory": gather.run(f"{BENCH} memory --json", scratch / "memory"),
+        "replay": gather.run(f"{BENCH} replay --json", scratch / "replay", *(["--ops", 20000] if short else [])),
+    }
 
 
 def wire(gather, scratch, short):
@@ -92,7 +106,7 @@ def wire(gather, scratch, short):
         p50, p99 = (statistics.median(row[key] for row in found[name]) for key in ("p50_us", "p99_us"))
         ratios = sorted(row["p50_us"] / other["p50_us"] for row, other in zip(found[name], found[base]))
         against = "" if name == base else f"p50 {statistics.median(ratios):.2f} x {base} of the same round ({ratios[0]:.2f} .. {ratios[-1]:.2f}{f'; wanted {wanted[0]}' if wanted else ''})"
-        gather.row(title, f"p50 {p50:.1f} us, p99 {p99:.1f}", against, command)
+        gather.row(title, f"p50 {p50:.1f} us, p99 {p99:.1f}", against, command, statistics.median(ratios) <= wanted[0] if wanted else None)
     for name, rounds in found.items():
         if not name.startswith("stages_") and any(row["lost"] or row["refused"] for row in rounds):
             gather.invalid(f"{name}: a round trip was lost or refused")
@@ -121,14 +135,7 @@ def load(gather, scratch, short):
 def durable(gather, scratch, short):
     command = f"{BENCH} durable --dir {JOURNAL} --json"
     shutil.rmtree(ROOT / JOURNAL, ignore_errors=True)
-    found = measure(command, "--out", scratch / "durable", *(["--ops", 5000, "--runs", 2, "--rounds", 4, "--segment-mib", 1] if short else []), before=FAVOURED)
-    for tag in ("ack", "write"):
-        gather.say("hist", f"durable/{tag}", scratch / "durable/latest/hist.hlog", tag)
-    gather.row("journal and engine, profile a", f"{found['median_per_s'] / 1e6:.2f} million durable requests/s", f"wanted {found['wanted_per_s'] / 1e6:.1f}", command)
-    for name in ("p50", "p99"):
-        gather.row(f"acks at {found['per_s']:,} requests/s, {name}", f"{found[f'ack_{name}_ns'] / 1e3:.0f} us",
-                   f"{found[f'{name}_ratio_median']:.2f} x bare writes ({found[f'{name}_ratio_least']:.2f} .. {found[f'{name}_ratio_most']:.2f}; wanted {found[f'wanted_{name}']:.1f})", command)
-    return found
+    return gather.run(command, scratch / "durable", *(["--ops", 5000, "--runs", 2, "--rounds", 4, "--segment-mib", 1] if short else []), group="durable", before=FAVOURED)
 
 
 def profile(gather, scratch, short):
@@ -145,7 +152,7 @@ def profile(gather, scratch, short):
     return {"figure": "flame.svg"}
 
 
-PARTS = (engine, wire, load, durable, profile)
+PARTS = (engine, capacity, wire, load, durable, profile)
 
 
 def run_parts(gather, scratch, short):
@@ -162,6 +169,15 @@ def run_parts(gather, scratch, short):
     return found
 
 
+def print_table(folder):
+    print("| What | Result | Compared with | Target | Command |\n|---|---|---|---|---|")
+    for line in (Path(folder) / "figures.tsv").read_text(encoding="utf-8").splitlines():
+        kind, *cells = line.split("\t")
+        if kind == "row":
+            what, result, against, command, verdict = cells
+            print(f"| {what} | {result} | {against} | {verdict} | `{command}` |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--short", action="store_true", help="so few of everything that only the way is tried")
@@ -174,9 +190,7 @@ def main():
         gather = Gather(options.out)
         found = run_parts(gather, Path(scratch), options.short)
         folder, sound = gather.close(found)
-    print("| What | Result | Compared with | Command |\n|---|---|---|---|")
-    for row in gather.rows:
-        print("| " + " | ".join([*row[:3], f"`{row[3]}`"]) + " |")
+    print_table(folder)
     print(f"\nkept in {folder}" + ("" if sound and gather.valid else "; the run is invalid"))
     return 0 if sound and gather.valid else 1
 

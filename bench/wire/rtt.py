@@ -13,6 +13,7 @@ round measures each of them once within three seconds, since this machine's spee
 the rounds with the least and the most beside it. The client polls a kernel socket without sleeping; at D1 it sleeps, so that the journal worker has its CPU.
 """
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -93,7 +94,8 @@ class Answerer:
         self.pid, self.command, self.child = pid, [str(part) for part in command], child
 
     def let(self, go):
-        os.kill(self.pid, signal.SIGCONT if go else signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):  # it has ended: whoever asks it gets no answer, and the others still end
+            os.kill(self.pid, signal.SIGCONT if go else signal.SIGSTOP)
 
     def try_once(self):
         """Whether it answers."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
-FILES = ["env.json", "hist.hlog", "histogram.svg", "percentiles.csv", "percentiles.svg", "report.html", "result.json", "samples.csv", "samples.svg"]
+FILES = ["config.json", "env.json", "figures.tsv", "hist.hlog", "histogram.svg", "percentiles.csv", "percentiles.svg", "report.html", "result.json", "samples.csv", "samples.svg"]
 
 
 def run(*args):
@@ -65,7 +65,7 @@ def plots(scratch):
         paths = [e for e in ET.fromstring(text).iter() if e.tag.endswith("path")]
         if len(paths) != 1 or len(paths[0].get("d")) < 50 or "nan" in text or "inf" in text or text not in page:
             return False
-    return "src=" not in page and "href=" not in page and "<script" not in page and "url(" not in page
+    return "src=" not in page and "<script" not in page and "url(" not in page and "://" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
 def compared(scratch):
