@@ -80,19 +80,8 @@ static void enter(world_t *world, uint32_t session_id, uint32_t account)
 {
   uint8_t side = (uint8_t)(WCX_SIDE_BUY + wcx_rig_draw(&world->random, 2));
   int64_t away = 1 + wcx_rig_draw(&world->random, PRICES_A_SIDE);
-  wcx_new_order_single_t request = {.cl_ord_id = ++world->cl_ord_id[session_id],
-                                    .price = side == WCX_SIDE_BUY ? MID - away : MID + away,
-                                    .order_qty = QTY,
-                                    .display_qty = WCX_I64_NULL,
-                                    .min_qty = WCX_I64_NULL,
-                                    .stop_px = WCX_I64_NULL,
-                                    .expire_time = WCX_U64_NULL,
-                                    .security_id = 1 + wcx_rig_draw(&world->random, INSTRUMENTS),
-                                    .account = account,
-                                    .side = side,
-                                    .ord_type = WCX_ORD_TYPE_LIMIT,
-                                    .time_in_force = WCX_TIME_IN_FORCE_GTC,
-                                    .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+  wcx_new_order_single_t request =
+      wcx_rig_limit_order(++world->cl_ord_id[session_id], 1 + wcx_rig_draw(&world->random, INSTRUMENTS), account, side, side == WCX_SIDE_BUY ? MID - away : MID + away, QTY);
   apply(world, WCX_TEMPLATE_NEW_ORDER_SINGLE, session_id, &request, sizeof(request));
   wcx_rig_clear_log(&world->rig);
 }

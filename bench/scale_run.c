@@ -105,19 +105,8 @@ static void put(bench_t *bench, uint32_t i, uint16_t template_id, const void *bo
 static void put_new(bench_t *bench, uint32_t i, mine_t *order, uint8_t time_in_force)
 {
   order->cl_ord_id = ++bench->cl_ord_id;
-  wcx_new_order_single_t request = {.cl_ord_id = order->cl_ord_id,
-                                    .price = order->px,
-                                    .order_qty = order->qty,
-                                    .display_qty = WCX_I64_NULL,
-                                    .min_qty = WCX_I64_NULL,
-                                    .stop_px = WCX_I64_NULL,
-                                    .expire_time = WCX_U64_NULL,
-                                    .security_id = SECURITY_ID,
-                                    .account = 1 + wcx_rig_draw(&bench->random, ACCOUNTS),
-                                    .side = order->side,
-                                    .ord_type = WCX_ORD_TYPE_LIMIT,
-                                    .time_in_force = time_in_force,
-                                    .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+  wcx_new_order_single_t request = wcx_rig_limit_order(order->cl_ord_id, SECURITY_ID, 1 + wcx_rig_draw(&bench->random, ACCOUNTS), order->side, order->px, order->qty);
+  request.time_in_force = time_in_force;
   put(bench, i, WCX_TEMPLATE_NEW_ORDER_SINGLE, &request, sizeof(request));
 }
 

@@ -78,19 +78,7 @@ static void set_up(world_t *world, const options_t *options)
     _Alignas(64) uint8_t record[WCX_RECORD_SZ_MAX];
     uint8_t side = (uint8_t)(WCX_SIDE_BUY + wcx_rig_draw(&random, 2));
     int64_t away = 1 + wcx_rig_draw(&random, options->prices);
-    wcx_new_order_single_t request = {.cl_ord_id = i + 1,
-                                      .price = side == WCX_SIDE_BUY ? MID - away : MID + away,
-                                      .order_qty = 100,
-                                      .display_qty = WCX_I64_NULL,
-                                      .min_qty = WCX_I64_NULL,
-                                      .stop_px = WCX_I64_NULL,
-                                      .expire_time = WCX_U64_NULL,
-                                      .security_id = 1,
-                                      .account = 1,
-                                      .side = side,
-                                      .ord_type = WCX_ORD_TYPE_LIMIT,
-                                      .time_in_force = WCX_TIME_IN_FORCE_GTC,
-                                      .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+    wcx_new_order_single_t request = wcx_rig_limit_order(i + 1, 1, 1, side, side == WCX_SIDE_BUY ? MID - away : MID + away, 100);
     wcx_engine_input_t input = wcx_rig_encode(&world->rig, record, WCX_TEMPLATE_NEW_ORDER_SINGLE, 1, i + 1, &request, sizeof(request));
     wcx_engine_apply(world->rig.engine, input.hdr, input.body, &world->rig.log);
     wcx_rig_clear_log(&world->rig);
