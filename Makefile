@@ -466,9 +466,9 @@ bench-recovery: deps-wire ## kill -9 of journal worker and data plane below 1,00
 	$(submake) build
 	@exec python3 bench/wire/recovery.py
 
-bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts (some minutes; needs 6 GiB)
+bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts; a folder like that of `make bench` (some minutes; needs 6 GiB)
 	$(submake) build micro
-	@exec python3 bench/engine.py
+	@exec python3 bench/standard.py --only engine,capacity,micro --whole
 
 micro: $(MICRO) ## compile the micro-benchmarks, build/bin/wcx-micro (needs libbenchmark-dev)
 	@:

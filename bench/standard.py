@@ -8,7 +8,11 @@
   durable   journal and engine: throughput, acks at 100,000 requests a second beside bare durable writes
   profile   a flame graph of the engine, where perf can record
 
-usage: standard.py [--short] [--out DIR]     root; --short: so few of everything that only the way is tried
+  micro     only with --only: the parts of the engine by themselves (wcx-micro, which needs a C++ library)
+
+usage: standard.py [--only PART,..] [--whole] [--short] [--out DIR]     wire and load need root
+
+`make bench-engine` is --only engine,capacity,micro --whole: the engine alone, with up to 10,000,000 resting orders.
 
 Progress goes to stderr; the table, every figure beside the command that measures it alone, to stdout. Exit status 1: a part failed, and the folder says that the run is invalid.
 """
@@ -38,8 +42,8 @@ GROUPS = {"testpmd": "wire-D0", "gateway": "wire-D0", "port_echo": "wire-D0", "o
 class Gather:
     """The run folder, made by a process that waits for what is found (bench/gather.h). In a session of its own: a Ctrl-C here leaves a folder that says it is invalid."""
 
-    def __init__(self, out):
-        self.child = subprocess.Popen([ROOT / BENCH, "gather", "--out", str(out), "--name", "standard"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    def __init__(self, out, name):
+        self.child = subprocess.Popen([ROOT / BENCH, "gather", "--out", str(out), "--name", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.valid = True
 
     def say(self, *fields):
@@ -75,7 +79,8 @@ def measure(command, *also, before=()):
     return json.loads(done.stdout)
 
 
-def engine(gather, scratch, short):
+def engine(gather, scratch, options):
+    short = options.short
     found = {}
     for profile in "abc":
         found[profile] = gather.run(f"{BENCH} engine --profile {profile} --json", scratch / profile, *(["--ops", 20000] if short else []))
@@ -83,10 +88,12 @@ def engine(gather, scratch, short):
     return found
 
 
-def capacity(gather, scratch, short):
+def capacity(gather, scratch, options):
+    short = options.short
     few = ["--orders", 2000, "--repeats", 3] if short else []
+    sizes = "" if options.whole else " --orders 10000,100000,1000000 --rounds 1 --batches 200"
     return {
-        "scale": gather.run(f"{BENCH} scale --orders 10000,100000,1000000 --rounds 1 --batches 200 --json", scratch / "scale", *(["--orders", "1000,2000,5000", "--batches", 20] if short else [])),
+        "scale": gather.run(f"{BENCH} scale{sizes} --json", scratch / "scale", *(["--orders", "1000,2000,5000", "--batches", 20] if short else [])),
         "kill": gather.run(f"{BENCH} kill --json", scratch / "kill", *few, group="kill"),
         "snapshot": gather.run(f"{BENCH} snapshot --json", scratch / "snapshot", *few, group="snapshot"),
         "memory": gather.run(f"{BENCH} memory --json", scratch / "memory"),
@@ -94,7 +101,16 @@ def capacity(gather, scratch, short):
     }
 
 
-def wire(gather, scratch, short):
+def micro(gather, _, options):
+    command = "build/bin/wcx-micro --benchmark_format=json --benchmark_min_time=0.1"
+    found = measure(command, *(["--benchmark_min_time=0.001"] if options.short else []))
+    for case in found["benchmarks"]:
+        gather.row(case["name"], f"{case['cpu_time']:.1f} {case['time_unit']} of CPU time", "", command)
+    return found
+
+
+def wire(gather, scratch, options):
+    short = options.short
     command = "python3 bench/wire/rtt.py --json"
     logs = scratch / "rtt"
     logs.mkdir()
@@ -117,7 +133,8 @@ def wire(gather, scratch, short):
     return found
 
 
-def load(gather, scratch, short):
+def load(gather, scratch, options):
+    short = options.short
     found = {}
     for level, command in (("D0", "python3 bench/wire/load.py -- --rate 10000 --json"), ("D1", "python3 bench/wire/load.py --durable -- --rate 10000 --sleep --json")):
         told = found[level] = measure(command, "--out", scratch / f"load-{level}", *(["--seconds", 1, "--rate", 2000] if short else []))
@@ -132,15 +149,16 @@ def load(gather, scratch, short):
     return found
 
 
-def durable(gather, scratch, short):
+def durable(gather, scratch, options):
+    short = options.short
     command = f"{BENCH} durable --dir {JOURNAL} --json"
     shutil.rmtree(ROOT / JOURNAL, ignore_errors=True)
     return gather.run(command, scratch / "durable", *(["--ops", 5000, "--runs", 2, "--rounds", 4, "--segment-mib", 1] if short else []), group="durable", before=FAVOURED)
 
 
-def profile(gather, scratch, short):
+def profile(gather, scratch, options):
     """Where the engine's time goes. A machine without perf has a page that says so, and is no worse for it."""
-    command = f"{BENCH} engine --profile a --pass throughput" + (" --ops 1000000" if short else "")
+    command = f"{BENCH} engine --profile a --pass throughput" + (" --ops 1000000" if options.short else "")
     told = f"python3 bench/flame.py --root {PROFILED} {command}"
     try:
         (scratch / "flame.svg").write_text(flame.flame(command.split(), PROFILED, cwd=ROOT), encoding="utf-8")
@@ -152,21 +170,29 @@ def profile(gather, scratch, short):
     return {"figure": "flame.svg"}
 
 
-PARTS = (engine, capacity, wire, load, durable, profile)
+STANDARD = (engine, capacity, wire, load, durable, profile)
+PARTS = {part.__name__: part for part in (*STANDARD, micro)}
 
 
-def run_parts(gather, scratch, short):
+def run_parts(gather, scratch, options):
     found = {}
-    for number, part in enumerate(PARTS, 1):
+    for number, part in enumerate(options.only, 1):
         start = time.monotonic()
-        print(f"  RUN  {part.__name__} ({number} of {len(PARTS)})", file=sys.stderr, flush=True)
+        print(f"  RUN  {part.__name__} ({number} of {len(options.only)})", file=sys.stderr, flush=True)
         try:
-            found[part.__name__] = part(gather, scratch, short)
+            found[part.__name__] = part(gather, scratch, options)
         except (RuntimeError, OSError, KeyError, json.JSONDecodeError) as error:
             gather.invalid(f"{part.__name__}: {error}")
             print(f"       failed: {error}", file=sys.stderr, flush=True)
         print(f"       {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return found
+
+
+def named(text):
+    """The parts that a command line names."""
+    if not set(text.split(",")) <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"{text}: is not of {', '.join(PARTS)}")
+    return tuple(PARTS[name] for name in text.split(","))
 
 
 def print_table(folder):
@@ -180,15 +206,17 @@ def print_table(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--only", type=named, default=STANDARD, metavar="PART,..", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--whole", action="store_true", help="up to 10,000,000 resting orders: some minutes more, 6 GiB")
     parser.add_argument("--short", action="store_true", help="so few of everything that only the way is tried")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "out", help="where the run's folder is made (%(default)s)")
     options = parser.parse_args()
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and {wire, load} & set(options.only):
         sys.exit("standard.py: needs root: network namespaces, raw sockets, huge pages")
     build = ROOT / "build"
     with tempfile.TemporaryDirectory(dir=build, prefix="bench-standard-") as scratch:
-        gather = Gather(options.out)
-        found = run_parts(gather, Path(scratch), options.short)
+        gather = Gather(options.out, "standard" if options.only == STANDARD else "-".join(part.__name__ for part in options.only))
+        found = run_parts(gather, Path(scratch), options)
         folder, sound = gather.close(found)
     print_table(folder)
     print(f"\nkept in {folder}" + ("" if sound and gather.valid else "; the run is invalid"))
