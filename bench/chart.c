@@ -123,7 +123,8 @@ static void tick_percentile(axis_t *axis)
   axis->from = 0;
   axis->to = fmax(ceil(axis->to), 1);
   add_tick(axis, 0);
-  add_tick(axis, 0.5);
+  if (axis->to < 4) /* beyond, its label would stand on that of 0 */
+    add_tick(axis, 0.5);
   for (int nines = 1; nines <= (int)axis->to; nines++)
     add_tick(axis, 1 - pow(10, -nines));
 }

@@ -23,6 +23,16 @@ STANDARD = ["An operation against the number of resting orders", "Growth beyond 
             "Percentiles: engine", "Histogram: engine",
             *(f"{plot}: {group}" for group in ("kill-switch", "mass-cancel", "snapshot", "wire-D0", "wire-TCP", "wire-D1", "load-D0", "load-D1", "durable") for plot in ("Percentiles", "Histogram", "Over time"))]
 
+# Commands whose folders have other plots, on small worlds.
+DISTRIBUTION = ["Percentiles", "Histogram"]
+OTHERS = {"scale": (["--orders", "1000,2000,5000", "--batches", "20", "--rounds", "1"],
+                    ["An operation against the number of resting orders", "Growth beyond bare misses that overlap"]
+                    + [f"{plot}: {op}" for op in ("new", "cancel", "cancel_id", "move", "fill", "reduce") for plot in DISTRIBUTION]),
+          "kill": (["--orders", "2000", "--repeats", "5"], [f"{plot}: {what}" for what in ("kill-switch", "mass-cancel") for plot in (*DISTRIBUTION, "Over time")] + ["In the order of measuring"]),
+          "memory": ([], ["Bytes of an engine by the orders it has room for"]),
+          "snapshot": (["--orders", "2000", "--prices", "50", "--repeats", "5"], [*DISTRIBUTION, "Over time", "In the order of measuring"]),
+          "replay": (["--ops", "20000"], ["A record, by pass", "In the order of measuring"])}
+
 # What the browser itself measured of every plot, left in the page for --dump-dom.
 PROBE = """<pre id="probe"></pre><script>
 const failed = [];
@@ -95,7 +105,7 @@ def coloured(step, rows, frame):
 
 def blank(told):
     """Titles of the plots without a line, or with one that is a dot."""
-    return [plot["title"] for plot in told["plots"] if not plot["lengths"] or min(plot["lengths"]) <= 30]
+    return [plot["title"] for plot in told["plots"] if not plot["lengths"] or min(plot["lengths"]) <= 5]
 
 
 def check(points, what, folder, wanted):
@@ -124,6 +134,11 @@ def main():
         page = check(points, "engine", folder, ["Percentiles", "Histogram", "In the order of measuring"])
         broken = measure(folder, re.sub(r'(<path [^>]*d=")M[^"]*"', r'\1Mnan"', page))
         points.append((len(blank(broken)) == 3, "a page whose lines are broken is noticed"))
+    for command, (args, titles) in OTHERS.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            subprocess.run([BENCH, command, *args, "--out", folder / "out"], stdout=subprocess.DEVNULL, check=True)
+            check(points, command, folder, titles)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         done = subprocess.run([ROOT / "bench/standard.py", "--short", "--out", folder / "out"], stdout=subprocess.PIPE, text=True, check=False)
