@@ -210,8 +210,8 @@ static void keep(const result_t *result, wcx_run_folder_t *run)
     char what[96], beside[160];
     const wcx_scale_size_t *most = &result->sizes[last];
     snprintf(what, sizeof(what), "%s, growth to %u orders beyond bare misses", wcx_scale_names[op], most->orders);
-    snprintf(beside, sizeof(beside), "%.2f were no two misses to overlap; %.0f ns, with %u orders %.0f", beyond_loads(result->sizes, last, op), most->ns[op], result->sizes[0].orders,
-             result->sizes[0].ns[op]);
+    snprintf(beside, sizeof(beside), "%.2f were no two misses to overlap; %.0f ns, with %u orders %.0f", beyond_loads(result->sizes, last, op), most->ns[op],
+             result->sizes[0].orders, result->sizes[0].ns[op]);
     wcx_run_folder_value(run, what, beyond(result->sizes, last, op), " x", WCX_WANTED_AT_MOST, BEYOND_WANTED, beside);
   }
 }
