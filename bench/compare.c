@@ -158,7 +158,7 @@ static bool measure_blocks(const options_t *options, values_t *values)
   for (uint32_t block = first; block < first + options->blocks; block++)
   {
     child_t children[3];
-    wcx_cli_progress("block %u of %u", block + 1, first + options->blocks);
+    wcx_cli_bar((double)(block - first) / options->blocks, "block %u of %u", block + 1, first + options->blocks);
     if (!measure_block(options, children, block))
       return false;
     values->a[block] = children[0].least_ns;

@@ -10,10 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
+
+import taplib
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WCX_BUILD", ROOT / "build"))
@@ -164,17 +165,5 @@ def bars(scratch):
     return True
 
 
-def main():
-    tests = [folders, statuses, *([invalid] if WRONG.exists() else []), unfinished, bars]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as scratch:
-            good = test(Path(scratch))
-        failed += not good
-        print(f"{'ok' if good else 'not ok'} {number} - {test.__doc__}", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(taplib.run([folders, statuses, *([invalid] if WRONG.exists() else []), unfinished, bars]))

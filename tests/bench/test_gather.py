@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+import taplib
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
@@ -90,17 +91,5 @@ def wrong(scratch):
     return many.returncode == 1 and "one row too many" in many.stderr and lines == [2, 2, 2]
 
 
-def main():
-    tests = [whole, runs, unfinished, wrong]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as scratch:
-            good = test(Path(scratch))
-        failed += not good
-        print(f"{'ok' if good else 'not ok'} {number} - {test.__doc__}", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(taplib.run([whole, runs, unfinished, wrong]))

@@ -8,9 +8,10 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
+
+import taplib
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
@@ -85,17 +86,5 @@ def wrong(scratch):
     return done.returncode == 1 and "Not a directory" in done.stderr
 
 
-def main():
-    tests = [complete, same, environment, plots, compared, wrong]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as scratch:
-            good = test(Path(scratch))
-        failed += not good
-        print(f"{'ok' if good else 'not ok'} {number} - {test.__doc__}", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(taplib.run([complete, same, environment, plots, compared, wrong]))

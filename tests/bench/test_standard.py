@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+import taplib
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDARD = ROOT / "bench/standard.py"
@@ -59,17 +60,5 @@ def failed(scratch):
     return done.returncode == 1 and not env["valid"] and "capacity: a measurement that cannot be made" in env["fault"] and "the run is invalid" in done.stdout and "profile c" in done.stdout
 
 
-def main():
-    tests = [short, parts, failed]
-    print(f"1..{len(tests)}")
-    bad = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as scratch:
-            good = test(Path(scratch))
-        bad += not good
-        print(f"{'ok' if good else 'not ok'} {number} - {test.__doc__}", flush=True)
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(taplib.run([short, parts, failed]))
