@@ -443,7 +443,7 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	$(submake) build tests
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
-bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, round trips and open-loop load at D0 and D1, durability; one folder in bench/out with report.html
+bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, cost by size, kill switch, replay, round trips and open-loop load at D0 and D1, durability; one folder in bench/out with report.html
 	$(call install,$(DEPS_FLAME))
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec python3 bench/standard.py
