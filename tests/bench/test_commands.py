@@ -36,7 +36,7 @@ COMMANDS = {
 }
 ALWAYS = {"config.json", "env.json", "figures.tsv", "report.html", "result.json"}
 STATUSES = [  # the command line and its exit status, bench/cli.h
-    (["memory"], 0), (["memory", "--help"], 0), (["engine", "--profile", "a", "--ops", "100"], 0), (["snapshot", "--orders", "100", "--prices", "5", "--repeats", "1"], 0),
+    (["--help"], 0), (["memory"], 0), (["memory", "--help"], 0), (["engine", "--profile", "a", "--ops", "100"], 0), (["snapshot", "--orders", "100", "--prices", "5", "--repeats", "1"], 0),
     (["engine", "--flow", "/nowhere"], 1), (["replay", "--ops", "100", "--dir", "/nowhere/below"], 1), (["digests", "--dir", "/nowhere/below"], 1), (["memory", "--out", "/dev/null"], 1),
     (["scale", "--orders", "1000", "--batches", "1", "--svg", "/nowhere/below"], 1), (["hist", "--values", "/nowhere"], 1), (["wire", "--secrets", "/nowhere"], 1),
     ([], 2), (["nothing"], 2), *((command.split(), 2) for command in (
