@@ -126,7 +126,7 @@ SRC_wcx-wire      := bench/wire/port_main.c bench/wire/lines_port.c bench/wire/p
                      $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) $(PROD)
 LIBS_wcx-wire     := client engine
 LD_wcx-wire       := -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_bus_vdev -lcrypto -lz -lm
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/plot.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
                      $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) bench/wire/lines_socket.c $(PROD)
 LIBS_wcx-bench    := dataplane persist client engine
 LD_wcx-bench      := -lm -lcrypto -lz
@@ -309,10 +309,10 @@ $(OBJ)/bench/run_folder.o: $(B)/bench/commit.h
 
 FORCE:
 
-# wcx-bench above an engine that is 5 % slower, which its compare must find.
-BENCH_SLOW := $(if $(SANITIZER),,$(B)/tests/bench/wcx-bench-slow)
+# wcx-bench above an engine that is 5 % slower, which its compare must find, and above one that goes wrong, which makes its runs invalid.
+BENCH_PLANTED := $(if $(SANITIZER),,$(B)/tests/bench/wcx-bench-slow $(B)/tests/bench/wcx-bench-wrong)
 
-$(B)/tests/bench/wcx-bench-slow: $(call objs,tests/bench/slow_apply.c $(SRC_wcx-bench)) $(LIBS_wcx-bench:%=$(LIB)/libwcx-%.a)
+$(BENCH_PLANTED): $(B)/tests/bench/wcx-bench-%: $(OBJ)/tests/bench/%_apply.o $(call objs,$(SRC_wcx-bench)) $(LIBS_wcx-bench:%=$(LIB)/libwcx-%.a)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=wcx_engine_apply -o $@ $^ $(LD_wcx-bench)
@@ -336,7 +336,7 @@ $(B)/tests/fuzz/seeds.made: tests/fuzz/seeds.py tests/e2e/wcxlib.py engine/wcx-1
 FUZZ_BINS := $(filter $(B)/tests/fuzz/%,$(TEST_BINS))
 fuzz-targets: $(FUZZ_BINS) $(B)/tests/fuzz/seeds.made
 
-tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) $(BENCH_SLOW) ## compile the tests
+tests: $(B)/tests/mutants.checked $(B)/tests/fuzz/seeds.made $(TEST_BINS) $(B)/tests/unit/canary $(E2E_PROGRAMS:%=$(B)/tests/e2e/%) $(RING_LOAD) $(if $(SANITIZER),,$(B)/tests/tools/liballoc_count.so) $(MICRO) $(BENCH_PLANTED) ## compile the tests
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -456,7 +456,7 @@ mutants: deps-test ## break one rule after another in copies of the source; CPU 
 	$(submake) build tests
 	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
-bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, round trips and open-loop load at D0 and D1, durability; one folder in bench/out with report.html
+bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, cost by size, kill switch, replay, round trips and open-loop load at D0 and D1, durability; one folder in bench/out with report.html
 	$(call install,$(DEPS_FLAME))
 	$(submake) build $(B)/tests/e2e/port_echo
 	@exec python3 bench/standard.py
@@ -479,9 +479,9 @@ bench-recovery: deps-wire ## kill -9 of journal worker and data plane below 1,00
 	$(submake) build
 	@exec python3 bench/wire/recovery.py
 
-bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts (some minutes; needs 6 GiB)
+bench-engine: deps-bench ## the engine alone: flows a, b, c, cost against resting orders, kill switch, memory, parts; a folder like that of `make bench` (some minutes; needs 6 GiB)
 	$(submake) build micro
-	@exec python3 bench/engine.py
+	@exec python3 bench/standard.py --only engine,capacity,micro --whole
 
 micro: $(MICRO) ## compile the micro-benchmarks, build/bin/wcx-micro (needs libbenchmark-dev)
 	@:

@@ -1,6 +1,8 @@
 #include "bench/cli.h"
 
+#include "bench/json_text.h"
 #include "engine/base/check.h"
+#include "engine/base/env.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,6 +16,12 @@
 #include <unistd.h>
 
 #define OPTIONS_MAX 32
+#define BAR_WIDTH 30
+#define BAR_EVERY_NS UINT64_C(100000000)
+
+static char config[8192] = "{}";
+static uint64_t bar_from_ns; /* 0: none is drawn */
+static uint64_t bar_at_ns;
 
 bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
@@ -26,7 +34,7 @@ bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *valu
 int wcx_cli_wrong(const char *command, const char *name, const char *text, const char *wanted)
 {
   fprintf(stderr, "wcx-bench %s: --%s %s: %s\n", command, name, text, wanted);
-  return 2;
+  return WCX_CLI_USAGE;
 }
 
 static int take_number(const char *command, const wcx_cli_option_t *option, const char *text, uint64_t *value)
@@ -70,7 +78,53 @@ static int take(const char *command, const wcx_cli_option_t *option, const char 
     *(char *)option->value = text[0];
     return 0;
   }
-  return 2;
+  return WCX_CLI_USAGE;
+}
+
+static void put_option(FILE *file, const wcx_cli_option_t *option)
+{
+  switch (option->kind)
+  {
+  case WCX_CLI_FLAG:
+    fputs(*(const bool *)option->value ? "true" : "false", file);
+    break;
+  case WCX_CLI_TEXT:
+    if (*(const char *const *)option->value == NULL)
+      fputs("null", file);
+    else
+      wcx_json_text(file, *(const char *const *)option->value);
+    break;
+  case WCX_CLI_U64:
+    fprintf(file, "%" PRIu64, *(const uint64_t *)option->value);
+    break;
+  case WCX_CLI_U32:
+    fprintf(file, "%u", *(const uint32_t *)option->value);
+    break;
+  case WCX_CLI_CPU:
+    fprintf(file, *(const int *)option->value < 0 ? "null" : "%d", *(const int *)option->value);
+    break;
+  case WCX_CLI_PROFILE:
+    wcx_json_text(file, (char[]){*(const char *)option->value, 0});
+    break;
+  }
+}
+
+static void keep_config(const wcx_cli_option_t *options)
+{
+  FILE *file = fmemopen(config, sizeof(config), "w");
+  WCX_CHECK(file != NULL, "out of memory");
+  for (int i = 0; options[i].name != NULL; i++)
+  {
+    fprintf(file, "%c\"%s\":", i == 0 ? '{' : ',', options[i].name);
+    put_option(file, &options[i]);
+  }
+  fputc('}', file);
+  WCX_CHECK(ftell(file) < (long)sizeof(config) && fclose(file) == 0, "a command line that is too long");
+}
+
+const char *wcx_cli_config(void)
+{
+  return config;
 }
 
 int wcx_cli_options(const char *command, const char *help, const wcx_cli_option_t *options, int argc, char **argv)
@@ -92,10 +146,11 @@ int wcx_cli_options(const char *command, const char *help, const wcx_cli_option_
     if (c != 0 || take(command, &options[at - 1], optarg) != 0)
       return 2;
   }
+  keep_config(options);
   if (optind == argc)
     return 0;
   fprintf(stderr, "wcx-bench %s: %s: nothing beside options\n", command, argv[optind]);
-  return 2;
+  return WCX_CLI_USAGE;
 }
 
 void wcx_cli_pin(int cpu)
@@ -123,11 +178,29 @@ wcx_cli_cpu_t wcx_cli_cpu(pid_t pid)
 
 void wcx_cli_progress(const char *fmt, ...)
 {
+  bar_from_ns = 0;
   if (isatty(STDERR_FILENO) == 0)
     return;
   va_list args;
   va_start(args, fmt);
   fputs("\r\033[K", stderr);
+  vfprintf(stderr, fmt, args);
+  va_end(args);
+  fflush(stderr);
+}
+
+void wcx_cli_bar(double part, const char *fmt, ...)
+{
+  static const char bar[BAR_WIDTH + 1] = "##############################";
+  uint64_t now_ns = wcx_env_mono_ns();
+  if (isatty(STDERR_FILENO) == 0 || (bar_from_ns != 0 && now_ns - bar_at_ns < BAR_EVERY_NS))
+    return;
+  bar_from_ns = bar_from_ns == 0 ? now_ns : bar_from_ns;
+  bar_at_ns = now_ns;
+  double shown = part < 0 ? 0 : part > 1 ? 1 : part;
+  fprintf(stderr, "\r\033[K[%-*.*s] %3.0f %%  %4.0f s  ", BAR_WIDTH, (int)(shown * BAR_WIDTH), bar, shown * 100, (double)(now_ns - bar_from_ns) / 1e9);
+  va_list args;
+  va_start(args, fmt);
   vfprintf(stderr, fmt, args);
   va_end(args);
   fflush(stderr);

@@ -1,4 +1,4 @@
-/* What the commands of wcx-bench share: their options, numbers and CPUs on the command line, what the machine is, progress, medians.
+/* What the commands of wcx-bench share: their exit statuses, their options, numbers and CPUs on the command line, what the machine is, progress, medians.
 
    Owner:      the main thread.
    Result:     texts of errors go to stderr, progress too and only when that is a terminal: stdout holds nothing but results. */
@@ -9,6 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Exit statuses, the same in every command. A failed check of the program itself aborts, as everywhere. */
+enum wcx_cli_status
+{
+  WCX_CLI_GOOD = 0,    /* measured, and what was measured was right; compare: B is equal or faster; preflight: fit; memory: within its bound */
+  WCX_CLI_BAD = 1,     /* a run that is invalid, or could not be made or kept; compare: B is slower; preflight: not fit; memory: above its bound */
+  WCX_CLI_USAGE = 2,   /* a wrong command line: nothing was measured */
+  WCX_CLI_UNCLEAR = 3, /* compare: neither can be said */
+  WCX_CLI_FAILED = 4,  /* compare: one of the two cannot be measured or read */
+};
 
 /* A decimal number within min..max, nothing around it. */
 bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value);
@@ -37,6 +47,9 @@ typedef struct wcx_cli_option
 /* Read a command's options, up to an entry without a name. 0; 2 after saying what is wrong, also of a word beside options; --help prints `help` and exits. */
 int wcx_cli_options(const char *command, const char *help, const wcx_cli_option_t *options, int argc, char **argv);
 
+/* Every option of the command that was read last and what it is, defaults among them, as a JSON object: {"ops":5000,"dir":null,..}. */
+const char *wcx_cli_config(void);
+
 /* Run on this CPU from now on; dies when it cannot be had. */
 void wcx_cli_pin(int cpu);
 
@@ -50,6 +63,9 @@ wcx_cli_cpu_t wcx_cli_cpu(pid_t pid);
 
 /* One line that replaces the one before it; an empty text clears it. */
 void wcx_cli_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same with a bar in front, of `part` 0 .. 1, and the seconds since the first one behind a cleared line. Drawn at most ten times a second. */
+void wcx_cli_bar(double part, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* CPU model, CPUs, memory, kernel, load of the last minute: "AMD EPYC, 2 CPUs, 23 GiB, Linux 6.1.0, load 0.3". */
 void wcx_cli_host(char *text, size_t text_sz);

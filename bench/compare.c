@@ -17,8 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UNCLEAR_STATUS 3
-#define FAILED_STATUS 4
 #define ROUNDS_MAX 4u
 
 typedef struct options
@@ -160,7 +158,7 @@ static bool measure_blocks(const options_t *options, values_t *values)
   for (uint32_t block = first; block < first + options->blocks; block++)
   {
     child_t children[3];
-    wcx_cli_progress("block %u of %u", block + 1, first + options->blocks);
+    wcx_cli_bar((double)(block - first) / options->blocks, "block %u of %u", block + 1, first + options->blocks);
     if (!measure_block(options, children, block))
       return false;
     values->a[block] = children[0].least_ns;
@@ -265,7 +263,7 @@ int wcx_compare_bench(int argc, char **argv)
     if (stat(options.paths[i], &stats[i]) == 0)
       continue;
     fprintf(stderr, "wcx-bench compare: %s: %s\n", options.paths[i], strerror(errno));
-    return FAILED_STATUS;
+    return WCX_CLI_FAILED;
   }
   bool folders = S_ISDIR(stats[0].st_mode);
   if (folders != S_ISDIR(stats[1].st_mode))
@@ -275,16 +273,16 @@ int wcx_compare_bench(int argc, char **argv)
   }
   comparison_t said = {0};
   if (folders && !read_folders(&options, &values))
-    return FAILED_STATUS;
+    return WCX_CLI_FAILED;
   if (folders)
     said = compare(&options, &values, true);
   /* Unclear: more of the same, as far as that is likely to help. */
   for (uint32_t round = 0; !folders && (round == 0 || said.verdict == WCX_VERDICT_UNCLEAR) && round < ROUNDS_MAX && values.cnt + options.blocks <= WCX_PAIRED_MAX; round++)
   {
     if (!measure_blocks(&options, &values))
-      return FAILED_STATUS;
+      return WCX_CLI_FAILED;
     said = compare(&options, &values, false);
   }
   tell(&options, &values, &said, !folders);
-  return said.verdict == WCX_VERDICT_SLOWER ? 1 : said.verdict == WCX_VERDICT_UNCLEAR ? UNCLEAR_STATUS : 0;
+  return said.verdict == WCX_VERDICT_SLOWER ? WCX_CLI_BAD : said.verdict == WCX_VERDICT_UNCLEAR ? WCX_CLI_UNCLEAR : WCX_CLI_GOOD;
 }

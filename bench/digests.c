@@ -1,8 +1,8 @@
 #include "bench/digests.h"
 
-#include "bench/cli.h"
 #include "bench/pump.h"
 #include "bench/records.h"
+#include "bench/run_folder.h"
 #include "engine/base/env.h"
 #include "engine/shm/journal_walk.h"
 #include "engine/snapshot.h"
@@ -21,17 +21,29 @@
 #define SNAPSHOT_INPUTS "5000000" /* the appliance takes more of them; the replica stands still meanwhile */
 #define ORDERS_MAX 262144u        /* a flow's own bound is below 200,000 */
 #define LEVELS_MAX 131072u
+#define BAR_INPUTS 16384u
+#define POINTS 200u /* of a line over all inputs, and as many again for inputs beyond those asked for */
 
 typedef struct options
 {
   const char *dir;
   uint64_t inputs, seed, restart_every, segment_mib;
-  int cpu;
-  bool json;
+  wcx_run_asked_t asked;
 } options_t;
+
+/* How fast it went, stretch by stretch. */
+typedef struct pace
+{
+  uint64_t every;   /* inputs of a stretch, at least */
+  uint64_t seq, ns; /* where the last one ended */
+  uint32_t cnt;
+  double inputs[2 * POINTS], per_s[2 * POINTS];
+} pace_t;
 
 typedef struct digests
 {
+  const options_t *options;
+  wcx_run_folder_t *run;
   wcx_engine_limits_t limits;
   wcx_digest_mark_t *marks; /* of the live engine; mark i of input (i + 1) * WCX_DIGEST_MARK_EVERY */
   uint64_t mark_max;
@@ -41,6 +53,7 @@ typedef struct digests
   uint64_t replica_seq; /* of the last mark that the replica compared */
   uint64_t snapshots;   /* that it took */
   uint64_t restarts;
+  pace_t live, replay;
 } digests_t;
 
 static const char help[] = "wcx-bench digests: live, replica and replay come to the same digests\n"
@@ -49,8 +62,7 @@ static const char help[] = "wcx-bench digests: live, replica and replay come to 
                            "  --restart-every N    replay once more, the engine going on from its own snapshot every N inputs (0: not)\n"
                            "  --seed S             of the first flow (1)\n"
                            "  --segment-mib N      size of the journal's segments (256)\n"
-                           "  --cpu N              the poll loop's CPU (0)\n"
-                           "  --json               one line of JSON\n";
+                           "  --cpu N              the poll loop's CPU (0)\n" WCX_RUN_ASKED_HELP;
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
@@ -62,11 +74,20 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"restart-every", WCX_CLI_U64, &options->restart_every, 0, UINT64_MAX, 0},
                                     {"seed", WCX_CLI_U64, &options->seed, 0, UINT32_MAX, 0},
                                     {"segment-mib", WCX_CLI_U64, &options->segment_mib, 1, 1024, 0},
-                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
-                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    WCX_RUN_ASKED(&options->asked),
                                     {0}};
   int status = wcx_cli_options("digests", help, known, argc, argv);
   return status != 0 || options->dir != NULL ? status : wcx_cli_wrong("digests", "dir", "", "is needed");
+}
+
+static void note_pace(pace_t *pace, uint64_t seq, uint64_t ns)
+{
+  if (seq - pace->seq < pace->every || pace->cnt == 2 * POINTS)
+    return;
+  pace->inputs[pace->cnt] = (double)seq;
+  pace->per_s[pace->cnt++] = (double)(seq - pace->seq) * 1e9 / (double)(ns - pace->ns);
+  pace->seq = seq;
+  pace->ns = ns;
 }
 
 /* --- live and replica ------------------------------------------------------------------------------------------------------------------- */
@@ -92,7 +113,7 @@ static void run_flows(digests_t *digests, const options_t *options, wcx_pump_t *
   uint64_t chunk = options->inputs < CHUNK ? options->inputs : CHUNK;
   for (uint32_t i = 0; pump->producer.next_seq <= options->inputs; i++)
   {
-    wcx_cli_progress("live: %.1f of %.1f million", (double)pump->producer.next_seq / 1e6, (double)options->inputs / 1e6);
+    wcx_cli_bar((double)pump->producer.next_seq / (double)options->inputs, "live: %.1f of %.1f million", (double)pump->producer.next_seq / 1e6, (double)options->inputs / 1e6);
     wcx_records_t records;
     wcx_records_make(&records, i % 2 == 0 ? 'a' : 'b', chunk, options->seed + i);
     if (i == 0)
@@ -101,6 +122,8 @@ static void run_flows(digests_t *digests, const options_t *options, wcx_pump_t *
     ns += wcx_pump_run(pump, records.requests, records.request_cnt);
     cl_ord_id += records.request_cnt + 1;
     ns += cancel_all(pump, cl_ord_id);
+    note_pace(&digests->live, pump->producer.next_seq - 1, ns);
+    wcx_run_folder_sample(digests->run, (double)ns / (double)(pump->producer.next_seq - 1));
     WCX_CHECK(wcx_engine_orders_live(pump->rig.engine) == 0, "%u orders rest", wcx_engine_orders_live(pump->rig.engine));
     wcx_records_free(&records);
   }
@@ -144,7 +167,10 @@ static void run_live(digests_t *digests, const options_t *options, wcx_worker_ri
 
 typedef struct replay
 {
-  const digests_t *digests;
+  digests_t *digests;
+  uint64_t from_ns;
+  uint64_t told; /* input that the bar was drawn at */
+  bool differs;
   wcx_rig_t rig;
   wcx_engine_t *engine; /* the rig's, until a restart */
   void *other_mem;      /* the next restart's */
@@ -154,11 +180,14 @@ typedef struct replay
   uint64_t restarts;
 } replay_t;
 
-static void check(const char *what, uint64_t seq, wcx_digest_t ours, uint64_t live_lo, uint64_t live_hi)
+/* The first difference makes the run invalid; behind it everything differs. */
+static void check(replay_t *replay, const char *what, uint64_t seq, wcx_digest_t ours, uint64_t live_lo, uint64_t live_hi)
 {
-  if (ours.lo != live_lo || ours.hi != live_hi)
-    WCX_DIE("at input %" PRIu64 " the %s digest of the replay is %016" PRIx64 "%016" PRIx64 ", live it was %016" PRIx64 "%016" PRIx64, seq, what, ours.hi, ours.lo, live_hi,
-            live_lo);
+  if (replay->differs || (ours.lo == live_lo && ours.hi == live_hi))
+    return;
+  replay->differs = true;
+  wcx_run_fault(replay->digests->run, "at input %" PRIu64 " the %s digest of the replay is %016" PRIx64 "%016" PRIx64 ", live it was %016" PRIx64 "%016" PRIx64, seq, what, ours.hi,
+                ours.lo, live_hi, live_lo);
 }
 
 static void restart(replay_t *replay)
@@ -184,11 +213,23 @@ static inline void apply(replay_t *replay, const wcx_record_hdr_t *hdr)
   {
     const wcx_digest_mark_t *mark = &replay->digests->marks[hdr->seq / WCX_DIGEST_MARK_EVERY - 1];
     WCX_CHECK(mark->seq == hdr->seq, "mark of input %" PRIu64 " at %" PRIu64, mark->seq, hdr->seq);
-    check("output", hdr->seq, wcx_engine_output_digest(replay->engine), mark->output_lo, mark->output_hi);
-    check("state", hdr->seq, wcx_engine_state_digest(replay->engine), mark->state_lo, mark->state_hi);
+    check(replay, "output", hdr->seq, wcx_engine_output_digest(replay->engine), mark->output_lo, mark->output_hi);
+    check(replay, "state", hdr->seq, wcx_engine_state_digest(replay->engine), mark->state_lo, mark->state_hi);
   }
   if (replay->restart_every != 0 && hdr->seq % replay->restart_every == 0)
     restart(replay);
+}
+
+static inline void note_walk(replay_t *replay, uint64_t seq)
+{
+  digests_t *digests = replay->digests;
+  if (seq - replay->told < BAR_INPUTS)
+    return;
+  replay->told = seq;
+  wcx_cli_bar((double)seq / (double)digests->inputs, "%s: %.1f of %.1f million", replay->restart_every == 0 ? "replay" : "restarts", (double)seq / 1e6,
+              (double)digests->inputs / 1e6);
+  if (replay->restart_every == 0)
+    note_pace(&digests->replay, seq, wcx_env_mono_ns() - replay->from_ns);
 }
 
 static void walk(replay_t *replay, const char *dir)
@@ -202,8 +243,8 @@ static void walk(replay_t *replay, const char *dir)
     WCX_DIE("%s", err);
   const wcx_record_hdr_t *hdrs[BURST];
   uint64_t epoch;
-  int got;
-  while ((got = wcx_journal_walk_burst(&walk, &epoch, hdrs, BURST)) > 0)
+  int got = 0;
+  while (!replay->differs && (got = wcx_journal_walk_burst(&walk, &epoch, hdrs, BURST)) > 0)
   {
     wcx_engine_input_t inputs[BURST];
     for (int i = 0; i < got; i++)
@@ -211,6 +252,7 @@ static void walk(replay_t *replay, const char *dir)
     wcx_engine_prefetch(replay->engine, inputs, (uint32_t)got);
     for (int i = 0; i < got; i++)
       apply(replay, hdrs[i]);
+    note_walk(replay, hdrs[got - 1]->seq);
   }
   if (got < 0)
     WCX_DIE("%s", walk.text);
@@ -221,7 +263,7 @@ static void walk(replay_t *replay, const char *dir)
 /* Returns seconds. */
 static double run_replay(digests_t *digests, const char *journal_dir, uint64_t restart_every)
 {
-  wcx_cli_progress("%s", restart_every == 0 ? "replay" : "restarts");
+  wcx_cli_progress("%s", "");
   replay_t replay = {.digests = digests, .restart_every = restart_every};
   wcx_rig_init(&replay.rig, &digests->limits, LOG_SZ);
   wcx_rig_restart(&replay.rig);
@@ -229,62 +271,101 @@ static double run_replay(digests_t *digests, const char *journal_dir, uint64_t r
   replay.other_mem = wcx_rig_map(replay.rig.engine_sz);
   replay.snapshot_sz = replay.rig.engine_sz;
   replay.snapshot = wcx_rig_map(replay.snapshot_sz);
-  uint64_t from_ns = wcx_env_mono_ns();
+  replay.from_ns = wcx_env_mono_ns();
   walk(&replay, journal_dir);
-  double took_s = (double)(wcx_env_mono_ns() - from_ns) / 1e9;
+  double took_s = (double)(wcx_env_mono_ns() - replay.from_ns) / 1e9;
   uint64_t applied = wcx_engine_applied_seq(replay.engine);
-  if (applied != digests->inputs)
-    WCX_DIE("the journal ends at input %" PRIu64 ", the live engine at %" PRIu64, applied, digests->inputs);
-  check("output", applied, wcx_engine_output_digest(replay.engine), digests->output.lo, digests->output.hi);
-  check("state", applied, wcx_engine_state_digest(replay.engine), digests->state.lo, digests->state.hi);
+  if (applied != digests->inputs && !replay.differs)
+    wcx_run_fault(digests->run, "the journal ends at input %" PRIu64 ", the live engine at %" PRIu64, applied, digests->inputs);
+  check(&replay, "output", applied, wcx_engine_output_digest(replay.engine), digests->output.lo, digests->output.hi);
+  check(&replay, "state", applied, wcx_engine_state_digest(replay.engine), digests->state.lo, digests->state.hi);
   digests->restarts += replay.restarts;
   void *spare = replay.other_mem == replay.rig.engine_mem ? (void *)replay.engine : replay.other_mem;
   munmap(spare, replay.rig.engine_sz);
   munmap(replay.snapshot, replay.snapshot_sz);
   wcx_rig_free(&replay.rig);
-  wcx_cli_progress("%s", "");
   return took_s;
 }
 
 /* --- the command ------------------------------------------------------------------------------------------------------------------------ */
 
-static void print(const options_t *options, const digests_t *digests)
+static void tell_json(FILE *file, const void *found)
 {
-  char host[256];
-  wcx_cli_host(host, sizeof(host));
+  const digests_t *digests = found;
   double cnt = (double)digests->inputs;
-  if (options->json)
-  {
-    printf("{\"host\":\"%s\",\"seed\":%" PRIu64 ",\"inputs\":%" PRIu64 ",\"marks\":%" PRIu64 ",\"output_digest\":\"%016" PRIx64 "%016" PRIx64 "\",\"state_digest\":\"%016" PRIx64
-           "%016" PRIx64 "\"",
-           host, options->seed, digests->inputs, digests->inputs / WCX_DIGEST_MARK_EVERY, digests->output.hi, digests->output.lo, digests->state.hi, digests->state.lo);
-    printf(",\"live_s\":%.2f,\"live_per_s\":%.0f,\"replica_seq\":%" PRIu64 ",\"snapshots\":%" PRIu64 ",\"replay_s\":%.2f,\"replay_per_s\":%.0f,\"restarts\":%" PRIu64
-           ",\"restarts_s\":%.2f}\n",
-           digests->live_s, cnt / digests->live_s, digests->replica_seq, digests->snapshots, digests->replay_s, cnt / digests->replay_s, digests->restarts, digests->restarts_s);
-    return;
-  }
-  printf("%s\n%" PRIu64 " inputs; output digest %016" PRIx64 "%016" PRIx64 ", state digest %016" PRIx64 "%016" PRIx64 ", equal in all of these:\n", host, digests->inputs,
-         digests->output.hi, digests->output.lo, digests->state.hi, digests->state.lo);
-  printf("live      %9.1f s   %6.2f million/s, durable\n", digests->live_s, cnt / digests->live_s / 1e6);
-  printf("replica   meanwhile; %" PRIu64 " marks up to input %" PRIu64 " compared, %" PRIu64 " snapshots\n", digests->replica_seq / WCX_DIGEST_MARK_EVERY, digests->replica_seq,
-         digests->snapshots);
-  printf("replay    %9.1f s   %6.2f million/s, from disk; %" PRIu64 " marks compared\n", digests->replay_s, cnt / digests->replay_s / 1e6, digests->inputs / WCX_DIGEST_MARK_EVERY);
-  if (options->restart_every != 0)
-    printf("restarts  %9.1f s   %" PRIu64 " of them, one every %" PRIu64 " inputs\n", digests->restarts_s, digests->restarts, options->restart_every);
+  fprintf(file,
+          ",\"seed\":%" PRIu64 ",\"inputs\":%" PRIu64 ",\"marks\":%" PRIu64 ",\"output_digest\":\"%016" PRIx64 "%016" PRIx64 "\",\"state_digest\":\"%016" PRIx64 "%016" PRIx64 "\"",
+          digests->options->seed, digests->inputs, digests->inputs / WCX_DIGEST_MARK_EVERY, digests->output.hi, digests->output.lo, digests->state.hi, digests->state.lo);
+  fprintf(file,
+          ",\"live_s\":%.2f,\"live_per_s\":%.0f,\"replica_seq\":%" PRIu64 ",\"snapshots\":%" PRIu64 ",\"replay_s\":%.2f,\"replay_per_s\":%.0f,\"restarts\":%" PRIu64
+          ",\"restarts_s\":%.2f",
+          digests->live_s, cnt / digests->live_s, digests->replica_seq, digests->snapshots, digests->replay_s, cnt / digests->replay_s, digests->restarts, digests->restarts_s);
+}
+
+static void tell_table(FILE *file, const void *found)
+{
+  const digests_t *digests = found;
+  double cnt = (double)digests->inputs;
+  fprintf(file, "%" PRIu64 " inputs; output digest %016" PRIx64 "%016" PRIx64 ", state digest %016" PRIx64 "%016" PRIx64 "%s\n", digests->inputs, digests->output.hi,
+          digests->output.lo, digests->state.hi, digests->state.lo, digests->run->fault[0] == 0 ? ", equal in all of these:" : " of the live engine");
+  fprintf(file, "live      %9.1f s   %6.2f million/s, durable\n", digests->live_s, cnt / digests->live_s / 1e6);
+  fprintf(file, "replica   meanwhile; %" PRIu64 " marks up to input %" PRIu64 " compared, %" PRIu64 " snapshots\n", digests->replica_seq / WCX_DIGEST_MARK_EVERY,
+          digests->replica_seq, digests->snapshots);
+  fprintf(file, "replay    %9.1f s   %6.2f million/s, from disk; %" PRIu64 " marks compared\n", digests->replay_s, cnt / digests->replay_s / 1e6,
+          digests->inputs / WCX_DIGEST_MARK_EVERY);
+  if (digests->options->restart_every != 0)
+    fprintf(file, "restarts  %9.1f s   %" PRIu64 " of them, one every %" PRIu64 " inputs\n", digests->restarts_s, digests->restarts, digests->options->restart_every);
+}
+
+static void keep(const digests_t *digests)
+{
+  char what[96], beside[96];
+  double cnt = (double)digests->inputs;
+  wcx_run_folder_t *run = digests->run;
+  snprintf(beside, sizeof(beside), "%" PRIu64 " inputs in %.1f s, durable", digests->inputs, digests->live_s);
+  wcx_run_folder_value(run, "live engine and journal", cnt / digests->live_s / 1e6, " million/s", WCX_WANTED_NOTHING, 0, beside);
+  snprintf(beside, sizeof(beside), "meanwhile, %" PRIu64 " snapshots", digests->snapshots);
+  wcx_run_folder_value(run, "marks that the replica compared", (double)(digests->replica_seq / WCX_DIGEST_MARK_EVERY), "", WCX_WANTED_AT_LEAST,
+                       (double)(digests->inputs / WCX_DIGEST_MARK_EVERY), beside);
+  snprintf(beside, sizeof(beside), "%.1f s, from disk, every mark compared", digests->replay_s);
+  wcx_run_folder_value(run, "replay", cnt / digests->replay_s / 1e6, " million/s", WCX_WANTED_NOTHING, 0, beside);
+  snprintf(what, sizeof(what), "restarts, one every %" PRIu64 " inputs", digests->options->restart_every);
+  if (digests->options->restart_every != 0)
+    wcx_run_folder_value(run, what, (double)digests->restarts, "", WCX_WANTED_NOTHING, 0, NULL);
+  wcx_chart_t chart = {.title = "Inputs a second",
+                       .x_label = "inputs",
+                       .y_label = "inputs a second",
+                       .x_scale = WCX_CHART_LINEAR,
+                       .y_scale = WCX_CHART_LINEAR,
+                       .x_unit = WCX_CHART_NUMBER,
+                       .y_unit = WCX_CHART_NUMBER};
+  const pace_t *paces[] = {&digests->live, &digests->replay};
+  static const char *const names[] = {"live, durable, replica beside it", "replay from disk"};
+  for (uint32_t i = 0; i < 2; i++)
+    if (paces[i]->cnt > 0)
+      chart.series[chart.series_cnt++] = (wcx_chart_series_t){.name = names[i], .x = paces[i]->inputs, .y = paces[i]->per_s, .cnt = paces[i]->cnt, .color = i};
+  if (chart.series_cnt > 0)
+    wcx_run_folder_chart(run, "pace", &chart);
 }
 
 int wcx_digests_bench(int argc, char **argv)
 {
+  static wcx_run_folder_t run;
   options_t options;
   int status = parse(&options, argc, argv);
   if (status != 0)
     return status;
-  wcx_cli_pin(options.cpu);
-  digests_t digests = {.limits = {.shard = WCX_RIG_SHARD, .orders_max = ORDERS_MAX, .levels_max = LEVELS_MAX, .instruments_max = 1, .accounts_max = 1000, .sessions_max = 1},
-                       .mark_max = options.inputs / WCX_DIGEST_MARK_EVERY + 2 * CHUNK / WCX_DIGEST_MARK_EVERY};
+  if (!wcx_run_begin(&run, &options.asked, "digests", argc, argv, "ns an input so far, live"))
+    return WCX_CLI_BAD;
+  digests_t digests = {.options = &options,
+                       .run = &run,
+                       .limits = {.shard = WCX_RIG_SHARD, .orders_max = ORDERS_MAX, .levels_max = LEVELS_MAX, .instruments_max = 1, .accounts_max = 1000, .sessions_max = 1},
+                       .mark_max = options.inputs / WCX_DIGEST_MARK_EVERY + 2 * CHUNK / WCX_DIGEST_MARK_EVERY,
+                       .live = {.every = options.inputs / POINTS},
+                       .replay = {.every = options.inputs / POINTS}};
   digests.marks = calloc(digests.mark_max, sizeof(*digests.marks));
   WCX_CHECK(digests.marks != NULL, "out of memory");
-  wcx_params_t *params = wcx_worker_rig_params(options.dir, options.cpu, (uint32_t)options.segment_mib << 20);
+  wcx_params_t *params = wcx_worker_rig_params(options.dir, options.asked.cpu, (uint32_t)options.segment_mib << 20);
   wcx_worker_rig_limits(params, &digests.limits);
   wcx_worker_rig_t worker;
   wcx_worker_rig_start(&worker, params);
@@ -295,9 +376,10 @@ int wcx_digests_bench(int argc, char **argv)
   digests.replay_s = run_replay(&digests, worker.dir, 0);
   if (options.restart_every != 0)
     digests.restarts_s = run_replay(&digests, worker.dir, options.restart_every);
-  print(&options, &digests);
+  keep(&digests);
+  status = wcx_run_end(&run, &options.asked, tell_json, tell_table, &digests);
   wcx_worker_rig_stop(&worker);
   free(params);
   free(digests.marks);
-  return 0;
+  return status;
 }

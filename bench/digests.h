@@ -9,7 +9,7 @@
 
    Owner:      the main thread, on the poll loop's CPU.
    Memory:     an appliance's output log three times, 40 bytes for each 1,024 inputs. Disk: some 130 bytes an input, and as much again in zeros before.
-   Result:     exit status 0 when all digests are equal; 1 when one differs (which is said), --dir cannot be had or a process fails; 2 for a wrong command line.
+   Result:     the exit status (cli.h): good when all digests are equal; bad when one differs (which is said), --dir cannot be had or a process fails.
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_DIGESTS_H
 #define WCX_BENCH_DIGESTS_H

@@ -1,7 +1,6 @@
 #include "bench/durable.h"
 
 #include "bench/bare_write.h"
-#include "bench/cli.h"
 #include "bench/paced.h"
 #include "bench/pump.h"
 #include "bench/records.h"
@@ -27,15 +26,14 @@
 
 typedef struct options
 {
-  const char *dir, *out_path;
+  const char *dir;
   const char *postgresql, *redis; /* how their sinks connect; NULL: none */
   bool replica;
   char profile;
   uint64_t ops, seed, per_s, segment_mib;
   uint32_t runs, rounds;
-  int cpu;
   int writer_cpu; /* -1: any */
-  bool json;
+  wcx_run_asked_t asked;
 } options_t;
 
 /* How far each had come when the last request was durable: whether a figure is one of processes that follow. */
@@ -78,9 +76,7 @@ static const char help[] = "wcx-bench durable: what durability costs, throughput
                            "  --cpu N            the poll loop's CPU (0)\n"
                            "  --replica          wcx-replica beside it, a snapshot every 500,000 inputs\n"
                            "  --postgresql FILE  wcx-sink-pg beside it, FILE says how it connects; the database must be empty, so with one run or only rounds\n"
-                           "  --redis FILE       the same with wcx-sink-redis\n"
-                           "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
-                           "  --json             one line of JSON\n";
+                           "  --redis FILE       the same with wcx-sink-redis\n" WCX_RUN_ASKED_HELP;
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
@@ -95,12 +91,10 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"rounds", WCX_CLI_U32, &options->rounds, 0, ROUNDS_MAX, 0},
                                     {"per-s", WCX_CLI_U64, &options->per_s, 1, 10000000, 0},
                                     {"segment-mib", WCX_CLI_U64, &options->segment_mib, 1, 1024, 0},
-                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
                                     {"replica", WCX_CLI_FLAG, &options->replica, 0, 0, 0},
                                     {"postgresql", WCX_CLI_TEXT, &options->postgresql, 0, 0, 0},
                                     {"redis", WCX_CLI_TEXT, &options->redis, 0, 0, 0},
-                                    {"out", WCX_CLI_TEXT, &options->out_path, 0, 0, 0},
-                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    WCX_RUN_ASKED(&options->asked),
                                     {0}};
   int status = wcx_cli_options("durable", help, known, argc, argv);
   if (status == 0 && options->dir == NULL)
@@ -185,7 +179,7 @@ static void note_seqs(const wcx_worker_rig_t *worker, uint64_t seqs[SEQS])
 
 static void run_once(throughput_t *result, uint32_t run, const options_t *options, const wcx_records_t *records)
 {
-  wcx_params_t *params = wcx_worker_rig_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
+  wcx_params_t *params = wcx_worker_rig_params(options->dir, options->asked.cpu, (uint32_t)options->segment_mib << 20);
   wcx_worker_rig_limits(params, &records->limits);
   wcx_worker_rig_t worker;
   wcx_worker_rig_start(&worker, params);
@@ -208,7 +202,7 @@ static void measure_throughput(throughput_t *result, const options_t *options)
   wcx_records_make(&records, options->profile, options->ops, options->seed);
   for (uint32_t run = 0; run < options->runs; run++)
   {
-    wcx_cli_progress("throughput: %u of %u", run + 1, options->runs);
+    wcx_cli_bar((double)run / options->runs, "throughput: %u of %u", run + 1, options->runs);
     run_once(result, run, options, &records);
   }
   wcx_cli_progress("%s", "");
@@ -265,7 +259,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
   watch_t watch = watch_begin(paced->worker);
   for (uint32_t i = 0; i < options->rounds; i++)
   {
-    wcx_cli_progress("acks: %u of %u", i + 1, options->rounds);
+    wcx_cli_bar((double)i / options->rounds, "acks: %u of %u", i + 1, options->rounds);
     memset(&hists[ACK], 0, sizeof(hists[ACK]));
     uint64_t from_ns[2] = {wcx_env_utc_ns()};
     wcx_paced_round(paced, ROUND_REQUESTS, (double)options->per_s, &hists[ACK]);
@@ -276,8 +270,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
     wcx_hist_merge(&hists[BEFORE], &hists[AFTER]);
     acks->p50[i] = ratio(&hists[ACK], &hists[BEFORE], 500000);
     acks->p99[i] = ratio(&hists[ACK], &hists[BEFORE], 990000);
-    if (folder != NULL)
-      keep_round(folder, hists, from_ns, acks->p50[i]);
+    keep_round(folder, hists, from_ns, acks->p50[i]);
     hists[BEFORE] = hists[AFTER];
   }
   watch_end(&watch, acks->waited);
@@ -289,7 +282,7 @@ static void measure_acks(acks_t *acks, const options_t *options, wcx_run_folder_
 {
   wcx_records_t records;
   wcx_records_make(&records, options->profile, WARM_REQUESTS + (uint64_t)options->rounds * ROUND_REQUESTS, options->seed);
-  wcx_params_t *params = wcx_worker_rig_params(options->dir, options->cpu, (uint32_t)options->segment_mib << 20);
+  wcx_params_t *params = wcx_worker_rig_params(options->dir, options->asked.cpu, (uint32_t)options->segment_mib << 20);
   wcx_paced_params(params, records.limits.orders_max, records.limits.levels_max);
   wcx_worker_rig_t worker;
   wcx_worker_rig_start(&worker, params);
@@ -317,10 +310,21 @@ static bool beside(const options_t *options)
   return options->replica || options->postgresql != NULL || options->redis != NULL;
 }
 
-static void print_json(FILE *file, const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
+typedef struct found
 {
-  fprintf(file, "{\"host\":\"%s\",\"profile\":\"%c\",\"ops\":%" PRIu64 ",\"runs\":%u,\"rounds\":%u,\"wanted_per_s\":%.0f,\"wanted_p50\":%.1f,\"wanted_p99\":%.1f", host,
-          options->profile, options->ops, options->runs, options->rounds, WANTED_PER_S, WANTED_P50, WANTED_P99);
+  const options_t *options;
+  const throughput_t *throughput;
+  const acks_t *acks;
+} found_t;
+
+static void tell_json(FILE *file, const void *ctx)
+{
+  const found_t *found = ctx;
+  const options_t *options = found->options;
+  const throughput_t *throughput = found->throughput;
+  const acks_t *acks = found->acks;
+  fprintf(file, ",\"profile\":\"%c\",\"ops\":%" PRIu64 ",\"runs\":%u,\"rounds\":%u,\"wanted_per_s\":%.0f,\"wanted_p50\":%.1f,\"wanted_p99\":%.1f", options->profile, options->ops,
+          options->runs, options->rounds, WANTED_PER_S, WANTED_P50, WANTED_P99);
   if (options->runs > 0)
     fprintf(
         file,
@@ -354,102 +358,111 @@ static void print_json(FILE *file, const char *host, const options_t *options, c
             options->replica ? "true" : "false", options->postgresql != NULL ? "true" : "false", options->redis != NULL ? "true" : "false", seqs[JOURNAL_SEQ], seqs[REPLICA_SEQ],
             seqs[POSTGRESQL_SEQ], seqs[REDIS_SEQ]);
   }
-  fputs("}\n", file);
 }
 
-static void print_seqs(const options_t *options, const uint64_t seqs[SEQS])
+static void print_seqs(FILE *file, const options_t *options, const uint64_t seqs[SEQS])
 {
   if (beside(options))
-    printf("at the end: journal %" PRIu64 ", replica %" PRIu64 ", PostgreSQL %" PRIu64 ", Redis %" PRIu64 "\n", seqs[JOURNAL_SEQ], seqs[REPLICA_SEQ], seqs[POSTGRESQL_SEQ],
-           seqs[REDIS_SEQ]);
+    fprintf(file, "at the end: journal %" PRIu64 ", replica %" PRIu64 ", PostgreSQL %" PRIu64 ", Redis %" PRIu64 "\n", seqs[JOURNAL_SEQ], seqs[REPLICA_SEQ], seqs[POSTGRESQL_SEQ],
+            seqs[REDIS_SEQ]);
 }
 
-static void print_waited(const double waited[2])
+static void print_waited(FILE *file, const double waited[2])
 {
-  printf("waiting for a CPU that others had: loop %.1f %%, worker %.1f %% of the time\n", waited[0] * 100, waited[1] * 100);
+  fprintf(file, "waiting for a CPU that others had: loop %.1f %%, worker %.1f %% of the time\n", waited[0] * 100, waited[1] * 100);
 }
 
-static void print_percentile(const acks_t *acks, const char *name, uint32_t ppm)
+static void print_percentile(FILE *file, const acks_t *acks, const char *name, uint32_t ppm)
 {
-  printf("%-6s ack %9.1f us   write %9.1f us   %.2f x\n", name, (double)wcx_hist_percentile(&acks->ack, ppm) / 1e3, (double)wcx_hist_percentile(&acks->write, ppm) / 1e3,
-         ratio(&acks->ack, &acks->write, ppm));
+  fprintf(file, "%-6s ack %9.1f us   write %9.1f us   %.2f x\n", name, (double)wcx_hist_percentile(&acks->ack, ppm) / 1e3, (double)wcx_hist_percentile(&acks->write, ppm) / 1e3,
+          ratio(&acks->ack, &acks->write, ppm));
 }
 
-static void print_rounds(const double *of_rounds, uint32_t rounds, const char *name, double wanted)
+static void print_rounds(FILE *file, const double *of_rounds, uint32_t rounds, const char *name, double wanted)
 {
   double median = of_rounds[rounds / 2];
-  printf("%s of rounds: %.2f .. %.2f .. %.2f x (least, middle, most; wanted %.1f)   %s\n", name, of_rounds[0], median, of_rounds[rounds - 1], wanted,
-         median <= wanted ? "held" : "not held");
+  fprintf(file, "%s of rounds: %.2f .. %.2f .. %.2f x (least, middle, most; wanted %.1f)   %s\n", name, of_rounds[0], median, of_rounds[rounds - 1], wanted,
+          median <= wanted ? "held" : "not held");
 }
 
-static void print(const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
+static void tell_table(FILE *file, const void *ctx)
 {
-  if (options->json)
-  {
-    print_json(stdout, host, options, throughput, acks);
-    return;
-  }
-  puts(host);
+  const found_t *found = ctx;
+  const options_t *options = found->options;
+  const throughput_t *throughput = found->throughput;
+  const acks_t *acks = found->acks;
   if (options->runs > 0)
   {
     double median = throughput->per_s[options->runs / 2];
-    printf("throughput, profile %c, %" PRIu64 " requests: %.2f .. %.2f .. %.2f million/s (worst, middle, best of %u; wanted %.1f)   %s\n", options->profile, options->ops,
-           throughput->per_s[0] / 1e6, median / 1e6, throughput->per_s[options->runs - 1] / 1e6, options->runs, WANTED_PER_S / 1e6, median >= WANTED_PER_S ? "held" : "not held");
-    printf("best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns of CPU a record\n", throughput->bytes_per_s / 1e6,
-           throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns);
-    print_waited(throughput->waited);
-    print_seqs(options, throughput->seqs);
+    fprintf(file, "throughput, profile %c, %" PRIu64 " requests: %.2f .. %.2f .. %.2f million/s (worst, middle, best of %u; wanted %.1f)   %s\n", options->profile, options->ops,
+            throughput->per_s[0] / 1e6, median / 1e6, throughput->per_s[options->runs - 1] / 1e6, options->runs, WANTED_PER_S / 1e6, median >= WANTED_PER_S ? "held" : "not held");
+    fprintf(file, "best: %.0f MB/s, %.0f records a block, no room in the ring %.0f %% of the time; worker %.0f ns of CPU a record\n", throughput->bytes_per_s / 1e6,
+            throughput->records_per_block, throughput->stalled * 100, throughput->worker_ns);
+    print_waited(file, throughput->waited);
+    print_seqs(file, options, throughput->seqs);
   }
   if (options->rounds == 0)
     return;
-  printf("acks at %" PRIu64 " requests/s, %" PRIu64 " of them, %" PRIu64 " refused; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt, acks->refused_cnt,
-         acks->write.cnt);
-  print_waited(acks->waited);
-  print_seqs(options, acks->seqs);
-  print_percentile(acks, "p50", 500000);
-  print_percentile(acks, "p99", 990000);
-  print_percentile(acks, "p99.9", 999000);
-  print_rounds(acks->p50, options->rounds, "p50", WANTED_P50);
-  print_rounds(acks->p99, options->rounds, "p99", WANTED_P99);
+  fprintf(file, "acks at %" PRIu64 " requests/s, %" PRIu64 " of them, %" PRIu64 " refused; %" PRIu64 " bare 4 KiB durable writes\n", options->per_s, acks->ack.cnt,
+          acks->refused_cnt, acks->write.cnt);
+  print_waited(file, acks->waited);
+  print_seqs(file, options, acks->seqs);
+  print_percentile(file, acks, "p50", 500000);
+  print_percentile(file, acks, "p99", 990000);
+  print_percentile(file, acks, "p99.9", 999000);
+  print_rounds(file, acks->p50, options->rounds, "p50", WANTED_P50);
+  print_rounds(file, acks->p99, options->rounds, "p99", WANTED_P99);
 }
 
-static bool close_folder(wcx_run_folder_t *folder, const char *host, const options_t *options, const throughput_t *throughput, const acks_t *acks)
+static void keep(const found_t *found, wcx_run_folder_t *run)
 {
-  char *json = NULL;
-  size_t sz = 0;
-  FILE *file = open_memstream(&json, &sz);
-  WCX_CHECK(file != NULL, "out of memory");
-  print_json(file, host, options, throughput, acks);
-  fclose(file);
-  bool written = wcx_run_folder_close(folder, json, true);
-  free(json);
-  return written;
+  const throughput_t *throughput = found->throughput;
+  const acks_t *acks = found->acks;
+  uint32_t runs = found->options->runs, rounds = found->options->rounds;
+  char what[96], beside[128];
+  if (runs > 0)
+  {
+    snprintf(beside, sizeof(beside), "%.2f .. %.2f in %u runs; %.0f records a block, %.0f MB/s", throughput->per_s[0] / 1e6, throughput->per_s[runs - 1] / 1e6, runs,
+             throughput->records_per_block, throughput->bytes_per_s / 1e6);
+    wcx_run_folder_value(run, "journal and engine, middle run", throughput->per_s[runs / 2] / 1e6, " million/s", WCX_WANTED_AT_LEAST, WANTED_PER_S / 1e6, beside);
+  }
+  static const struct
+  {
+    const char *name;
+    uint32_t ppm;
+    double wanted;
+  } points[] = {{"p50", 500000, WANTED_P50}, {"p99", 990000, WANTED_P99}};
+  for (uint32_t i = 0; i < 2 && rounds > 0; i++)
+  {
+    const double *of_rounds = i == 0 ? acks->p50 : acks->p99;
+    snprintf(what, sizeof(what), "%s of acks at %" PRIu64 " requests/s, beside bare 4 KiB durable writes", points[i].name, found->options->per_s);
+    snprintf(beside, sizeof(beside), "%.2f .. %.2f in %u rounds; %.1f us, the write %.1f", of_rounds[0], of_rounds[rounds - 1], rounds,
+             (double)wcx_hist_percentile(&acks->ack, points[i].ppm) / 1e3, (double)wcx_hist_percentile(&acks->write, points[i].ppm) / 1e3);
+    wcx_run_folder_value(run, what, of_rounds[rounds / 2], " x", WCX_WANTED_AT_MOST, points[i].wanted, beside);
+  }
 }
 
 int wcx_durable_bench(int argc, char **argv)
 {
+  static wcx_run_folder_t run;
   options_t options;
   int status = parse(&options, argc, argv);
   if (status != 0)
     return status;
-  static wcx_run_folder_t opened;
-  wcx_run_folder_t *folder = options.out_path != NULL ? &opened : NULL;
-  if (folder != NULL && !wcx_run_folder_open(folder, options.out_path, "durable", argc, argv, options.cpu, "p50 of a round's acks / of the bare writes around it"))
-    return 1;
-  options.writer_cpu = writer_cpu(options.cpu);
-  wcx_cli_pin(options.cpu);
+  options.writer_cpu = writer_cpu(options.asked.cpu);
+  if (!wcx_run_begin(&run, &options.asked, "durable", argc, argv, "p50 of a round's acks / of the bare writes around it"))
+    return WCX_CLI_BAD;
   throughput_t *throughput = calloc(1, sizeof(*throughput));
   acks_t *acks = calloc(1, sizeof(*acks));
   WCX_CHECK(throughput != NULL && acks != NULL, "out of memory");
   if (options.runs > 0)
     measure_throughput(throughput, &options);
   if (options.rounds > 0)
-    measure_acks(acks, &options, folder);
-  char host[256];
-  wcx_cli_host(host, sizeof(host));
-  print(host, &options, throughput, acks);
-  bool written = folder == NULL || close_folder(folder, host, &options, throughput, acks);
+    measure_acks(acks, &options, &run);
+  found_t found = {&options, throughput, acks};
+  keep(&found, &run);
+  status = wcx_run_end(&run, &options.asked, tell_json, tell_table, &found);
   free(throughput);
   free(acks);
-  return written ? 0 : 1;
+  return status;
 }

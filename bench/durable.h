@@ -11,7 +11,7 @@
 
    Owner:      the main thread, on the poll loop's CPU; the writer is a thread of its own on another one.
    Memory:     some 200 bytes a request, and an appliance's output log.
-   Result:     exit status 0, whatever the figures; 1 when --dir cannot be had or the worker fails; 2 for a wrong command line.
+   Result:     the exit status (cli.h): good whatever the figures; bad when --dir cannot be had or the worker fails.
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_DURABLE_H
 #define WCX_BENCH_DURABLE_H

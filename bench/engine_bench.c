@@ -1,8 +1,8 @@
 #include "bench/engine_bench.h"
 
-#include "bench/cli.h"
 #include "bench/engine_run.h"
 #include "bench/floor.h"
+#include "bench/json_text.h"
 #include "bench/profile.h"
 #include "bench/run_folder.h"
 #include "engine/base/check.h"
@@ -20,20 +20,29 @@
 #define BURST_DEFAULT 32u
 #define PASSES_DEFAULT 5u
 #define PASSES_MAX 101u
+#define FLOOR_PASSES 3u /* as long as so many of the engine, on the bar */
 
 typedef struct options
 {
-  const char *flow_path, *save_path, *out_path;
+  const char *flow_path, *save_path;
   char profile;
   uint64_t ops, seed, setup_cnt;
   uint32_t burst, passes;
-  int cpu;
   enum wcx_credit credit;
-  bool throughput_only, turns_only, json;
+  bool throughput_only, turns_only;
+  wcx_run_asked_t asked;
 } options_t;
+
+/* What is wanted of a made flow (DESIGN.md section 3), next to the floor of the same run. */
+typedef struct wanted
+{
+  double ratio_hash, p99_ns;
+} wanted_t;
+static const wanted_t wanted[] = {{0.85, 250}, {1.65, 300}, {0.6, 600}}; /* a, b, c */
 
 typedef struct report
 {
+  const options_t *options;
   wcx_floor_t floor;
   bool has_floor, has_percentiles;
   uint32_t passes;
@@ -52,15 +61,13 @@ static const char help[] = "wcx-bench engine: a flow through the engine, beside 
                            "  --pass throughput  one timed pass and nothing else: no floors, no percentiles\n"
                            "  --pass turns       a pass for every line on standard input: \"ns per op, trade_hash\" is answered\n"
                            "  --credit unlimited|checked  of every account (unlimited; checked: with balances that cover them)\n"
-                           "  --cpu N            run on this CPU\n"
-                           "  --out DIR          a folder of the run below DIR, with report.html; DIR/latest links to it\n"
-                           "  --json             one line of JSON\n";
+                           "  --cpu N            run on this CPU\n" WCX_RUN_ASKED_HELP;
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
 static int parse(options_t *options, int argc, char **argv)
 {
-  *options = (options_t){.ops = OPS_DEFAULT, .seed = 1, .burst = BURST_DEFAULT, .passes = PASSES_DEFAULT, .cpu = -1, .credit = WCX_CREDIT_UNLIMITED};
+  *options = (options_t){.ops = OPS_DEFAULT, .seed = 1, .burst = BURST_DEFAULT, .passes = PASSES_DEFAULT, .credit = WCX_CREDIT_UNLIMITED, .asked = {.cpu = -1}};
   const char *pass = "";
   const char *credit = "unlimited";
   const wcx_cli_option_t known[] = {{"flow", WCX_CLI_TEXT, &options->flow_path, 0, 0, 0},
@@ -73,9 +80,7 @@ static int parse(options_t *options, int argc, char **argv)
                                     {"passes", WCX_CLI_U32, &options->passes, 1, PASSES_MAX, 0},
                                     {"pass", WCX_CLI_TEXT, &pass, 0, 0, 0},
                                     {"credit", WCX_CLI_TEXT, &credit, 0, 0, 0},
-                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
-                                    {"out", WCX_CLI_TEXT, &options->out_path, 0, 0, 0},
-                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    WCX_RUN_ASKED(&options->asked),
                                     {0}};
   int status = wcx_cli_options("engine", help, known, argc, argv);
   if (status != 0)
@@ -95,11 +100,14 @@ static int parse(options_t *options, int argc, char **argv)
 
 /* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
 
-static void print_json(FILE *file, const options_t *options, const report_t *report)
+static void tell_json(FILE *file, const void *found)
 {
+  const report_t *report = found;
+  const options_t *options = report->options;
   const wcx_run_result_t *run = &report->run;
   char source[2] = {options->profile, 0};
-  fprintf(file, "{\"%s\":\"%s\"", options->profile != 0 ? "profile" : "flow", options->profile != 0 ? source : options->flow_path);
+  fprintf(file, ",\"%s\":", options->profile != 0 ? "profile" : "flow");
+  wcx_json_text(file, options->profile != 0 ? source : options->flow_path);
   if (options->profile != 0)
     fprintf(file, ",\"seed\":%" PRIu64, options->seed);
   fprintf(file, ",\"credit\":\"%s\"", options->credit == WCX_CREDIT_CHECKED ? "checked" : "unlimited");
@@ -115,24 +123,56 @@ static void print_json(FILE *file, const options_t *options, const report_t *rep
   if (report->has_floor)
     fprintf(file, ",\"floor_touch_ns\":%.2f,\"floor_hash_ns\":%.2f,\"ratio_hash\":%.3f,\"median_ratio_hash\":%.3f", report->floor.touch_ns, report->floor.hash_ns,
             report->least_ns / report->floor.hash_ns, report->median_ns / report->floor.hash_ns);
-  fputs("}\n", file);
 }
 
-static void print_table(const options_t *options, const report_t *report)
+static void tell_table(FILE *file, const void *found)
 {
+  const report_t *report = found;
+  const options_t *options = report->options;
   const wcx_run_result_t *run = &report->run;
-  printf("ops          %12" PRIu64 "   (%" PRIu64 " before the clock, bursts of %u)\n", run->ops, options->setup_cnt, options->burst);
-  printf("ns per op    %12.2f   least of %u passes, median %.2f\n", report->least_ns, report->passes, report->median_ns);
+  fprintf(file, "ops          %12" PRIu64 "   (%" PRIu64 " before the clock, bursts of %u)\n", run->ops, options->setup_cnt, options->burst);
+  fprintf(file, "ns per op    %12.2f   least of %u passes, median %.2f\n", report->least_ns, report->passes, report->median_ns);
   if (report->has_floor)
   {
-    printf("floor touch  %12.2f   x %.2f\n", report->floor.touch_ns, report->least_ns / report->floor.touch_ns);
-    printf("floor hash   %12.2f   x %.2f\n", report->floor.hash_ns, report->least_ns / report->floor.hash_ns);
+    fprintf(file, "floor touch  %12.2f   x %.2f\n", report->floor.touch_ns, report->least_ns / report->floor.touch_ns);
+    fprintf(file, "floor hash   %12.2f   x %.2f\n", report->floor.hash_ns, report->least_ns / report->floor.hash_ns);
   }
   if (report->has_percentiles)
-    printf("p50 p99 p999 %12.0f   %.0f   %.0f ns, max %.0f\n", report->p50_ns, report->p99_ns, report->p999_ns, report->max_ns);
-  printf("events       %12" PRIu64 "   %" PRIu64 " rejects\n", run->events, run->rejects);
-  printf("trades       %12" PRIu64 "   volume %" PRIu64 ", hash %016" PRIx64 "\n", run->trades, run->volume, run->trade_hash);
-  printf("book         %12u   orders, bid %" PRId64 ", ask %" PRId64 "\n", run->live_orders, run->best_bid, run->best_ask);
+    fprintf(file, "p50 p99 p999 %12.0f   %.0f   %.0f ns, max %.0f\n", report->p50_ns, report->p99_ns, report->p999_ns, report->max_ns);
+  fprintf(file, "events       %12" PRIu64 "   %" PRIu64 " rejects\n", run->events, run->rejects);
+  fprintf(file, "trades       %12" PRIu64 "   volume %" PRIu64 ", hash %016" PRIx64 "\n", run->trades, run->volume, run->trade_hash);
+  fprintf(file, "book         %12u   orders, bid %" PRId64 ", ask %" PRId64 "\n", run->live_orders, run->best_bid, run->best_ask);
+}
+
+static void keep_value(const report_t *report, wcx_run_folder_t *run, const char *what, double value, const char *unit, double bound, const char *beside)
+{
+  char name[96] = "";
+  bool made = report->options->profile != 0;
+  if (made)
+    snprintf(name, sizeof(name), "profile %c, ", report->options->profile);
+  snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s", what);
+  wcx_run_folder_value(run, name, value, unit, made && bound > 0 ? WCX_WANTED_AT_MOST : WCX_WANTED_NOTHING, bound, beside);
+}
+
+static void keep(const report_t *report, wcx_run_folder_t *run)
+{
+  static const wanted_t nothing;
+  const wanted_t *of = report->options->profile != 0 ? &wanted[report->options->profile - 'a'] : &nothing;
+  char beside[96];
+  snprintf(beside, sizeof(beside), "least of %u passes; median %.2f ns", report->passes, report->median_ns);
+  keep_value(report, run, "an input", report->least_ns, " ns", 0, beside);
+  if (report->has_floor)
+  {
+    snprintf(beside, sizeof(beside), "that floor in this run: %.1f ns", report->floor.hash_ns);
+    keep_value(report, run, "beside the hash floor", report->least_ns / report->floor.hash_ns, " x", of->ratio_hash, beside);
+    snprintf(beside, sizeof(beside), "that floor in this run: %.1f ns", report->floor.touch_ns);
+    keep_value(report, run, "beside the touch floor", report->least_ns / report->floor.touch_ns, " x", 0, beside);
+  }
+  if (!report->has_percentiles)
+    return;
+  keep_value(report, run, "p50", report->p50_ns, " ns", 0, NULL);
+  keep_value(report, run, "p99", report->p99_ns, " ns", of->p99_ns, NULL);
+  keep_value(report, run, "p99.9", report->p999_ns, " ns", 0, NULL);
 }
 
 /* --- measuring -------------------------------------------------------------------------------------------------------------------------- */
@@ -143,10 +183,10 @@ static void measure_throughput(wcx_run_t *run, const options_t *options, report_
   report->passes = options->throughput_only ? 1 : options->passes;
   for (uint32_t i = 0; i < report->passes; i++)
   {
+    wcx_cli_bar((double)(FLOOR_PASSES + i) / (FLOOR_PASSES + report->passes + 1), "pass %u of %u", i + 1, report->passes);
     report->run = wcx_run_pass(run, options->setup_cnt, options->burst, NULL);
     per_op[i] = (double)report->run.elapsed_ns / (double)report->run.ops;
-    if (folder != NULL)
-      wcx_run_folder_sample(folder, per_op[i]);
+    wcx_run_folder_sample(folder, per_op[i]);
   }
   report->median_ns = wcx_cli_median(per_op, report->passes);
   report->least_ns = per_op[0]; /* sorted now */
@@ -155,29 +195,17 @@ static void measure_throughput(wcx_run_t *run, const options_t *options, report_
 static void measure_percentiles(wcx_run_t *run, const options_t *options, report_t *report, wcx_run_folder_t *folder)
 {
   static wcx_hist_t ticks;
+  wcx_cli_bar((double)(FLOOR_PASSES + report->passes) / (FLOOR_PASSES + report->passes + 1), "percentiles");
   uint64_t from_ns = wcx_env_utc_ns();
   wcx_run_result_t again = wcx_run_pass(run, options->setup_cnt, options->burst, &ticks);
-  WCX_CHECK(again.trade_hash == report->run.trade_hash, "trade_hash %016llx, then %016llx", (unsigned long long)report->run.trade_hash, (unsigned long long)again.trade_hash);
+  if (again.trade_hash != report->run.trade_hash)
+    wcx_run_fault(folder, "trade_hash %016" PRIx64 ", then %016" PRIx64 " of the same flow", report->run.trade_hash, again.trade_hash);
   report->has_percentiles = true;
   report->p50_ns = (double)wcx_hist_percentile(&ticks, 500000) * again.ns_per_tick;
   report->p99_ns = (double)wcx_hist_percentile(&ticks, 990000) * again.ns_per_tick;
   report->p999_ns = (double)wcx_hist_percentile(&ticks, 999000) * again.ns_per_tick;
   report->max_ns = (double)ticks.max * again.ns_per_tick;
-  if (folder != NULL)
-    wcx_run_folder_ticks(folder, "apply", from_ns, wcx_env_utc_ns(), &ticks, again.ns_per_tick);
-}
-
-static bool close_folder(wcx_run_folder_t *folder, const options_t *options, const report_t *report)
-{
-  char *json = NULL;
-  size_t sz = 0;
-  FILE *file = open_memstream(&json, &sz);
-  WCX_CHECK(file != NULL, "out of memory");
-  print_json(file, options, report);
-  fclose(file);
-  bool written = wcx_run_folder_close(folder, json, true);
-  free(json);
-  return written;
+  wcx_run_folder_ticks(folder, "apply", from_ns, wcx_env_utc_ns(), &ticks, again.ns_per_tick);
 }
 
 /* Who lets several engines take turns asks for one pass at a time. */
@@ -224,41 +252,36 @@ static int get_flow(options_t *options, wcx_flow_t *flow)
 
 int wcx_engine_bench(int argc, char **argv)
 {
+  static wcx_run_folder_t folder;
   options_t options;
   int status = parse(&options, argc, argv);
   if (status != 0)
     return status;
-  if (options.cpu >= 0)
-    wcx_cli_pin(options.cpu);
+  if (options.asked.cpu >= 0)
+    wcx_cli_pin(options.asked.cpu);
+  if (options.turns_only)
+    options.asked.out_path = NULL;
+  wcx_cli_bar(0, "the flow is made");
   wcx_flow_t flow;
   status = get_flow(&options, &flow);
   if (status != 0)
     return status;
-  if (options.turns_only)
-  {
-    wcx_run_t *turns = wcx_run_new(&flow, options.credit);
-    take_turns(turns, &options);
-    wcx_run_free(turns);
-    wcx_flow_free(&flow);
-    return 0;
-  }
-  static wcx_run_folder_t folder;
-  wcx_run_folder_t *kept = options.out_path != NULL ? &folder : NULL;
-  if (kept != NULL && !wcx_run_folder_open(kept, options.out_path, "engine", argc, argv, options.cpu, "ns per op"))
-    return 1;
-  report_t report = {.has_floor = !options.throughput_only};
+  if (!wcx_run_begin(&folder, &options.asked, "engine", argc, argv, "ns per input, of each pass"))
+    return WCX_CLI_BAD;
+  report_t report = {.options = &options, .has_floor = !options.throughput_only && !options.turns_only};
+  wcx_cli_bar(0, "floors");
   if (report.has_floor)
     report.floor = wcx_floor_measure(&flow, options.setup_cnt);
   wcx_run_t *run = wcx_run_new(&flow, options.credit);
-  measure_throughput(run, &options, &report, kept);
-  if (!options.throughput_only)
-    measure_percentiles(run, &options, &report, kept);
-  if (options.json)
-    print_json(stdout, &options, &report);
+  if (options.turns_only)
+    take_turns(run, &options);
   else
-    print_table(&options, &report);
-  bool written = kept == NULL || close_folder(kept, &options, &report);
+    measure_throughput(run, &options, &report, &folder);
+  if (report.has_floor)
+    measure_percentiles(run, &options, &report, &folder);
+  keep(&report, &folder);
+  status = options.turns_only ? WCX_CLI_GOOD : wcx_run_end(&folder, &options.asked, tell_json, tell_table, &report);
   wcx_run_free(run);
   wcx_flow_free(&flow);
-  return written ? 0 : 1;
+  return status;
 }

@@ -1,7 +1,7 @@
 /* `wcx-bench engine`: a flow through the engine in this process, beside the floors of the same run (DESIGN.md section 6).
 
    Owner:    the main thread.
-   Result:   the exit status: 0; 1 when the flow is bad; 2 for a wrong command line. */
+   Result:   the exit status (cli.h): bad when the flow is, or when one pass traded other than the one before. */
 #ifndef WCX_BENCH_ENGINE_BENCH_H
 #define WCX_BENCH_ENGINE_BENCH_H
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-WIDTH, ROW, TOP, SIDE = 860, 17, 50, 10
+WIDTH, ROW, TOP, SIDE = 1400, 17, 50, 10
 LETTER = 6.4  # width of one, px
 TIMED_OUT = 124
 LEAST = 0.3  # what is narrower is left out, px

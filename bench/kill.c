@@ -1,7 +1,7 @@
 #include "bench/kill.h"
 
-#include "bench/cli.h"
 #include "bench/rig.h"
+#include "bench/run_folder.h"
 #include "engine/base/env.h"
 
 #include <sched.h>
@@ -34,12 +34,13 @@ enum input
 typedef struct options
 {
   uint32_t orders, repeats;
-  int cpu;
-  bool json;
+  wcx_run_asked_t asked;
 } options_t;
 
 typedef struct result
 {
+  const options_t *options;
+  double wanted_ms;
   double ms[INPUTS];
   double cold_ms[INPUTS];
 } result_t;
@@ -56,17 +57,13 @@ typedef struct world
 static const char help[] = "wcx-bench kill: one input that cancels all of a member's orders (bench/kill.h)\n"
                            "  --orders N         of the member, and as many of others, 1..4000000 (100000)\n"
                            "  --repeats N        fresh set-ups, 1..101; the median counts (9)\n"
-                           "  --cpu N            run on this CPU\n"
-                           "  --json             one line of JSON\n";
+                           "  --cpu N            run on this CPU\n" WCX_RUN_ASKED_HELP;
 
 static int parse(options_t *options, int argc, char **argv)
 {
-  *options = (options_t){.orders = WANTED_ORDERS, .repeats = 9, .cpu = -1};
-  const wcx_cli_option_t known[] = {{"orders", WCX_CLI_U32, &options->orders, 1, 4000000, 0},
-                                    {"repeats", WCX_CLI_U32, &options->repeats, 1, REPEATS_MAX, 0},
-                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
-                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
-                                    {0}};
+  *options = (options_t){.orders = WANTED_ORDERS, .repeats = 9, .asked = {.cpu = -1}};
+  const wcx_cli_option_t known[] = {
+      {"orders", WCX_CLI_U32, &options->orders, 1, 4000000, 0}, {"repeats", WCX_CLI_U32, &options->repeats, 1, REPEATS_MAX, 0}, WCX_RUN_ASKED(&options->asked), {0}};
   return wcx_cli_options("kill", help, known, argc, argv);
 }
 
@@ -83,19 +80,8 @@ static void enter(world_t *world, uint32_t session_id, uint32_t account)
 {
   uint8_t side = (uint8_t)(WCX_SIDE_BUY + wcx_rig_draw(&world->random, 2));
   int64_t away = 1 + wcx_rig_draw(&world->random, PRICES_A_SIDE);
-  wcx_new_order_single_t request = {.cl_ord_id = ++world->cl_ord_id[session_id],
-                                    .price = side == WCX_SIDE_BUY ? MID - away : MID + away,
-                                    .order_qty = QTY,
-                                    .display_qty = WCX_I64_NULL,
-                                    .min_qty = WCX_I64_NULL,
-                                    .stop_px = WCX_I64_NULL,
-                                    .expire_time = WCX_U64_NULL,
-                                    .security_id = 1 + wcx_rig_draw(&world->random, INSTRUMENTS),
-                                    .account = account,
-                                    .side = side,
-                                    .ord_type = WCX_ORD_TYPE_LIMIT,
-                                    .time_in_force = WCX_TIME_IN_FORCE_GTC,
-                                    .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+  wcx_new_order_single_t request =
+      wcx_rig_limit_order(++world->cl_ord_id[session_id], 1 + wcx_rig_draw(&world->random, INSTRUMENTS), account, side, side == WCX_SIDE_BUY ? MID - away : MID + away, QTY);
   apply(world, WCX_TEMPLATE_NEW_ORDER_SINGLE, session_id, &request, sizeof(request));
   wcx_rig_clear_log(&world->rig);
 }
@@ -177,7 +163,7 @@ static wcx_engine_input_t encode(world_t *world, enum input input, void *record)
   return wcx_rig_encode(&world->rig, record, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, 1, world->cl_ord_id[1], &request, sizeof(request));
 }
 
-static double measure_once(world_t *world, enum input input, bool cold)
+static double measure_once(world_t *world, enum input input, bool cold, wcx_run_folder_t *run)
 {
   _Alignas(64) uint8_t record[WCX_RECORD_SZ_MAX];
   set_up(world);
@@ -191,61 +177,81 @@ static double measure_once(world_t *world, enum input input, bool cold)
   uint64_t from_ns = wcx_env_mono_ns();
   wcx_engine_apply(rig->engine, at.hdr, at.body, &rig->log);
   uint64_t took_ns = wcx_env_mono_ns() - from_ns;
-  WCX_CHECK(wcx_engine_orders_live(rig->engine) == world->orders, "%u orders left, expected %u", wcx_engine_orders_live(rig->engine), world->orders);
-  WCX_CHECK(canceled(&rig->log) == world->orders, "%llu orders canceled, expected %u", (unsigned long long)canceled(&rig->log), world->orders);
+  if (wcx_engine_orders_live(rig->engine) != world->orders)
+    wcx_run_fault(run, "%u orders left, expected %u", wcx_engine_orders_live(rig->engine), world->orders);
+  if (canceled(&rig->log) != world->orders)
+    wcx_run_fault(run, "%llu orders canceled, expected %u", (unsigned long long)canceled(&rig->log), world->orders);
   return (double)took_ns / 1e6;
 }
 
-static double measure(world_t *world, enum input input, bool cold, uint32_t repeats)
+static double measure(world_t *world, enum input input, bool cold, uint32_t repeats, wcx_run_folder_t *run)
 {
+  static const char *const tags[INPUTS][2] = {[INPUT_KILL] = {"kill-switch/warm", "kill-switch/cold"}, [INPUT_MASS_CANCEL] = {"mass-cancel/warm", "mass-cancel/cold"}};
   double ms[REPEATS_MAX];
+  uint32_t series = 2 * (uint32_t)input + cold;
   for (uint32_t i = 0; i < repeats; i++)
   {
-    wcx_cli_progress("%s%s: %u of %u", input == INPUT_KILL ? "kill" : "mass cancel", cold ? ", cold" : "", i + 1, repeats);
-    ms[i] = measure_once(world, input, cold);
+    wcx_cli_bar((double)(series * repeats + i) / (2 * INPUTS * repeats), "%s: %u of %u", tags[input][cold], i + 1, repeats);
+    ms[i] = measure_once(world, input, cold, run);
+    wcx_run_folder_duration(run, tags[input][cold], ms[i] * 1e6);
+    if (input == INPUT_KILL && !cold)
+      wcx_run_folder_sample(run, ms[i]);
   }
-  wcx_cli_progress("%s", "");
   return wcx_cli_median(ms, repeats);
 }
 
-static void print(const options_t *options, const result_t *result)
+/* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
+
+static void tell_json(FILE *file, const void *found)
 {
-  char host[256];
-  wcx_cli_host(host, sizeof(host));
-  double wanted_ms = WANTED_MS * options->orders / WANTED_ORDERS;
-  if (options->json)
-  {
-    printf("{\"host\":\"%s\",\"orders\":%u,\"others\":%u,\"sessions\":%u,\"instruments\":%u,\"repeats\":%u,\"wanted_ms\":%.3f", host, options->orders, options->orders,
-           MEMBER_SESSIONS, INSTRUMENTS, options->repeats, wanted_ms);
-    printf(",\"kill_ms\":%.3f,\"kill_cold_ms\":%.3f,\"mass_cancel_ms\":%.3f,\"mass_cancel_cold_ms\":%.3f}\n", result->ms[INPUT_KILL], result->cold_ms[INPUT_KILL],
-           result->ms[INPUT_MASS_CANCEL], result->cold_ms[INPUT_MASS_CANCEL]);
-    return;
-  }
-  printf("%s\n%u orders of a member (%u sessions, %u instruments) among %u of others; median of %u fresh set-ups\n", host, options->orders, MEMBER_SESSIONS, INSTRUMENTS,
-         options->orders, options->repeats);
+  const result_t *result = found;
+  const options_t *options = result->options;
+  fprintf(file, ",\"orders\":%u,\"others\":%u,\"sessions\":%u,\"instruments\":%u,\"repeats\":%u,\"wanted_ms\":%.3f", options->orders, options->orders, MEMBER_SESSIONS, INSTRUMENTS,
+          options->repeats, result->wanted_ms);
+  fprintf(file, ",\"kill_ms\":%.3f,\"kill_cold_ms\":%.3f,\"mass_cancel_ms\":%.3f,\"mass_cancel_cold_ms\":%.3f", result->ms[INPUT_KILL], result->cold_ms[INPUT_KILL],
+          result->ms[INPUT_MASS_CANCEL], result->cold_ms[INPUT_MASS_CANCEL]);
+}
+
+static void tell_table(FILE *file, const void *found)
+{
   static const char *const names[INPUTS] = {"KillSwitch", "OrderMassCancelRequest"};
+  const result_t *result = found;
+  double orders = result->options->orders;
+  fprintf(file, "%.0f orders of a member (%u sessions, %u instruments) among %.0f of others; median of %u fresh set-ups\n", orders, MEMBER_SESSIONS, INSTRUMENTS, orders,
+          result->options->repeats);
   for (uint32_t input = 0; input < INPUTS; input++)
-    printf("%-24s %8.3f ms   %6.1f ns an order;  cold %8.3f ms   %6.1f ns\n", names[input], result->ms[input], result->ms[input] * 1e6 / options->orders, result->cold_ms[input],
-           result->cold_ms[input] * 1e6 / options->orders);
-  printf("wanted of KillSwitch     %8.3f ms   %s\n", wanted_ms, result->ms[INPUT_KILL] <= wanted_ms ? "held" : "not held");
+    fprintf(file, "%-24s %8.3f ms   %6.1f ns an order;  cold %8.3f ms   %6.1f ns\n", names[input], result->ms[input], result->ms[input] * 1e6 / orders, result->cold_ms[input],
+            result->cold_ms[input] * 1e6 / orders);
+  fprintf(file, "wanted of KillSwitch     %8.3f ms   %s\n", result->wanted_ms, result->ms[INPUT_KILL] <= result->wanted_ms ? "held" : "not held");
+}
+
+static void keep(const result_t *result, wcx_run_folder_t *run)
+{
+  char beside[96];
+  snprintf(beside, sizeof(beside), "%.1f ns an order of %u", result->ms[INPUT_KILL] * 1e6 / result->options->orders, result->options->orders);
+  wcx_run_folder_value(run, "KillSwitch, median", result->ms[INPUT_KILL], " ms", WCX_WANTED_AT_MOST, result->wanted_ms, beside);
+  wcx_run_folder_value(run, "KillSwitch, cold caches", result->cold_ms[INPUT_KILL], " ms", WCX_WANTED_NOTHING, 0, NULL);
+  wcx_run_folder_value(run, "OrderMassCancelRequest, median", result->ms[INPUT_MASS_CANCEL], " ms", WCX_WANTED_NOTHING, 0, NULL);
+  wcx_run_folder_value(run, "OrderMassCancelRequest, cold caches", result->cold_ms[INPUT_MASS_CANCEL], " ms", WCX_WANTED_NOTHING, 0, NULL);
 }
 
 int wcx_kill_bench(int argc, char **argv)
 {
+  static wcx_run_folder_t run;
   options_t options;
   int status = parse(&options, argc, argv);
   if (status != 0)
     return status;
-  if (options.cpu >= 0)
-    wcx_cli_pin(options.cpu);
+  if (!wcx_run_begin(&run, &options.asked, "kill", argc, argv, "KillSwitch, ms"))
+    return WCX_CLI_BAD;
   world_t *world = make_world(options.orders);
-  result_t result;
+  result_t result = {.options = &options, .wanted_ms = WANTED_MS * options.orders / WANTED_ORDERS};
   for (uint32_t input = 0; input < INPUTS; input++)
   {
-    result.ms[input] = measure(world, input, false, options.repeats);
-    result.cold_ms[input] = measure(world, input, true, options.repeats);
+    result.ms[input] = measure(world, input, false, options.repeats, &run);
+    result.cold_ms[input] = measure(world, input, true, options.repeats, &run);
   }
   free_world(world);
-  print(&options, &result);
-  return 0;
+  keep(&result, &run);
+  return wcx_run_end(&run, &options.asked, tell_json, tell_table, &result);
 }

@@ -12,7 +12,7 @@
 
    Owner:      the main thread.
    Memory:     about 500 bytes an order and as much again for the log.
-   Result:     exit status 0, whatever the time; 2 for a wrong command line. That exactly the member's orders have gone is checked.
+   Result:     the exit status (cli.h): good whatever the time; bad when not exactly the member's orders have gone.
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_KILL_H
 #define WCX_BENCH_KILL_H

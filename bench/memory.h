@@ -1,7 +1,7 @@
 /* `wcx-bench memory`: the bytes that engines of several sizes take, from wcx_engine_footprint: nothing is allocated.
 
    Owner:      the main thread.
-   Result:     exit status 0; 1 when 65,535 instruments with 1,000,000 orders take more than the 2 GiB they may; 2 for a wrong command line.
+   Result:     the exit status (cli.h): bad when 65,535 instruments with 1,000,000 orders take more than the 2 GiB they may.
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_MEMORY_H
 #define WCX_BENCH_MEMORY_H

@@ -23,28 +23,12 @@ void wcx_paced_params(wcx_params_t *params, uint32_t orders_max, uint32_t levels
   shard->levels_max = levels_max;
   shard->accounts_max = WCX_FLOW_OWNER_MAX;
   params->session_cnt = 1;
-  params->sessions[0] = (wcx_params_session_t){.session_id = SESSION_ID,
-                                               .account = UINT32_MAX,
-                                               .shard = shard->shard,
-                                               .key_cnt = 1,
-                                               .throttle_per_s = 10000000,
-                                               .throttle_burst = 1000000,
-                                               .cancel_per_s = 10000000,
-                                               .cancel_burst = 1000000};
+  params->sessions[0] = wcx_worker_rig_session(SESSION_ID, UINT32_MAX, shard->shard);
   params->account_cnt = WCX_FLOW_OWNER_MAX;
   for (uint32_t i = 0; i < WCX_FLOW_OWNER_MAX; i++)
     params->accounts[i] = (wcx_account_definition_t){.account = i + 1, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
   params->instrument_cnt = 1;
-  params->instruments[0] = (wcx_security_definition_t){.security_id = 1,
-                                                       .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
-                                                       .symbol = "BTC-USDT",
-                                                       .base_asset = "BTC",
-                                                       .quote_asset = "USDT",
-                                                       .min_price_increment = 1,
-                                                       .round_lot = 1,
-                                                       .low_limit_price = WCX_I64_NULL,
-                                                       .high_limit_price = WCX_I64_NULL,
-                                                       .market_segment_id = shard->shard};
+  params->instruments[0] = wcx_rig_security(1, shard->shard);
 }
 
 /* --- frames in -------------------------------------------------------------------------------------------------------------------------- */

@@ -1,10 +1,10 @@
 #include "bench/replay.h"
 
-#include "bench/cli.h"
 #include "bench/engine_run.h"
 #include "bench/image.h"
 #include "bench/profile.h"
 #include "bench/rig.h"
+#include "bench/run_folder.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
@@ -39,12 +39,12 @@ typedef struct options
   char profile;
   uint64_t ops, seed, block_sz;
   uint32_t passes;
-  int cpu;
-  bool json;
+  wcx_run_asked_t asked;
 } options_t;
 
 typedef struct journal
 {
+  const options_t *options;
   uint8_t *records;
   uint64_t records_sz; /* mapped */
   uint64_t sz;
@@ -55,6 +55,7 @@ typedef struct journal
   wcx_digest_t output_digest;
   wcx_digest_t state_digest;
   double least_ns[PARTS]; /* of a whole pass; 0: not measured */
+  double per_record_ns[PARTS][PASSES_MAX];
 } journal_t;
 
 static const char help[] = "wcx-bench replay: from a journal back to an engine, parts and whole\n"
@@ -62,22 +63,20 @@ static const char help[] = "wcx-bench replay: from a journal back to an engine, 
                            "  --block N          bytes of a full block, 4096..65536 (65536)\n"
                            "  --dir DIR          a new directory for the journal's files; without it only memory is read\n"
                            "  --passes N         the least counts (3)\n"
-                           "  --cpu N            run on this CPU\n"
-                           "  --json             one line of JSON\n";
+                           "  --cpu N            run on this CPU\n" WCX_RUN_ASKED_HELP;
 
 /* --- the command line ------------------------------------------------------------------------------------------------------------------- */
 
 static int parse(options_t *options, int argc, char **argv)
 {
-  *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .block_sz = WCX_JOURNAL_BLOCK_SZ_MAX, .passes = PASSES_DEFAULT, .cpu = -1};
+  *options = (options_t){.profile = 'a', .ops = OPS_DEFAULT, .seed = 1, .block_sz = WCX_JOURNAL_BLOCK_SZ_MAX, .passes = PASSES_DEFAULT, .asked = {.cpu = -1}};
   const wcx_cli_option_t known[] = {{"dir", WCX_CLI_TEXT, &options->dir, 0, 0, 0},
                                     {"profile", WCX_CLI_PROFILE, &options->profile, 0, 0, 0},
                                     {"ops", WCX_CLI_U64, &options->ops, 1, 10000000, 0},
                                     {"seed", WCX_CLI_U64, &options->seed, 0, UINT64_MAX, 0},
                                     {"block", WCX_CLI_U64, &options->block_sz, WCX_JOURNAL_ALIGN, WCX_JOURNAL_BLOCK_SZ_MAX, WCX_JOURNAL_ALIGN},
                                     {"passes", WCX_CLI_U32, &options->passes, 1, PASSES_MAX, 0},
-                                    {"cpu", WCX_CLI_CPU, &options->cpu, 0, 0, 0},
-                                    {"json", WCX_CLI_FLAG, &options->json, 0, 0, 0},
+                                    WCX_RUN_ASKED(&options->asked),
                                     {0}};
   return wcx_cli_options("replay", help, known, argc, argv);
 }
@@ -210,23 +209,19 @@ static void read_alone(const journal_t *journal, const wcx_journal_source_t *sou
   }
 }
 
-static void check_digests(const journal_t *journal)
+static void check_digest(wcx_run_folder_t *run, const char *what, wcx_digest_t ours, wcx_digest_t live)
 {
-  wcx_digest_t output = wcx_engine_output_digest(journal->rig.engine);
-  wcx_digest_t state = wcx_engine_state_digest(journal->rig.engine);
-  WCX_CHECK(output.lo == journal->output_digest.lo && output.hi == journal->output_digest.hi, "output digest %016llx, live %016llx", (unsigned long long)output.lo,
-            (unsigned long long)journal->output_digest.lo);
-  WCX_CHECK(state.lo == journal->state_digest.lo && state.hi == journal->state_digest.hi, "state digest %016llx, live %016llx", (unsigned long long)state.lo,
-            (unsigned long long)journal->state_digest.lo);
+  if (ours.lo != live.lo || ours.hi != live.hi)
+    wcx_run_fault(run, "%s digest %016" PRIx64 "%016" PRIx64 ", live it was %016" PRIx64 "%016" PRIx64, what, ours.hi, ours.lo, live.hi, live.lo);
 }
 
-static void measure_part(journal_t *journal, const options_t *options, enum part part)
+static void measure_part(journal_t *journal, enum part part, uint32_t pass, wcx_run_folder_t *run)
 {
   bool applies = part == PART_APPLY || part == PART_REPLAY || part == PART_FILE;
   bool reads = part == PART_FILE || part == PART_READ;
   if (applies)
     wcx_rig_restart(&journal->rig);
-  wcx_journal_source_t source = reads ? files(options) : wcx_image_source(&journal->image);
+  wcx_journal_source_t source = reads ? files(journal->options) : wcx_image_source(&journal->image);
   uint64_t from_ns = wcx_env_mono_ns();
   if (part == PART_WALK)
     walk_alone(journal, &source);
@@ -240,65 +235,109 @@ static void measure_part(journal_t *journal, const options_t *options, enum part
   if (source.close != NULL)
     source.close(source.ctx);
   if (applies)
-    check_digests(journal);
+  {
+    check_digest(run, "output", wcx_engine_output_digest(journal->rig.engine), journal->output_digest);
+    check_digest(run, "state", wcx_engine_state_digest(journal->rig.engine), journal->state_digest);
+  }
+  journal->per_record_ns[part][pass] = took_ns / (double)journal->cnt;
+  if (part == PART_REPLAY)
+    wcx_run_folder_sample(run, journal->per_record_ns[part][pass]);
   if (journal->least_ns[part] == 0 || took_ns < journal->least_ns[part])
     journal->least_ns[part] = took_ns;
 }
 
 /* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
 
-static void print(const options_t *options, const journal_t *journal)
+static void tell_json(FILE *file, const void *found)
 {
-  char host[256];
-  wcx_cli_host(host, sizeof(host));
+  const journal_t *journal = found;
   double cnt = (double)journal->cnt;
-  if (options->json)
-  {
-    printf("{\"host\":\"%s\",\"profile\":\"%c\",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"passes\":%u,\"wanted_per_s\":%.0f", host, options->profile,
-           journal->cnt, journal->sz, journal->image.block_cnt, options->passes, WANTED_PER_S);
-    for (uint32_t part = 0; part < PARTS; part++)
-      if (journal->least_ns[part] != 0)
-        printf(",\"%s_ns\":%.2f,\"%s_per_s\":%.0f", part_names[part], journal->least_ns[part] / cnt, part_names[part], cnt * 1e9 / journal->least_ns[part]);
-    puts("}");
-    return;
-  }
-  printf("%s\nprofile %c, %" PRIu64 " records of %.0f bytes in %" PRIu64 " blocks; least of %u passes, one core\n", host, options->profile, journal->cnt, (double)journal->sz / cnt,
-         journal->image.block_cnt, options->passes);
+  fprintf(file, ",\"profile\":\"%c\",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"passes\":%u,\"wanted_per_s\":%.0f", journal->options->profile,
+          journal->cnt, journal->sz, journal->image.block_cnt, journal->options->passes, WANTED_PER_S);
   for (uint32_t part = 0; part < PARTS; part++)
     if (journal->least_ns[part] != 0)
-      printf("%-8s %8.1f ns a record   %6.2f million/s\n", part_names[part], journal->least_ns[part] / cnt, cnt * 1e3 / journal->least_ns[part]);
-  double per_s = cnt * 1e9 / journal->least_ns[PART_REPLAY];
-  printf("wanted of replay          %6.2f million/s   %s\n", WANTED_PER_S / 1e6, per_s >= WANTED_PER_S ? "held" : "not held");
+      fprintf(file, ",\"%s_ns\":%.2f,\"%s_per_s\":%.0f", part_names[part], journal->least_ns[part] / cnt, part_names[part], cnt * 1e9 / journal->least_ns[part]);
+}
+
+static double million_per_s(const journal_t *journal, enum part part)
+{
+  return (double)journal->cnt * 1e3 / journal->least_ns[part];
+}
+
+static void tell_table(FILE *file, const void *found)
+{
+  const journal_t *journal = found;
+  double cnt = (double)journal->cnt;
+  fprintf(file, "profile %c, %" PRIu64 " records of %.0f bytes in %" PRIu64 " blocks; least of %u passes, one core\n", journal->options->profile, journal->cnt,
+          (double)journal->sz / cnt, journal->image.block_cnt, journal->options->passes);
+  for (uint32_t part = 0; part < PARTS; part++)
+    if (journal->least_ns[part] != 0)
+      fprintf(file, "%-8s %8.1f ns a record   %6.2f million/s\n", part_names[part], journal->least_ns[part] / cnt, million_per_s(journal, part));
+  fprintf(file, "wanted of replay          %6.2f million/s   %s\n", WANTED_PER_S / 1e6, million_per_s(journal, PART_REPLAY) * 1e6 >= WANTED_PER_S ? "held" : "not held");
+}
+
+static void keep(const journal_t *journal, wcx_run_folder_t *run)
+{
+  static const char *const names[PARTS] = {"a journal walked, no engine, from memory", "its records applied, no walker, from memory", "replay: walked and applied, from memory",
+                                           "replay from files", "these files read, nothing else"};
+  double passes[PASSES_MAX];
+  wcx_chart_t chart = {.title = "A record, by pass",
+                       .x_label = "pass",
+                       .y_label = "ns a record",
+                       .x_scale = WCX_CHART_LINEAR,
+                       .y_scale = WCX_CHART_LINEAR,
+                       .x_unit = WCX_CHART_NUMBER,
+                       .y_unit = WCX_CHART_NS};
+  for (uint32_t pass = 0; pass < journal->options->passes; pass++)
+    passes[pass] = pass + 1;
+  for (uint32_t part = 0; part < PARTS; part++)
+  {
+    char beside[64];
+    if (journal->least_ns[part] == 0)
+      continue;
+    snprintf(beside, sizeof(beside), "%.1f ns a record", journal->least_ns[part] / (double)journal->cnt);
+    wcx_run_folder_value(run, names[part], million_per_s(journal, part), " million/s", part == PART_REPLAY ? WCX_WANTED_AT_LEAST : WCX_WANTED_NOTHING, WANTED_PER_S / 1e6, beside);
+    chart.series[chart.series_cnt++] =
+        (wcx_chart_series_t){.name = part_names[part], .x = passes, .y = journal->per_record_ns[part], .cnt = journal->options->passes, .color = part};
+  }
+  wcx_run_folder_chart(run, "replay", &chart);
+}
+
+static void measure(journal_t *journal, wcx_run_folder_t *run)
+{
+  uint32_t parts = journal->options->dir == NULL ? PART_FILE : PARTS;
+  uint32_t passes = journal->options->passes;
+  for (uint32_t pass = 0; pass < passes; pass++)
+    for (uint32_t part = 0; part < parts; part++)
+    {
+      wcx_cli_bar((double)(pass * parts + part) / (passes * parts), "%s: %u of %u", part_names[part], pass + 1, passes);
+      measure_part(journal, (enum part)part, pass, run);
+    }
 }
 
 int wcx_replay_bench(int argc, char **argv)
 {
+  static wcx_run_folder_t run;
   options_t options;
   int status = parse(&options, argc, argv);
   if (status != 0)
     return status;
-  if (options.cpu >= 0)
-    wcx_cli_pin(options.cpu);
-  journal_t journal = {0};
+  if (!wcx_run_begin(&run, &options.asked, "replay", argc, argv, "ns a record, replay from memory"))
+    return WCX_CLI_BAD;
+  wcx_cli_bar(0, "the journal is made");
+  journal_t journal = {.options = &options};
   make_journal(&journal, &options);
   if (options.dir != NULL && wcx_image_save(&journal.image, options.dir) != 0)
   {
     fprintf(stderr, "wcx-bench replay: %s: %s\n", options.dir, strerror(errno));
     free_journal(&journal);
-    return 1;
+    return WCX_CLI_BAD;
   }
-  for (uint32_t pass = 0; pass < options.passes; pass++)
-    for (uint32_t part = 0; part < PARTS; part++)
-    {
-      if (part >= PART_FILE && options.dir == NULL)
-        continue;
-      wcx_cli_progress("%s: %u of %u", part_names[part], pass + 1, options.passes);
-      measure_part(&journal, &options, (enum part)part);
-    }
-  wcx_cli_progress("%s", "");
-  print(&options, &journal);
+  measure(&journal, &run);
+  keep(&journal, &run);
+  status = wcx_run_end(&run, &options.asked, tell_json, tell_table, &journal);
   if (options.dir != NULL)
     remove_files(options.dir);
   free_journal(&journal);
-  return 0;
+  return status;
 }

@@ -10,11 +10,11 @@
      read      these files read in the same pieces, and nothing else
 
    Least of --passes of each, in turns, so that what the neighbours do hits all of them. After each, the digests must be those of the live pass that made the
-   records, or the program dies.
+   records, or the run is invalid.
 
    Owner:      the main thread, one core.
    Memory:     about 900 bytes a record, and as much on the disk of --dir, taken away again.
-   Result:     exit status 0, whatever the speed; 1 when --dir cannot be written; 2 for a wrong command line.
+   Result:     the exit status (cli.h): good whatever the speed; bad when a digest differs or --dir cannot be written.
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_REPLAY_H
 #define WCX_BENCH_REPLAY_H

@@ -1,4 +1,4 @@
-/* The plots and the page of a run's folder.
+/* The plots and the page of a run's folder: verdict first, then figures, plots, percentiles, host, the folder's other files.
 
    Owner:      the main thread.
    Result:     false: a file cannot be written.
@@ -8,6 +8,7 @@
 
 #include "bench/run_folder.h"
 
-bool wcx_report_write(const wcx_run_folder_t *folder, const char *host, const char *commit, const char *result_json, bool valid) __attribute__((warn_unused_result));
+/* fault: why the run is invalid; NULL: it is valid. */
+bool wcx_report_write(const wcx_run_folder_t *folder, const char *host, const char *commit, const char *result_json, const char *fault) __attribute__((warn_unused_result));
 
 #endif

@@ -57,18 +57,40 @@ static void define(wcx_rig_t *rig, uint16_t template_id, const void *body, uint1
   rig->keep += sz;
 }
 
+wcx_security_definition_t wcx_rig_security(uint32_t security_id, uint32_t market_segment_id)
+{
+  return (wcx_security_definition_t){.security_id = security_id,
+                                     .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
+                                     .symbol = "BTC-USDT",
+                                     .base_asset = "BTC",
+                                     .quote_asset = "USDT",
+                                     .min_price_increment = 1,
+                                     .round_lot = 1,
+                                     .low_limit_price = WCX_I64_NULL,
+                                     .high_limit_price = WCX_I64_NULL,
+                                     .market_segment_id = market_segment_id};
+}
+
+wcx_new_order_single_t wcx_rig_limit_order(uint64_t cl_ord_id, uint32_t security_id, uint32_t account, uint8_t side, int64_t px, int64_t qty)
+{
+  return (wcx_new_order_single_t){.cl_ord_id = cl_ord_id,
+                                  .price = px,
+                                  .order_qty = qty,
+                                  .display_qty = WCX_I64_NULL,
+                                  .min_qty = WCX_I64_NULL,
+                                  .stop_px = WCX_I64_NULL,
+                                  .expire_time = WCX_U64_NULL,
+                                  .security_id = security_id,
+                                  .account = account,
+                                  .side = side,
+                                  .ord_type = WCX_ORD_TYPE_LIMIT,
+                                  .time_in_force = WCX_TIME_IN_FORCE_GTC,
+                                  .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+}
+
 void wcx_rig_instrument(wcx_rig_t *rig, uint32_t security_id)
 {
-  wcx_security_definition_t definition = {.security_id = security_id,
-                                          .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
-                                          .symbol = "BTC-USDT",
-                                          .base_asset = "BTC",
-                                          .quote_asset = "USDT",
-                                          .min_price_increment = 1,
-                                          .round_lot = 1,
-                                          .low_limit_price = WCX_I64_NULL,
-                                          .high_limit_price = WCX_I64_NULL,
-                                          .market_segment_id = WCX_RIG_SHARD};
+  wcx_security_definition_t definition = wcx_rig_security(security_id, WCX_RIG_SHARD);
   define(rig, WCX_TEMPLATE_SECURITY_DEFINITION, &definition, sizeof(definition));
 }
 

@@ -36,7 +36,7 @@
 
    Owner:      the main thread.
    Memory:     about 420 bytes an order, given back before the next size.
-   Result:     exit status 0; 1 when a file cannot be written; 2 for a wrong command line. Every operation must have done what it is meant to (checked).
+   Result:     the exit status (cli.h). Every operation must have done what it is meant to (checked).
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_SCALE_H
 #define WCX_BENCH_SCALE_H

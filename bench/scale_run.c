@@ -1,6 +1,5 @@
 #include "bench/scale_run.h"
 
-#include "bench/cli.h"
 #include "bench/miss.h"
 #include "bench/rig.h"
 #include "engine/base/env.h"
@@ -19,6 +18,8 @@
 #define LEVELS_PER_NODE 64u
 #define NODE_LINES 5u
 #define ORDERS_PER_LEVEL 10u
+#define FILL_PART 0.5 /* of the time that a size takes; the rest is operations, then bare misses */
+#define OPS_PART 0.3
 
 const char *const wcx_scale_names[WCX_SCALE_OPS] = {"new", "cancel", "cancel_id", "move", "fill", "reduce"};
 
@@ -104,19 +105,8 @@ static void put(bench_t *bench, uint32_t i, uint16_t template_id, const void *bo
 static void put_new(bench_t *bench, uint32_t i, mine_t *order, uint8_t time_in_force)
 {
   order->cl_ord_id = ++bench->cl_ord_id;
-  wcx_new_order_single_t request = {.cl_ord_id = order->cl_ord_id,
-                                    .price = order->px,
-                                    .order_qty = order->qty,
-                                    .display_qty = WCX_I64_NULL,
-                                    .min_qty = WCX_I64_NULL,
-                                    .stop_px = WCX_I64_NULL,
-                                    .expire_time = WCX_U64_NULL,
-                                    .security_id = SECURITY_ID,
-                                    .account = 1 + wcx_rig_draw(&bench->random, ACCOUNTS),
-                                    .side = order->side,
-                                    .ord_type = WCX_ORD_TYPE_LIMIT,
-                                    .time_in_force = time_in_force,
-                                    .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
+  wcx_new_order_single_t request = wcx_rig_limit_order(order->cl_ord_id, SECURITY_ID, 1 + wcx_rig_draw(&bench->random, ACCOUNTS), order->side, order->px, order->qty);
+  request.time_in_force = time_in_force;
   put(bench, i, WCX_TEMPLATE_NEW_ORDER_SINGLE, &request, sizeof(request));
 }
 
@@ -263,7 +253,7 @@ static bench_t *fill_up(uint32_t orders, uint32_t levels)
   while (bench->live_cnt < orders)
   {
     if (bench->live_cnt / BATCH % 256 == 0)
-      wcx_cli_progress("%u orders: %u%% there", orders, (uint32_t)((uint64_t)bench->live_cnt * 100 / orders));
+      wcx_cli_bar(FILL_PART * bench->live_cnt / orders, "%u orders enter the book", orders);
     run_new(bench, orders - bench->live_cnt < BATCH ? orders - bench->live_cnt : BATCH);
   }
   return bench;
@@ -277,11 +267,28 @@ static void give_back(bench_t *bench)
   munmap(bench, sizeof(*bench));
 }
 
-static void measure_ops(bench_t *bench, uint32_t batches, double *ns)
+static void keep_batches(wcx_run_folder_t *run, enum wcx_scale_op op, uint32_t orders, uint64_t from_ns, const double *per_op, uint32_t batches)
+{
+  static wcx_hdr_t hdr;
+  char tag[64], number[32];
+  memset(&hdr, 0, sizeof(hdr));
+  for (uint32_t batch = 0; batch < batches; batch++)
+    wcx_hdr_record(&hdr, (uint64_t)per_op[batch], 1);
+  wcx_chart_number(number, sizeof(number), orders, WCX_CHART_NUMBER);
+  char *space = strchr(number, ' ');
+  if (space != NULL) /* which a tag has none of: 10k */
+    memmove(space, space + 1, strlen(space));
+  snprintf(tag, sizeof(tag), "%s/%s", wcx_scale_names[op], number);
+  wcx_run_folder_hist(run, tag, from_ns, wcx_env_utc_ns(), &hdr);
+}
+
+static void measure_ops(bench_t *bench, uint32_t batches, double *ns, uint32_t orders, wcx_run_folder_t *run)
 {
   static double per_op[WCX_SCALE_OPS][WCX_SCALE_BATCHES_MAX];
+  uint64_t from_ns = wcx_env_utc_ns();
   for (uint32_t batch = 0; batch < batches; batch++)
   {
+    wcx_cli_bar(FILL_PART + OPS_PART * batch / batches, "%u orders: operations", orders);
     for (uint32_t op = WCX_SCALE_CANCEL; op < WCX_SCALE_OPS; op++)
     {
       per_op[op][batch] = (double)run_batch(bench, op, BATCH) / BATCH;
@@ -294,7 +301,10 @@ static void measure_ops(bench_t *bench, uint32_t batches, double *ns)
     }
   }
   for (uint32_t op = 0; op < WCX_SCALE_OPS; op++)
+  {
     ns[op] = wcx_cli_median(per_op[op], batches);
+    keep_batches(run, op, orders, from_ns, per_op[op], batches);
+  }
 }
 
 /* --- bare misses ------------------------------------------------------------------------------------------------------------------------ */
@@ -353,21 +363,22 @@ static void measure_bare(wcx_scale_size_t *size, uint32_t batches)
       [WCX_MISS_LEVELS] = size->levels,
       [WCX_MISS_NODES] = (size->levels + LEVELS_PER_NODE - 1) / LEVELS_PER_NODE * NODE_LINES,
   };
-  wcx_cli_progress("%u orders: bare misses", size->orders);
   wcx_miss_t *miss = wcx_miss_new(line_cnt);
   for (uint32_t op = 0; op < WCX_SCALE_OPS; op++)
+  {
+    wcx_cli_bar(FILL_PART + OPS_PART + (1 - FILL_PART - OPS_PART) * op / WCX_SCALE_OPS, "%u orders: bare misses", size->orders);
     size->bare_ns[op] = wcx_miss_op_ns(miss, &shapes[op], batches);
+  }
   wcx_miss_free(miss);
   size->load_ns = wcx_miss_load_ns(size->orders + 2 * eighth);
 }
 
-wcx_scale_size_t wcx_scale_measure(uint32_t orders, uint32_t levels_max, uint32_t batches)
+wcx_scale_size_t wcx_scale_measure(uint32_t orders, uint32_t levels_max, uint32_t batches, wcx_run_folder_t *run)
 {
   uint32_t levels = orders / ORDERS_PER_LEVEL < levels_max ? orders / ORDERS_PER_LEVEL : levels_max;
   wcx_scale_size_t size = {.orders = orders, .levels = levels & ~1u};
   bench_t *bench = fill_up(orders, size.levels);
-  wcx_cli_progress("%u orders: operations", orders);
-  measure_ops(bench, batches, size.ns);
+  measure_ops(bench, batches, size.ns, orders, run);
   give_back(bench);
   measure_bare(&size, batches);
   wcx_cli_progress("%s", "");

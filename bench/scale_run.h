@@ -8,7 +8,7 @@
 #ifndef WCX_BENCH_SCALE_RUN_H
 #define WCX_BENCH_SCALE_RUN_H
 
-#include <stdint.h>
+#include "bench/run_folder.h"
 
 enum wcx_scale_op
 {
@@ -37,6 +37,7 @@ extern const char *const wcx_scale_names[WCX_SCALE_OPS];
 /* Lines outside the caches, as counted in scale.h. */
 uint32_t wcx_scale_lines(enum wcx_scale_op op);
 
-wcx_scale_size_t wcx_scale_measure(uint32_t orders, uint32_t levels_max, uint32_t batches);
+/* Each batch's ns per operation is kept as a histogram, too: tag "new/100k". */
+wcx_scale_size_t wcx_scale_measure(uint32_t orders, uint32_t levels_max, uint32_t batches, wcx_run_folder_t *run);
 
 #endif

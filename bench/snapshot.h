@@ -11,7 +11,7 @@
 
    Owner:      the main thread.
    Memory:     about 500 bytes an order.
-   Result:     exit status 0, whatever the time; 2 for a wrong command line. That every order is there, in price-time order, is checked.
+   Result:     the exit status (cli.h): good whatever the time; bad when an order is missing or out of price-time order.
    Pinned by:  tests/bench/test_bench.py. */
 #ifndef WCX_BENCH_SNAPSHOT_H
 #define WCX_BENCH_SNAPSHOT_H

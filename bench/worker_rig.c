@@ -124,6 +124,18 @@ void wcx_worker_rig_check(const wcx_worker_rig_t *worker)
   }
 }
 
+wcx_params_session_t wcx_worker_rig_session(uint32_t session_id, uint32_t account, uint16_t shard)
+{
+  return (wcx_params_session_t){.session_id = session_id,
+                                .account = account,
+                                .shard = shard,
+                                .key_cnt = 1,
+                                .throttle_per_s = 10000000,
+                                .throttle_burst = 1000000,
+                                .cancel_per_s = 10000000,
+                                .cancel_burst = 1000000};
+}
+
 void wcx_worker_rig_start(wcx_worker_rig_t *worker, const wcx_params_t *params)
 {
   *worker = (wcx_worker_rig_t){0};

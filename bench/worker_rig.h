@@ -33,6 +33,9 @@ wcx_params_t *wcx_worker_rig_params(const char *dir, int poll_cpu, uint32_t segm
 /* Sizes of the shard as an engine of these limits needs them. */
 void wcx_worker_rig_limits(wcx_params_t *params, const wcx_engine_limits_t *limits);
 
+/* A session that no throttle slows down. */
+wcx_params_session_t wcx_worker_rig_session(uint32_t session_id, uint32_t account, uint16_t shard);
+
 /* Make `params->state_dir` (it must not exist), start the worker and wait until its segments are in stock. */
 void wcx_worker_rig_start(wcx_worker_rig_t *worker, const wcx_params_t *params);
 

@@ -70,15 +70,8 @@ static wcx_params_t *make_params(const gateway_t *gateway)
   for (uint32_t i = 0; i < gateway->session_cnt; i++)
   {
     wcx_params_session_t *session = &params->sessions[i];
-    *session = (wcx_params_session_t){.session_id = gateway->first + i,
-                                      .account = gateway->first + i,
-                                      .shard = params->shards[0].shard,
-                                      .key_cnt = 1,
-                                      .drop_copy = WCX_DROP_SESSION,
-                                      .throttle_per_s = 10000000,
-                                      .throttle_burst = 1000000,
-                                      .cancel_per_s = 10000000,
-                                      .cancel_burst = 1000000};
+    *session = wcx_worker_rig_session(gateway->first + i, gateway->first + i, params->shards[0].shard);
+    session->drop_copy = WCX_DROP_SESSION;
     char key[32];
     memset(session->access_key_id, ' ', sizeof(session->access_key_id));
     int len = snprintf(key, sizeof(key), "%s%u", gateway->key_prefix, session->session_id);
@@ -88,16 +81,7 @@ static wcx_params_t *make_params(const gateway_t *gateway)
     params->accounts[i] = (wcx_account_definition_t){.account = session->account, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
   }
   params->instrument_cnt = 1;
-  params->instruments[0] = (wcx_security_definition_t){.security_id = 1,
-                                                       .security_trading_status = WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE,
-                                                       .symbol = "BTC-USDT",
-                                                       .base_asset = "BTC",
-                                                       .quote_asset = "USDT",
-                                                       .min_price_increment = 1,
-                                                       .round_lot = 1,
-                                                       .low_limit_price = WCX_I64_NULL,
-                                                       .high_limit_price = WCX_I64_NULL,
-                                                       .market_segment_id = params->shards[0].shard};
+  params->instruments[0] = wcx_rig_security(1, params->shards[0].shard);
   return params;
 }
 

@@ -329,6 +329,8 @@ static bool close_folder(stage_t *stage, uint64_t began_ns)
   fclose(file);
   if (stage->report.loop != NULL || stage->report.ramp != NULL)
     wcx_wire_report_keep(&stage->report, began_ns, &stage->folder);
+  if (stage->report.fault != NULL)
+    snprintf(stage->folder.fault, sizeof(stage->folder.fault), "%s", stage->report.fault);
   bool written = wcx_run_folder_close(&stage->folder, json, stage->report.fault == NULL);
   free(json);
   return written;

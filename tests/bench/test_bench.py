@@ -25,11 +25,11 @@ def scale():
         done = run("scale", "--orders", "1000,5000,20000", "--batches", "20", "--rounds", "1", "--svg", str(svg), "--json")
         if done.returncode != 0:
             return False
-        lines = [e for e in ET.parse(svg).getroot().iter() if e.tag.endswith("polyline")]
+        lines = [e.get("d") for e in ET.parse(svg).getroot().iter() if e.tag.endswith("path")]
     told = json.loads(done.stdout)
     sizes = told["sizes"]
     first = sizes[0]
-    good = [s["orders"] for s in sizes] == [1000, 5000, 20000] and len(lines) == 2 * len(OPS) and all(len(e.get("points").split()) == 3 for e in lines)
+    good = [s["orders"] for s in sizes] == [1000, 5000, 20000] and len(lines) == 2 * len(OPS) and all(line[0] == "M" and line.count("L") == 2 for line in lines)
     for size in sizes:
         for op in OPS:
             at, base = size[op], first[op]

@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+import taplib
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin" / "wcx-bench"
@@ -37,17 +38,33 @@ def whole(scratch):
     """logs, rows, a figure and a result of others become one folder, tags of a group share their plots, parts are drawn over time"""
     (scratch / "figure.svg").write_text(FIGURE)
     fast, slow, alone = log(scratch, "fast", range(100, 200)), log(scratch, "slow", range(1000, 2000), "timed"), log(scratch, "alone", [5000] * 10)
-    done = gather(scratch, ("hist", "wire/fast", fast), ("hist", "wire/slow", slow, "timed"), ("hist", "wire/fast", fast), ("hist", "engine/alone", alone),
-                  ("row", "round trip", "10 <us>", "2 x", "make it"), ("figure", "flame", scratch / "figure.svg"), ("result", '{"a":1}'), ("end",))
+    done = gather(scratch, ("hist", "wire/fast", fast), ("hist", "wire/slow", slow, "timed"), ("hist", "wire/fast", fast), ("hist", "wire/fast", fast), ("hist", "engine/alone", alone),
+                  ("row", "round trip", "10 <us>", "2 x", "make it"), ("row", "another", "5 s", "", "make it", "missed"), ("figure", "flame", scratch / "figure.svg"), ("result", '{"a":1}'), ("end",))
     latest = scratch / "out/latest"
     names = {path.name for path in latest.iterdir()}
-    wanted = {"env.json", "hist.hlog", "percentiles.csv", "report.html", "result.json", "samples.csv", "flame.svg", "wire-percentiles.svg", "wire-histogram.svg", "wire-parts.svg",
+    wanted = {"config.json", "env.json", "figures.tsv", "hist.hlog", "percentiles.csv", "report.html", "result.json", "flame.svg", "wire-percentiles.svg", "wire-histogram.svg", "wire-parts.svg",
               "engine-percentiles.svg", "engine-histogram.svg"}
     page = (latest / "report.html").read_text()
     rows = {(row["tag"], float(row["percentile"])): row for row in csv.DictReader((latest / "percentiles.csv").open())}
     return (done.returncode == 0 and Path(done.stdout.strip()).resolve() == latest.resolve() and names == wanted and env(scratch)["valid"] and json.loads((latest / "result.json").read_text()) == {"a": 1}
-            and rows["wire/fast", 100.0]["count"] == "200" and rows["wire/slow", 100.0]["count"] == "1000" and rows["engine/alone", 50.0]["value_ns"] == "5003" and FIGURE in page
-            and "10 &lt;us&gt;" in page and "<td>make it</td>" in page and "<h2>Figures</h2>" in page)
+            and rows["wire/fast", 100.0]["count"] == "300" and rows["wire/slow", 100.0]["count"] == "1000" and rows["engine/alone", 50.0]["value_ns"] == "5003" and FIGURE in page
+            and "10 &lt;us&gt;" in page and page.count("<code>make it</code>") == 1 and page.count(">not held<") == 1 and ">0 of 1 targets held<" in page)
+
+
+def runs(scratch):
+    """run folders of others become part of it: figures with their verdicts below the command given, charts, and as a group their histograms"""
+    for name, args in (("kill", ["--orders", "500", "--repeats", "3"]), ("snapshot", ["--orders", "500", "--prices", "10", "--repeats", "3"]), ("memory", [])):
+        subprocess.run([BENCH, name, *args, "--out", scratch / name], stdout=subprocess.DEVNULL, check=True)
+    done = gather(scratch, *[("run", scratch / name / "latest", f"measure {name}", *group) for name, group in (("kill", ["k"]), ("snapshot", ["shot"]), ("memory", []))], ("end",))
+    latest = scratch / "out/latest"
+    figures = (latest / "figures.tsv").read_text().splitlines()
+    kept = [line.split("\t") for name in ("kill", "snapshot", "memory") for line in (scratch / name / "latest/figures.tsv").read_text().splitlines()]
+    wanted = [line[:4] + [f"measure {name}"] + line[5:] for name, line in zip(["kill"] * 4 + ["snapshot"] * 3 + ["memory"] * 7, [line for line in kept if line[0] == "row"])]
+    tags = {row["tag"] for row in csv.DictReader((latest / "percentiles.csv").open())}
+    page = (latest / "report.html").read_text()
+    return (done.returncode == 0 and [line.split("\t") for line in figures if line.startswith("row")] == wanted and "figure\tmemory\tmemory.svg" in figures
+            and tags == {"kill-switch/warm", "kill-switch/cold", "mass-cancel/warm", "mass-cancel/cold", "shot/copy", "shot/cold", "shot/flat"}
+            and (latest / "memory.svg").read_text() == (scratch / "memory/latest/memory.svg").read_text() and all(page.count(f"<code>measure {name}</code>") == 1 for name in ("kill", "snapshot", "memory")))
 
 
 def unfinished(scratch):
@@ -64,27 +81,15 @@ def wrong(scratch):
     (scratch / "torn.hlog").write_text("0.0,0.0,0.0,nothing\n")
     good = log(scratch, "good", [1, 2, 3])
     lines = [("hist", "a"), ("nothing",), ("row", "a", "b"), ("hist", "a", scratch / "missing"), ("hist", "a", scratch / "torn.hlog"), ("hist", "a", good, "other"),
-             ("figure", "f", scratch / "text"), ("figure", "f", scratch / "missing")]
+             ("row", "a", "b", "c", "d", "perhaps"), ("run", scratch, "no folder"), ("figure", "f", scratch / "text"), ("figure", "f", scratch / "missing")]
     for line in lines:
         done = gather(scratch, line, ("end",))
         if done.returncode != 1 or not done.stderr or env(scratch)["valid"]:
             return False
-    many = gather(scratch, *[("row", "a", "b", "c", "d")] * 65, ("end",))
+    many = gather(scratch, *[("row", "a", "b", "c", "d")] * 97, ("end",))
     lines = [subprocess.run([BENCH, *args], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode for args in (["gather"], ["gather", "--out"], ["gather", "x"])]
     return many.returncode == 1 and "one row too many" in many.stderr and lines == [2, 2, 2]
 
 
-def main():
-    tests = [whole, unfinished, wrong]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as scratch:
-            good = test(Path(scratch))
-        failed += not good
-        print(f"{'ok' if good else 'not ok'} {number} - {test.__doc__}", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(taplib.run([whole, runs, unfinished, wrong]))

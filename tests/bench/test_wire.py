@@ -236,7 +236,7 @@ def invalid(scratch):
         out, err = load.communicate(timeout=60)
     told, latest = json.loads(out), scratch / "out/latest"
     return (load.returncode == 1 and not told["valid"] and "not answered" in told["fault"] and "not answered" in err and 0 < told["answered"] < told["requests"]
-            and not json.loads((latest / "env.json").read_text())["valid"] and "invalid" in (latest / "report.html").read_text())
+            and json.loads((latest / "env.json").read_text())["fault"] == told["fault"] and "invalid: " in (latest / "report.html").read_text())
 
 
 def own_udp_port(pid):
