@@ -253,7 +253,7 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$$(call objs,dataplane/port_sim
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
 E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load journal_load wire_stamps)
 
-SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c
+SRC_e2e_port_echo := tests/e2e/port_echo.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_echo  := $(LD_wcx-dataplane)
 SRC_e2e_port_ping := tests/e2e/port_ping.c dataplane/port_dpdk.c $(PROD)
 LD_e2e_port_ping  := $(LD_wcx-dataplane)
