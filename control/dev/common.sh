@@ -1,4 +1,4 @@
-# Shared by up.sh, down.sh and runner.sh: where things are, and how a process is found and ended. Sourced, not run.
+# Shared by up.sh, down.sh and runner.sh: where things are, and how a process is awaited, found and ended. Sourced, not run.
 # Several instances may run at once: give each its own WCX_RUN_DIR, WCX_NETNS, WCX_CLIENT_NETNS and WCX_HTTP_PORT.
 # shellcheck shell=bash
 
@@ -34,6 +34,18 @@ pid_of() {
     *) return 1 ;;
   esac
   echo "$pid"
+}
+
+# A process that has just been forked does not run its executable yet, and nobody could tell it from a stranger: whoever starts one waits here before it lets go, with
+# signals deferred. $1 pid file, $2 name. False: it has ended, or does not get there in 10 s.
+await_process() {
+  local i
+  for ((i = 0; i < 1000; i++)); do
+    pid_of "$1" "$2" >/dev/null && return 0
+    readlink "/proc/$(cat "$1")/exe" >/dev/null 2>&1 || return 1
+    sleep 0.01 || true
+  done
+  return 1
 }
 
 # SIGTERM (and SIGCONT: a stopped process does not hear), after 8 s SIGKILL. $1 pid file, $2 name.

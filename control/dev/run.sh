@@ -37,8 +37,11 @@ trap 'exit 130' INT TERM HUP
 makers=''
 ended=0
 trap 'ended=1; [ -z "$makers" ] || kill -TERM "$makers" 2>/dev/null || true' INT TERM HUP
-nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$bin/wcx-mm" --seconds "$seconds" --server 10.77.0.2 --interface "$WCX_CLIENT_IF" \
-  --wcxctl "$bin/wcxctl" --state-dir "$WCX_STATE_DIR" --control-socket "$WCX_CONTROL_SOCKET" --summary "$summary" <&0 &
+(
+  trap '' INT TERM HUP # until they listen themselves: before that it would end them without a word
+  exec nsenter --net="/run/netns/$WCX_CLIENT_NETNS" "$bin/wcx-mm" --seconds "$seconds" --server 10.77.0.2 --interface "$WCX_CLIENT_IF" \
+    --wcxctl "$bin/wcxctl" --state-dir "$WCX_STATE_DIR" --control-socket "$WCX_CONTROL_SOCKET" --summary "$summary"
+) <&0 &
 makers=$!
 # A signal ends the wait, not the market makers; one that came while they were being started is lost, so it is said again.
 while kill -0 "$makers" 2>/dev/null; do

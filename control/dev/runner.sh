@@ -16,6 +16,7 @@ start_controld() {
   controld=$!
   controld_since=$SECONDS
   echo "$controld" >"$run/controld.pid"
+  await_process "$run/controld.pid" wcx-controld || true
 }
 
 # In a session of its own with the best autogroup: the poll loop competes with everything else of this machine.
@@ -26,6 +27,7 @@ start_dataplane() {
   dataplane=$!
   dataplane_since=$SECONDS
   echo "$dataplane" >"$run/dataplane.pid"
+  await_process "$run/dataplane.pid" wcx-dataplane || true
 }
 
 # Without a process: what exited waits for it.
@@ -34,10 +36,22 @@ note() {
   TZ=UTC printf '%(%FT%T)T.%.3sZ runner: %s\n' "${now%[.,]*}" "${now#*[.,]}" "$*" >>"$run/log/runner.log"
 }
 
-trap 'note "ended"; exit 0' TERM INT
+# Not in the middle of a start: down.sh must find whom it has to end.
+starting=1
+ending=0
+finish() {
+  note "ended"
+  exit 0
+}
+started() {
+  starting=0
+  [ $ending = 0 ] || finish
+}
+trap 'ending=1; [ $starting = 1 ] || finish' TERM INT
 SECONDS=0
 start_controld
 start_dataplane
+started
 while :; do
   wait -n -p which "$controld" "$dataplane"
   status=$?
@@ -45,12 +59,16 @@ while :; do
     "$controld")
       note "wcx-controld (pid $controld) exited with $status: started again"
       [ $((SECONDS - controld_since)) -gt 1 ] || sleep 0.3
+      starting=1
       start_controld
+      started
       ;;
     "$dataplane")
       note "wcx-dataplane (pid $dataplane) exited with $status: started again"
       [ $((SECONDS - dataplane_since)) -gt 1 ] || sleep 0.3
+      starting=1
       start_dataplane
+      started
       ;;
     *) sleep 0.1 ;;
   esac

@@ -186,8 +186,13 @@ WCX_LCORE=${WCX_LCORE:-$(poll_cpu)}
 WCX_SETS+=(--set "shards.lcore=$WCX_LCORE" --set "paths.run_dir=$run" --set "paths.region=$WCX_REGION" --set "network.device=$WCX_IF" --set "http.listen_tcp_port=$WCX_HTTP_PORT")
 for set in ${WCX_SET:-}; do WCX_SETS+=(--set "$set"); done
 save_environment
+late=0
+trap 'late=1' INT TERM HUP
 env -u WCX_RUN_LOCKED setsid "$here/runner.sh" "$run" </dev/null >>"$run/log/runner.log" 2>&1 8>&- &
 echo $! >"$run/runner.pid"
+await_process "$run/runner.pid" runner.sh || true
+trap interrupted INT TERM HUP
+[ $late = 0 ] || interrupted
 
 ready=0
 for ((i = 0; i < 300; i++)); do

@@ -415,13 +415,18 @@ static int summary(wcx_mm_t *mm, uint64_t trading_ns)
   return fine ? 0 : 1;
 }
 
-int wcx_mm_run(const wcx_mm_options_t *options)
+static void on_interrupts(void (*handler)(int))
 {
-  wcx_mm_t *mm = mm_new(options);
-  struct sigaction action = {.sa_handler = on_signal};
+  struct sigaction action = {.sa_handler = handler};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGHUP, &action, NULL);
+}
+
+int wcx_mm_run(const wcx_mm_options_t *options)
+{
+  wcx_mm_t *mm = mm_new(options);
+  on_interrupts(on_signal);
   wcx_mm_board_open(mm);
   uint64_t next_ns = mm->now_ns + SECOND_NS;
   while (!finished(mm))
@@ -440,6 +445,7 @@ int wcx_mm_run(const wcx_mm_options_t *options)
   wcx_mm_status(mm);
   wcx_mm_board_show(mm);
   wcx_mm_board_close(mm);
+  on_interrupts(SIG_IGN); /* and so does wcxctl: another Ctrl-C must not end the count */
   if (options->wcxctl != NULL)
     mm->audited = wcx_mm_audit(mm);
   int status = summary(mm, trading_ns);
