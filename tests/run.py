@@ -3,8 +3,8 @@
 
 Each program prints TAP; its points are what is counted. A program that dies, times out, prints no plan or exits
 non-zero without a failed point counts as one failure more. A skip that is not in tests/allowed-skips.txt fails.
-Programs run side by side, as many as there are CPUs. Those that own a poll core run one at a time, under one lock for the whole machine, beside the others: all of e2e/ but
-those that say in their text that they own no poll core. What takes longest starts first, so that no CPU is idle at the end.
+Programs run side by side, as many as there are CPUs, what takes longest first, so that no CPU is idle at the end. Those that own a poll core run after them, one at a time, under
+one lock for the whole machine: all of e2e/ but those that say in their text that they own no poll core, and of the others those that say that they own one.
 """
 import argparse
 import collections
@@ -132,21 +132,13 @@ def run_test(test, totals, env):
             print(f"  FAILED {program}\n" + "\n".join("       " + line for line in output.splitlines()[-120:]), flush=True)
 
 
-def take(queues):
-    for queue in queues:
-        try:
-            return queue.popleft()
-        except IndexError:
-            continue
-    return None
-
-
-def run_lane(queues, totals, env, broken):
-    """One after another until none is left, from the first queue that has any; what owns a poll core below the machine's lock."""
+def run_lane(queue, totals, env, broken):
+    """One after another until none is left; what owns a poll core below the machine's lock."""
     try:
         while not ending.is_set():
-            test = take(queues)
-            if test is None:
+            try:
+                test = queue.popleft()
+            except IndexError:
                 return
             lock = machine_lock() if test.owns_poll_core else None
             if not ending.is_set():
@@ -156,17 +148,22 @@ def run_lane(queues, totals, env, broken):
         broken.append(error)
 
 
-def run_tests(tests, totals, env):
-    """Until all have ended; an interruption ends those that run and starts no more. One lane takes what owns a poll core before it joins the others."""
-    alone, others = collections.deque(test for test in tests if test.owns_poll_core), collections.deque(test for test in tests if not test.owns_poll_core)
-    broken = []
-    lanes = [[alone, others]] + [[others]] * ((os.cpu_count() or 1) - 1)
-    threads = [threading.Thread(target=run_lane, args=(queues, totals, env, broken), daemon=True) for queues in lanes]  # daemons: one may wait for the lock
+def run_lanes(tests, cnt, totals, env):
+    queue, broken = collections.deque(tests), []
+    threads = [threading.Thread(target=run_lane, args=(queue, totals, env, broken), daemon=True) for _ in range(cnt)]  # daemons: one may wait for the lock
     for thread in threads:
         thread.start()
+    for thread in threads:
+        thread.join()
+    if broken:
+        raise broken[0]
+
+
+def run_tests(tests, totals, env):
+    """Until all have ended; an interruption ends those that run and starts no more."""
     try:
-        for thread in threads:
-            thread.join()
+        run_lanes([test for test in tests if not test.owns_poll_core], os.cpu_count() or 1, totals, env)
+        run_lanes([test for test in tests if test.owns_poll_core], 1, totals, env)
     except BaseException:
         ending.set()
         end_all(signal.SIGTERM)
@@ -175,8 +172,6 @@ def run_tests(tests, totals, env):
             time.sleep(0.05)
         end_all(signal.SIGKILL)
         raise
-    if broken:
-        raise broken[0]
 
 
 def check_canary(build, totals, env):
@@ -215,7 +210,9 @@ def every_test(args, build):
     for folder in ("property", "golden", "diff", "bench", "sim", "fault", "kit", "e2e"):
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
             if folder != "e2e" or not args.no_e2e:
-                yield Test(f"{folder}/{path.stem}", [sys.executable, str(path)], folder == "e2e" and "Owns no poll core." not in path.read_text())
+                text = path.read_text()
+                owns = "Owns no poll core." not in text if folder == "e2e" else "Owns a poll core." in text
+                yield Test(f"{folder}/{path.stem}", [sys.executable, str(path)], owns)
 
 
 def longest_first(test):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wcx-bench wire against wcx-gateway over loopback, the appliance's loop behind kernel sockets: what is measured, what makes a run invalid, a server that is stopped. Prints TAP.
+"""wcx-bench wire against wcx-gateway over loopback, the appliance's loop behind kernel sockets: what is measured, what makes a run invalid, a server that is stopped. Owns a poll core. Prints TAP.
 
 Times are compared with the schedule where a stall of the server dwarfs what else runs on this machine; nothing is said about how fast anything is.
 """
