@@ -154,12 +154,12 @@ def one_disk(seed, images, until, liar):
                 for fate, cnt in fates.items():
                     counts[fate + "_writes"] += cnt
                 counts["images"] += 1
+                counts["released"] = told.released
                 problems = judge(place, image, told, seed, 1000 + counts["images"])
                 if problems:
                     return counts, [f"image {counts['images']}: {problem}" for problem in problems]
                 if counts["images"] >= images or time.monotonic() > until:
                     return counts, []
-            counts["released"] = lives.released
     return counts, []
 
 
