@@ -92,12 +92,12 @@ def engine(gather, scratch, options):
 
 def capacity(gather, scratch, options):
     short = options.short
-    few = ["--orders", 2000, "--repeats", 3] if short else []
+    few = {"kill": ["--orders", 2000, "--repeats", 3], "snapshot": ["--orders", 2000, "--repeats", 20]} if short else {"kill": [], "snapshot": []}
     sizes = "" if options.whole else " --orders 10000,100000,1000000 --rounds 1 --batches 200"
     return {
         "scale": gather.run(f"{BENCH} scale{sizes} --json", scratch / "scale", *(["--orders", "1000,2000,5000", "--batches", 20] if short else [])),
-        "kill": gather.run(f"{BENCH} kill --json", scratch / "kill", *few, group="kill"),
-        "snapshot": gather.run(f"{BENCH} snapshot --json", scratch / "snapshot", *few, group="snapshot"),
+        "kill": gather.run(f"{BENCH} kill --json", scratch / "kill", *few["kill"], group="kill"),
+        "snapshot": gather.run(f"{BENCH} snapshot --json", scratch / "snapshot", *few["snapshot"], group="snapshot"),
         "memory": gather.run(f"{BENCH} memory --json", scratch / "memory"),
         "replay": gather.run(f"{BENCH} replay --json", scratch / "replay", *(["--ops", 20000] if short else [])),
     }

@@ -30,7 +30,7 @@ OTHERS = {"scale": (["--orders", "1000,2000,5000", "--batches", "20", "--rounds"
                     + [f"{plot}: {op}" for op in ("new", "cancel", "cancel_id", "move", "fill", "reduce") for plot in DISTRIBUTION]),
           "kill": (["--orders", "2000", "--repeats", "5"], [f"{plot}: {what}" for what in ("kill-switch", "mass-cancel") for plot in (*DISTRIBUTION, "Over time")] + ["In the order of measuring"]),
           "memory": ([], ["Bytes of an engine by the orders it has room for"]),
-          "snapshot": (["--orders", "2000", "--prices", "50", "--repeats", "5"], [*DISTRIBUTION, "Over time", "In the order of measuring"]),
+          "snapshot": (["--orders", "2000", "--prices", "50", "--repeats", "20"], [*DISTRIBUTION, "Over time", "In the order of measuring"]),
           "replay": (["--ops", "20000"], ["A record, by pass", "In the order of measuring"])}
 
 # What the browser itself measured of every plot, left in the page for --dump-dom.
