@@ -52,24 +52,27 @@ SECONDS=0
 start_controld
 start_dataplane
 started
+# A child that ends while something else is being waited for is lost to `wait -n`: so it is asked for first.
+ended() { ! kill -0 "$1" 2>/dev/null; }
 while :; do
-  wait -n -p which "$controld" "$dataplane"
-  status=$?
-  case ${which:-} in
-    "$controld")
-      note "wcx-controld (pid $controld) exited with $status: started again"
-      [ $((SECONDS - controld_since)) -gt 1 ] || sleep 0.3
-      starting=1
-      start_controld
-      started
-      ;;
-    "$dataplane")
-      note "wcx-dataplane (pid $dataplane) exited with $status: started again"
-      [ $((SECONDS - dataplane_since)) -gt 1 ] || sleep 0.3
-      starting=1
-      start_dataplane
-      started
-      ;;
-    *) sleep 0.1 ;;
-  esac
+  how=''
+  if ! ended "$controld" && ! ended "$dataplane"; then
+    wait -n "$controld" "$dataplane"
+    how=" with $?"
+  fi
+  if ended "$controld"; then
+    note "wcx-controld (pid $controld) exited$how: started again"
+    [ $((SECONDS - controld_since)) -gt 1 ] || sleep 0.3
+    starting=1
+    start_controld
+    started
+  elif ended "$dataplane"; then
+    note "wcx-dataplane (pid $dataplane) exited$how: started again"
+    [ $((SECONDS - dataplane_since)) -gt 1 ] || sleep 0.3
+    starting=1
+    start_dataplane
+    started
+  else
+    sleep 0.1
+  fi
 done

@@ -83,6 +83,13 @@ def trading(app):
 def killed(tap, app):
     app.up(keep=True)
     before = app.wcxctl("status")[0]["Status"]["Shards"][0]["AppliedSeq"]
+    for delay_s in (0.01, 0.04, 0.08):  # the second dies while the runner is busy with the first
+        old = {role: app.pid(role) for role in ("dataplane", "controld")}
+        for role in old:
+            os.kill(old[role], signal.SIGKILL)
+            time.sleep(delay_s)
+        new = {role: app.wait_pid(role, old[role]) for role in old}
+        tap.ok(all(new.values()), f"data plane and supervisor killed {delay_s} s after each other: both are started again", (old, new))
     pids = [int((app.run / "runner.pid").read_text()), *(app.pid(role) for role in ("controld", "dataplane", "journal", "auth", "api"))]
     bystander = subprocess.Popen(["sleep", "60"])
     for pid in pids:
