@@ -2,6 +2,7 @@
 
 #include "bench/rig.h"
 #include "bench/run_folder.h"
+#include "dataplane/client/orders.h"
 #include "engine/base/env.h"
 
 #include <sched.h>
@@ -80,8 +81,8 @@ static void enter(world_t *world, uint32_t session_id, uint32_t account)
 {
   uint8_t side = (uint8_t)(WCX_SIDE_BUY + wcx_rig_draw(&world->random, 2));
   int64_t away = 1 + wcx_rig_draw(&world->random, PRICES_A_SIDE);
-  wcx_new_order_single_t request =
-      wcx_rig_limit_order(++world->cl_ord_id[session_id], 1 + wcx_rig_draw(&world->random, INSTRUMENTS), account, side, side == WCX_SIDE_BUY ? MID - away : MID + away, QTY);
+  wcx_new_order_single_t request = wcx_client_limit_order(++world->cl_ord_id[session_id], account, 1 + wcx_rig_draw(&world->random, INSTRUMENTS), side,
+                                                          side == WCX_SIDE_BUY ? MID - away : MID + away, QTY, WCX_TIME_IN_FORCE_GTC);
   apply(world, WCX_TEMPLATE_NEW_ORDER_SINGLE, session_id, &request, sizeof(request));
   wcx_rig_clear_log(&world->rig);
 }

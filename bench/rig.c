@@ -71,23 +71,6 @@ wcx_security_definition_t wcx_rig_security(uint32_t security_id, uint32_t market
                                      .market_segment_id = market_segment_id};
 }
 
-wcx_new_order_single_t wcx_rig_limit_order(uint64_t cl_ord_id, uint32_t security_id, uint32_t account, uint8_t side, int64_t px, int64_t qty)
-{
-  return (wcx_new_order_single_t){.cl_ord_id = cl_ord_id,
-                                  .price = px,
-                                  .order_qty = qty,
-                                  .display_qty = WCX_I64_NULL,
-                                  .min_qty = WCX_I64_NULL,
-                                  .stop_px = WCX_I64_NULL,
-                                  .expire_time = WCX_U64_NULL,
-                                  .security_id = security_id,
-                                  .account = account,
-                                  .side = side,
-                                  .ord_type = WCX_ORD_TYPE_LIMIT,
-                                  .time_in_force = WCX_TIME_IN_FORCE_GTC,
-                                  .self_match_prevention_inst = WCX_SELF_MATCH_PREVENTION_INST_NONE};
-}
-
 void wcx_rig_instrument(wcx_rig_t *rig, uint32_t security_id)
 {
   wcx_security_definition_t definition = wcx_rig_security(security_id, WCX_RIG_SHARD);

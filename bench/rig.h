@@ -45,9 +45,6 @@ void wcx_rig_session(wcx_rig_t *rig, uint32_t session_id, uint32_t account);
 /* What that instrument is, for whoever tells it to an engine in another way: prices and lots of 1, no bands. */
 wcx_security_definition_t wcx_rig_security(uint32_t security_id, uint32_t market_segment_id);
 
-/* A limit order, good till canceled, plain in everything else. */
-wcx_new_order_single_t wcx_rig_limit_order(uint64_t cl_ord_id, uint32_t security_id, uint32_t account, uint8_t side, int64_t px, int64_t qty);
-
 /* Empty the output log. */
 static inline void wcx_rig_clear_log(wcx_rig_t *rig)
 {

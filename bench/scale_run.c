@@ -2,6 +2,7 @@
 
 #include "bench/miss.h"
 #include "bench/rig.h"
+#include "dataplane/client/orders.h"
 #include "engine/base/env.h"
 
 #include <sys/mman.h>
@@ -105,7 +106,8 @@ static void put(bench_t *bench, uint32_t i, uint16_t template_id, const void *bo
 static void put_new(bench_t *bench, uint32_t i, mine_t *order, uint8_t time_in_force)
 {
   order->cl_ord_id = ++bench->cl_ord_id;
-  wcx_new_order_single_t request = wcx_rig_limit_order(order->cl_ord_id, SECURITY_ID, 1 + wcx_rig_draw(&bench->random, ACCOUNTS), order->side, order->px, order->qty);
+  wcx_new_order_single_t request =
+      wcx_client_limit_order(order->cl_ord_id, 1 + wcx_rig_draw(&bench->random, ACCOUNTS), SECURITY_ID, order->side, order->px, order->qty, WCX_TIME_IN_FORCE_GTC);
   request.time_in_force = time_in_force;
   put(bench, i, WCX_TEMPLATE_NEW_ORDER_SINGLE, &request, sizeof(request));
 }

@@ -2,6 +2,7 @@
 
 #include "bench/rig.h"
 #include "bench/run_folder.h"
+#include "dataplane/client/orders.h"
 #include "engine/base/env.h"
 
 #include <sched.h>
@@ -78,7 +79,7 @@ static void set_up(world_t *world, const options_t *options)
     _Alignas(64) uint8_t record[WCX_RECORD_SZ_MAX];
     uint8_t side = (uint8_t)(WCX_SIDE_BUY + wcx_rig_draw(&random, 2));
     int64_t away = 1 + wcx_rig_draw(&random, options->prices);
-    wcx_new_order_single_t request = wcx_rig_limit_order(i + 1, 1, 1, side, side == WCX_SIDE_BUY ? MID - away : MID + away, 100);
+    wcx_new_order_single_t request = wcx_client_limit_order(i + 1, 1, 1, side, side == WCX_SIDE_BUY ? MID - away : MID + away, 100, WCX_TIME_IN_FORCE_GTC);
     wcx_engine_input_t input = wcx_rig_encode(&world->rig, record, WCX_TEMPLATE_NEW_ORDER_SINGLE, 1, i + 1, &request, sizeof(request));
     wcx_engine_apply(world->rig.engine, input.hdr, input.body, &world->rig.log);
     wcx_rig_clear_log(&world->rig);

@@ -14,10 +14,11 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
+
+import taplib
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("WCX_BUILD", ROOT / "build")) / "bin"
@@ -365,17 +366,5 @@ def wrong(scratch):
             and "DEMO-MM-500" in keyless.stderr and missing.returncode == 1 and "No such file" in missing.stderr)
 
 
-def main():
-    tests = [profiles, mass, sleeping, folder, coordinated, on_time, invalid, dropped, knee, replay, reference, journal, wrong]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as scratch:
-            good = test(Path(scratch))
-        failed += not good
-        print(f"{'ok' if good else 'not ok'} {number} - {test.__doc__}", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(taplib.run([profiles, mass, sleeping, folder, coordinated, on_time, invalid, dropped, knee, replay, reference, journal, wrong]))
