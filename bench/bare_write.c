@@ -14,13 +14,18 @@
 #define FILE_BLOCKS 16384u
 #define END UINT32_MAX
 
-static void write_once(wcx_bare_t *bare)
+/* Returns when it began; whoever came since `before_ns` rides with it. */
+static uint64_t write_once(wcx_bare_t *bare, uint64_t before_ns)
 {
   struct iovec vec = {.iov_base = bare->buf, .iov_len = WRITE_SZ};
   uint64_t from_ns = wcx_env_mono_ns();
   if (pwritev2(bare->fd, &vec, 1, (off_t)(bare->block++ % FILE_BLOCKS) * WRITE_SZ, RWF_DSYNC) != WRITE_SZ)
     WCX_DIE("%s: durable write: %s", bare->path, strerror(errno));
-  wcx_hist_record(bare->hist, wcx_env_mono_ns() - from_ns);
+  uint64_t now_ns = wcx_env_mono_ns();
+  wcx_hist_record(bare->hist, now_ns - from_ns);
+  for (uint64_t at_ns = before_ns + bare->step_ns; at_ns <= from_ns; at_ns += bare->step_ns)
+    wcx_hist_record(bare->queued, now_ns - at_ns);
+  return from_ns;
 }
 
 static void *serve(void *arg)
@@ -38,16 +43,16 @@ static void *serve(void *arg)
     pthread_mutex_unlock(&bare->lock);
     if (cnt == END)
       return NULL;
+    uint64_t before_ns = wcx_env_mono_ns();
     for (uint32_t i = 0; i < cnt; i++)
-      write_once(bare);
+      before_ns = write_once(bare, before_ns);
     atomic_store_explicit(&bare->done, 1, memory_order_release);
   }
 }
 
-static void ask(wcx_bare_t *bare, uint32_t cnt, wcx_hist_t *hist)
+static void ask(wcx_bare_t *bare, uint32_t cnt)
 {
   pthread_mutex_lock(&bare->lock);
-  bare->hist = hist;
   bare->wanted = cnt;
   pthread_cond_signal(&bare->asked);
   pthread_mutex_unlock(&bare->lock);
@@ -76,16 +81,19 @@ void wcx_bare_start(wcx_bare_t *bare, const char *dir, int cpu)
     WCX_DIE("cannot start the writing thread: %s", strerrordesc_np(error));
 }
 
-void wcx_bare_round(wcx_bare_t *bare, uint32_t cnt, wcx_hist_t *hist)
+void wcx_bare_round(wcx_bare_t *bare, uint32_t cnt, wcx_hist_t *hist, wcx_hist_t *queued, uint64_t step_ns)
 {
   WCX_CHECK(cnt != 0 && cnt != END, "%u writes", cnt);
   atomic_store_explicit(&bare->done, 0, memory_order_relaxed);
-  ask(bare, cnt, hist);
+  bare->hist = hist;
+  bare->queued = queued;
+  bare->step_ns = step_ns;
+  ask(bare, cnt);
 }
 
 void wcx_bare_stop(wcx_bare_t *bare)
 {
-  ask(bare, END, NULL);
+  ask(bare, END);
   pthread_join(bare->thread, NULL);
   pthread_cond_destroy(&bare->asked);
   pthread_mutex_destroy(&bare->lock);

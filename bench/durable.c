@@ -59,9 +59,10 @@ typedef struct throughput
 
 typedef struct acks
 {
-  wcx_hist_t ack, write;
+  wcx_hist_t ack, write, queued;
   double p50[ROUNDS_MAX], p99[ROUNDS_MAX]; /* ratio of each round to the bare writes before and after it */
-  double waited[2];                        /* as above, over all rounds */
+  wcx_ack_found_t found;
+  double waited[2]; /* as above, over all rounds */
   uint64_t refused_cnt;
   uint64_t seqs[SEQS];
 } acks_t;
@@ -223,10 +224,10 @@ static int writer_cpu(int poll_cpu)
   return -1;
 }
 
-static void bare_round(wcx_paced_t *paced, wcx_bare_t *bare, wcx_hist_t *hist)
+static void bare_round(wcx_paced_t *paced, wcx_bare_t *bare, wcx_hist_t *hist, wcx_hist_t *queued, uint64_t per_s)
 {
   memset(hist, 0, sizeof(*hist));
-  wcx_bare_round(bare, ROUND_WRITES, hist);
+  wcx_bare_round(bare, ROUND_WRITES, hist, queued, UINT64_C(1000000000) / per_s);
   wcx_paced_rest(paced, &bare->done);
 }
 
@@ -255,7 +256,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
   wcx_hist_t *hists = calloc(HISTS, sizeof(*hists));
   WCX_CHECK(hists != NULL, "out of memory");
   wcx_paced_round(paced, WARM_REQUESTS, (double)options->per_s, NULL);
-  bare_round(paced, bare, &hists[BEFORE]);
+  bare_round(paced, bare, &hists[BEFORE], &acks->queued, options->per_s);
   watch_t watch = watch_begin(paced->worker);
   for (uint32_t i = 0; i < options->rounds; i++)
   {
@@ -264,7 +265,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
     uint64_t from_ns[2] = {wcx_env_utc_ns()};
     wcx_paced_round(paced, ROUND_REQUESTS, (double)options->per_s, &hists[ACK]);
     from_ns[1] = wcx_env_utc_ns();
-    bare_round(paced, bare, &hists[AFTER]);
+    bare_round(paced, bare, &hists[AFTER], &acks->queued, options->per_s);
     wcx_hist_merge(&acks->ack, &hists[ACK]);
     wcx_hist_merge(&acks->write, &hists[AFTER]);
     wcx_hist_merge(&hists[BEFORE], &hists[AFTER]);
@@ -289,11 +290,15 @@ static void measure_acks(acks_t *acks, const options_t *options, wcx_run_folder_
   start_beside(&worker, options);
   wcx_bare_t bare;
   wcx_bare_start(&bare, options->dir, options->writer_cpu);
+  wcx_ack_trace_t trace;
+  wcx_ack_trace_open(&trace, records.request_cnt);
   wcx_paced_t paced;
-  wcx_paced_open(&paced, &worker, records.requests, ROUND_REQUESTS);
+  wcx_paced_open(&paced, &worker, records.requests, ROUND_REQUESTS, &trace);
   run_rounds(acks, options, &paced, &bare, folder);
   acks->refused_cnt = paced.refused_cnt;
   note_seqs(&worker, acks->seqs);
+  wcx_ack_trace_read(&trace, worker.dir, WCX_PACED_SESSION_ID, &acks->found);
+  wcx_ack_trace_close(&trace);
   wcx_paced_close(&paced);
   wcx_bare_stop(&bare);
   wcx_worker_rig_stop(&worker);
@@ -309,6 +314,16 @@ static bool beside(const options_t *options)
 {
   return options->replica || options->postgresql != NULL || options->redis != NULL;
 }
+
+static const struct
+{
+  const char *key;
+  const char *text;
+} stages[WCX_ACK_STAGES] = {[WCX_ACK_RECEIVED] = {"received", "until the loop has it"},
+                            [WCX_ACK_SEALED] = {"sealed", "until its block is sealed"},
+                            [WCX_ACK_WRITTEN] = {"written", "its block's write"},
+                            [WCX_ACK_RELEASED] = {"released", "else, until the loop sees it released"},
+                            [WCX_ACK_ANSWERED] = {"answered", "until the answer is off the wire"}};
 
 typedef struct found
 {
@@ -350,6 +365,12 @@ static void tell_json(FILE *file, const void *ctx)
       fprintf(file, ",\"%s_ratio\":%.3f,\"%s_ratio_least\":%.3f,\"%s_ratio_median\":%.3f,\"%s_ratio_most\":%.3f", points[i].name, ratio(&acks->ack, &acks->write, points[i].ppm),
               points[i].name, of_rounds[0], points[i].name, of_rounds[options->rounds / 2], points[i].name, of_rounds[options->rounds - 1]);
     }
+    for (size_t i = 0; i < 2; i++)
+      fprintf(file, ",\"queued_%s_ns\":%" PRIu64, points[i].name, wcx_hist_percentile(&acks->queued, points[i].ppm));
+    for (size_t i = 0; i < WCX_ACK_STAGES; i++)
+      fprintf(file, ",\"stage_%s_ns\":%.0f,\"slowest_%s_ns\":%.0f", stages[i].key, acks->found.mean_ns[i], stages[i].key, acks->found.slow_ns[i]);
+    fprintf(file, ",\"ack_mean_ns\":%" PRIu64 ",\"traced\":%" PRIu64 ",\"traced_blocks\":%" PRIu64 ",\"traced_block_bytes\":%" PRIu64, acks->ack.sum / acks->ack.cnt,
+            acks->found.request_cnt, acks->found.block_cnt, acks->found.block_bytes);
   }
   if (beside(options))
   {
@@ -376,6 +397,26 @@ static void print_percentile(FILE *file, const acks_t *acks, const char *name, u
 {
   fprintf(file, "%-6s ack %9.1f us   write %9.1f us   %.2f x\n", name, (double)wcx_hist_percentile(&acks->ack, ppm) / 1e3, (double)wcx_hist_percentile(&acks->write, ppm) / 1e3,
           ratio(&acks->ack, &acks->write, ppm));
+}
+
+/* Where the time goes, on average and of the slowest hundredth, and what no journal with one write in flight could save. */
+static void print_stages(FILE *file, const acks_t *acks)
+{
+  const wcx_ack_found_t *found = &acks->found;
+  double write_ns = (double)wcx_hist_percentile(&acks->write, 500000);
+  fprintf(file, "%-40s %10s %12s %20s\n", "", "mean us", "x write p50", "slowest 1 %, mean us");
+  double sum[2] = {0};
+  for (uint32_t i = 0; i < WCX_ACK_STAGES; i++)
+  {
+    fprintf(file, "%-40s %10.1f %12.2f %20.1f\n", stages[i].text, found->mean_ns[i] / 1e3, found->mean_ns[i] / write_ns, found->slow_ns[i] / 1e3);
+    sum[0] += found->mean_ns[i];
+    sum[1] += found->slow_ns[i];
+  }
+  fprintf(file, "%-40s %10.1f %12.2f %20.1f\n", "all", sum[0] / 1e3, sum[0] / write_ns, sum[1] / 1e3);
+  fprintf(file, "%.1f requests and %.1f KiB a block\n", (double)found->request_cnt / (double)found->block_cnt, (double)found->block_bytes / (double)found->block_cnt / 1024);
+  fprintf(file, "whoever comes while a bare write is under way and rides with the next: p50 %.1f us, %.2f x; p99 %.1f us, %.2f x; the acks are %.2f and %.2f x that\n",
+          (double)wcx_hist_percentile(&acks->queued, 500000) / 1e3, ratio(&acks->queued, &acks->write, 500000), (double)wcx_hist_percentile(&acks->queued, 990000) / 1e3,
+          ratio(&acks->queued, &acks->write, 990000), ratio(&acks->ack, &acks->queued, 500000), ratio(&acks->ack, &acks->queued, 990000));
 }
 
 static void print_rounds(FILE *file, const double *of_rounds, uint32_t rounds, const char *name, double wanted)
@@ -412,6 +453,7 @@ static void tell_table(FILE *file, const void *ctx)
   print_percentile(file, acks, "p99.9", 999000);
   print_rounds(file, acks->p50, options->rounds, "p50", WANTED_P50);
   print_rounds(file, acks->p99, options->rounds, "p99", WANTED_P99);
+  print_stages(file, acks);
 }
 
 static void keep(const found_t *found, wcx_run_folder_t *run)

@@ -5,7 +5,8 @@
                   input is released. From the first commit until the last record is released; best and middle of --runs, each over a journal of its own.
      ack          the same flow at --per-s requests a second on a schedule made before, through the whole poll loop on a simulated wire (bench/paced.h).
                   Rounds of it and of bare 4 KiB durable writes, one at a time, on the worker's CPU, into a file of the same directory that was written before,
-                  take turns; the loop turns through both.
+                  take turns; the loop turns through both. Beside the ratios: where the time goes (bench/ack_trace.h), and how long whoever comes at any time would
+                  have waited for the bare write in flight and then for the next, which is what one write in flight costs at the least.
 
    What is wanted: 1,000,000 requests a second; of the acks p50 at most 1.3 x and p99 at most 2 x that of the bare write.
 

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <sys/mman.h>
 
-#define SESSION_ID 1u
 #define CLIENT_IP 0x0a4d0001u
 #define CLIENT_PORT 40001u
 #define FRAME_ROOM 192u /* no request of a flow takes more */
@@ -23,7 +22,7 @@ void wcx_paced_params(wcx_params_t *params, uint32_t orders_max, uint32_t levels
   shard->levels_max = levels_max;
   shard->accounts_max = WCX_FLOW_OWNER_MAX;
   params->session_cnt = 1;
-  params->sessions[0] = wcx_worker_rig_session(SESSION_ID, UINT32_MAX, shard->shard);
+  params->sessions[0] = wcx_worker_rig_session(WCX_PACED_SESSION_ID, UINT32_MAX, shard->shard);
   params->account_cnt = WCX_FLOW_OWNER_MAX;
   for (uint32_t i = 0; i < WCX_FLOW_OWNER_MAX; i++)
     params->accounts[i] = (wcx_account_definition_t){.account = i + 1, .credit = WCX_CREDIT_UNLIMITED, .status = WCX_ACCOUNT_STATUS_ACTIVE};
@@ -81,7 +80,10 @@ static bool answered(wcx_paced_t *paced, uint64_t cl_ord_id, uint64_t now_ns)
   if (*due_ns == 0)
     return false;
   if (paced->hist != NULL)
+  {
     wcx_hist_record(paced->hist, now_ns - *due_ns);
+    wcx_ack_trace_answer(paced->trace, cl_ord_id, *due_ns, now_ns);
+  }
   *due_ns = 0;
   paced->answered_cnt++;
   return true;
@@ -154,12 +156,21 @@ static uint64_t turn(wcx_paced_t *paced)
   return now_ns;
 }
 
+/* Looked at behind the turn: what the gate let through was released before this. */
+static void see_release(wcx_paced_t *paced)
+{
+  const wcx_region_shard_t *shm = paced->worker->shm;
+  uint64_t seq = wcx_release_seq(atomic_load_explicit(&shm->release.release_word, memory_order_acquire)); /* pairs with the worker's release */
+  wcx_ack_trace_release(paced->trace, seq, atomic_load_explicit(&shm->journal.commit_ns_last, memory_order_relaxed), wcx_env_mono_ns());
+}
+
 /* --- a round ---------------------------------------------------------------------------------------------------------------------------- */
 
 void wcx_paced_round(wcx_paced_t *paced, uint32_t cnt, double per_s, wcx_hist_t *hist)
 {
   WCX_CHECK(cnt <= paced->round_max, "%u requests in a round of at most %u", cnt, paced->round_max);
   schedule(paced, cnt, per_s);
+  wcx_ack_trace_begin(paced->trace);
   paced->first_cnt = paced->sent_cnt;
   paced->hist = hist;
   uint64_t end_cnt = paced->sent_cnt + cnt;
@@ -178,6 +189,7 @@ void wcx_paced_round(wcx_paced_t *paced, uint32_t cnt, double per_s, wcx_hist_t 
       paced->sent_cnt++;
     }
     (void)turn(paced);
+    see_release(paced);
     read_answers(paced);
     if (now_ns - start_ns > patience_ns)
       WCX_DIE("%llu of %u requests are not answered", (unsigned long long)(end_cnt - paced->answered_cnt), cnt);
@@ -228,7 +240,7 @@ static bool is_acked(wcx_paced_t *paced)
 static void sign_on(wcx_paced_t *paced)
 {
   wcx_establish_t establish = {
-      .session_id = SESSION_ID, .uuid = 1, .request_timestamp = wcx_env_utc_ns(), .next_client_seq_no = 1, .keep_alive_interval = 60000, .flags = 1, .hmac_version = 1};
+      .session_id = WCX_PACED_SESSION_ID, .uuid = 1, .request_timestamp = wcx_env_utc_ns(), .next_client_seq_no = 1, .keep_alive_interval = 60000, .flags = 1, .hmac_version = 1};
   memset(establish.access_key_id, ' ', sizeof(establish.access_key_id));
   uint8_t frame[WCX_FRAME_SZ_MAX];
   (void)wcx_wire_send(paced->wire, frame, put_frame(paced, frame, NULL, 0, WCX_TEMPLATE_ESTABLISH, &establish, sizeof(establish)));
@@ -241,10 +253,14 @@ static void sign_on(wcx_paced_t *paced)
   } while (!is_acked(paced));
 }
 
-void wcx_paced_open(wcx_paced_t *paced, wcx_worker_rig_t *worker, const uint8_t *requests, uint32_t round_max)
+void wcx_paced_open(wcx_paced_t *paced, wcx_worker_rig_t *worker, const uint8_t *requests, uint32_t round_max, wcx_ack_trace_t *trace)
 {
-  *paced = (wcx_paced_t){
-      .worker = worker, .next_record = requests, .round_max = round_max, .random = UINT64_C(0x5eed0fda7a), .mold = {'M', 'o', 'l', 'd', '0', '0', '0', '0', '0', '1'}};
+  *paced = (wcx_paced_t){.worker = worker,
+                         .next_record = requests,
+                         .round_max = round_max,
+                         .trace = trace,
+                         .random = UINT64_C(0x5eed0fda7a),
+                         .mold = {'M', 'o', 'l', 'd', '0', '0', '0', '0', '0', '1'}};
   const wcx_params_t *params = &worker->file.region->params;
   const char *error = wcx_loop_params_error(params, 0);
   if (error != NULL)

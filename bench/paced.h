@@ -17,6 +17,7 @@
 #ifndef WCX_BENCH_PACED_H
 #define WCX_BENCH_PACED_H
 
+#include "bench/ack_trace.h"
 #include "bench/worker_rig.h"
 #include "dataplane/loop.h"
 #include "dataplane/port_sim.h"
@@ -41,16 +42,21 @@ typedef struct wcx_paced
   uint64_t *due_ns;     /* of this round; 0: answered */
   uint8_t *frames;      /* the same: FRAME_ROOM bytes each */
   uint32_t round_max;
-  wcx_hist_t *hist; /* NULL: warming up */
+  wcx_hist_t *hist;       /* NULL: warming up */
+  wcx_ack_trace_t *trace; /* of the rounds that have a hist */
 } wcx_paced_t;
+
+#define WCX_PACED_SESSION_ID 1u
 
 /* What the loop needs besides wcx_worker_rig_params: the instrument, accounts and session of a flow's records (bench/engine_run.h). */
 void wcx_paced_params(wcx_params_t *params, uint32_t orders_max, uint32_t levels_max);
 
-/* A loop over the worker's region, serving, its session signed on. requests: records of a flow, the first request of them; round_max: requests of a round. */
-void wcx_paced_open(wcx_paced_t *paced, wcx_worker_rig_t *worker, const uint8_t *requests, uint32_t round_max);
+/* A loop over the worker's region, serving, its session signed on. requests: records of a flow, the first request of them; round_max: requests of a round; trace: room for all requests
+   of all rounds. */
+void wcx_paced_open(wcx_paced_t *paced, wcx_worker_rig_t *worker, const uint8_t *requests, uint32_t round_max, wcx_ack_trace_t *trace);
 
-/* The next `cnt` requests at `per_s` a second on average, gaps drawn from an exponential distribution; returns when all are answered. hist: NULL, or where delays go. */
+/* The next `cnt` requests at `per_s` a second on average, gaps drawn from an exponential distribution; returns when all are answered. hist: NULL, or where delays go,
+   and then each is traced. */
 void wcx_paced_round(wcx_paced_t *paced, uint32_t cnt, double per_s, wcx_hist_t *hist);
 
 /* Turn the loop, nothing to do, until *done is 1. */

@@ -68,6 +68,14 @@ def credit():
     return [each["credit"] for each in told] == ["unlimited", "checked"] and told[0]["trade_hash"] == told[1]["trade_hash"] and told[1]["rejects"] == told[0]["rejects"] == 0
 
 
+def stages_add_up(told):
+    """Every request that has a place in the journal is traced, and its stages are the whole of its way."""
+    stages = [told[f"stage_{stage}_ns"] for stage in ("received", "sealed", "written", "released", "answered")]
+    all_of_them = told["requests"] - told["refused"] <= told["traced"] <= told["requests"] and told["traced_block_bytes"] >= 4096 * told["traced_blocks"] > 0
+    whole = min(stages) >= 0 and told["stage_written_ns"] > 0 and abs(sum(stages) - told["ack_mean_ns"]) <= 0.01 * told["ack_mean_ns"]
+    return all_of_them and whole and told["queued_p50_ns"] >= told["write_p50_ns"]
+
+
 def durable():
     """A small flow becomes durable and is acknowledged (the program checks that every request is answered in its order); nothing is left of it but the run's folder."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -81,7 +89,7 @@ def durable():
     keys = ("best_per_s", "records_per_block", "ack_p50_ns", "ack_p99_ns", "write_p50_ns", "write_p99_ns", "p50_ratio", "p99_ratio")
     median = {row["tag"]: int(row["value_ns"]) for row in percentiles if float(row["percentile"]) == 50 and int(row["count"]) > 0}
     same = kept == told and all(abs(median[tag] - told[f"{tag}_p50_ns"]) <= 0.002 * median[tag] for tag in ("ack", "write"))
-    return same and not left and told.get("requests") == 50000 and all(told[key] > 0 for key in keys) and told["worst_per_s"] <= told["median_per_s"] <= told["best_per_s"]
+    return same and not left and told.get("requests") == 50000 and stages_add_up(told) and all(told[key] > 0 for key in keys) and told["worst_per_s"] <= told["median_per_s"] <= told["best_per_s"]
 
 
 def replay():
