@@ -13,6 +13,7 @@
 #define WRITE_SZ 4096u
 #define FILE_BLOCKS 16384u
 #define END UINT32_MAX
+#define COME_NS 10000u /* from one who waits to the next */
 
 /* Returns when it began; whoever came since `before_ns` rides with it. */
 static uint64_t write_once(wcx_bare_t *bare, uint64_t before_ns)
@@ -23,7 +24,7 @@ static uint64_t write_once(wcx_bare_t *bare, uint64_t before_ns)
     WCX_DIE("%s: durable write: %s", bare->path, strerror(errno));
   uint64_t now_ns = wcx_env_mono_ns();
   wcx_hist_record(bare->hist, now_ns - from_ns);
-  for (uint64_t at_ns = before_ns + bare->step_ns; at_ns <= from_ns; at_ns += bare->step_ns)
+  for (uint64_t at_ns = before_ns + COME_NS; at_ns <= from_ns; at_ns += COME_NS)
     wcx_hist_record(bare->queued, now_ns - at_ns);
   return from_ns;
 }
@@ -81,13 +82,12 @@ void wcx_bare_start(wcx_bare_t *bare, const char *dir, int cpu)
     WCX_DIE("cannot start the writing thread: %s", strerrordesc_np(error));
 }
 
-void wcx_bare_round(wcx_bare_t *bare, uint32_t cnt, wcx_hist_t *hist, wcx_hist_t *queued, uint64_t step_ns)
+void wcx_bare_round(wcx_bare_t *bare, uint32_t cnt, wcx_hist_t *hist, wcx_hist_t *queued)
 {
   WCX_CHECK(cnt != 0 && cnt != END, "%u writes", cnt);
   atomic_store_explicit(&bare->done, 0, memory_order_relaxed);
   bare->hist = hist;
   bare->queued = queued;
-  bare->step_ns = step_ns;
   ask(bare, cnt);
 }
 

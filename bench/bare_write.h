@@ -24,17 +24,16 @@ typedef struct wcx_bare
   uint32_t wanted; /* writes of this round; 0: none, UINT32_MAX: end */
   wcx_hist_t *hist;
   wcx_hist_t *queued;
-  uint64_t step_ns;
   _Atomic uint32_t done;
 } wcx_bare_t;
 
 /* A file in `dir`, which must exist. */
 void wcx_bare_start(wcx_bare_t *bare, const char *dir, int cpu);
 
-/* `cnt` writes, their ns to hist; returns at once, `bare->done` becomes 1. queued, added to: how long somebody would have waited who comes every step_ns, whatever is being
-   written, and rides with the next write: what is left of the one in flight and then all of that. No journal with one write in flight can be faster, and a write that takes
+/* `cnt` writes, their ns to hist; returns at once, `bare->done` becomes 1. queued, added to: how long somebody would have waited who comes at any time (one every 10 us) and
+   rides with the next write: what is left of the one in flight and then all of that. A journal with one write in flight is no faster unless its writes are. A write that takes
    long counts as often as somebody comes while it does. */
-void wcx_bare_round(wcx_bare_t *bare, uint32_t cnt, wcx_hist_t *hist, wcx_hist_t *queued, uint64_t step_ns);
+void wcx_bare_round(wcx_bare_t *bare, uint32_t cnt, wcx_hist_t *hist, wcx_hist_t *queued);
 
 void wcx_bare_stop(wcx_bare_t *bare);
 

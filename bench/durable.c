@@ -224,10 +224,10 @@ static int writer_cpu(int poll_cpu)
   return -1;
 }
 
-static void bare_round(wcx_paced_t *paced, wcx_bare_t *bare, wcx_hist_t *hist, wcx_hist_t *queued, uint64_t per_s)
+static void bare_round(wcx_paced_t *paced, wcx_bare_t *bare, wcx_hist_t *hist, wcx_hist_t *queued)
 {
   memset(hist, 0, sizeof(*hist));
-  wcx_bare_round(bare, ROUND_WRITES, hist, queued, UINT64_C(1000000000) / per_s);
+  wcx_bare_round(bare, ROUND_WRITES, hist, queued);
   wcx_paced_rest(paced, &bare->done);
 }
 
@@ -256,7 +256,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
   wcx_hist_t *hists = calloc(HISTS, sizeof(*hists));
   WCX_CHECK(hists != NULL, "out of memory");
   wcx_paced_round(paced, WARM_REQUESTS, (double)options->per_s, NULL);
-  bare_round(paced, bare, &hists[BEFORE], &acks->queued, options->per_s);
+  bare_round(paced, bare, &hists[BEFORE], &acks->queued);
   watch_t watch = watch_begin(paced->worker);
   for (uint32_t i = 0; i < options->rounds; i++)
   {
@@ -265,7 +265,7 @@ static void run_rounds(acks_t *acks, const options_t *options, wcx_paced_t *pace
     uint64_t from_ns[2] = {wcx_env_utc_ns()};
     wcx_paced_round(paced, ROUND_REQUESTS, (double)options->per_s, &hists[ACK]);
     from_ns[1] = wcx_env_utc_ns();
-    bare_round(paced, bare, &hists[AFTER], &acks->queued, options->per_s);
+    bare_round(paced, bare, &hists[AFTER], &acks->queued);
     wcx_hist_merge(&acks->ack, &hists[ACK]);
     wcx_hist_merge(&acks->write, &hists[AFTER]);
     wcx_hist_merge(&hists[BEFORE], &hists[AFTER]);

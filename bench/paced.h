@@ -51,8 +51,8 @@ typedef struct wcx_paced
 /* What the loop needs besides wcx_worker_rig_params: the instrument, accounts and session of a flow's records (bench/engine_run.h). */
 void wcx_paced_params(wcx_params_t *params, uint32_t orders_max, uint32_t levels_max);
 
-/* A loop over the worker's region, serving, its session signed on. requests: records of a flow, the first request of them; round_max: requests of a round; trace: room for all requests
-   of all rounds. */
+/* A loop over the worker's region, serving, its session signed on. requests: records of a flow, the first request of them; round_max: requests of a round;
+   trace: open, for all requests of all rounds. */
 void wcx_paced_open(wcx_paced_t *paced, wcx_worker_rig_t *worker, const uint8_t *requests, uint32_t round_max, wcx_ack_trace_t *trace);
 
 /* The next `cnt` requests at `per_s` a second on average, gaps drawn from an exponential distribution; returns when all are answered. hist: NULL, or where delays go,
