@@ -142,6 +142,9 @@ SRC_control   := $(CONTROL_SRC)
 # What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries); ENV_<folder>/<test> replaces the environment.
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
+LD_unit/test_ahead := -Wl,--wrap=wcx_engine_prefetch
+LD_unit/test_loop_ahead := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine_orders_live
+LD_property/test_loop_bursts := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine_orders_live
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 LD_unit/test_cut := -Wl,--wrap=wcx_disk_list
 LD_unit/test_journal_format := -Wl,--wrap=readdir
