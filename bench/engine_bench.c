@@ -283,8 +283,8 @@ int wcx_engine_bench(int argc, char **argv)
     measure_throughput(run, &options, &report, &folder);
   if (report.has_floor)
   {
-    report.said_ns = wcx_run_said_ns(run, options.setup_cnt, options.burst, options.passes);
     measure_percentiles(run, &options, &report, &folder);
+    report.said_ns = wcx_run_said_ns(run, options.setup_cnt, options.burst, options.passes);
   }
   keep(&report, &folder);
   status = options.turns_only ? WCX_CLI_GOOD : wcx_run_end(&folder, &options.asked, tell_json, tell_table, &report);
