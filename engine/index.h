@@ -61,6 +61,11 @@ static inline uint32_t wcx_index_home(const wcx_index_t *index, uint32_t session
   return (uint32_t)hash << WCX_INDEX_BLOCK_LG | (((uint32_t)cl_ord_id + first) & (WCX_INDEX_BLOCK - 1));
 }
 
+static inline uint64_t wcx_index_entry(uint32_t home, uint32_t slot)
+{
+  return (uint64_t)home << 32 | slot;
+}
+
 /* Where a home stands in the second table. */
 static inline uint64_t wcx_index_spill_home(const wcx_index_t *index, uint32_t home)
 {

@@ -77,9 +77,8 @@ static inline void wcx_say_part(wcx_engine_t *engine, const wcx_say_t *say, uint
 }
 
 /* The next block, `off` bytes behind the message's begin. */
-WCX_HOT void wcx_say_block(wcx_say_t *say, size_t off, uint64_t low, uint64_t high)
+WCX_HOT void wcx_say_whole(wcx_say_t *say, size_t off, __m128i block)
 {
-  const __m128i block = _mm_insert_epi64(_mm_set_epi64x(0, (long long)low), (long long)high, 1); /* a constant `low` is loaded as a whole block */
   _mm_storeu_si128((__m128i *)(void *)(say->at + off), block);
   const __m128i mixed = _mm_aesenc_si128(say->lane[0], block);
   say->lane[0] = say->lane[1];
@@ -88,13 +87,33 @@ WCX_HOT void wcx_say_block(wcx_say_t *say, size_t off, uint64_t low, uint64_t hi
   say->lane[3] = mixed;
 }
 
+WCX_HOT __m128i wcx_say_words(uint64_t low, uint64_t high)
+{
+  return _mm_insert_epi64(_mm_set_epi64x(0, (long long)low), (long long)high, 1); /* a constant `low` is loaded as a whole block */
+}
+
+WCX_HOT void wcx_say_block(wcx_say_t *say, size_t off, uint64_t low, uint64_t high)
+{
+  wcx_say_whole(say, off, wcx_say_words(low, high));
+}
+
 /* Blocks 0 to 2 of every message: the header of its entry, its own, and its time. */
-WCX_HOT void wcx_say_open(const wcx_engine_t *engine, wcx_say_t *say, uint8_t stream, uint32_t stream_id, uint64_t number, uint16_t template_id, uint16_t block_length)
+WCX_HOT __m128i wcx_say_entry_block(uint8_t stream, uint32_t stream_id, uint16_t block_length)
 {
   const uint32_t len = (uint32_t)sizeof(wcx_message_header_t) + block_length;
-  wcx_say_block(say, 0, (uint64_t)stream << 48 | (uint64_t)len << 32 | wcx_outlog_entry_sz(len), stream_id);
+  return wcx_say_words((uint64_t)stream << 48 | (uint64_t)len << 32 | wcx_outlog_entry_sz(len), stream_id);
+}
+
+WCX_HOT __m128i wcx_say_message_block(const wcx_engine_t *engine, uint16_t template_id, uint16_t block_length)
+{
+  return wcx_say_words((uint64_t)WCX_SCHEMA_VERSION << 48 | (uint64_t)WCX_SCHEMA_ID << 32 | (uint64_t)template_id << 16 | block_length, engine->stamp_ns);
+}
+
+WCX_HOT void wcx_say_open(const wcx_engine_t *engine, wcx_say_t *say, uint8_t stream, uint32_t stream_id, uint64_t number, uint16_t template_id, uint16_t block_length)
+{
+  wcx_say_whole(say, 0, wcx_say_entry_block(stream, stream_id, block_length));
   wcx_say_block(say, 16, number, engine->seq);
-  wcx_say_block(say, 32, (uint64_t)WCX_SCHEMA_VERSION << 48 | (uint64_t)WCX_SCHEMA_ID << 32 | (uint64_t)template_id << 16 | block_length, engine->stamp_ns);
+  wcx_say_whole(say, 32, wcx_say_message_block(engine, template_id, block_length));
 }
 
 #define WCX_SAY_SESSION(engine, say, session, template_id, type)                                                                                                                   \
@@ -164,28 +183,48 @@ WCX_HOT void wcx_say_added(wcx_engine_t *engine, wcx_say_t *say, const wcx_plain
 }
 static_assert(offsetof(wcx_add_order_t, side) == 36, "AddOrder: words of small fields");
 
-/* ER_Cancel to an order's own session. An unsolicited one has null for request_cl_ord_id and receive_ns. */
+/* ER_Cancel of an order. An unsolicited one has null for request_cl_ord_id and receive_ns. */
 #define ER_CANCEL wcx_execution_report_cancel_t
-WCX_HOT void wcx_say_canceled(wcx_engine_t *engine, wcx_say_t *say, wcx_session_t *session, const wcx_order_t *order, uint32_t security_id, uint64_t request_cl_ord_id,
-                              uint64_t receive_ns, uint8_t reason)
+
+/* What is the same for all orders of a session: SessionID, OrdStatus, CancelReason. */
+WCX_HOT uint64_t wcx_say_canceled_small(const wcx_session_t *session, uint8_t reason)
 {
-  const uint64_t small = session->session_id | (uint64_t)order->side << 32 | (uint64_t)WCX_ORD_STATUS_CANCELED << 40 | (uint64_t)reason << 48;
+  return session->session_id | (uint64_t)WCX_ORD_STATUS_CANCELED << 40 | (uint64_t)reason << 48;
+}
+
+/* Behind its head. */
+WCX_HOT void wcx_say_canceled_body(wcx_say_t *say, const wcx_order_t *order, uint64_t exec_id, uint32_t security_id, uint64_t small, uint64_t request_cl_ord_id,
+                                   uint64_t receive_ns)
+{
   const uint64_t leaves = (uint64_t)order->leaves;
-  WCX_SAY_SESSION(engine, say, session, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, ER_CANCEL);
-  WCX_SAY(say, 3, ER_CANCEL, exec_id, ++engine->exec_id, order_id, order->order_id);
+  WCX_SAY(say, 3, ER_CANCEL, exec_id, exec_id, order_id, order->order_id);
   WCX_SAY(say, 4, ER_CANCEL, cl_ord_id, order->cl_ord_id, security_id, security_id | (uint64_t)order->account << 32);
-  WCX_SAY(say, 5, ER_CANCEL, session_id, small, request_cl_ord_id, request_cl_ord_id);
+  WCX_SAY(say, 5, ER_CANCEL, session_id, small | (uint64_t)order->side << 32, request_cl_ord_id, request_cl_ord_id);
   WCX_SAY(say, 6, ER_CANCEL, canceled_qty, leaves, cum_qty, (uint64_t)order->order_qty - leaves);
   WCX_SAY_LAST(say, 7, ER_CANCEL, receive_time, receive_ns);
   say->at += WCX_ENTRY_SZ(ER_CANCEL);
 }
+
+/* To the order's own session. */
+WCX_HOT void wcx_say_canceled(wcx_engine_t *engine, wcx_say_t *say, wcx_session_t *session, const wcx_order_t *order, uint32_t security_id, uint64_t request_cl_ord_id,
+                              uint64_t receive_ns, uint8_t reason)
+{
+  WCX_SAY_SESSION(engine, say, session, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, ER_CANCEL);
+  wcx_say_canceled_body(say, order, ++engine->exec_id, security_id, wcx_say_canceled_small(session, reason), request_cl_ord_id, receive_ns);
+}
 static_assert(offsetof(ER_CANCEL, account) == 36 && offsetof(ER_CANCEL, side) == 44 && offsetof(ER_CANCEL, cancel_reason) == 46, "ER_Cancel: words of small fields");
+
+/* Behind its head. */
+WCX_HOT void wcx_say_deleted_body(wcx_say_t *say, uint32_t security_id, uint64_t order_id, uint8_t side)
+{
+  WCX_SAY(say, 3, wcx_delete_order_t, order_id, order_id, security_id, security_id | (uint64_t)side << 32);
+  say->at += WCX_ENTRY_SZ(wcx_delete_order_t);
+}
 
 WCX_HOT void wcx_say_deleted(wcx_engine_t *engine, wcx_say_t *say, uint32_t security_id, uint64_t order_id, uint8_t side)
 {
   WCX_SAY_FEED(engine, say, WCX_TEMPLATE_DELETE_ORDER, wcx_delete_order_t);
-  WCX_SAY(say, 3, wcx_delete_order_t, order_id, order_id, security_id, security_id | (uint64_t)side << 32);
-  say->at += WCX_ENTRY_SZ(wcx_delete_order_t);
+  wcx_say_deleted_body(say, security_id, order_id, side);
 }
 static_assert(offsetof(wcx_delete_order_t, side) == 20, "DeleteOrder: words of small fields");
 

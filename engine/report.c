@@ -1,8 +1,8 @@
 #include "engine/report.h"
 
 #include "engine/book.h"
-#include "engine/plain_say.h"
 #include "engine/risk.h"
+#include "engine/say_row.h"
 
 void wcx_report_business_reject(wcx_engine_t *engine, wcx_session_t *session, uint64_t cl_ord_id, uint16_t template_id, uint8_t reason)
 {
@@ -120,35 +120,33 @@ void wcx_cancel_silent(wcx_engine_t *engine, uint32_t slot)
 static_assert(GONE_SZ % 64 == 0, "a whole turn of the digest's lanes");
 #define AHEAD_SZ 1024u /* what was said long ago has left the near caches: 8 orders are asked for ahead */
 
-/* Where the ER_Cancel at `pos` is, or would be if the ring's end were not too near: known without a look at what lies there. */
-static inline uint64_t canceled_pos(const wcx_outlog_t *log, uint64_t pos)
-{
-  uint64_t to_end = log->cap - (pos & (log->cap - 1));
-  return __builtin_expect(to_end < WCX_CANCELED_SZ, 0) ? pos + to_end : pos;
-}
-
-/* DeleteOrder for each order whose ER_Cancels, `each` an order, lie in a row. */
+/* DeleteOrder for each order whose ER_Cancels, `each` an order, lie in a row, but for the ring's end. */
 static void say_canceled_gone(wcx_engine_t *engine, uint64_t pos, uint64_t cnt, uint32_t each)
 {
-  const wcx_outlog_t *out = engine->out;
-  const uint64_t block_cnt = cnt * (GONE_SZ / 16);
-  wcx_say_t say = wcx_say_join(engine);
+  wcx_outlog_t *out = engine->out;
+  const uint8_t *base = out->base;
+  const uint64_t ring = out->cap - 1;
+  const uint64_t last = out->cap - WCX_CANCELED_SZ; /* where an ER_Cancel may begin */
+  uint64_t off = pos & ring;
+  wcx_say_row_t row = wcx_say_row_begin(engine);
+  wcx_say_head_t head = wcx_say_head_of(engine, WCX_STREAM_FEED, engine->limits.shard, engine->feed_number, WCX_TEMPLATE_DELETE_ORDER, sizeof(wcx_delete_order_t));
   for (; cnt != 0; cnt--)
   {
-    pos = canceled_pos(out, pos);
-    const uint8_t *er = (const uint8_t *)(wcx_outlog_at(out, pos) + 1) + sizeof(wcx_message_header_t);
-    const uint8_t *ahead = (const uint8_t *)wcx_outlog_at(out, pos + AHEAD_SZ);
+    off = off <= last ? off : 0;
+    const uint8_t *er = base + off + sizeof(wcx_out_entry_t) + sizeof(wcx_message_header_t);
+    const uint8_t *ahead = base + ((off + AHEAD_SZ) & ring);
     __builtin_prefetch(ahead);
     __builtin_prefetch(ahead + 64);
-    uint64_t security_account = wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, security_id));
-    say.at = (uint8_t *)wcx_outlog_reserve(engine->out, GONE_SZ);
-    wcx_say_deleted(engine, &say, (uint32_t)security_account, wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, order_id)),
-                    er[offsetof(wcx_execution_report_cancel_t, side)]);
+    wcx_say_row_next(out, &row, GONE_SZ);
+    wcx_say_head(&row.say, &head);
+    wcx_say_deleted_body(&row.say, (uint32_t)wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, security_id)),
+                         wcx_digest_load64(er + offsetof(wcx_execution_report_cancel_t, order_id)), er[offsetof(wcx_execution_report_cancel_t, side)]);
+    off += WCX_CANCELED_SZ;
     for (uint32_t i = 1; i < each; i++)
-      pos = canceled_pos(out, pos + WCX_CANCELED_SZ);
-    pos += WCX_CANCELED_SZ;
+      off = (off <= last ? off : 0) + WCX_CANCELED_SZ;
   }
-  wcx_say_part(engine, &say, block_cnt);
+  engine->feed_number = head.number;
+  wcx_say_row_end(engine, &row);
 }
 
 void wcx_notes_flush(wcx_engine_t *engine)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "coverage"
 EXCEPTIONS = ROOT / "tests" / "coverage-exceptions.txt"
 GUARDED = ("match", "auction", "uncross", "trade_break", "risk", "risk_define", "risk_verify", "balance", "stops", "timers", "plain", "plain_book")
-LISTED = GUARDED + ("plain_take", "plain_say", "enter", "book", "terms", "request", "replace", "mass_cancel", "mmp", "quote")
+LISTED = GUARDED + ("plain_take", "plain_say", "enter", "book", "terms", "request", "replace", "mass_cancel", "purge", "mmp", "quote")
 SEEDS, OPS = "1..2", "4000"
 
 
