@@ -2,7 +2,7 @@
 """Each patch in mutants/ breaks one rule of the wire or of snapshots in a copy of the source; the test it names must notice.
 
 `Test: NAME` above the diff names the program of tests/property, `Test: unit/NAME` one of tests/unit, `Arguments: ...` what it is run with. A patch that no longer applies, or a mutant that
-no longer compiles, fails as loudly as one that survives.
+no longer compiles, fails as loudly as one that survives. Words on the command line choose patches by name; without any, a part has its turn (tests/tools/mutants.py).
 """
 import resource
 import subprocess
@@ -50,7 +50,7 @@ def check(place, patch):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="mutants-", dir=mutants.BUILD) as scratch:
-        for patch in PATCHES:
+        for patch in mutants.chosen(PATCHES, sys.argv[1:]):
             check(Path(scratch), patch)
     print(f"1..{len(points)}")
     return 0 if points and all(points) else 1
