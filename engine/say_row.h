@@ -33,9 +33,13 @@ WCX_HOT void wcx_say_row_count(wcx_outlog_t *log, wcx_say_row_t *row)
   log->write_pos += sz;
 }
 
-/* Room for one message of `sz` bytes where the last one ended, or where the ring begins anew. */
+/* Room for one message of `sz` bytes where the last one ended, or where the ring begins anew. The lines of one some messages later are asked of memory: a long row writes
+   more than any cache holds, lines that were last touched when the ring was here before. */
+#define WCX_SAY_ROW_AHEAD 1024u
 WCX_HOT void wcx_say_row_next(wcx_outlog_t *log, wcx_say_row_t *row, uint32_t sz)
 {
+  for (uint32_t off = 0; off < sz; off += 64)
+    __builtin_prefetch(row->say.at + WCX_SAY_ROW_AHEAD + off, 1);
   if (__builtin_expect(row->say.at != row->end, 1))
     return;
   wcx_say_row_count(log, row);
