@@ -140,7 +140,7 @@ SRC_control   := $(CONTROL_SRC)
 
 # A test is one file. It links every library of ours, the simulated port, the production environment and cmocka.
 # What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries); ENV_<folder>/<test> replaces the environment.
-TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
+TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/golden/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 LD_unit/test_cut := -Wl,--wrap=wcx_disk_list
@@ -249,6 +249,8 @@ $(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$$(call objs,dataplane/port_sim
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
+
+$(B)/tests/golden/test_golden: | $(BIN)/wcx-play
 
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
 E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load journal_load wire_stamps)
@@ -420,7 +422,7 @@ guest: deps-fault ## fetch the kernels of the QEMU guests that power cuts and PC
 
 coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
 	$(call install,$(DEPS_COVERAGE))
-	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
+	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff tests/golden/test_golden $(COVERAGE_TESTS:%.c=%))
 	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
 
 test-long: test guest ## the tests above, the report of a run in a browser, wire load over a PCI function, and short campaigns of faults in a QEMU guest

@@ -42,7 +42,7 @@ def run_all(programs):
     profiles = re.findall(r"^  (\w+) ", subprocess.run([diff, "--help"], capture_output=True, text=True, check=True).stdout, re.M)
     commands = {program: [str(ROOT / program)] for program in programs}
     for script in sorted((ROOT / "tests" / "golden").glob("*.play")):
-        commands[f"golden {script.name}"] = [sys.executable, str(ROOT / "tests/golden/test_golden.py"), script.name]
+        commands[f"golden {script.name}"] = [str(BUILD / "tests" / "golden" / "test_golden"), script.name]
     for profile in profiles:
         commands[f"wcx-diff {profile}"] = [diff, "--profile", profile, "--seeds", SEEDS, "--ops", OPS, "--snapshot-every", "97"]
     failed = []
