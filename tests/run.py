@@ -207,7 +207,7 @@ def every_test(args, build):
             for binary in sorted((tree / "tests" / folder).glob("test_*")):
                 if binary.suffix == "" and os.access(binary, os.X_OK):
                     yield Test(f"{prefix}{folder}/{binary.name}", [str(binary)])
-    for folder in ("property", "diff", "bench", "sim", "fault", "kit", "e2e"):
+    for folder in ("property", "alone", "diff", "bench", "sim", "fault", "kit", "e2e"):
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
             if folder != "e2e" or not args.no_e2e:
                 text = path.read_text()
