@@ -128,10 +128,10 @@ SRC_wcx-wire      := bench/wire/port_main.c bench/wire/lines_port.c bench/wire/p
                      $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) $(PROD)
 LIBS_wcx-wire     := client engine
 LD_wcx-wire       := -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_bus_vdev -lcrypto -lz -lm
-SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/kill.c bench/memory.c bench/snapshot.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
+SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/gather.c bench/compare.c bench/paired_stats.c bench/samples.c bench/scale.c bench/scale_run.c bench/miss.c bench/kill.c bench/memory.c bench/snapshot.c bench/burst.c bench/replay.c bench/image.c bench/durable.c bench/digests.c bench/records.c bench/pump.c bench/bare_write.c bench/paced.c bench/worker_rig.c dataplane/port_sim.c dataplane/tcp_sim.c \
                      $(BENCH_SRC) $(HDR_SRC) $(PREFLIGHT_SRC) $(FOLDER_SRC) $(WIRE_SRC) bench/wire/lines_socket.c $(PROD)
 LIBS_wcx-bench    := dataplane persist client engine
-LD_wcx-bench      := -lm -lcrypto -lz
+LD_wcx-bench      := -Wl,--wrap=wcx_engine_orders_live -lm -lcrypto -lz # told to a loop that is not to ask ahead: bench/burst.c
 
 ALL_LIBS := engine $(if $(COVERAGE)$(ALONE),,dataplane persist client control)
 SRC_engine    := $(ENGINE_SRC)
@@ -144,6 +144,9 @@ SRC_control   := $(CONTROL_SRC)
 # What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries); ENV_<folder>/<test> replaces the environment.
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/golden/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
+LD_unit/test_ahead := -Wl,--wrap=wcx_engine_prefetch
+LD_unit/test_loop_ahead := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine_orders_live
+LD_property/test_loop_bursts := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine_orders_live
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 LD_unit/test_cut := -Wl,--wrap=wcx_disk_list
 LD_unit/test_journal_format := -Wl,--wrap=readdir

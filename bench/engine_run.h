@@ -48,6 +48,11 @@ void wcx_run_free(wcx_run_t *run);
 /* Apply the whole flow, the first setup_cnt records untimed. ticks: NULL, or where the time of every timed op goes. */
 wcx_run_result_t wcx_run_pass(wcx_run_t *run, uint64_t setup_cnt, uint32_t burst, wcx_hist_t *ticks);
 
+/* What recording and saying alone cost, ns an input: the records of the first timed inputs are encoded again and again, the very bytes that the engine said to them
+   copied into the log, digested, and read by the sink. No engine that journals these inputs and says these outputs takes less, whatever its book is like; bytes
+   and records lie in the near caches here. Least of `passes`. */
+double wcx_run_said_ns(wcx_run_t *run, uint64_t setup_cnt, uint32_t burst, uint32_t passes);
+
 /* The records of a pass, the world's definitions first, one behind the other as in a journal block: at most wcx_run_records_sz bytes at `to`. Returns how many
    records; *sz: their bytes. */
 uint64_t wcx_run_records_sz(const wcx_run_t *run);

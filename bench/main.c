@@ -1,6 +1,7 @@
 /* wcx-bench: what the performance team runs. The first word says what is measured.
 
    Result:   the exit status, the same in every command: cli.h. */
+#include "bench/burst.h"
 #include "bench/cli.h"
 #include "bench/compare.h"
 #include "bench/digests.h"
@@ -28,10 +29,10 @@ typedef struct command
 static const command_t commands[] = {
     {"engine", wcx_engine_bench},       {"scale", wcx_scale_bench},     {"kill", wcx_kill_bench},       {"memory", wcx_memory_bench}, {"snapshot", wcx_snapshot_bench},
     {"replay", wcx_replay_bench},       {"durable", wcx_durable_bench}, {"digests", wcx_digests_bench}, {"hist", wcx_hist_bench},     {"compare", wcx_compare_bench},
-    {"preflight", wcx_preflight_bench}, {"gather", wcx_gather_bench},   {"wire", wcx_wire_bench},
+    {"preflight", wcx_preflight_bench}, {"gather", wcx_gather_bench},   {"wire", wcx_wire_bench},       {"burst", wcx_burst_bench},
 };
 
-static const char help[] = "usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable|digests|hist|compare|preflight|gather|wire [options]\n"
+static const char help[] = "usage: wcx-bench engine|scale|kill|memory|snapshot|replay|durable|digests|hist|compare|preflight|gather|wire|burst [options]\n"
                            "       wcx-bench engine --help: a flow through the engine, beside the floors of the same run\n"
                            "       wcx-bench scale --help: cost of an operation against the number of resting orders\n"
                            "       wcx-bench kill --help: one input that cancels a member's 100,000 orders\n"
@@ -45,6 +46,7 @@ static const char help[] = "usage: wcx-bench engine|scale|kill|memory|snapshot|r
                            "       wcx-bench preflight --help: is this host fit to be measured on\n"
                            "       wcx-bench gather --help: one folder of several measurements\n"
                            "       wcx-bench wire --help: open-loop load against an appliance that runs\n"
+                           "       wcx-bench burst --help: what a request costs the poll loop by how many come at once\n"
                            "exit status: 0 good, 1 invalid, failed, slower, not fit or above a bound, 2 a wrong command line, 3 compare: unclear, 4 compare: could not measure\n";
 
 int main(int argc, char **argv)

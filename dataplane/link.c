@@ -1,5 +1,6 @@
 #include "dataplane/link.h"
 
+#include "dataplane/ahead.h"
 #include "dataplane/sequencer.h"
 #include "dataplane/signon.h"
 
@@ -324,8 +325,11 @@ static uint32_t next_packet(wcx_links_t *links, wcx_link_t *link, wcx_soup_packe
   link->in_off = 0;
   uint32_t got = wcx_tcp_read(links->tcp, wcx_link_idx(links, link), link->in + link->in_len, WCX_SOUP_SZ_MAX - link->in_len);
   link->in_len += got;
-  if (got > 0)
-    link->last_rx_ns = mono_ns;
+  if (got == 0)
+    return 0;
+  link->last_rx_ns = mono_ns;
+  if (binds(link))
+    wcx_ahead_stream(links->input->engine, links->sessions->sessions[link->session_idx].session_id, link->in, link->in_len);
   return wcx_soup_next(link->in, link->in_len, packet);
 }
 

@@ -1,4 +1,5 @@
 #include "dataplane/loop.h"
+#include "dataplane/ahead.h"
 #include "dataplane/clock.h"
 #include "dataplane/cycle.h"
 #include "dataplane/rerequest.h"
@@ -28,6 +29,7 @@ struct wcx_loop
   uint8_t serving;
   uint16_t pad;
   wcx_frame_t frames[WCX_PORT_BURST_MAX];
+  wcx_ahead_t ahead;
   wcx_outlog_t log;
   wcx_clock_t clock;
   wcx_input_t input;
@@ -89,23 +91,24 @@ static bool receive_order(wcx_loop_t *loop, const wcx_datagram_t *datagram)
   return true;
 }
 
-/* One frame. False: keep it. Otherwise it is freed or on its way out. */
-static bool receive_frame(wcx_loop_t *loop, wcx_frame_t *frame)
+/* One frame of the burst. False: keep it. Otherwise it is freed or on its way out. */
+static bool receive_frame(wcx_loop_t *loop, uint32_t idx)
 {
-  wcx_datagram_t datagram;
-  enum wcx_net_verdict verdict = wcx_net_parse(&loop->egress.net, frame->data, frame->len, &datagram);
-  if (verdict == WCX_NET_UDP && datagram.to_port == loop->params->order_udp_port)
+  wcx_frame_t *frame = &loop->frames[idx];
+  wcx_datagram_t *datagram = &loop->ahead.datagrams[idx];
+  enum wcx_net_verdict verdict = idx < loop->ahead.parsed_cnt ? loop->ahead.verdicts[idx] : wcx_net_parse(&loop->egress.net, frame->data, frame->len, datagram);
+  if (verdict == WCX_NET_UDP && datagram->to_port == loop->params->order_udp_port)
   {
-    if (!receive_order(loop, &datagram))
+    if (!receive_order(loop, datagram))
       return false;
     wcx_stat_add(&loop->stats->rx_orders, 1);
   }
-  else if (verdict == WCX_NET_UDP && datagram.to_port == loop->params->rerequest_udp_port)
-    wcx_rerequest_receive(&loop->rerequest, &datagram, loop->mono_ns);
+  else if (verdict == WCX_NET_UDP && datagram->to_port == loop->params->rerequest_udp_port)
+    wcx_rerequest_receive(&loop->rerequest, datagram, loop->mono_ns);
   else if (verdict == WCX_NET_TCP && loop->links.tcp != NULL)
   {
     wcx_stat_add(&loop->stats->rx_tcp, 1);
-    wcx_tcp_receive(loop->links.tcp, &datagram);
+    wcx_tcp_receive(loop->links.tcp, datagram);
     wcx_trace_segment(&loop->input.trace);
   }
   else if (verdict == WCX_NET_UDP || verdict == WCX_NET_TCP)
@@ -174,6 +177,7 @@ static uint32_t poll_port(wcx_loop_t *loop)
     loop->frame_cnt = wcx_port_rx(loop->port, loop->frames, WCX_PORT_BURST_MAX);
     if (loop->frame_cnt > 0)
       wcx_trace_burst(&loop->input.trace, loop->frame_cnt);
+    wcx_ahead_burst(&loop->ahead, loop->input.engine, loop->frames, loop->frame_cnt);
     loop->rx_drained = loop->frame_cnt < WCX_PORT_BURST_MAX;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < loop->frame_cnt; i++)
@@ -184,10 +188,12 @@ static uint32_t poll_port(wcx_loop_t *loop)
   uint32_t from = loop->frame_idx;
   for (; loop->frame_idx < loop->frame_cnt; loop->frame_idx++)
   {
+    if (loop->frame_idx == loop->ahead.looked_cnt)
+      wcx_ahead_look(&loop->ahead, loop->input.engine, &loop->sessions, &loop->egress.net, loop->params->order_udp_port, loop->frames, loop->frame_cnt);
     bool followed = loop->frame_idx == loop->input.trace.pick;
     if (followed)
       wcx_trace_frame(&loop->input.trace);
-    bool taken = receive_frame(loop, &loop->frames[loop->frame_idx]);
+    bool taken = receive_frame(loop, loop->frame_idx);
     if (followed)
       wcx_trace_settle(&loop->input.trace);
     if (!taken)

@@ -171,25 +171,57 @@ WCX_HOT bool is_plain_move(const wcx_plain_replace_t *request)
          (request->display_qty == WCX_I64_NULL || request->display_qty == request->order_qty);
 }
 
-/* Out of its level, and to the end of another one under new terms. */
-WCX_HOT void move_plain(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_order_t *order, uint32_t slot, const wcx_plain_replace_t *request, uint64_t px_idx, int64_t leaves)
+/* New terms in the order's line and in the sum, which it has left; `price` is that of its level. */
+WCX_HOT void set_terms(wcx_engine_t *engine, wcx_order_t *order, const wcx_plain_replace_t *request, int64_t price, uint64_t priority, int64_t leaves)
 {
   const int64_t qty = request->order_qty;
   const uint64_t cl_ord_id = request->cl_ord_id;
   const uint8_t side = order->side;
   const uint8_t flags = wcx_plain_flags(request->exec_inst);
+  order->leaves = leaves;
+  order->order_qty = qty;
+  order->priority = priority;
+  order->cl_ord_id = cl_ord_id;
+  order->flags = flags;
+  wcx_digest_add(&engine->order_digest, wcx_plain_hash((uint64_t)leaves, (uint64_t)qty, priority, order->order_id, cl_ord_id, (uint64_t)price, order->session,
+                                                       wcx_plain_owner_word(order->account, order->instrument, side, flags)));
+}
+
+/* Out of its level, and to the end of another one under new terms. */
+WCX_HOT void move_plain(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_order_t *order, uint32_t slot, const wcx_plain_replace_t *request, uint64_t px_idx, int64_t leaves)
+{
   wcx_level_t *level = &engine->ladders.levels[order->level];
   wcx_digest_sub(&engine->order_digest, wcx_order_hash(order, level->price));
   wcx_plain_leave(engine, instrument, order, level);
-  order->leaves = leaves;
-  order->order_qty = qty;
-  order->priority = engine->seq;
-  order->cl_ord_id = cl_ord_id;
-  order->flags = flags;
-  wcx_digest_add(&engine->order_digest, wcx_plain_hash((uint64_t)leaves, (uint64_t)qty, engine->seq, order->order_id, cl_ord_id, (uint64_t)request->price, order->session,
-                                                       wcx_plain_owner_word(order->account, order->instrument, side, flags)));
-  wcx_plain_join(engine, instrument, side, slot, px_idx, request->price, leaves);
+  set_terms(engine, order, request, request->price, engine->seq, leaves);
+  wcx_plain_join(engine, instrument, order->side, slot, px_idx, request->price, leaves);
 }
+
+/* An order whose price stays and whose quantity becomes less: it keeps its place. False: it is not that, or not plain; nothing was touched. */
+static __attribute__((noinline)) bool reduce(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const wcx_plain_replace_t *request, wcx_session_t *session, uint32_t slot)
+{
+  wcx_order_t *order = &engine->pool.orders[slot];
+  wcx_level_t *level = &engine->ladders.levels[order->level];
+  const int64_t cum_qty = order->order_qty - order->leaves;
+  const int64_t leaves = request->order_qty - cum_qty;
+  if (request->price != level->price || leaves <= 0 || request->order_qty >= order->order_qty || session->lock != 0 ||
+      !engine->account_plain[wcx_idmap_find(&engine->account_map, order->account)])
+    return false;
+  uint8_t *at = wcx_plain_reserve(engine->out, WCX_ENTRY_SZ(wcx_execution_report_replace_t) + WCX_ENTRY_SZ(wcx_reduce_order_t)); /* less than a move, which found room */
+  session->last_cl_ord_id = request->cl_ord_id;
+  wcx_say_t say = wcx_say_begin(engine, at);
+  wcx_say_replaced(engine, &say, session, request, order, cum_qty, true);
+  wcx_say_reduced(engine, &say, request, order, leaves);
+  wcx_say_end(engine, &say, at);
+  wcx_index_remove(&engine->index, order->session, order->cl_ord_id, slot);
+  wcx_index_add(&engine->index, order->session, request->cl_ord_id, slot);
+  wcx_digest_sub(&engine->order_digest, wcx_order_hash(order, level->price));
+  level->displayed -= (uint64_t)(order->leaves - leaves);
+  set_terms(engine, order, request, level->price, order->priority, leaves);
+  wcx_plain_done(engine, session, hdr);
+  return true;
+}
+static_assert(WCX_ENTRY_SZ(wcx_reduce_order_t) <= WCX_ENTRY_SZ(wcx_replace_order_t), "reduce: room");
 
 void wcx_plain_replace(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const void *body)
 {
@@ -216,11 +248,15 @@ void wcx_plain_replace(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const 
   if (__builtin_expect(px_idx == 0 || price == engine->ladders.levels[order->level].price || qty <= cum_qty || session->lock != 0 || !engine->account_plain[account_idx] ||
                            !has_levels(engine) || wcx_plain_crosses(engine, instrument, order->side, price),
                        0))
-    goto long_way;
+  {
+    if (px_idx == 0 || !reduce(engine, hdr, request, session, found.slot))
+      goto long_way;
+    return;
+  }
 
   session->last_cl_ord_id = cl_ord_id;
   wcx_say_t say = wcx_say_begin(engine, at);
-  wcx_say_replaced(engine, &say, session, request, order, cum_qty);
+  wcx_say_replaced(engine, &say, session, request, order, cum_qty, false);
   wcx_say_moved(engine, &say, request, order, qty - cum_qty);
   wcx_say_end(engine, &say, at);
   wcx_index_take(&engine->index, found);

@@ -66,6 +66,17 @@ WCX_HOT void wcx_plain_delist(wcx_pool_t *pool, wcx_session_t *session, uint32_t
   session->open_orders--;
 }
 
+/* An order goes: ask memory for its neighbours among its session's, and for who stands behind it and is met next. */
+WCX_HOT void wcx_plain_fetch_behind(const wcx_pool_t *pool, uint32_t slot)
+{
+  const wcx_order_links_t at = pool->links[slot];
+  const uint32_t next = pool->orders[slot].next;
+  __builtin_prefetch(&pool->orders[next], 1);
+  __builtin_prefetch(&pool->links[next], 1);
+  __builtin_prefetch(&pool->links[at.next], 1);
+  __builtin_prefetch(&pool->links[at.prev], 1);
+}
+
 /* Words of an order's line: [level, session] and [account, instrument, side, flags]. */
 static_assert(offsetof(wcx_order_t, session) == offsetof(wcx_order_t, level) + 4, "order: word of level and session");
 static_assert(offsetof(wcx_order_t, instrument) == 60 && offsetof(wcx_order_t, side) == 62 && offsetof(wcx_order_t, flags) == 63, "order: word of the owner");

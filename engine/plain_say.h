@@ -189,11 +189,13 @@ WCX_HOT void wcx_say_deleted(wcx_engine_t *engine, wcx_say_t *say, uint32_t secu
 }
 static_assert(offsetof(wcx_delete_order_t, side) == 20, "DeleteOrder: words of small fields");
 
-/* ER_Replace and ReplaceOrder of an order as it was before. */
+/* ER_Replace of an order as it was before; `kept`: it keeps its priority. */
 #define ER_REPLACE wcx_execution_report_replace_t
-WCX_HOT void wcx_say_replaced(wcx_engine_t *engine, wcx_say_t *say, wcx_session_t *session, const wcx_plain_replace_t *request, const wcx_order_t *order, int64_t cum_qty)
+WCX_HOT void wcx_say_replaced(wcx_engine_t *engine, wcx_say_t *say, wcx_session_t *session, const wcx_plain_replace_t *request, const wcx_order_t *order, int64_t cum_qty,
+                              bool kept)
 {
-  const uint64_t small = session->session_id | (uint64_t)order->side << 32 | (uint64_t)(cum_qty == 0 ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED) << 40;
+  const uint64_t small = session->session_id | (uint64_t)order->side << 32 | (uint64_t)(cum_qty == 0 ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED) << 40 |
+                         (uint64_t)(kept ? 0x0001 : 0) << 48;
   const uint64_t qty = (uint64_t)request->order_qty;
   WCX_SAY_SESSION(engine, say, session, WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, ER_REPLACE);
   WCX_SAY(say, 3, ER_REPLACE, exec_id, ++engine->exec_id, order_id, order->order_id);
@@ -215,5 +217,14 @@ WCX_HOT void wcx_say_moved(wcx_engine_t *engine, wcx_say_t *say, const wcx_plain
   say->at += WCX_ENTRY_SZ(wcx_replace_order_t);
 }
 static_assert(offsetof(wcx_replace_order_t, side) == 44, "ReplaceOrder: words of small fields");
+
+WCX_HOT void wcx_say_reduced(wcx_engine_t *engine, wcx_say_t *say, const wcx_plain_replace_t *request, const wcx_order_t *order, int64_t leaves)
+{
+  WCX_SAY_FEED(engine, say, WCX_TEMPLATE_REDUCE_ORDER, wcx_reduce_order_t);
+  WCX_SAY(say, 3, wcx_reduce_order_t, order_id, order->order_id, leaves_qty, (uint64_t)leaves);
+  WCX_SAY_LAST(say, 4, wcx_reduce_order_t, security_id, request->security_id | (uint64_t)order->side << 32);
+  say->at += WCX_ENTRY_SZ(wcx_reduce_order_t);
+}
+static_assert(offsetof(wcx_reduce_order_t, side) == 28, "ReduceOrder: words of small fields");
 
 #endif

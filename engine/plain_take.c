@@ -112,6 +112,8 @@ WCX_HOT void fill(wcx_engine_t *engine, wcx_say_t *say, wcx_instrument_t *instru
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_session_t *session = &engine->sessions[order->session];
   wcx_level_t *level = &engine->ladders.levels[order->level];
+  wcx_index_fetch(&engine->index, order->session, order->cl_ord_id);
+  wcx_plain_fetch_behind(&engine->pool, slot);
   const uint64_t px = (uint64_t)level->price;
   const uint64_t before = (uint64_t)order->leaves;
   const uint64_t qty = before < taker->leaves ? before : taker->leaves;

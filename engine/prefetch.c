@@ -113,27 +113,34 @@ static inline void fetch_order(const wcx_engine_t *engine, looks_t *looks, uint3
     slot = wcx_index_peek(&engine->index, looks->home[at]);
   __builtin_prefetch(&engine->pool.orders[slot], 1);
   looks->slot[at] = slot;
-  if (many)
+  if (many && looks->move[at] == NULL) /* who moves keeps its place among its session's */
     __builtin_prefetch(&engine->pool.links[slot], 1);
 }
 
 static inline void fetch_neighbours(const wcx_engine_t *engine, looks_t *looks, uint32_t at)
 {
   const wcx_order_t *order = &engine->pool.orders[looks->slot[at]];
-  wcx_order_links_t links = engine->pool.links[looks->slot[at]];
   const wcx_level_t *level = &engine->ladders.levels[order->level != WCX_LEVEL_UNSEEN ? order->level : 0];
   if (__builtin_expect(looks->home[at] == 0, 0)) /* named by its OrderID: only the order says where its ClOrdID stands */
     __builtin_prefetch(&engine->index.entries[wcx_index_home(&engine->index, order->session, order->cl_ord_id) & engine->index.mask], 1);
-  (void)*(const volatile int64_t *)&level->price; /* loaded, not prefetched: a tenth of profile c's time */
+  const int64_t price = *(const volatile int64_t *)&level->price; /* loaded, not prefetched: a tenth of profile c's time */
+  wcx_order_cancel_replace_request_t request;
+  if (looks->move[at] != NULL)
+  {
+    memcpy(&request, looks->move[at], sizeof(request));
+    if (request.price == price) /* it stays where it is */
+      return;
+  }
   __builtin_prefetch(&engine->pool.orders[order->next], 1);
   __builtin_prefetch(&engine->pool.orders[order->prev], 1);
-  __builtin_prefetch(&engine->pool.links[links.next], 1);
-  __builtin_prefetch(&engine->pool.links[links.prev], 1);
-  if (looks->move[at] == NULL || (uint8_t)(order->side - 1) > 1)
-    return;
-  wcx_order_cancel_replace_request_t request;
-  memcpy(&request, looks->move[at], sizeof(request));
-  approach_level(engine, looks, request.security_id, order->side, request.price);
+  if (looks->move[at] == NULL)
+  {
+    const wcx_order_links_t links = engine->pool.links[looks->slot[at]];
+    __builtin_prefetch(&engine->pool.links[links.next], 1);
+    __builtin_prefetch(&engine->pool.links[links.prev], 1);
+  }
+  else if ((uint8_t)(order->side - 1) <= 1)
+    approach_level(engine, looks, request.security_id, order->side, request.price);
 }
 
 static inline __attribute__((always_inline)) void prefetch(const wcx_engine_t *engine, looks_t *looks, const wcx_engine_input_t *inputs, uint32_t cnt, bool many)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wcx-bench scale, kill, memory, snapshot, durable, replay and digests on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
+"""wcx-bench scale, kill, memory, snapshot, burst, durable, replay and digests on small worlds: they measure, their figures hang together, wrong command lines are refused. Prints TAP."""
 import csv
 import json
 import os
@@ -58,6 +58,17 @@ def snapshot():
     return told.get("orders") == 3000 and told["prices"] == 40 and all(told[key] > 0 for key in ("copy_us", "cold_us", "flat_us")) and run("snapshot", "--orders", "0").returncode == 2
 
 
+def burst():
+    """Requests come singly and together (the program checks that each is answered as it must be), and wrong command lines are refused."""
+    told = {}
+    for over in ([], ["--tcp"]):
+        done = run("burst", "--orders", "3000", "--batches", "3", "--json", *over)
+        told = json.loads(done.stdout) if done.returncode == 0 else {}
+        if told.get("over") != ("tcp" if over else "udp"):
+            return False
+    return told["orders"] == 3000 and all(told[f"burst_{cnt}{kind}_ns"] > 0 for cnt in (1, 2, 4, 8, 16, 32) for kind in ("", "_unasked")) and run("burst", "--orders", "9").returncode == 2
+
+
 def credit():
     """Accounts with balances that cover everything trade as those that need none do."""
     unlimited = run("engine", "--profile", "a", "--ops", "2000", "--pass", "throughput", "--credit", "unlimited", "--json")
@@ -111,7 +122,7 @@ def wrong():
 
 
 def main():
-    tests = [scale, kill, memory, snapshot, credit, durable, replay, digests, wrong]
+    tests = [scale, kill, memory, snapshot, burst, credit, durable, replay, digests, wrong]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):

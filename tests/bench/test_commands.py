@@ -30,6 +30,7 @@ COMMANDS = {
     "kill": (["--orders", "1000", "--repeats", "3"], HISTOGRAMS | {"samples.csv", "samples.svg"} | {f"{what}-{plot}" for what in ("kill-switch", "mass-cancel") for plot in DRAWN | {"parts.svg"}}),
     "memory": ([], {"memory.svg"}),
     "snapshot": (["--orders", "1000", "--prices", "20", "--repeats", "3"], HISTOGRAMS | DRAWN | {"parts.svg", "samples.csv", "samples.svg"}),
+    "burst": (["--orders", "1000", "--batches", "3"], {"samples.csv", "samples.svg"}),
     "replay": (["--ops", "5000", "--passes", "2"], {"replay.svg", "samples.csv", "samples.svg"}),
     "digests": (["--dir", "STATE", "--inputs", "20000", "--segment-mib", "1"], {"pace.svg", "samples.csv", "samples.svg"}),
     "durable": (["--dir", "STATE", "--ops", "5000", "--runs", "1", "--rounds", "3", "--segment-mib", "1"], HISTOGRAMS | DRAWN | {"parts.svg", "samples.csv", "samples.svg"}),
@@ -40,7 +41,7 @@ STATUSES = [  # the command line and its exit status, bench/cli.h
     (["engine", "--flow", "/nowhere"], 1), (["replay", "--ops", "100", "--dir", "/nowhere/below"], 1), (["digests", "--dir", "/nowhere/below"], 1), (["memory", "--out", "/dev/null"], 1),
     (["scale", "--orders", "1000", "--batches", "1", "--svg", "/nowhere/below"], 1), (["hist", "--values", "/nowhere"], 1), (["wire", "--secrets", "/nowhere"], 1),
     ([], 2), (["nothing"], 2), *((command.split(), 2) for command in (
-        "engine", "engine --profile d", "scale --orders 2,1", "kill --orders 0", "memory more", "snapshot --prices 0", "replay --block 5000", "digests", "durable", "hist", "compare", "gather", "preflight --cpu x",
+        "engine", "engine --profile d", "scale --orders 2,1", "kill --orders 0", "memory more", "snapshot --prices 0", "burst --batches 0", "replay --block 5000", "digests", "durable", "hist", "compare", "gather", "preflight --cpu x",
         "wire")),
     (["compare", "/nowhere", "/nowhere"], 4),
 ]

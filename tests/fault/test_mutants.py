@@ -3,7 +3,7 @@
 
 Above the diff of a patch stand `Rule: section.bullet` of the durability rules, `Breaks: the rule in words`, and, where wcx-sim is not what notices,
 `Test: folder/program`; an end-to-end test (.py) also `Program: what it runs of the patched source`. A patch that no longer applies, or a mutant that no longer
-compiles, fails as loudly as one that survives. Words on the command line choose patches by name; without any, half have their turn (tests/tools/mutants.py).
+compiles, fails as loudly as one that survives. Words on the command line choose patches by name; without any, a part has its turn (tests/tools/mutants.py).
 """
 import concurrent.futures
 import os

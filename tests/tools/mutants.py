@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+TURNS = 6  # commits until every patch was tried; a part is what `make test` has the time for
 BUILD = Path(os.environ.get("WCX_BUILD", ROOT / "build"))
 
 
@@ -58,12 +59,12 @@ def header(patch):
 
 
 def chosen(patches, words):
-    """Those whose names hold one of the words. Without words all of them when WCX_MUTANTS=all, as `make mutants` says; else every third one, the others with the next two commits."""
+    """Those whose names hold one of the words. Without words all of them when WCX_MUTANTS=all, as `make mutants` says; else one of TURNS parts, the others with the next commits."""
     if words:
         return [patch for patch in patches if any(word in patch.stem for word in words)]
     if os.environ.get("WCX_MUTANTS") == "all":
         return patches
     commits = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    turn = patches[int(commits) % 3::3]
-    print(f"# {len(turn)} of {len(patches)} patches have their turn with this commit, the others with the next two; make mutants runs all", flush=True)
+    turn = patches[int(commits) % TURNS::TURNS]
+    print(f"# {len(turn)} of {len(patches)} patches have their turn with this commit, the others with the next {TURNS - 1}; make mutants runs all", flush=True)
     return turn

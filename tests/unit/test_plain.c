@@ -365,13 +365,52 @@ static void of_nobody(void **state)
   }
 }
 
+/* Less at the same price keeps its place, whether some of it is filled or not; the same or more, and what has been filled already, are the long way's. */
+static void less_at_the_same_price(void **state)
+{
+  pair_t *p = *state;
+  both_order(p, 1, BUY, 90, 100);
+  both_order(p, 2, BUY, 90, 10);
+  both_order(p, 3, SELL, 90, 30);                       /* session 1's: 70 are left */
+  const int64_t total[] = {80, 80, 50, 40, 60, 31, 30}; /* 60 loses the place */
+  const int64_t left[] = {50, 50, 20, 10, 30, 1, 0};
+  for (uint32_t i = 0; i < sizeof(total) / sizeof(total[0]); i++)
+  {
+    EACH(p, w)
+    replace(w, 1, w->cl_ord_id[1], 90, total[i]);
+    agree(p);
+    expect_book(SHORT(p), BUY, 1, 90, 10 + left[i], left[i] != 0 ? 2 : 1);
+    assert_int_equal(said_of(SHORT(p), WCX_TEMPLATE_REDUCE_ORDER), i == 0 || i == 2 || i == 3 || i == 5);
+  }
+}
+
+/* Whether it falls with its session is asked anew by each replace. */
+static void less_and_other_instructions(void **state)
+{
+  pair_t *p = *state;
+  both_order(p, 1, BUY, 90, 100);
+  for (uint32_t i = 0; i < 4; i++)
+  {
+    EACH(p, w)
+    {
+      wcx_order_cancel_replace_request_t request = a_replace(w->cl_ord_id[1] + 1, w->cl_ord_id[1], 90, 90 - 10 * i);
+      request.exec_inst = i % 2 == 0 ? WCX_EXEC_INST_CANCEL_ON_DISCONNECT : 0;
+      send_replace(w, 1, &request);
+    }
+    agree(p);
+    assert_int_equal(said_of(SHORT(p), WCX_TEMPLATE_REDUCE_ORDER), 1);
+  }
+  expect_book(SHORT(p), BUY, 1, 90, 60, 1);
+}
+
 #define pair_test(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      pair_test(a_take_meets_any_number), pair_test(a_band_stops_a_take), cmocka_unit_test(a_log_that_comes_round),          cmocka_unit_test(a_take_changes_many_sessions),
-      pair_test(without_a_number),        pair_test(over_a_connection),   cmocka_unit_test(each_kind_changes_many_sessions), pair_test(of_nobody),
+      pair_test(a_take_meets_any_number), pair_test(a_band_stops_a_take),         cmocka_unit_test(a_log_that_comes_round),          cmocka_unit_test(a_take_changes_many_sessions),
+      pair_test(without_a_number),        pair_test(over_a_connection),           cmocka_unit_test(each_kind_changes_many_sessions), pair_test(of_nobody),
+      pair_test(less_at_the_same_price),  pair_test(less_and_other_instructions),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
