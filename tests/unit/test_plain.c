@@ -265,8 +265,11 @@ static void over_a_connection(void **state)
   const wcx_order_cancel_replace_request_t moved = a_replace(5, 4, 91, 10);
   over(p, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST, 105, &moved, sizeof(moved));
   expect_said(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, WCX_TEMPLATE_REPLACE_ORDER, 0);
-  const wcx_order_cancel_request_t canceled = {.cl_ord_id = 6, .orig_cl_ord_id = 5, .order_id = WCX_U64_NULL, .security_id = 1};
-  over(p, WCX_TEMPLATE_ORDER_CANCEL_REQUEST, 106, &canceled, sizeof(canceled));
+  const wcx_order_cancel_replace_request_t reduced = a_replace(6, 5, 91, 8);
+  over(p, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST, 106, &reduced, sizeof(reduced));
+  expect_said(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, WCX_TEMPLATE_REDUCE_ORDER, 0);
+  const wcx_order_cancel_request_t canceled = {.cl_ord_id = 7, .orig_cl_ord_id = 6, .order_id = WCX_U64_NULL, .security_id = 1};
+  over(p, WCX_TEMPLATE_ORDER_CANCEL_REQUEST, 107, &canceled, sizeof(canceled));
   expect_said(SHORT(p), WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, WCX_TEMPLATE_DELETE_ORDER, 0);
   expect_book(SHORT(p), BUY, 1, 90, 30, 3);
 }
@@ -293,18 +296,18 @@ static void each_kind_changes_many_sessions(void **state)
       world_session(w, id, id);
     }
   }
-  for (uint64_t request = 1; request <= 5; request++) /* an account's first order takes the long way; then two more, a move, a cancel */
+  for (uint64_t request = 1; request <= 6; request++) /* an account's first order takes the long way; then two more, a move, less of it, a cancel */
   {
     for (uint32_t id = FIRST; id < FIRST + CNT; id++)
     {
       const wcx_new_order_single_t entered = an_order(request, id, BUY, 90, 10);
-      const wcx_order_cancel_replace_request_t moved = a_replace(request, 2, 91, 10);
+      const wcx_order_cancel_replace_request_t moved = a_replace(request, request == 4 ? 2 : 4, 91, request == 4 ? 10 : 8);
       const wcx_order_cancel_request_t canceled = {.cl_ord_id = request, .orig_cl_ord_id = 3, .order_id = WCX_U64_NULL, .security_id = 1};
       EACH(&p, w)
       {
         if (request <= 3)
           world_apply(w, WCX_TEMPLATE_NEW_ORDER_SINGLE, id, request, &entered, sizeof(entered));
-        else if (request == 4)
+        else if (request <= 5)
           world_apply(w, WCX_TEMPLATE_ORDER_CANCEL_REPLACE_REQUEST, id, request, &moved, sizeof(moved));
         else
           world_apply(w, WCX_TEMPLATE_ORDER_CANCEL_REQUEST, id, request, &canceled, sizeof(canceled));
@@ -313,7 +316,7 @@ static void each_kind_changes_many_sessions(void **state)
     }
     agree(&p);
   }
-  expect_book(SHORT(&p), BUY, 2, 91, 10 * CNT, CNT, 90, 10 * CNT, CNT);
+  expect_book(SHORT(&p), BUY, 2, 91, 8 * CNT, CNT, 90, 10 * CNT, CNT);
   EACH(&p, w)
   world_free(w);
 }
@@ -403,14 +406,44 @@ static void less_and_other_instructions(void **state)
   expect_book(SHORT(p), BUY, 1, 90, 60, 1);
 }
 
+/* A lock that came with the cancel of one side leaves the other side's orders: they may be canceled, and nothing else. */
+static void less_of_who_is_locked(void **state)
+{
+  pair_t *p = *state;
+  both_order(p, 1, BUY, 90, 100);
+  EACH(p, w)
+  {
+    const wcx_order_mass_cancel_request_t request = {.cl_ord_id = ++w->cl_ord_id[1],
+                                                     .account = WCX_U32_NULL,
+                                                     .security_id = WCX_U32_NULL,
+                                                     .mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION,
+                                                     .side = WCX_SIDE_FILTER_SELL,
+                                                     .lock_trading = 1};
+    world_apply(w, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, 1, ++w->client_seq[1], &request, sizeof(request));
+    replace(w, 1, 1, 90, 50);
+    expect_said(w, WCX_TEMPLATE_ORDER_CANCEL_REJECT, 0);
+    assert_int_equal(SAID(w, 0, wcx_order_cancel_reject_t).cxl_rej_reason, WCX_CXL_REJ_REASON_KILL_SWITCH_ACTIVE);
+  }
+  agree(p);
+  expect_book(SHORT(p), BUY, 1, 90, 100, 1);
+}
+
 #define pair_test(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      pair_test(a_take_meets_any_number), pair_test(a_band_stops_a_take),         cmocka_unit_test(a_log_that_comes_round),          cmocka_unit_test(a_take_changes_many_sessions),
-      pair_test(without_a_number),        pair_test(over_a_connection),           cmocka_unit_test(each_kind_changes_many_sessions), pair_test(of_nobody),
-      pair_test(less_at_the_same_price),  pair_test(less_and_other_instructions),
+      pair_test(a_take_meets_any_number),
+      pair_test(a_band_stops_a_take),
+      cmocka_unit_test(a_log_that_comes_round),
+      cmocka_unit_test(a_take_changes_many_sessions),
+      pair_test(without_a_number),
+      pair_test(over_a_connection),
+      cmocka_unit_test(each_kind_changes_many_sessions),
+      pair_test(of_nobody),
+      pair_test(less_at_the_same_price),
+      pair_test(less_and_other_instructions),
+      pair_test(less_of_who_is_locked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
