@@ -2,6 +2,7 @@
 #   V=1                     show every command
 #   SANITIZER=address|undefined|thread|address,undefined
 #                           separate tree under build/<sanitizer>/, without DPDK (simulated port)
+#   ALONE=1                 the engine and its tests with gcc and libc alone, under build/alone/
 #   MARCH=x86-64-v3         instruction set of the compiled code; AES instructions are always used (digests)
 
 .DEFAULT_GOAL := build
@@ -16,21 +17,22 @@ say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' '$(1)' '$(2)')
 
 SANITIZER ?=
 COVERAGE ?=
+ALONE ?=
 MARCH ?= x86-64-v3
 comma := ,
 FUZZ ?=
-B := build$(if $(FUZZ),/fuzz)$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))$(if $(COVERAGE),/coverage)
+B := build$(if $(FUZZ),/fuzz)$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))$(if $(COVERAGE),/coverage)$(if $(ALONE),/alone)
 BIN := $(B)/bin
 OBJ := $(B)/obj
 LIB := $(B)/lib
 
 CC := $(if $(FUZZ),clang,$(CC))
 CXX ?= g++
-OPT ?= $(if $(COVERAGE),-O0 --coverage,$(if $(FUZZ)$(SANITIZER),-O1,-O3))
+OPT ?= $(if $(COVERAGE),-O0 --coverage,$(if $(FUZZ)$(SANITIZER)$(ALONE),-O1,-O3))
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 # What the sanitizers add hides from the compiler how long a string can be: the plain tree warns about that.
 SAN := $(if $(SANITIZER),-fsanitize=$(SANITIZER)$(if $(FUZZ),$(comma)fuzzer-no-link, -Wno-format-truncation) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CFLAGS_ALL := -std=c17 -D_GNU_SOURCE $(OPT) -g -march=$(MARCH) -maes -fno-strict-aliasing -fstack-protector-strong $(WARN) $(SAN) -I. -I$(B)
+CFLAGS_ALL := -std=c17 -D_GNU_SOURCE $(OPT) $(if $(ALONE),,-g) -march=$(MARCH) -maes -fno-strict-aliasing -fstack-protector-strong $(WARN) $(SAN) -I. -I$(B)
 CXXFLAGS_ALL := -std=c++17 $(OPT) -g -march=$(MARCH) -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I.
 LDFLAGS_ALL := $(SAN) $(if $(FUZZ),-fsanitize=fuzzer) $(if $(COVERAGE),--coverage) -Wl,-z,relro,-z,now
 
@@ -131,7 +133,7 @@ SRC_wcx-bench     := bench/main.c bench/engine_bench.c bench/hist_bench.c bench/
 LIBS_wcx-bench    := dataplane persist client engine
 LD_wcx-bench      := -Wl,--wrap=wcx_engine_orders_live -lm -lcrypto -lz # told to a loop that is not to ask ahead: bench/burst.c
 
-ALL_LIBS := engine $(if $(COVERAGE),,dataplane persist client control)
+ALL_LIBS := engine $(if $(COVERAGE)$(ALONE),,dataplane persist client control)
 SRC_engine    := $(ENGINE_SRC)
 SRC_dataplane := $(DATAPLANE_SRC)
 SRC_persist   := $(PERSIST_SRC)
@@ -140,7 +142,7 @@ SRC_control   := $(CONTROL_SRC)
 
 # A test is one file. It links every library of ours, the simulated port, the production environment and cmocka.
 # What else it needs stands in SRC_<folder>/<test> (sources) and LD_<folder>/<test> (libraries); ENV_<folder>/<test> replaces the environment.
-TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
+TEST_SRC  := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/race/test_*.c tests/golden/test_*.c tests/fault/test_*.c tests/fuzz/test_*.c)
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
 LD_unit/test_ahead := -Wl,--wrap=wcx_engine_prefetch
 LD_unit/test_loop_ahead := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine_orders_live
@@ -248,10 +250,16 @@ $(BIN)/$(1): $$(call objs,$$(SRC_$(1))) $$(LIBS_$(1):%=$(LIB)/libwcx-%.a)
 endef
 $(foreach e,$(EXES),$(eval $(call exe_rule,$(e))))
 
-$(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE),,$$(call objs,dataplane/port_sim.c $$(or $$(TCP_$$*),dataplane/tcp_sim.c))) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
+# Alone: what these tests use of cmocka is a header of our own, which the engine does not see.
+$(if $(ALONE),$(eval $(OBJ)/tests/%.o: CFLAGS_ALL += -isystem tests/alone -O0))
+TEST_LIBS := $(if $(ALONE),,-lcmocka -lcrypto -ljansson)
+
+$(B)/tests/%: $(OBJ)/tests/%.o $(if $(COVERAGE)$(ALONE),,$$(call objs,dataplane/port_sim.c $$(or $$(TCP_$$*),dataplane/tcp_sim.c))) $(ALL_LIBS:%=$(LIB)/libwcx-%.a) $$(call objs,$$(or $$(ENV_$$*),$(PROD)) $$(SRC_$$*))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) -lcmocka -lcrypto -ljansson
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LD_$*) $(TEST_LIBS)
+
+$(B)/tests/golden/test_golden: | $(BIN)/wcx-play
 
 # Programs the end-to-end tests run: like an executable, but under build/tests/.
 E2E_PROGRAMS := $(if $(SANITIZER),,port_echo port_ping memif_load journal_load wire_stamps)
@@ -414,8 +422,12 @@ test: deps-test ## set up, build and run every test; the last line is the count
 	$(submake) tests build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-sim build/$(subst $(comma),-,$(SANITIZED))/bin/wcx-diff SANITIZER=$(SANITIZED)
 	@exec python3 tests/run.py --sanitized build/$(subst $(comma),-,$(SANITIZED))
 
-# The tests of the engine alone: those that need nothing above it.
-COVERAGE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/(loop|link|tcp|journal|replica)_fixture)' tests/unit/test_*.c tests/property/test_*.c)
+# The tests of the engine: those that need nothing above it.
+ENGINE_TESTS := $(shell grep -LE '^.include "(dataplane|persist|control|hsm|bench|tests/sim|tests/unit/(loop|link|tcp|journal|replica)_fixture)' tests/unit/test_*.c tests/property/test_*.c tests/golden/test_*.c)
+
+alone: ## the engine and its tests with gcc, make and libc alone: no cmocka, no other library, no Python
+	$(submake) ALONE=1 $(patsubst %,build/alone/%,bin/wcx-play bin/wcx-diff tests/unit/canary $(ENGINE_TESTS:%.c=%))
+	@exec tests/alone/run.sh build/alone
 
 guest: deps-fault ## fetch the kernels of the QEMU guests that power cuts and PCI functions need, under build/guest (not installed)
 	@python3 tests/fault/guest.py
@@ -423,8 +435,8 @@ guest: deps-fault ## fetch the kernels of the QEMU guests that power cuts and PC
 
 coverage: deps-test ## lines and branches of the engine that its tests and wcx-diff reach; fails where matching or money is not
 	$(call install,$(DEPS_COVERAGE))
-	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(COVERAGE_TESTS:%.c=%))
-	@exec python3 tests/coverage.py $(COVERAGE_TESTS:%.c=build/coverage/%)
+	$(submake) COVERAGE=1 $(patsubst %,build/coverage/%,bin/wcx-play bin/wcx-diff $(ENGINE_TESTS:%.c=%))
+	@exec python3 tests/coverage.py $(patsubst %.c,build/coverage/%,$(filter-out tests/golden/%,$(ENGINE_TESTS)))
 
 test-long: test guest ## the tests above, the report of a run in a browser, wire load over a PCI function, and short campaigns of faults in a QEMU guest
 	$(call install,$(DEPS_LONG))
@@ -497,4 +509,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@echo; sed -n 's/^# *\( [A-Z]*=.*\)/ \1/p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: FORCE build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long coverage lint mutants bench bench-rtt bench-wire bench-durable bench-recovery bench-engine micro clean help
+.PHONY: FORCE build tests fuzz fuzz-targets deps deps-run deps-test deps-wire deps-fault deps-bench guest faults run up down test test-long alone coverage lint mutants bench bench-rtt bench-wire bench-durable bench-recovery bench-engine micro clean help

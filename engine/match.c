@@ -237,7 +237,8 @@ uint32_t wcx_match_smp_id(const wcx_engine_t *engine, uint32_t account, uint32_t
   if (own_id != 0)
     return own_id;
   uint32_t idx = wcx_idmap_find(&engine->account_map, account);
-  uint32_t id = idx == WCX_IDX_NONE ? 0 : engine->accounts[idx].definition.self_match_prevention_id;
+  WCX_CHECK(idx != WCX_IDX_NONE, "account %u sends an order or has one, and is not defined", account);
+  uint32_t id = engine->accounts[idx].definition.self_match_prevention_id;
   return id != 0 ? id : account;
 }
 

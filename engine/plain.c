@@ -197,8 +197,10 @@ WCX_HOT void move_plain(wcx_engine_t *engine, wcx_instrument_t *instrument, wcx_
   wcx_plain_join(engine, instrument, order->side, slot, px_idx, request->price, leaves);
 }
 
-/* An order whose price stays and whose quantity becomes less: it keeps its place. False: it is not that, or not plain; nothing was touched. */
-static __attribute__((noinline)) bool reduce(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const wcx_plain_replace_t *request, wcx_session_t *session, uint32_t slot)
+/* An order whose price stays and whose quantity becomes less: it keeps its place. False: it is not that, or not plain; nothing was touched. `at`: room for a move, which
+   says more. */
+static __attribute__((noinline)) bool reduce(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const wcx_plain_replace_t *request, wcx_session_t *session, uint32_t slot,
+                                             uint8_t *at)
 {
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_level_t *level = &engine->ladders.levels[order->level];
@@ -207,7 +209,6 @@ static __attribute__((noinline)) bool reduce(wcx_engine_t *engine, const wcx_rec
   if (request->price != level->price || leaves <= 0 || request->order_qty >= order->order_qty || session->lock != 0 ||
       !engine->account_plain[wcx_idmap_find(&engine->account_map, order->account)])
     return false;
-  uint8_t *at = wcx_plain_reserve(engine->out, WCX_ENTRY_SZ(wcx_execution_report_replace_t) + WCX_ENTRY_SZ(wcx_reduce_order_t)); /* less than a move, which found room */
   session->last_cl_ord_id = request->cl_ord_id;
   wcx_say_t say = wcx_say_begin(engine, at);
   wcx_say_replaced(engine, &say, session, request, order, cum_qty, true);
@@ -249,7 +250,7 @@ void wcx_plain_replace(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, const 
                            !has_levels(engine) || wcx_plain_crosses(engine, instrument, order->side, price),
                        0))
   {
-    if (px_idx == 0 || !reduce(engine, hdr, request, session, found.slot))
+    if (px_idx == 0 || !reduce(engine, hdr, request, session, found.slot, at))
       goto long_way;
     return;
   }

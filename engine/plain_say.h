@@ -234,7 +234,7 @@ WCX_HOT void wcx_say_replaced(wcx_engine_t *engine, wcx_say_t *say, wcx_session_
                               bool kept)
 {
   const uint64_t small = session->session_id | (uint64_t)order->side << 32 | (uint64_t)(cum_qty == 0 ? WCX_ORD_STATUS_NEW : WCX_ORD_STATUS_PARTIALLY_FILLED) << 40 |
-                         (uint64_t)(kept ? 0x0001 : 0) << 48;
+                         (uint64_t)kept << 48; /* flags: bit 0 */
   const uint64_t qty = (uint64_t)request->order_qty;
   WCX_SAY_SESSION(engine, say, session, WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, ER_REPLACE);
   WCX_SAY(say, 3, ER_REPLACE, exec_id, ++engine->exec_id, order_id, order->order_id);

@@ -2,13 +2,12 @@
 
 #include "engine/auction.h"
 
+/* Of an instrument that is not ready to trade. */
 static wcx_verdict_t check_status(const wcx_instrument_t *instrument, const wcx_terms_t *terms)
 {
   bool stop = terms->ord_type == WCX_ORD_TYPE_STOP || terms->ord_type == WCX_ORD_TYPE_STOP_LIMIT;
   switch (instrument->status)
   {
-  case WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE:
-    return WCX_ACCEPT;
   case WCX_SECURITY_TRADING_STATUS_POST_ONLY_MODE:
     return stop || wcx_terms_may_rest(terms) ? WCX_ACCEPT : wcx_refuse(WCX_REJECT_POST_ONLY);
   case WCX_SECURITY_TRADING_STATUS_PRE_OPEN:

@@ -50,10 +50,10 @@ wcx_verdict_t wcx_check_standing(const wcx_session_t *session, const wcx_account
 /* Price, quantity, notional, post-only: 10 to 13. */
 wcx_verdict_t wcx_check_terms(const wcx_engine_t *engine, const wcx_instrument_t *instrument, wcx_terms_t *terms);
 
-/* May what is left of it rest? */
+/* May what is left of an order that is no stop rest? */
 static inline bool wcx_terms_may_rest(const wcx_terms_t *terms)
 {
-  return terms->tif != WCX_TIME_IN_FORCE_IOC && terms->tif != WCX_TIME_IN_FORCE_FOK && (terms->ord_type == WCX_ORD_TYPE_LIMIT || terms->ord_type == WCX_ORD_TYPE_STOP_LIMIT);
+  return terms->tif != WCX_TIME_IN_FORCE_IOC && terms->tif != WCX_TIME_IN_FORCE_FOK && terms->ord_type == WCX_ORD_TYPE_LIMIT;
 }
 
 #endif

@@ -202,12 +202,12 @@ def every_test(args, build):
     for lint in sorted((ROOT / "tests" / "lint").glob("*.py")):
         yield Test(f"lint/{lint.stem}", [sys.executable, str(lint)], lint=True)
     trees = [("", build)] + ([("sanitized:", ROOT / args.sanitized)] if args.sanitized else [])
-    for folder in ("unit", "property", "race", "fault", "fuzz"):
+    for folder in ("unit", "property", "race", "golden", "fault", "fuzz"):
         for prefix, tree in trees:
             for binary in sorted((tree / "tests" / folder).glob("test_*")):
                 if binary.suffix == "" and os.access(binary, os.X_OK):
                     yield Test(f"{prefix}{folder}/{binary.name}", [str(binary)])
-    for folder in ("property", "golden", "diff", "bench", "sim", "fault", "kit", "e2e"):
+    for folder in ("property", "alone", "diff", "bench", "sim", "fault", "kit", "e2e"):
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
             if folder != "e2e" or not args.no_e2e:
                 text = path.read_text()

@@ -450,6 +450,50 @@ static void session_numbers_run_without_gaps(void **state)
   }
 }
 
+/* 1,024 refreshes and no more in one input, even for an order that is all or nothing: reachable was what it wants, and what it got it keeps. */
+static void refreshes_end_a_fok(void **state)
+{
+  world_t *w = *state;
+  wcx_new_order_single_t shown_one = an_order(1, 1, SELL, 100, 2000);
+  shown_one.display_qty = 1;
+  send_order(w, 1, &shown_one);
+  order_tif(w, 2, BUY, 100, 1500, FOK);
+  uint32_t trades = 0, ends = 0;
+  for (uint32_t i = 0; i < w->said_cnt && i < SAID_MAX; i++) /* what is private stands first, and fits */
+  {
+    trades += w->said[i].template_id == TRD;
+    if (w->said[i].template_id != CXL)
+      continue;
+    ends++;
+    wcx_execution_report_cancel_t er = SAID(w, i, wcx_execution_report_cancel_t);
+    assert_int_equal(er.cancel_reason, WCX_CANCEL_REASON_SYSTEM);
+    assert_int_equal(er.canceled_qty, 1500 - 1024);
+  }
+  assert_int_equal(trades, 2 * 1024);
+  assert_int_equal(ends, 1);
+  expect_book(w, SELL, 1, 100, 1, 1);
+  order_tif(w, 2, BUY, 100, 976, FOK); /* the next input begins anew */
+  expect_book(w, SELL, 0);
+}
+
+/* Until a day's end that no stamp can tell, an order stays. */
+static void the_last_day_does_not_end(void **state)
+{
+  world_t *w = *state;
+  const uint64_t day_ns = UINT64_C(86400000000000);
+  wcx_new_order_single_t o = an_order(1, 1, BUY, 100, 1);
+  o.time_in_force = WCX_TIME_IN_FORCE_DAY;
+  world_apply_at(w, UINT64_MAX - day_ns - 1, WCX_TEMPLATE_NEW_ORDER_SINGLE, 1, 1, &o, sizeof(o));
+  expect_said(w, ACK, ADD, 0);
+  assert_true(wcx_engine_next_deadline_ns(w->engine) > UINT64_MAX - day_ns - 1 && wcx_engine_next_deadline_ns(w->engine) % day_ns == 0);
+  o.cl_ord_id = 2;
+  o.price = 99;
+  world_apply_at(w, UINT64_MAX - day_ns, WCX_TEMPLATE_NEW_ORDER_SINGLE, 1, 2, &o, sizeof(o));
+  world_apply_at(w, UINT64_MAX - 1, WCX_TEMPLATE_TICK, 0, 0, &(wcx_tick_t){0}, sizeof(wcx_tick_t));
+  expect_said(w, CXL, DEL, 0);
+  expect_book(w, BUY, 1, 99, 1, 1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -475,6 +519,8 @@ int main(void)
       world_test(failed_replace_leaves_the_order_untouched),
       world_test(book_totals_beyond_int64_are_held),
       world_test(session_numbers_run_without_gaps),
+      world_test(refreshes_end_a_fok),
+      world_test(the_last_day_does_not_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 #include "engine/reject.h"
+#include "engine/state.h"
 #include "tests/unit/engine_fixture.h"
 
 /* One order, one reason; nothing else is said and nothing rests. */
@@ -373,6 +374,62 @@ static void capacity_is_a_rule_of_the_journal(void **state)
   expect_said(w, WCX_TEMPLATE_EXECUTION_REPORT_NEW, WCX_TEMPLATE_ADD_ORDER, 0);
 }
 
+/* OrderIDs of a slot come to an end: then there is no room, although nothing rests. */
+static void a_slot_that_is_used_up_is_room_no_more(void **state)
+{
+  (void)state;
+  static world_t w;
+  wcx_engine_limits_t limits = world_limits;
+  limits.orders_max = 1;
+  world_make(&w, &limits, 1 << 20);
+  world_populate(&w);
+  cancel(&w, 1, order(&w, 1, BUY, 100, 1));
+  assert_int_equal(wcx_engine_orders_live(w.engine), 0);
+  w.engine->pool.orders[1].order_id = (WCX_ORDER_GENERATION_MAX - 1) << WCX_ORDER_SLOT_BITS | 1; /* the next one is its last */
+  const uint64_t last = order(&w, 1, BUY, 100, 1);
+  expect_said(&w, WCX_TEMPLATE_EXECUTION_REPORT_NEW, WCX_TEMPLATE_ADD_ORDER, 0);
+  cancel(&w, 1, last);
+  expect_said(&w, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, WCX_TEMPLATE_DELETE_ORDER, 0);
+  refused(&w, 1, an_order(0, 1, BUY, 100, 1), WCX_ORD_REJ_REASON_MAX_OPEN_ORDERS, 1);
+  order_tif(&w, 1, BUY, 100, 1, IOC);
+  expect_said(&w, WCX_TEMPLATE_EXECUTION_REPORT_REJECT, 0);
+  world_free(&w);
+}
+
+static uint8_t mass_cancel_reason(world_t *w, uint8_t type, uint8_t side, uint8_t lock_trading)
+{
+  const wcx_order_mass_cancel_request_t request = {
+      .cl_ord_id = ++w->cl_ord_id[1], .account = 1, .security_id = WCX_U32_NULL, .mass_cancel_request_type = type, .side = side, .lock_trading = lock_trading};
+  world_apply(w, WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, 1, ++w->client_seq[1], &request, sizeof(request));
+  expect_said(w, WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT, 0);
+  return SAID(w, 0, wcx_order_mass_cancel_report_t).mass_cancel_reject_reason;
+}
+
+static void fields_of_a_mass_cancel_beyond_the_schema(void **state)
+{
+  world_t *w = *state;
+  const uint8_t all = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_ALL_ORDERS, sell = WCX_SIDE_FILTER_SELL;
+  order(w, 1, BUY, 100, 1);
+  assert_int_equal(mass_cancel_reason(w, all, sell, 0), WCX_MASS_CANCEL_REJECT_REASON_NONE);
+  assert_int_equal(mass_cancel_reason(w, all, sell + 1, 0), WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD);
+  assert_int_equal(mass_cancel_reason(w, all, sell, 2), WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD);
+  assert_int_equal(mass_cancel_reason(w, 0, 0, 0), WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD);
+  assert_int_equal(mass_cancel_reason(w, 255, 0, 0), WCX_MASS_CANCEL_REJECT_REASON_INVALID_FIELD);
+  expect_book(w, BUY, 1, 100, 1, 1);
+}
+
+static void a_kill_switch_is_on_or_off(void **state)
+{
+  world_t *w = *state;
+  for (uint8_t locked = 0; locked <= 3; locked++)
+  {
+    const wcx_kill_switch_t kill = {.account = 1, .locked = locked};
+    assert_int_equal(world_definition_error(w, WCX_TEMPLATE_KILL_SWITCH, &kill) == NULL, locked <= 1);
+  }
+  const wcx_kill_switch_t nobody = {.account = 99, .locked = 1};
+  assert_non_null(world_definition_error(w, WCX_TEMPLATE_KILL_SWITCH, &nobody));
+}
+
 static void every_reason_has_name_text_and_counter(void **state)
 {
   world_t *w = *state;
@@ -402,6 +459,9 @@ int main(void)
       world_test(a_halt_stops_all_but_cancels),
       world_test(account_status_rules),
       world_test(capacity_is_a_rule_of_the_journal),
+      cmocka_unit_test(a_slot_that_is_used_up_is_room_no_more),
+      world_test(fields_of_a_mass_cancel_beyond_the_schema),
+      world_test(a_kill_switch_is_on_or_off),
       world_test(every_reason_has_name_text_and_counter),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,8 +306,46 @@ static void some_of_them_go(void **state)
   world_free(&w);
 }
 
+/* An order that waits unseen for its auction stands at no level; between others it goes as they do, by its own session's request and by another's, and the feed has not
+   known it. */
+static void an_unseen_order_goes(void **state)
+{
+  (void)state;
+  static world_t w;
+  static book_t book;
+  make(&w, 16 * RING);
+  for (uint32_t requester = 1; requester <= 9; requester += 8)
+  {
+    memset(&book, 0, sizeof(book));
+    for (uint32_t i = 0; i < 40; i++)
+      if (i % 20 == 10)
+      {
+        w.out.write_pos = w.out.sent_pos = 0;
+        order_tif(&w, 1, BUY, 900, 1, WCX_TIME_IN_FORCE_AT_THE_OPENING);
+        expect_said(&w, WCX_TEMPLATE_EXECUTION_REPORT_NEW, 0);
+      }
+      else
+        enter(&w, &book, 1, 1, 1, BUY, i, 0);
+    wcx_order_mass_cancel_request_t request = a_mass_cancel(&w, requester, WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_ACCOUNT);
+    request.account = 1;
+    send_at(&w, 0, requester, &request);
+    const uint32_t each = requester == 1 ? 1 : 2;
+    uint32_t ends = 0, deleted = 0;
+    for (uint32_t i = 0; i < w.said_cnt; i++)
+    {
+      ends += w.said[i].template_id == WCX_TEMPLATE_EXECUTION_REPORT_CANCEL;
+      deleted += w.said[i].template_id == WCX_TEMPLATE_DELETE_ORDER;
+    }
+    assert_int_equal(ends, 40 * each);
+    assert_int_equal(deleted, 38);
+    assert_int_equal(wcx_engine_orders_live(w.engine), 0);
+  }
+  world_free(&w);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(the_ring_ends_anywhere), cmocka_unit_test(a_list_of_any_length), cmocka_unit_test(some_of_them_go)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(the_ring_ends_anywhere), cmocka_unit_test(a_list_of_any_length), cmocka_unit_test(some_of_them_go),
+                                     cmocka_unit_test(an_unseen_order_goes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,7 @@ static void ring_shows_nothing_before_the_first_slot_is_committed(void **state)
 
 /* The producer is looked at in the middle of a record: the second page of the body cannot be read until it is touched. */
 static uint8_t *second_page;
-static uint64_t seen_commit;
+static _Atomic uint64_t seen_commit; /* by a handler */
 
 static void look_at_the_ring(int number)
 {
