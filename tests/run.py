@@ -3,8 +3,9 @@
 
 Each program prints TAP; its points are what is counted. A program that dies, times out, prints no plan or exits
 non-zero without a failed point counts as one failure more. A skip that is not in tests/allowed-skips.txt fails.
-Programs run side by side, as many as there are CPUs, what takes longest first, so that no CPU is idle at the end. Those that own a poll core run after them, one at a time, under
-one lock for the whole machine: all of e2e/ but those that say in their text that they own no poll core, and of the others those that say that they own one.
+Those that own a poll core run one at a time, under one lock for the whole machine: all of e2e/ but those that say in their text that they own no poll core, and of the others those that
+say that they own one. Beside them what starts no server has the time that they leave (nice and autogroup 19). When they have ended the rest runs side by side, as many programs as there
+are CPUs. What takes longest comes first, so that no CPU is idle at the end.
 """
 import argparse
 import collections
@@ -27,8 +28,11 @@ LIMIT_S = 900  # of a program; a machine that others use takes its time
 GRACE_S = 20  # between SIGTERM and SIGKILL
 TICKS = os.sysconf("SC_CLK_TCK")
 # The longest first; what is not named follows in the order of its kind.
-LONGEST = ("fault/test_mutants", "diff/test_diff_mutants", "property/test_wire_mutants", "e2e/test_sinks", "e2e/test_archive", "e2e/test_sink_fence", "property/test_replay_builds",
-           "bench/test_wire", "e2e/test_replica", "e2e/test_lifecycle")
+LONGEST = ("fault/test_mutants", "e2e/test_sinks", "e2e/test_archive", "alone/test_alone", "property/test_replay_builds", "bench/test_commands", "e2e/test_sink_fence", "diff/test_diff_mutants",
+           "property/test_wire_mutants", "bench/test_wire", "e2e/test_replica", "e2e/test_lifecycle")
+
+
+STANDING_BACK = ["sh", "-c", 'echo 19 2>/dev/null >/proc/self/autogroup; exec nice -n 19 "$@"', "standing back"]
 
 
 class Totals:
@@ -87,6 +91,10 @@ class Test(NamedTuple):
     owns_poll_core: bool = False
     lint: bool = False  # one point, judged by its exit status; all others speak TAP
 
+    def starts_servers(self):
+        """They would compete with those of a test that owns a poll core: they leave the session that was told to stand back."""
+        return self.name.startswith(("e2e/", "bench/"))
+
 
 living = set()             # of the programs that run now
 counting = threading.Lock()  # what is printed of a program, and what is counted
@@ -105,10 +113,10 @@ def end_all(number):
         end_group(proc, number)
 
 
-def run_test(test, totals, env):
+def run_test(test, totals, env, standing_back=False):
     program, start = test.name, time.monotonic()
     print(f"  {'LINT' if test.lint else 'TEST'} {program}", flush=True)
-    proc = subprocess.Popen(test.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, start_new_session=True)
+    proc = subprocess.Popen([*STANDING_BACK, *test.command] if standing_back else test.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, start_new_session=True)
     living.add(proc)
     late = [threading.Timer(LIMIT_S, end_group, (proc, signal.SIGTERM)), threading.Timer(LIMIT_S + GRACE_S, end_group, (proc, signal.SIGKILL))]
     for timer in late:
@@ -132,29 +140,54 @@ def run_test(test, totals, env):
             print(f"  FAILED {program}\n" + "\n".join("       " + line for line in output.splitlines()[-120:]), flush=True)
 
 
-def run_lane(queue, totals, env, broken):
-    """One after another until none is left; what owns a poll core below the machine's lock."""
+def run_lane(queue, totals, env, broken, standing_back=None):
+    """One after another until none is left, or what is beside it has ended (`standing_back`, an event); what owns a poll core below the machine's lock."""
     try:
-        while not ending.is_set():
+        while not ending.is_set() and not (standing_back and standing_back.is_set()):
             try:
                 test = queue.popleft()
             except IndexError:
                 return
             lock = machine_lock() if test.owns_poll_core else None
             if not ending.is_set():
-                run_test(test, totals, env)
+                run_test(test, totals, env, standing_back is not None)
             del lock
     except Exception as error:  # the run must say so instead of ending as if all had been run
         broken.append(error)
 
 
-def run_lanes(tests, cnt, totals, env):
-    queue, broken = collections.deque(tests), []
-    threads = [threading.Thread(target=run_lane, args=(queue, totals, env, broken), daemon=True) for _ in range(cnt)]  # daemons: one may wait for the lock
+def stand_up():
+    """What stood back need not any more."""
+    for proc in list(living):
+        try:
+            os.setpriority(os.PRIO_PGRP, proc.pid, 0)
+            Path(f"/proc/{proc.pid}/autogroup").write_text("0")
+        except OSError:  # it has ended, nobody may, or the kernel has no autogroups
+            pass
+
+
+def run_lanes(lanes):
+    """Threads: daemons, since one may wait for the lock."""
+    threads = [threading.Thread(target=lane, args=args, daemon=True) for lane, args in lanes]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def run_phases(tests, totals, env):
+    cpus, broken, owners_ended = os.cpu_count() or 1, [], threading.Event()
+    owners = collections.deque(test for test in tests if test.owns_poll_core)
+    quiet = collections.deque(test for test in tests if not test.owns_poll_core and not test.starts_servers())
+    servers = [test for test in tests if not test.owns_poll_core and test.starts_servers()]
+
+    def own():
+        run_lane(owners, totals, env, broken)
+        owners_ended.set()
+        stand_up()
+    run_lanes([(own, ())] + [(run_lane, (quiet, totals, env, broken, owners_ended))] * (cpus - 1))
+    rest = collections.deque(sorted([*servers, *quiet], key=longest_first))
+    run_lanes([(run_lane, (rest, totals, env, broken))] * cpus)
     if broken:
         raise broken[0]
 
@@ -162,8 +195,7 @@ def run_lanes(tests, cnt, totals, env):
 def run_tests(tests, totals, env):
     """Until all have ended; an interruption ends those that run and starts no more."""
     try:
-        run_lanes([test for test in tests if not test.owns_poll_core], os.cpu_count() or 1, totals, env)
-        run_lanes([test for test in tests if test.owns_poll_core], 1, totals, env)
+        run_phases(tests, totals, env)
     except BaseException:
         ending.set()
         end_all(signal.SIGTERM)
