@@ -42,8 +42,9 @@ typedef struct result
 {
   const options_t *options;
   double wanted_ms;
-  double ms[INPUTS];
+  double ms[INPUTS]; /* medians */
   double cold_ms[INPUTS];
+  double least_ms[INPUTS]; /* of the warm ones */
 } result_t;
 
 typedef struct world
@@ -185,7 +186,8 @@ static double measure_once(world_t *world, enum input input, bool cold, wcx_run_
   return (double)took_ns / 1e6;
 }
 
-static double measure(world_t *world, enum input input, bool cold, uint32_t repeats, wcx_run_folder_t *run)
+/* The median; *least: the least of them, where somebody asks. */
+static double measure(world_t *world, enum input input, bool cold, uint32_t repeats, wcx_run_folder_t *run, double *least)
 {
   static const char *const tags[INPUTS][2] = {[INPUT_KILL] = {"kill-switch/warm", "kill-switch/cold"}, [INPUT_MASS_CANCEL] = {"mass-cancel/warm", "mass-cancel/cold"}};
   double ms[REPEATS_MAX];
@@ -198,7 +200,10 @@ static double measure(world_t *world, enum input input, bool cold, uint32_t repe
     if (input == INPUT_KILL && !cold)
       wcx_run_folder_sample(run, ms[i]);
   }
-  return wcx_cli_median(ms, repeats);
+  double median = wcx_cli_median(ms, repeats);
+  if (least != NULL)
+    *least = ms[0]; /* sorted now */
+  return median;
 }
 
 /* --- what is told ----------------------------------------------------------------------------------------------------------------------- */
@@ -211,6 +216,7 @@ static void tell_json(FILE *file, const void *found)
           options->repeats, result->wanted_ms);
   fprintf(file, ",\"kill_ms\":%.3f,\"kill_cold_ms\":%.3f,\"mass_cancel_ms\":%.3f,\"mass_cancel_cold_ms\":%.3f", result->ms[INPUT_KILL], result->cold_ms[INPUT_KILL],
           result->ms[INPUT_MASS_CANCEL], result->cold_ms[INPUT_MASS_CANCEL]);
+  fprintf(file, ",\"kill_least_ms\":%.3f,\"mass_cancel_least_ms\":%.3f", result->least_ms[INPUT_KILL], result->least_ms[INPUT_MASS_CANCEL]);
 }
 
 static void tell_table(FILE *file, const void *found)
@@ -221,15 +227,16 @@ static void tell_table(FILE *file, const void *found)
   fprintf(file, "%.0f orders of a member (%u sessions, %u instruments) among %.0f of others; median of %u fresh set-ups\n", orders, MEMBER_SESSIONS, INSTRUMENTS, orders,
           result->options->repeats);
   for (uint32_t input = 0; input < INPUTS; input++)
-    fprintf(file, "%-24s %8.3f ms   %6.1f ns an order;  cold %8.3f ms   %6.1f ns\n", names[input], result->ms[input], result->ms[input] * 1e6 / orders, result->cold_ms[input],
-            result->cold_ms[input] * 1e6 / orders);
+    fprintf(file, "%-24s %8.3f ms   %6.1f ns an order, least %.3f ms;  cold %8.3f ms   %6.1f ns\n", names[input], result->ms[input], result->ms[input] * 1e6 / orders,
+            result->least_ms[input], result->cold_ms[input], result->cold_ms[input] * 1e6 / orders);
   fprintf(file, "wanted of KillSwitch     %8.3f ms   %s\n", result->wanted_ms, result->ms[INPUT_KILL] <= result->wanted_ms ? "held" : "not held");
 }
 
 static void keep(const result_t *result, wcx_run_folder_t *run)
 {
   char beside[96];
-  snprintf(beside, sizeof(beside), "%.1f ns an order of %u", result->ms[INPUT_KILL] * 1e6 / result->options->orders, result->options->orders);
+  snprintf(beside, sizeof(beside), "%.1f ns an order of %u; the least %.1f ms", result->ms[INPUT_KILL] * 1e6 / result->options->orders, result->options->orders,
+           result->least_ms[INPUT_KILL]);
   wcx_run_folder_value(run, "KillSwitch, median", result->ms[INPUT_KILL], " ms", WCX_WANTED_AT_MOST, result->wanted_ms, beside);
   wcx_run_folder_value(run, "KillSwitch, cold caches", result->cold_ms[INPUT_KILL], " ms", WCX_WANTED_NOTHING, 0, NULL);
   wcx_run_folder_value(run, "OrderMassCancelRequest, median", result->ms[INPUT_MASS_CANCEL], " ms", WCX_WANTED_NOTHING, 0, NULL);
@@ -249,8 +256,8 @@ int wcx_kill_bench(int argc, char **argv)
   result_t result = {.options = &options, .wanted_ms = WANTED_MS * options.orders / WANTED_ORDERS};
   for (uint32_t input = 0; input < INPUTS; input++)
   {
-    result.ms[input] = measure(world, input, false, options.repeats, &run);
-    result.cold_ms[input] = measure(world, input, true, options.repeats, &run);
+    result.ms[input] = measure(world, input, false, options.repeats, &run, &result.least_ms[input]);
+    result.cold_ms[input] = measure(world, input, true, options.repeats, &run, NULL);
   }
   free_world(world);
   keep(&result, &run);
