@@ -7,13 +7,13 @@ void wcx_index_spill_add(wcx_index_t *index, uint32_t home, uint32_t slot)
   uint64_t at = wcx_index_spill_home(index, home);
   while (index->spill[at] != 0)
     at = (at + 1) & index->spill_mask;
-  index->spill[at] = (uint64_t)home << 32 | slot;
+  index->spill[at] = wcx_index_entry(home, slot);
   index->spill_cnt++;
 }
 
 void wcx_index_spill_remove(wcx_index_t *index, uint32_t home, uint32_t slot)
 {
-  uint64_t wanted = (uint64_t)home << 32 | slot;
+  uint64_t wanted = wcx_index_entry(home, slot);
   uint64_t hole = wcx_index_spill_home(index, home);
   while (index->spill[hole] != wanted)
     hole = (hole + 1) & index->spill_mask;

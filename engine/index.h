@@ -145,7 +145,7 @@ static inline void wcx_index_add(wcx_index_t *index, uint32_t session, uint64_t 
   uint32_t home = wcx_index_home(index, session, cl_ord_id);
   uint64_t *entry = &index->entries[home & index->mask];
   if (__builtin_expect(*entry == 0, 1))
-    *entry = (uint64_t)home << 32 | slot;
+    *entry = wcx_index_entry(home, slot);
   else
     wcx_index_spill_add(index, home, slot);
 }
@@ -155,24 +155,28 @@ static inline void wcx_index_remove(wcx_index_t *index, uint32_t session, uint64
 {
   uint32_t home = wcx_index_home(index, session, cl_ord_id);
   uint64_t *entry = &index->entries[home & index->mask];
-  if (__builtin_expect(*entry == ((uint64_t)home << 32 | slot), 1))
+  if (__builtin_expect(*entry == wcx_index_entry(home, slot), 1))
     *entry = 0;
   else
     wcx_index_spill_remove(index, home, slot);
 }
 
-/* Where the key of a live order stands. */
-static inline wcx_index_at_t wcx_index_of(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id, uint32_t slot)
+/* Where the key of a live order stands, by its home. */
+static inline wcx_index_at_t wcx_index_at(const wcx_index_t *index, uint32_t home, uint32_t slot)
 {
-  uint32_t home = wcx_index_home(index, session, cl_ord_id);
   uint64_t *entry = &index->entries[home & index->mask];
-  return (wcx_index_at_t){.entry = *entry == ((uint64_t)home << 32 | slot) ? entry : NULL, .home = home, .slot = slot};
+  return (wcx_index_at_t){.entry = *entry == wcx_index_entry(home, slot) ? entry : NULL, .home = home, .slot = slot};
 }
 
-/* Ask memory for where the key of a live order stands. */
-static inline __attribute__((always_inline)) void wcx_index_fetch(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id)
+static inline wcx_index_at_t wcx_index_of(const wcx_index_t *index, uint32_t session, uint64_t cl_ord_id, uint32_t slot)
 {
-  __builtin_prefetch(&index->entries[wcx_index_home(index, session, cl_ord_id) & index->mask], 1);
+  return wcx_index_at(index, wcx_index_home(index, session, cl_ord_id), slot);
+}
+
+/* Ask memory for what stands at a home. */
+static inline __attribute__((always_inline)) void wcx_index_fetch(const wcx_index_t *index, uint32_t home)
+{
+  __builtin_prefetch(&index->entries[home & index->mask], 1);
 }
 
 /* Remove what was found. */

@@ -112,7 +112,8 @@ WCX_HOT void fill(wcx_engine_t *engine, wcx_say_t *say, wcx_instrument_t *instru
   wcx_order_t *order = &engine->pool.orders[slot];
   wcx_session_t *session = &engine->sessions[order->session];
   wcx_level_t *level = &engine->ladders.levels[order->level];
-  wcx_index_fetch(&engine->index, order->session, order->cl_ord_id);
+  const uint32_t home = wcx_index_home(&engine->index, order->session, order->cl_ord_id);
+  wcx_index_fetch(&engine->index, home);
   wcx_plain_fetch_behind(&engine->pool, slot);
   const uint64_t px = (uint64_t)level->price;
   const uint64_t before = (uint64_t)order->leaves;
@@ -135,7 +136,7 @@ WCX_HOT void fill(wcx_engine_t *engine, wcx_say_t *say, wcx_instrument_t *instru
     wcx_session_touch(engine, session);
   if (qty == before)
   {
-    wcx_index_take(&engine->index, wcx_index_of(&engine->index, order->session, order->cl_ord_id, slot));
+    wcx_index_take(&engine->index, wcx_index_at(&engine->index, home, slot));
     wcx_plain_remove(engine, session, instrument, order, slot);
     return;
   }

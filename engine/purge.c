@@ -44,7 +44,7 @@ WCX_HOT void look_up(const wcx_engine_t *engine, const pipe_t *pipe, block_t *bl
   const wcx_order_t *order = &orders[block->slot[i]];
   const uint32_t home = wcx_index_home(&pipe->index, pipe->session, order->cl_ord_id);
   block->home[i] = home;
-  __builtin_prefetch(&pipe->index.entries[home & pipe->index.mask], 1);
+  wcx_index_fetch(&pipe->index, home);
   if (order->level != WCX_LEVEL_UNSEEN)
     __builtin_prefetch(&engine->ladders.levels[order->level], 1);
   __builtin_prefetch(&orders[order->next], 1);
@@ -182,8 +182,7 @@ WCX_HOT void say_canceled(wcx_outlog_t *out, run_t *run, const wcx_order_t *orde
 
 WCX_HOT void take_away(wcx_engine_t *engine, wcx_session_t *session, wcx_instrument_t *instrument, wcx_order_t *order, uint32_t slot, uint32_t home)
 {
-  uint64_t *entry = &engine->index.entries[home & engine->index.mask];
-  wcx_index_take(&engine->index, (wcx_index_at_t){.entry = *entry == wcx_index_entry(home, slot) ? entry : NULL, .home = home, .slot = slot});
+  wcx_index_take(&engine->index, wcx_index_at(&engine->index, home, slot));
   wcx_plain_remove(engine, session, instrument, order, slot);
 }
 

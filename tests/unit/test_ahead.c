@@ -402,13 +402,20 @@ static void whole_requests_of_a_stream_are_asked(void **state)
   assert_int_equal(asked_cnt, 2 * WCX_AHEAD_BLOCKS - 1);
 }
 
+/* A page behind which nothing can be read: a step too far ends the test. */
+static uint8_t *guarded_page(size_t page)
+{
+  uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_true(pages != MAP_FAILED);
+  assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+  return pages;
+}
+
 static void damaged_streams_are_not_believed(void **state)
 {
   (void)state;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  assert_true(pages != MAP_FAILED);
-  assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+  uint8_t *pages = guarded_page(page);
   wcx_digest_t before = wcx_engine_state_digest(w.engine);
   uint32_t asked_of_damaged = 0;
   for (uint32_t round = 0; round < ROUNDS; round++)
@@ -446,14 +453,12 @@ static void damage(packet_t *packet)
     packet->bytes[20 + draw(packet->len - 20)] = (uint8_t)draw(256);
 }
 
-/* What follows the frame cannot be read: a step too far ends the test. Frames whose checksums fit, so that what is wrong inside them is seen; some cut short, some not. */
+/* Frames whose checksums fit, so that what is wrong inside them is seen; some cut short, some not. */
 static void damaged_frames_are_not_believed(void **state)
 {
   (void)state;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  assert_true(pages != MAP_FAILED);
-  assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+  uint8_t *pages = guarded_page(page);
   wcx_digest_t before = wcx_engine_state_digest(w.engine);
   uint32_t asked_of_damaged = 0;
   for (uint32_t round = 0; round < ROUNDS; round++)
