@@ -75,7 +75,7 @@ typedef struct wcx_conform
   int64_t price, qty;
   uint64_t random;
   uint64_t patience_ns; /* how long an answer may take */
-  char why[256]; /* the first thing that was not as it should be, of the rule that runs */
+  char why[256];        /* the first thing that was not as it should be, of the rule that runs */
 } wcx_conform_t;
 
 typedef bool wcx_conform_rule_t(wcx_conform_t *rig);
