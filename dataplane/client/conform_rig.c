@@ -135,10 +135,11 @@ bool wcx_conform_party_close(wcx_conform_party_t *party)
 bool wcx_conform_signed_on(wcx_conform_party_t *party)
 {
   uint64_t start_ns = wcx_env_mono_ns();
+  uint64_t took_ns = 0;
   while (party->session.state != WCX_CLIENT_READY)
-    if (wcx_conform_turn(party->rig) - start_ns > 2 * party->rig->patience_ns)
+    if ((took_ns = wcx_conform_turn(party->rig) - start_ns) > 2 * party->rig->patience_ns || party->session.reject_code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS)
       return wcx_conform_says(party->rig, false, "session %u is not signed on to port %u after %.1f s; EstablishReject code %u, login reject '%c'", party->key.session_id,
-                              party->session.config.server_port, seconds(2 * party->rig->patience_ns), party->session.reject_code,
+                              party->session.config.server_port, seconds(took_ns), party->session.reject_code,
                               party->session.link != NULL && party->session.link->reject_code != 0 ? party->session.link->reject_code : '-');
   return true;
 }
