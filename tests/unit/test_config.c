@@ -279,6 +279,40 @@ static void sets_override_the_file(void **state)
   wcx_config_free(config);
 }
 
+/* The same lengths on the command line as in the file, where libcyaml holds them. */
+static void sets_are_as_long_as_a_field(void **state)
+{
+  (void)state;
+  static const char *const texts[] = {"archive.command=", "archive.dir=/", "paths.run_dir=/", "network.ip=", "http.listen_ip=", "sinks.redis_connection_file=/"};
+  wcx_config_t *config = wcx_config_new();
+  char err[1024] = "";
+  for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+  {
+    char set[6000];
+    memset(set, 'x', sizeof(set));
+    memcpy(set, texts[i], strlen(texts[i]));
+    set[sizeof(set) - 1] = '\0';
+    const wcx_config_sets_t sets = {.sets = {set, "archive.fetch_command=true"}, .set_cnt = i == 0 ? 2 : 1};
+    assert_false(wcx_config_load(config, GOOD, &sets, err, sizeof(err)));
+    assert_non_null(strstr(err, "is no value of this key: configs/wcx.yaml shows its form"));
+  }
+  char set[WCX_CONFIG_PATH_MAX + 16];
+  memset(set, 'x', sizeof(set));
+  memcpy(set, "archive.command=", 16);
+  set[16 + WCX_CONFIG_PATH_MAX - 1] = '\0';
+  wcx_config_sets_t sets = {.sets = {set, "archive.fetch_command=true"}, .set_cnt = 2};
+  if (!wcx_config_load(config, GOOD, &sets, err, sizeof(err)))
+    fail_msg("%s", err);
+  assert_string_equal(config->archive_command, set + 16);
+  sets = (wcx_config_sets_t){.sets = {"archive.dir=attic", "archive.dir="}, .set_cnt = 2};
+  if (!wcx_config_load(config, GOOD, &sets, err, sizeof(err)))
+    fail_msg("%s", err);
+  assert_string_equal(config->archive_dir, "");
+  sets = (wcx_config_sets_t){.sets = {"paths.run_dir="}, .set_cnt = 1};
+  assert_false(wcx_config_load(config, GOOD, &sets, err, sizeof(err)));
+  wcx_config_free(config);
+}
+
 /* What a session may do beside its account, and the group of an instrument. */
 static void reads_entitlements(void **state)
 {
@@ -325,13 +359,9 @@ static void names_a_missing_file(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(loads_the_development_defaults),
-      cmocka_unit_test(refuses_what_is_wrong),
-      cmocka_unit_test(production_takes_real_keys),
-      cmocka_unit_test(sets_override_the_file),
-      cmocka_unit_test(one_way_to_archive),
-      cmocka_unit_test(names_a_missing_file),
-      cmocka_unit_test(reads_entitlements),
+      cmocka_unit_test(loads_the_development_defaults), cmocka_unit_test(refuses_what_is_wrong),       cmocka_unit_test(production_takes_real_keys),
+      cmocka_unit_test(sets_override_the_file),         cmocka_unit_test(sets_are_as_long_as_a_field), cmocka_unit_test(one_way_to_archive),
+      cmocka_unit_test(names_a_missing_file),           cmocka_unit_test(reads_entitlements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
