@@ -312,7 +312,9 @@ static void explain(const char *path, load_log_t *log, cyaml_err_t result, char 
 {
   const char *unknown = "Unexpected key: ";
   const char *again = "Mapping field already seen: ";
-  if (result == CYAML_ERR_FILE_OPEN)
+  if (result == CYAML_OK)
+    snprintf(err, err_sz, "%s: there is nothing in it: configs/wcx.yaml shows the form and the range of every key", path);
+  else if (result == CYAML_ERR_FILE_OPEN)
     snprintf(err, err_sz, "%s: cannot be read: %s: give the configuration with --config FILE", path, strerror(errno));
   else if (strncmp(log->what, unknown, strlen(unknown)) == 0)
   {
