@@ -1,11 +1,14 @@
 #include "control/operators.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+static_assert(WCX_OPERATORS_MAX == 64, "take_line says the number");
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
 
@@ -41,8 +44,10 @@ static const char *take_line(wcx_operators_t *operators, char *line, bool produc
     return NULL;
   if (got != 2 || strlen(name) > 31 || strspn(name, NAME_CHARS) != strlen(name))
     return "write it as name: 64 hex digits (name of up to 31 of a-z 0-9 . - _)";
-  if (operators->cnt == WCX_OPERATORS_MAX || find(operators, name) != UINT32_MAX)
-    return "this name stands there twice, or there are too many";
+  if (find(operators, name) != UINT32_MAX)
+    return "this name stands there twice: remove one";
+  if (operators->cnt == WCX_OPERATORS_MAX)
+    return "more than 64 operators: remove those that sign no more";
   if (production && strncmp(name, "demo-", 5) == 0)
     return "operators of development are refused when production is true";
   uint8_t *to = operators->keys[operators->cnt];
@@ -64,18 +69,24 @@ bool wcx_operators_load(wcx_operators_t *operators, const char *path, bool produ
     snprintf(err, err_sz, "%s: %s: name the file in paths.operators_file", path, strerror(errno));
     return false;
   }
-  char line[256];
+  char *line = NULL;
+  size_t line_sz = 0;
   const char *wrong = NULL;
   unsigned number = 0;
-  while (wrong == NULL && fgets(line, sizeof(line), file) != NULL)
+  errno = 0;
+  while (wrong == NULL && getline(&line, &line_sz, file) >= 0)
   {
     number++;
     wrong = take_line(operators, line, production);
   }
+  int error = wrong == NULL && feof(file) == 0 ? errno : 0;
+  free(line);
   fclose(file);
   if (wrong != NULL)
     snprintf(err, err_sz, "%s:%u: %s", path, number, wrong);
-  return wrong == NULL;
+  if (error != 0)
+    snprintf(err, err_sz, "%s: %s: name the file in paths.operators_file", path, strerror(error));
+  return wrong == NULL && error == 0;
 }
 
 bool wcx_operators_signed(const wcx_operators_t *operators, const char *name, const void *bytes, size_t sz, const uint8_t signature[64])
