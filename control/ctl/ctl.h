@@ -26,6 +26,7 @@ enum wcx_ctl_exit
 #define WCX_CTL_AT_MAX 64u
 #define WCX_CTL_FROM_MAX 64u
 #define WCX_CTL_SHARDS_MAX 64u
+#define WCX_CTL_ANSWER_SZ (256u << 10) /* what wcx-api says of every shard fits */
 
 typedef struct wcx_ctl
 {
@@ -87,7 +88,7 @@ int wcx_ctl_snapshot_take(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_list(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_verify(const wcx_ctl_t *ctl);
 
-/* One request line over the control socket, one answer line. Returns an exit status. */
+/* One request line over the control socket, one answer line of less than answer_sz bytes, zero-terminated. Returns an exit status. */
 int wcx_ctl_ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t answer_sz);
 
 /* Print "wcxctl: message" to stderr and return `status`. */

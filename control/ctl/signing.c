@@ -5,12 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void wcx_ctl_hex_of(const uint8_t *bytes, size_t sz, char *text)
-{
-  for (size_t i = 0; i < sz; i++)
-    snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-}
-
 bool wcx_ctl_bytes_of(const char *text, uint8_t *bytes, size_t sz)
 {
   if (strspn(text, "0123456789abcdef") != 2 * sz || text[2 * sz] != '\0')
@@ -71,7 +65,8 @@ int wcx_ctl_sign_text(const wcx_ctl_t *ctl, const char *text, size_t len, char a
   uint8_t signature[64];
   if (!wcx_operators_sign(ctl->key, text, len, signature, err, sizeof(err)))
     return wcx_ctl_fail(WCX_CTL_FAILED, "%s", err);
-  wcx_ctl_hex_of(signature, sizeof(signature), hex);
+  for (size_t i = 0; i < sizeof(signature); i++)
+    snprintf(hex + 2 * i, 3, "%02x", signature[i]);
   snprintf(approval, 32 + 129, "%s:%s", ctl->operator_name, hex);
   return WCX_CTL_OK;
 }
