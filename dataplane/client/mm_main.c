@@ -28,7 +28,8 @@ static const char usage[] = "usage: wcx-mm [options]\n"
                             "  --no-cod              without cancel-on-disconnect\n"
                             "  --tags                a tag on every datagram of the sessions, both ways\n"
                             "  --probe               sign on with the first session, end it in order, exit 0 when that was answered\n"
-                            "  --timeout SECONDS     how long --probe tries (10)\n";
+                            "  --timeout SECONDS     how long --probe tries (10)\n"
+                            "exit status: 0; 1 something was lost, missing or could not be had, and why; 2 a wrong command line\n";
 
 static void parse_sessions(wcx_mm_options_t *options, const char *text)
 {
@@ -39,6 +40,9 @@ static void parse_sessions(wcx_mm_options_t *options, const char *text)
     unsigned long id = strtoul(at, &end, 10);
     if (end == at || id == 0 || id > UINT32_MAX || options->session_cnt == WCX_MM_SESSIONS_MAX || (*end != 0 && *end != ','))
       WCX_DIE("--sessions '%s': one to %u session numbers with commas between them", text, WCX_MM_SESSIONS_MAX);
+    for (uint32_t i = 0; i < options->session_cnt; i++)
+      if (options->session_ids[i] == id)
+        WCX_DIE("--sessions '%s': %lu stands there twice", text, id);
     options->session_ids[options->session_cnt++] = (uint32_t)id;
   }
   if (options->session_cnt == 0)
@@ -56,7 +60,8 @@ static double number(const char *name, const char *text)
 
 enum
 {
-  OPT_PROBE = 1,
+  OPT_HELP = 1,
+  OPT_PROBE,
   OPT_TIMEOUT,
   OPT_SERVER,
   OPT_INTERFACE,
@@ -80,6 +85,7 @@ enum
 };
 
 static const struct option longopts[] = {
+    {"help", no_argument, NULL, OPT_HELP},
     {"probe", no_argument, NULL, OPT_PROBE},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"server", required_argument, NULL, OPT_SERVER},
@@ -166,11 +172,11 @@ static void set_option(wcx_mm_options_t *options, int opt)
   case OPT_LATE:
     options->late = true;
     break;
-  default:
-    options->cancel_on_disconnect = false;
-    break;
   case OPT_TAGS:
     options->tags = true;
+    break;
+  default: /* OPT_NO_COD */
+    options->cancel_on_disconnect = false;
     break;
   }
 }
@@ -195,6 +201,11 @@ int main(int argc, char **argv)
     {
       fputs(usage, stderr);
       return 2;
+    }
+    else if (opt == OPT_HELP)
+    {
+      fputs(usage, stdout);
+      return 0;
     }
     else if (opt == OPT_PROBE)
       probe = true;
