@@ -2,7 +2,7 @@
 
    Owner:    the one thread of the tool.
    Result:   a command returns its exit status (enum wcx_ctl_exit) and has said on stderr why it is not 0.
-   Output:   -o json: one JSON object a line, exactly as PROTOCOL.md section 6 names messages; -o table: for people, no promise. */
+   Output:   -o json: one JSON object a line, with messages in the form of engine/json.h; -o table: for people, no promise. */
 #ifndef WCX_CONTROL_CTL_CTL_H
 #define WCX_CONTROL_CTL_CTL_H
 
