@@ -45,7 +45,7 @@ typedef struct wcx_ctl
   uint32_t scope_id;           /* 0: not given */
   uint32_t date;               /* YYYYMMDD; 0: the last day of the journal */
   const char *marks;           /* region file whose digest marks are compared; NULL: none */
-  const char *to_dir;          /* backup: where to */
+  const char *to_dir;          /* backup: where to; this and the directories below have less than WCX_CTL_PATH_MAX characters */
   const char *since_dir;       /* backup: the backup that this increment begins behind; NULL: none */
   bool incremental;            /* backup: to_dir holds one, what is new is added */
   uint32_t from_cnt;           /* restore: backups, the full one first */

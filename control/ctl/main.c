@@ -248,13 +248,22 @@ static bool number(const char *text, uint64_t max, uint64_t *value)
   return false;
 }
 
-static bool take_path(char to[WCX_CTL_PATH_MAX], const char *from)
+/* What every command that joins paths relies on. */
+static bool take_dir(const char **to, const char *from)
 {
-  copy_path(to, from);
-  if (to[0] != '\0')
+  *to = from;
+  if (from[0] != '\0' && strlen(from) < WCX_CTL_PATH_MAX)
     return true;
   wcx_ctl_fail(WCX_CTL_USAGE, "'%s' is empty or longer than %u characters", from, WCX_CTL_PATH_MAX - 1);
   return false;
+}
+
+static bool take_path(char to[WCX_CTL_PATH_MAX], const char *from)
+{
+  bool fits = take_dir(&from, from);
+  if (fits)
+    copy_path(to, from);
+  return fits;
 }
 
 static bool add_at(wcx_ctl_t *ctl, uint64_t seq)
@@ -348,22 +357,18 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
     ctl->date = (uint32_t)value;
     return true;
   case OPT_INTO:
-    ctl->to_dir = arg;
-    return true;
+    return take_dir(&ctl->to_dir, arg);
   case OPT_INCREMENTAL:
     ctl->incremental = true;
     return true;
   case OPT_SINCE:
-    ctl->since_dir = arg;
-    return true;
+    return take_dir(&ctl->since_dir, arg);
   case OPT_BACKUP:
     if (ctl->from_cnt == WCX_CTL_FROM_MAX)
       return wcx_ctl_fail(0, "more than %u --backup", WCX_CTL_FROM_MAX) != 0;
-    ctl->from_dirs[ctl->from_cnt++] = arg;
-    return true;
+    return take_dir(&ctl->from_dirs[ctl->from_cnt++], arg);
   case OPT_ARCHIVE:
-    ctl->archive_dir = arg;
-    return true;
+    return take_dir(&ctl->archive_dir, arg);
   case OPT_SEQ:
   case OPT_HASH:
   case OPT_REASON:

@@ -106,5 +106,17 @@ def does_not_start_behind_its_snapshots(folder):
         journal.start()  # with the snapshots away it is the operator's decision
 
 
+def refuses_a_wrong_line(folder):
+    """Before anything is looked at, with what is wrong in its words, and exit status 2."""
+    lines = ((("--nothing",), "--help"), (("foo", "bar"), "'foo bar'"), (("status", "more"), "'status more'"), (("-o", "xml", "status"), "'xml'"), (("-o", "raw", "status"), "-o raw"),
+             (("journal", "dump", "--from", "99999999999999999999"), "'99999999999999999999'"), (("book", "show", "--at", "-1"), "'-1'"), (("book", "show", "--shard", "65536"), "0..65535"),
+             (("journal", "sign", "--lose-acknowledged", "2..1"), "'2..1'"), (("drop-copy", "show"), "--session ID"), (("backup",), "--into DIR"), (("backup", "--into", ""), "''"),
+             (("backup", "--into", "x" * 256), "255 characters"), (("restore", "--backup", "x" * 256), "255 characters"), (("restore",), "--backup DIR"),
+             (("quarantine", "override", *3 * ("--approve", "a:b")), "two --approve"))
+    for line, text in lines:
+        status, shown, err = ctl("--state-dir", folder, *line)
+        assert status == 2 and text in err and not shown, (line, status, err)
+
+
 sys.exit(run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, names_what_is_damaged, names_what_is_missing,
-            does_not_start_behind_its_snapshots]))
+            does_not_start_behind_its_snapshots, refuses_a_wrong_line]))
