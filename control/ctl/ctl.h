@@ -91,7 +91,7 @@ int wcx_ctl_snapshot_verify(const wcx_ctl_t *ctl);
 /* One request line over the control socket, one answer line of less than answer_sz bytes, zero-terminated. Returns an exit status. */
 int wcx_ctl_ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t answer_sz);
 
-/* Print "wcxctl: message" to stderr and return `status`. */
+/* Print "wcxctl: message" to stderr and return `status` (WCX_CTL_OK: a remark). */
 int wcx_ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Both paths name the same existing directory. */
