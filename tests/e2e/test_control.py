@@ -113,6 +113,18 @@ def answers_http(app):
     assert app.http("/elsewhere")[0] == 404
 
 
+def answers_every_line(app):
+    """Whatever a line holds: who asks must not wait for an answer that does not come."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(LIMIT_S)
+        sock.connect(str(app.run / "control" / "control.sock"))
+        answers = sock.makefile("r")
+        for line, name in ((b'{"Stages":{}}', "Stages"), (b"", "Error"), (b"\xff", "Error"), (b"{}", "Error"), (b'{"Status":{}}\0', "Status"), (b"\0", "Error"), (b'{"Status":{}}', "Status")):
+            sock.sendall(line + b"\n")
+            answer = json.loads(answers.readline())
+            assert list(answer) == [name], (line, answer)
+
+
 def restarts_what_was_killed(app):
     for worker in WORKERS:
         before = app.pid(worker)
@@ -215,7 +227,7 @@ def keeps_what_it_is_not_told_to_remove(app):
 
 
 def main():
-    steps = (starts_every_worker, answers_http, restarts_what_was_killed, refuses_a_second_supervisor, adopts_the_living, restarts_the_adopted, leaves_the_stopped_alone,
+    steps = (starts_every_worker, answers_http, answers_every_line, restarts_what_was_killed, refuses_a_second_supervisor, adopts_the_living, restarts_the_adopted, leaves_the_stopped_alone,
              refuses_another_configuration, stops_in_order, takes_another_configuration_when_nobody_lives, keeps_trying_a_busy_port, refuses_d0,
              keeps_what_it_is_not_told_to_remove)
     bad = 0
