@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -69,12 +70,25 @@ static const struct
 
 #define RULE_CNT (sizeof(rules) / sizeof(rules[0]))
 
+/* A wrong command line: said, and the end. */
+static _Noreturn void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static _Noreturn void wrong(const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  fputs("wcx: error: ", stderr);
+  vfprintf(stderr, fmt, args);
+  fputc('\n', stderr);
+  va_end(args);
+  exit(2);
+}
+
 static void development_keys(wcx_conform_key_t keys[2], const char *text)
 {
   char rest;
   uint64_t ids[2] = {0};
   if (sscanf(text, "%19" SCNu64 ",%19" SCNu64 "%c", &ids[0], &ids[1], &rest) != 2 || ids[0] == ids[1] || ids[0] - 1 >= SESSION_MAX || ids[1] - 1 >= SESSION_MAX)
-    WCX_DIE("--sessions '%s': two different session numbers, 1 to %u, with a comma between them", text, SESSION_MAX);
+    wrong("--sessions '%s': two different session numbers, 1 to %u, with a comma between them", text, SESSION_MAX);
   for (uint32_t i = 0; i < 2; i++)
   {
     keys[i].session_id = (uint32_t)ids[i];
@@ -102,7 +116,7 @@ static uint64_t number(const char *name, const char *text, uint64_t max)
   errno = 0;
   unsigned long long value = strtoull(text, &end, 10);
   if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0 || value == 0 || value > max)
-    WCX_DIE("%s '%s': a whole number from 1 to %" PRIu64 " is needed", name, text, max);
+    wrong("%s '%s': a whole number from 1 to %" PRIu64 " is needed", name, text, max);
   return value;
 }
 
