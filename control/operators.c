@@ -12,15 +12,15 @@ static_assert(WCX_OPERATORS_MAX == 64, "take_line says the number");
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
 
-static bool read_hex(const char *text, uint8_t key[32])
+bool wcx_operators_read_hex(const char *text, uint8_t *bytes, size_t sz)
 {
-  if (strspn(text, "0123456789abcdef") != 64 || text[64] != '\0')
+  if (strspn(text, "0123456789abcdef") != 2 * sz || text[2 * sz] != '\0')
     return false;
-  for (uint32_t i = 0; i < 32; i++)
+  for (size_t i = 0; i < sz; i++)
   {
     unsigned byte;
-    sscanf(text + 2 * (size_t)i, "%2x", &byte);
-    key[i] = (uint8_t)byte;
+    sscanf(text + 2 * i, "%2x", &byte);
+    bytes[i] = (uint8_t)byte;
   }
   return true;
 }
@@ -51,7 +51,7 @@ static const char *take_line(wcx_operators_t *operators, char *line, bool produc
   if (production && strncmp(name, "demo-", 5) == 0)
     return "operators of development are refused when production is true";
   uint8_t *to = operators->keys[operators->cnt];
-  if (!read_hex(key, to))
+  if (!wcx_operators_read_hex(key, to, 32))
     return "the public key must be 64 hex digits";
   for (uint32_t i = 0; i < operators->cnt; i++)
     if (memcmp(operators->keys[i], to, 32) == 0)

@@ -5,19 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool wcx_ctl_bytes_of(const char *text, uint8_t *bytes, size_t sz)
-{
-  if (strspn(text, "0123456789abcdef") != 2 * sz || text[2 * sz] != '\0')
-    return false;
-  for (size_t i = 0; i < sz; i++)
-  {
-    unsigned byte;
-    sscanf(text + 2 * i, "%2x", &byte);
-    bytes[i] = (uint8_t)byte;
-  }
-  return true;
-}
-
 int wcx_ctl_the_shard(const wcx_ctl_t *ctl, uint32_t *shard)
 {
   wcx_ctl_shards_t shards;
@@ -50,7 +37,7 @@ int wcx_ctl_take_approvals(const wcx_ctl_t *ctl, const char *verb, wcx_journal_a
     const char *colon = strchr(ctl->approvals[i], ':');
     wcx_journal_approval_t *approval = &approvals[i];
     size_t len = colon != NULL ? (size_t)(colon - ctl->approvals[i]) : 0;
-    if (len == 0 || len >= sizeof(approval->operator_name) || !wcx_ctl_bytes_of(colon + 1, approval->signature, sizeof(approval->signature)))
+    if (len == 0 || len >= sizeof(approval->operator_name) || !wcx_operators_read_hex(colon + 1, approval->signature, sizeof(approval->signature)))
       return wcx_ctl_fail(WCX_CTL_USAGE, "--approve '%s': write it as NAME:128 hex digits", ctl->approvals[i]);
     memcpy(approval->operator_name, ctl->approvals[i], len);
   }
