@@ -33,7 +33,7 @@ bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *valu
 
 int wcx_cli_wrong(const char *command, const char *name, const char *text, const char *wanted)
 {
-  fprintf(stderr, "wcx-bench %s: --%s %s: %s\n", command, name, text, wanted);
+  fprintf(stderr, "wcx-bench %s: --%s%s%s%s %s\n", command, name, text[0] != '\0' ? " " : "", text, text[0] != '\0' ? ":" : "", wanted);
   return WCX_CLI_USAGE;
 }
 

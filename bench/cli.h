@@ -23,7 +23,7 @@ enum wcx_cli_status
 /* A decimal number within min..max, nothing around it. */
 bool wcx_cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
-/* Says "wcx-bench COMMAND: --NAME TEXT: WANTED"; returns 2, the exit status of a wrong command line. */
+/* Says "wcx-bench COMMAND: --NAME TEXT: WANTED", without a TEXT "--NAME WANTED"; returns 2, the exit status of a wrong command line. */
 int wcx_cli_wrong(const char *command, const char *name, const char *text, const char *wanted);
 
 enum wcx_cli_kind

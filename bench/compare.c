@@ -63,7 +63,8 @@ static int parse(options_t *options, int argc, char **argv)
     argc -= 2;
     argv += 2;
   }
-  int status = wcx_cli_options("compare", help, known, argc, argv);
+  bool lacks_one = !named && argc > 1 && argv[1][0] != '-';
+  int status = lacks_one ? 0 : wcx_cli_options("compare", help, known, argc, argv);
   if (status != 0 || named)
     return status;
   fputs("wcx-bench compare: name A and B first: two programs, or two run folders\n", stderr);

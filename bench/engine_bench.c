@@ -33,7 +33,7 @@ typedef struct options
   wcx_run_asked_t asked;
 } options_t;
 
-/* What is wanted of a made flow (DESIGN.md section 3), next to the floor of the same run. */
+/* What is wanted of a made flow next to the floor of the same run. */
 typedef struct wanted
 {
   double ratio_hash, p99_ns;

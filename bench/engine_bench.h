@@ -1,4 +1,4 @@
-/* `wcx-bench engine`: a flow through the engine in this process, beside the floors of the same run (DESIGN.md section 6).
+/* `wcx-bench engine`: a flow through the engine in this process, beside the floors of the same run.
 
    Owner:    the main thread.
    Result:   the exit status (cli.h): bad when the flow is, or when one pass traded other than the one before. */

@@ -51,6 +51,7 @@ static int read_values(const options_t *options, wcx_hdr_t *hdr)
     return wrong(options->values_path, strerror(errno));
   char line[64];
   int status = 0;
+  errno = 0;
   while (status == 0 && fgets(line, sizeof(line), file) != NULL)
   {
     uint64_t value;
@@ -60,6 +61,10 @@ static int read_values(const options_t *options, wcx_hdr_t *hdr)
     else
       status = wrong(options->values_path, "not a number of ns a line");
   }
+  if (status == 0 && ferror(file) != 0)
+    status = wrong(options->values_path, strerror(errno));
+  else if (status == 0 && hdr->cnt == 0)
+    status = wrong(options->values_path, "holds no number of ns");
   fclose(file);
   return status;
 }
@@ -78,13 +83,15 @@ typedef struct sum
 {
   const char *tag; /* NULL: what has none */
   wcx_hdr_t *hdr;
+  bool any; /* a histogram, whatever its tag */
 } sum_t;
 
 static void add(void *ctx, const char *tag, uint64_t from_ns, uint64_t to_ns, const wcx_hdr_t *hdr)
 {
   (void)from_ns;
   (void)to_ns;
-  const sum_t *sum = ctx;
+  sum_t *sum = ctx;
+  sum->any = true;
   if (tag == NULL || sum->tag == NULL ? tag == sum->tag : strcmp(tag, sum->tag) == 0)
     wcx_hdr_add(sum->hdr, hdr);
 }
@@ -93,7 +100,7 @@ static int read_log(const options_t *options, wcx_hdr_t *hdr)
 {
   sum_t sum = {.tag = options->tag, .hdr = hdr};
   if (wcx_hdr_log_read(options->hlog_path, add, &sum) == 0)
-    return 0;
+    return sum.any ? 0 : wrong(options->hlog_path, "holds no histogram");
   return wrong(options->hlog_path, errno == EINVAL ? "a line holds no histogram of 1 ns to an hour with 3 digits" : strerror(errno));
 }
 

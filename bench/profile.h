@@ -1,4 +1,4 @@
-/* Three flows made from a seed, after the words of DESIGN.md section 3. Every cancel and move names an order that is live at that point.
+/* Three flows made from a seed. Every cancel and move names an order that is live at that point.
 
    a  mixed add/cancel with 3,000 live orders: adds and cancels of any live order, as likely as each other while the count is within 5 % of its target;
       2.5 % of the records are IOC orders, one increment past the best of the other side. Prices: the nearer of two uniform draws of 64 increments from a mid

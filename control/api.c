@@ -226,7 +226,7 @@ static json_t *confirm_clock(const wcx_region_file_t *file, const json_t *asked)
     if (!json_is_integer(shard) || json_integer_value(shard) != file->region->params.shards[i].shard)
       continue;
     wcx_region_clock_t *clock = &wcx_region_shard((wcx_region_t *)(uintptr_t)file->region, i)->clock;
-    uint64_t jumps = atomic_load_explicit(&clock->jumps, memory_order_acquire);
+    uint64_t jumps = load(&clock->jumps);
     if (load(&clock->ahead_ns) == 0 || !json_is_integer(jump) || (uint64_t)json_integer_value(jump) != jumps)
       return json_pack("{s:{s:s}}", "Error", "Text", "that jump of UTC is not held back now: see ClockJumps and ClockAheadNs of the status");
     atomic_store_explicit(&clock->confirmed, jumps, memory_order_relaxed);

@@ -1,5 +1,5 @@
-/* What the api worker says about the appliance: status as JSON, health as a verdict, metrics as Prometheus text. Reads the shared region; the one word it
-   writes there is the wish for a snapshot.
+/* What the api worker says about the appliance: status and stages as JSON, health as a verdict, metrics as Prometheus text. Reads the shared region; it writes two
+   words of a shard there, the wish for a snapshot and the number of the jump of UTC that an operator has confirmed.
 
    Owner:     the threads of wcx-api; no state besides the region.
    Memory:    answers are allocated and the caller's to free; never NULL.
@@ -10,9 +10,12 @@
 
 #include "engine/shm/region_file.h"
 
-/* The answer to one request line, one JSON object and a newline: {"Status":{}} -> {"Status":{...}}; {"SnapshotTake":{"Shard":1}} -> {"SnapshotAsked":{...}};
-   {"ClockConfirm":{"Shard":1,"Jump":1}} -> {"ClockConfirmed":{...}};
-   anything else -> {"Error":{"Text":"..."}}. */
+/* The answer to one request line, one JSON object and a newline:
+       {"Status":{}}                          {"Status":{...}}
+       {"Stages":{}}                          {"Stages":{...}}
+       {"SnapshotTake":{"Shard":1}}           {"SnapshotAsked":{...}}
+       {"ClockConfirm":{"Shard":1,"Jump":1}}  {"ClockConfirmed":{...}}
+       anything else                          {"Error":{"Text":"..."}} */
 char *wcx_api_answer(const wcx_region_file_t *file, const char *request);
 
 char *wcx_api_metrics(const wcx_region_file_t *file);

@@ -1,4 +1,4 @@
-/* wcx-api: answers wcxctl on the control socket and probes and Prometheus over HTTP. Reads the region, changes nothing. */
+/* wcx-api: answers wcxctl on the control socket and probes and Prometheus over HTTP. What it may write into the region: api.h. */
 #include "control/api.h"
 #include "control/log.h"
 #include "engine/base/check.h"
@@ -34,8 +34,8 @@ static void on_stop(int signal_no)
 
 static const struct argp_option argp_options[] = {{"region", 'r', "PATH", 0, "the shared region", 0},
                                                   {"control-dir", OPT_CONTROL_DIR, "DIR", 0, "folder of the control socket", 0},
-                                                  {"listen-ip", OPT_IP, "ADDRESS", 0, "of HTTP", 0},
-                                                  {"listen-tcp-port", OPT_PORT, "PORT", 0, "of HTTP", 0},
+                                                  {"listen-ip", OPT_IP, "ADDRESS", 0, "IPv4 address of HTTP", 0},
+                                                  {"listen-tcp-port", OPT_PORT, "PORT", 0, "of HTTP, 1..65535", 0},
                                                   {0}};
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -53,11 +53,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     options->ip = arg;
     return 0;
   case OPT_PORT:
-    options->port = strtoul(arg, NULL, 10);
+  {
+    char *end;
+    options->port = strtoul(arg, &end, 10);
+    if (arg[0] < '0' || arg[0] > '9' || *end != '\0' || options->port == 0 || options->port > 65535)
+      argp_error(state, "--listen-tcp-port %s: 1..65535", arg);
     return 0;
+  }
   case ARGP_KEY_END:
-    if (options->region == NULL || options->control_dir == NULL || options->ip == NULL || options->port == 0 || options->port > 65535)
-      argp_error(state, "--region, --control-dir, --listen-ip and --listen-tcp-port (1..65535) are needed");
+    if (options->region == NULL || options->control_dir == NULL || options->ip == NULL || options->port == 0)
+      argp_error(state, "--region, --control-dir, --listen-ip and --listen-tcp-port are needed");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;

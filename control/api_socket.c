@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -100,7 +101,7 @@ static bool serve_client(client_t *client, const wcx_region_file_t *file)
     return got < 0 && errno == EAGAIN;
   client->len += (uint32_t)got;
   client->request[client->len] = '\0';
-  for (char *end = strchr(client->request, '\n'); end != NULL; end = strchr(client->request, '\n'))
+  for (char *end = memchr(client->request, '\n', client->len); end != NULL; end = memchr(client->request, '\n', client->len))
   {
     *end = '\0';
     char *answer = wcx_api_answer(file, client->request);

@@ -107,6 +107,30 @@ static void pad(char *to, size_t sz, const char *text, char fill)
   memcpy(to, text, len < sz ? len : sz);
 }
 
+/* What a connection is for is told by the port it came to. */
+static bool fill_tcp_ports(loading_t *load)
+{
+  const wcx_raw_t *raw = load->raw;
+  wcx_params_t *params = &load->config->params;
+  const struct
+  {
+    const char *key;
+    uint64_t from;
+    uint16_t *to;
+  } ports[] = {{"order_tcp_port", raw->network.order_tcp_port, &params->order_tcp_port},
+               {"purge_tcp_port", raw->network.purge_tcp_port, &params->purge_tcp_port},
+               {"drop_copy_tcp_port", raw->network.drop_copy_tcp_port, &params->drop_copy_tcp_port},
+               {"replay_tcp_port", raw->network.replay_tcp_port, &params->replay_tcp_port}};
+  for (uint32_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+  {
+    *ports[i].to = (uint16_t)ports[i].from;
+    for (uint32_t k = 0; k < i; k++)
+      if (*ports[k].to == *ports[i].to)
+        return refuse(load, "network.%s and network.%s are both %u: they must differ", ports[k].key, ports[i].key, *ports[i].to);
+  }
+  return true;
+}
+
 static bool fill_transport(loading_t *load)
 {
   const wcx_raw_t *raw = load->raw;
@@ -121,11 +145,7 @@ static bool fill_transport(loading_t *load)
   params->rerequest_udp_port = (uint16_t)raw->network.rerequest_udp_port;
   if (params->order_udp_port == params->rerequest_udp_port)
     return refuse(load, "network.order_udp_port and network.rerequest_udp_port are both %u: they must differ", params->order_udp_port);
-  params->order_tcp_port = (uint16_t)raw->network.order_tcp_port;
   params->tcp_connections_max = (uint32_t)raw->network.tcp_connections_max;
-  params->purge_tcp_port = (uint16_t)raw->network.purge_tcp_port;
-  params->drop_copy_tcp_port = (uint16_t)raw->network.drop_copy_tcp_port;
-  params->replay_tcp_port = (uint16_t)raw->network.replay_tcp_port;
   params->feed_heartbeat_ms = (uint32_t)raw->network.feed_heartbeat_ms;
   params->snapshot_cycle_ms = (uint32_t)raw->network.snapshot_cycle_ms;
   params->snapshot_packets_per_s = (uint32_t)raw->network.snapshot_packets_per_s;
@@ -371,6 +391,9 @@ static bool join(loading_t *load, char out[WCX_CONFIG_PATH_MAX], const char *bas
   int len = path[0] == '/' ? snprintf(out, WCX_CONFIG_PATH_MAX, "%s", path) : snprintf(out, WCX_CONFIG_PATH_MAX, "%s/%s", base, path);
   if (len < 0 || (size_t)len >= WCX_CONFIG_PATH_MAX)
     return refuse(load, "%s is longer than %u characters as an absolute path: choose a shorter one", key, WCX_CONFIG_PATH_MAX - 1);
+  for (const char *at = out; *at != '\0'; at++)
+    if (*at == '"' || *at == '\\' || (unsigned char)*at < ' ')
+      return refuse(load, "%s holds a quotation mark, a backslash or a control character, which appliance.json cannot: choose another path", key);
   return true;
 }
 
@@ -442,8 +465,8 @@ bool wcx_config_load(wcx_config_t *config, const char *path, const wcx_config_se
   for (unsigned i = 0; fine && sets != NULL && i < sets->set_cnt; i++)
     fine = wcx_config_raw_set(raw, sets->sets[i], err, err_sz);
   loading_t load = {.config = config, .raw = raw, .err = err, .err_sz = err_sz};
-  fine = fine && check_all_ranges(&load) && fill_transport(&load) && fill_durability(&load) && fill_shards(&load) && fill_instruments(&load) && fill_accounts(&load) &&
-         fill_sessions(&load) && check_capacity(&load) && fill_paths(&load) && fill_archive(&load) && fill_sinks(&load);
+  fine = fine && check_all_ranges(&load) && fill_transport(&load) && fill_tcp_ports(&load) && fill_durability(&load) && fill_shards(&load) && fill_instruments(&load) &&
+         fill_accounts(&load) && fill_sessions(&load) && check_capacity(&load) && fill_paths(&load) && fill_archive(&load) && fill_sinks(&load);
   wcx_config_raw_free(raw);
   config->params.magic = WCX_PARAMS_MAGIC;
   config->params.version = WCX_PARAMS_VERSION;

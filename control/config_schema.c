@@ -229,16 +229,16 @@ static const wcx_config_settable_key_t settable[] = {
     {"memory.hugepages", offsetof(wcx_raw_t, memory.hugepages), WCX_CONFIG_SET_BOOL},
     {"durability.level", offsetof(wcx_raw_t, durability.level), WCX_CONFIG_SET_LEVEL},
     {"durability.journal_segment_mib", offsetof(wcx_raw_t, durability.journal_segment_mib), WCX_CONFIG_SET_NUMBER},
-    {"archive.dir", offsetof(wcx_raw_t, archive.dir), WCX_CONFIG_SET_TEXT},
-    {"archive.command", offsetof(wcx_raw_t, archive.command), WCX_CONFIG_SET_TEXT},
-    {"archive.fetch_command", offsetof(wcx_raw_t, archive.fetch_command), WCX_CONFIG_SET_TEXT},
+    {"archive.dir", offsetof(wcx_raw_t, archive.dir), WCX_CONFIG_SET_TEXT_OR_NONE},
+    {"archive.command", offsetof(wcx_raw_t, archive.command), WCX_CONFIG_SET_TEXT_OR_NONE},
+    {"archive.fetch_command", offsetof(wcx_raw_t, archive.fetch_command), WCX_CONFIG_SET_TEXT_OR_NONE},
     {"archive.scrub_mib_per_s", offsetof(wcx_raw_t, archive.scrub_mib_per_s), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshot_every_s", offsetof(wcx_raw_t, durability.snapshot_every_s), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshot_every_inputs", offsetof(wcx_raw_t, durability.snapshot_every_inputs), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshots_kept", offsetof(wcx_raw_t, durability.snapshots_kept), WCX_CONFIG_SET_NUMBER},
     {"durability.snapshot_mib_per_s", offsetof(wcx_raw_t, durability.snapshot_mib_per_s), WCX_CONFIG_SET_NUMBER},
-    {"sinks.postgresql_connection_file", offsetof(wcx_raw_t, sinks.postgresql_connection_file), WCX_CONFIG_SET_TEXT},
-    {"sinks.redis_connection_file", offsetof(wcx_raw_t, sinks.redis_connection_file), WCX_CONFIG_SET_TEXT},
+    {"sinks.postgresql_connection_file", offsetof(wcx_raw_t, sinks.postgresql_connection_file), WCX_CONFIG_SET_TEXT_OR_NONE},
+    {"sinks.redis_connection_file", offsetof(wcx_raw_t, sinks.redis_connection_file), WCX_CONFIG_SET_TEXT_OR_NONE},
     {"sinks.hold_inputs_max", offsetof(wcx_raw_t, sinks.hold_inputs_max), WCX_CONFIG_SET_NUMBER},
     {"shards.lcore", offsetof(wcx_raw_shard_t, lcore), WCX_CONFIG_SET_SHARD_NUMBER},
 };
@@ -312,7 +312,9 @@ static void explain(const char *path, load_log_t *log, cyaml_err_t result, char 
 {
   const char *unknown = "Unexpected key: ";
   const char *again = "Mapping field already seen: ";
-  if (result == CYAML_ERR_FILE_OPEN)
+  if (result == CYAML_OK)
+    snprintf(err, err_sz, "%s: there is nothing in it: configs/wcx.yaml shows the form and the range of every key", path);
+  else if (result == CYAML_ERR_FILE_OPEN)
     snprintf(err, err_sz, "%s: cannot be read: %s: give the configuration with --config FILE", path, strerror(errno));
   else if (strncmp(log->what, unknown, strlen(unknown)) == 0)
   {
@@ -374,7 +376,8 @@ static bool set_value(void *field, enum wcx_config_set_kind kind, const char *va
   switch (kind)
   {
   case WCX_CONFIG_SET_TEXT:
-    if (value[0] == '\0')
+  case WCX_CONFIG_SET_TEXT_OR_NONE:
+    if ((value[0] == '\0' && kind == WCX_CONFIG_SET_TEXT) || strlen(value) >= WCX_CONFIG_PATH_MAX)
       return false;
     free(*(char **)field);
     *(char **)field = strdup(value);
@@ -410,7 +413,7 @@ bool wcx_config_raw_set(wcx_raw_t *raw, const char *set, char *err, size_t err_s
     uint8_t *base = settable[i].kind == WCX_CONFIG_SET_SHARD_NUMBER ? (uint8_t *)raw->shards : (uint8_t *)raw;
     if (set_value(base + settable[i].off, settable[i].kind, equals + 1))
       return true;
-    snprintf(err, err_sz, "--set '%s': '%s' is no value of this key: configs/wcx.yaml shows its form", set, equals + 1);
+    snprintf(err, err_sz, "--set %s: '%.80s' is no value of this key: configs/wcx.yaml shows its form", settable[i].key, equals + 1);
     return false;
   }
   snprintf(err, err_sz, "--set '%s': this key cannot be set for one run: change the file (wcx-controld --help lists the keys)", set);

@@ -105,12 +105,13 @@ extern const wcx_config_range_t wcx_config_ranges[], wcx_config_shard_ranges[], 
 /* A key that --set may name. */
 enum wcx_config_set_kind
 {
-  WCX_CONFIG_SET_TEXT = 1,
+  WCX_CONFIG_SET_TEXT = 1, /* 1 to WCX_CONFIG_PATH_MAX - 1 characters, as in the file */
   WCX_CONFIG_SET_NUMBER = 2,
   WCX_CONFIG_SET_BOOL = 3,
   WCX_CONFIG_SET_PORT_KIND = 4,
   WCX_CONFIG_SET_LEVEL = 5,
   WCX_CONFIG_SET_SHARD_NUMBER = 6, /* of the first shard: off counts in wcx_raw_shard_t */
+  WCX_CONFIG_SET_TEXT_OR_NONE = 7, /* WCX_CONFIG_SET_TEXT, or "": none */
 };
 
 typedef struct wcx_config_settable_key

@@ -3,7 +3,8 @@
        {"Time":"2026-11-23T20:07:00.123Z","Level":"info","Process":"wcx-controld","Event":"worker started","Text":"wcx-journal, pid 4711"}
 
    Owner:   any thread of a process; a line is one write(2), so that lines of several processes do not mix.
-   Bounds:  a line is cut at 1,000 bytes. Never in a poll loop; never a secret. */
+   Bounds:  the text is cut at 599 bytes, and at 698 with its escapes, so that a line is always whole JSON and fits one write. Never in a poll loop; never a secret.
+   Pinned by: tests/unit/test_log.c. */
 #ifndef WCX_CONTROL_LOG_H
 #define WCX_CONTROL_LOG_H
 

@@ -1,5 +1,6 @@
 #include "control/operators.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -7,17 +8,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static_assert(WCX_OPERATORS_MAX == 64, "take_line says the number");
+
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
 
-static bool read_hex(const char *text, uint8_t key[32])
+bool wcx_operators_read_hex(const char *text, uint8_t *bytes, size_t sz)
 {
-  if (strspn(text, "0123456789abcdef") != 64 || text[64] != '\0')
+  if (strspn(text, "0123456789abcdef") != 2 * sz || text[2 * sz] != '\0')
     return false;
-  for (uint32_t i = 0; i < 32; i++)
+  for (size_t i = 0; i < sz; i++)
   {
     unsigned byte;
-    sscanf(text + 2 * (size_t)i, "%2x", &byte);
-    key[i] = (uint8_t)byte;
+    sscanf(text + 2 * i, "%2x", &byte);
+    bytes[i] = (uint8_t)byte;
   }
   return true;
 }
@@ -41,12 +44,14 @@ static const char *take_line(wcx_operators_t *operators, char *line, bool produc
     return NULL;
   if (got != 2 || strlen(name) > 31 || strspn(name, NAME_CHARS) != strlen(name))
     return "write it as name: 64 hex digits (name of up to 31 of a-z 0-9 . - _)";
-  if (operators->cnt == WCX_OPERATORS_MAX || find(operators, name) != UINT32_MAX)
-    return "this name stands there twice, or there are too many";
+  if (find(operators, name) != UINT32_MAX)
+    return "this name stands there twice: remove one";
+  if (operators->cnt == WCX_OPERATORS_MAX)
+    return "more than 64 operators: remove those that sign no more";
   if (production && strncmp(name, "demo-", 5) == 0)
     return "operators of development are refused when production is true";
   uint8_t *to = operators->keys[operators->cnt];
-  if (!read_hex(key, to))
+  if (!wcx_operators_read_hex(key, to, 32))
     return "the public key must be 64 hex digits";
   for (uint32_t i = 0; i < operators->cnt; i++)
     if (memcmp(operators->keys[i], to, 32) == 0)
@@ -64,18 +69,24 @@ bool wcx_operators_load(wcx_operators_t *operators, const char *path, bool produ
     snprintf(err, err_sz, "%s: %s: name the file in paths.operators_file", path, strerror(errno));
     return false;
   }
-  char line[256];
+  char *line = NULL;
+  size_t line_sz = 0;
   const char *wrong = NULL;
   unsigned number = 0;
-  while (wrong == NULL && fgets(line, sizeof(line), file) != NULL)
+  errno = 0;
+  while (wrong == NULL && getline(&line, &line_sz, file) >= 0)
   {
     number++;
     wrong = take_line(operators, line, production);
   }
+  int error = wrong == NULL && feof(file) == 0 ? errno : 0;
+  free(line);
   fclose(file);
   if (wrong != NULL)
     snprintf(err, err_sz, "%s:%u: %s", path, number, wrong);
-  return wrong == NULL;
+  if (error != 0)
+    snprintf(err, err_sz, "%s: %s: name the file in paths.operators_file", path, strerror(error));
+  return wrong == NULL && error == 0;
 }
 
 bool wcx_operators_signed(const wcx_operators_t *operators, const char *name, const void *bytes, size_t sz, const uint8_t signature[64])

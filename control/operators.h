@@ -27,6 +27,9 @@ typedef struct wcx_operators
 
 bool wcx_operators_load(wcx_operators_t *operators, const char *path, bool production, char *err, size_t err_sz) __attribute__((warn_unused_result));
 
+/* False: not exactly 2 * sz lower-case hex digits. */
+bool wcx_operators_read_hex(const char *text, uint8_t *bytes, size_t sz);
+
 /* Whether that operator has signed these bytes. */
 bool wcx_operators_signed(const wcx_operators_t *operators, const char *name, const void *bytes, size_t sz, const uint8_t signature[64]);
 

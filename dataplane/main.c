@@ -78,11 +78,11 @@ static const char *region_state(int result)
   switch (result)
   {
   case WCX_REGION_MISSING:
-    return "the shared region (is wcx-controld running? it makes the region)";
+    return "not made yet: is wcx-controld running?";
   case WCX_REGION_OTHER_BOOT:
-    return "wcx-controld to replace the shared region of an earlier boot";
+    return "of an earlier boot, wcx-controld must replace it";
   default:
-    return "wcx-controld to complete the parameters";
+    return "wcx-controld has not completed its parameters";
   }
 }
 
@@ -102,7 +102,8 @@ static bool await_region(const options_t *options, wcx_region_file_t *file)
         return true;
       wcx_region_close(file);
     }
-    say_waiting(&said_ns, region_state(result));
+    snprintf(err, sizeof(err), "%s: %s", options->region, region_state(result));
+    say_waiting(&said_ns, err);
     usleep(WAIT_STEP_US);
   }
   return false;
@@ -203,7 +204,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case 'r':
     options->region = arg;
     return 0;
-  case 'i':
+  case 's':
   {
     char *end;
     unsigned long idx = strtoul(arg, &end, 10);
@@ -214,7 +215,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   }
   case ARGP_KEY_END:
     if (options->region == NULL)
-      argp_error(state, "--region is missing");
+      argp_error(state, "--region is needed");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -224,7 +225,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 int main(int argc, char **argv)
 {
   static const struct argp_option described[] = {
-      {"region", 'r', "PATH", 0, "the shared region, as wcx-controld makes it", 0}, {"shard-idx", 'i', "N", 0, "which shard of the configuration, from 0 (default 0)", 0}, {0}};
+      {"region", 'r', "PATH", 0, "the shared region, as wcx-controld makes it", 0}, {"shard-idx", 's', "N", 0, "which shard of the configuration, from 0 (default 0)", 0}, {0}};
   static const struct argp argp = {.options = described, .parser = parse_option, .doc = "The trading loop of one shard: frames in, frames out."};
   options_t options = {0};
   argp_parse(&argp, argc, argv, 0, NULL, &options);

@@ -5,7 +5,9 @@
    Memory:   a frame is one contiguous buffer of the port's own pool, room WCX_FRAME_SZ_MAX. rx gives frames to the caller, who must give each back with
              wcx_port_free or send it; tx takes what it sends.
    Calls:    no allocation; no system call besides what a veth driver makes itself.
-   Errors:   rx and tx return counts, never fail; a frame the port cannot take stays the caller's. */
+   Errors:   rx and tx return counts, never fail; a frame the port cannot take stays the caller's.
+   Bounds:   lcore 0..1023 (simulated: not looked at); rx gives at most `max` frames, tx takes at most `cnt`.
+   Pinned by: tests/unit/test_port_sim.c, tests/e2e/test_port.py. */
 #ifndef WCX_DATAPLANE_PORT_H
 #define WCX_DATAPLANE_PORT_H
 

@@ -1,4 +1,4 @@
-/* The client's flow: from a datagram of a bound session, or a packet of a link, to journaled inputs, or to the answer PROTOCOL section 2 gives.
+/* The client's flow: from a datagram of a bound session, or a packet of a link, to journaled inputs, or to the answer that client/PROTOCOL.md gives (3.2 and 4).
 
    Flow over UDP (E expected, s sequence of the datagram, n blocks)
        s == E          process

@@ -50,7 +50,6 @@ typedef struct wcx_tcp_conn
 /* Set-up; at most one at a time in a process. Dies when there is no memory. */
 wcx_tcp_t *wcx_tcp_open(const wcx_tcp_config_t *config);
 void wcx_tcp_close(wcx_tcp_t *tcp);
-uint32_t wcx_tcp_conn_max(const wcx_tcp_t *tcp);
 
 /* Frames leave through `egress` from now on, and connections of an earlier one are gone. */
 void wcx_tcp_attach(wcx_tcp_t *tcp, wcx_egress_t *egress);

@@ -408,11 +408,6 @@ void wcx_tcp_attach(wcx_tcp_t *tcp, wcx_egress_t *egress)
   forget_all(tcp);
 }
 
-uint32_t wcx_tcp_conn_max(const wcx_tcp_t *tcp)
-{
-  return tcp->config.conn_max;
-}
-
 /* --- the loop's side -------------------------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t get32(const uint8_t *at)

@@ -91,11 +91,6 @@ void wcx_tcp_close(wcx_tcp_t *tcp)
   free(tcp);
 }
 
-uint32_t wcx_tcp_conn_max(const wcx_tcp_t *tcp)
-{
-  return tcp->config.conn_max;
-}
-
 static void reuse_if_left(wcx_tcp_t *tcp, conn_t *conn)
 {
   (void)tcp;

@@ -29,12 +29,12 @@ typedef struct wcx_engine_limits
 {
   uint32_t shard;           /* 1..65535 */
   uint32_t orders_max;      /* 1..16,777,215 */
-  uint32_t levels_max;      /* price levels of all books together */
+  uint32_t levels_max;      /* 1..1,073,741,823 price levels of all books together */
   uint32_t instruments_max; /* 1..65,535 */
-  uint32_t accounts_max;
-  uint32_t sessions_max;
-  bool long_way_only; /* no request takes the short way (plain.h): for tests that compare */
-  uint64_t hash_key;  /* secret of the process, against chosen ids; never visible in any output or digest */
+  uint32_t accounts_max;    /* 1..1,073,741,824 */
+  uint32_t sessions_max;    /* 1..16,777,216 */
+  bool long_way_only;       /* no request takes the short way (plain.h): for tests that compare */
+  uint64_t hash_key;        /* secret of the process, against chosen ids; never visible in any output or digest */
 } wcx_engine_limits_t;
 
 /* Bytes of memory, alignment 64 (huge-page alignment is better). 0 when a limit is out of range. */

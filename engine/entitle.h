@@ -7,7 +7,7 @@
    Ranges:     groups 0..63, an instrument is in group 0 at first; order types by number, 1..15.
    Errors:     orders and replaces WCX_REJECT_NOT_GRANTED, each side of a quote set alike.
    Digest:     a restriction, and a group other than 0, is a term of the sum of its own.
-   Source:     the codes are those of PROTOCOL.md section 3 (SessionNotEntitled, NotEntitled).
+   Source:     the codes are those of dataplane/client/PROTOCOL.md section 12 (SessionNotEntitled, NotEntitled).
    Pinned by:  tests/unit/test_entitle.c, tests/golden/entitlement_groups.play. */
 #ifndef WCX_ENGINE_ENTITLE_H
 #define WCX_ENGINE_ENTITLE_H

@@ -1,4 +1,4 @@
-/* The one JSON form of messages (PROTOCOL.md section 6): a line {"<Message>":{"<Field>":value,...}} with the schema's names. libc only.
+/* The one JSON form of messages: a line {"<Message>":{"<Field>":value,...}} with the schema's names. libc only.
 
    Owner:    any thread; no state. Tools and set-up only, never in the loop.
    Form:     integers as integers, enums by name (a value outside the enum as an integer), sets as arrays of names, null for SBE null, char as trimmed string,

@@ -1,4 +1,4 @@
-/* wcx-play: the engine as a command. Reads inputs as JSON lines, applies each to a fresh engine, prints what the engine says (PROTOCOL.md section 6).
+/* wcx-play: the engine as a command. Reads inputs as JSON lines, applies each to a fresh engine, prints what the engine says (engine/json.h).
 
    Three lines are no inputs:
    - {"Book":{"SecurityID":1}} prints a book;

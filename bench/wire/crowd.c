@@ -6,7 +6,7 @@
    its ExecutionReport_New; each order is canceled again, untimed. Then the idle ones (order entry, silent, what comes is read now and then) and the slow
    ones (feed replay from number 1 on, never reading, a small receive buffer) connect, the slow ones are fed until they are full, and the fast ones go on.
    Prints one JSON line. Exit status 1 when an order was lost or refused, or somebody of the crowd was not there to the end. */
-#include "bench/wire/number.h"
+#include "bench/wire/args.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
 #include "engine/base/check.h"
@@ -14,7 +14,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -303,10 +302,17 @@ static void read_secrets(crowd_t *crowd, uint32_t session_max)
     WCX_DIE("--secrets %s: holds %u of the keys BENCH-1 to BENCH-%u", crowd->secrets_file, found, session_max);
 }
 
+static const char usage[] = "usage: wcx-crowd --secrets FILE [options]\n"
+                            "  --secrets FILE     a line 'BENCH-n: secret' for every session\n"
+                            "  --fast N           connections that trade, one round trip after the other (20)\n"
+                            "  --slow N           that replay the feed and do not read (100)   --idle N  that are silent (880)\n"
+                            "  --count N          timed round trips alone and among the others (20000)\n"
+                            "  --server A.B.C.D   (10.77.0.2)   --interface NAME   --cpu N  where this process polls\n";
+
 static void parse(crowd_t *crowd, int argc, char **argv)
 {
   static const struct option options[] = {{"secrets", 1, NULL, 'k'}, {"fast", 1, NULL, 'f'},      {"slow", 1, NULL, 's'}, {"idle", 1, NULL, 'd'}, {"count", 1, NULL, 'n'},
-                                          {"server", 1, NULL, 'a'},  {"interface", 1, NULL, 'i'}, {"cpu", 1, NULL, 'c'},  {NULL, 0, NULL, 0}};
+                                          {"server", 1, NULL, 'a'},  {"interface", 1, NULL, 'i'}, {"cpu", 1, NULL, 'c'},  WCX_WIRE_OPTIONS_END};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -336,11 +342,11 @@ static void parse(crowd_t *crowd, int argc, char **argv)
       crowd->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     default:
-      WCX_DIE("usage: wcx-crowd --secrets FILE [--fast N] [--slow N] [--idle N] [--count N] [--server A.B.C.D] [--interface NAME] [--cpu N]");
+      wcx_wire_usage(usage, key);
     }
   }
   if (crowd->secrets_file == NULL || optind < argc)
-    WCX_DIE("usage: wcx-crowd --secrets FILE ..: FILE holds a line 'BENCH-n: secret' for every session");
+    wcx_wire_usage(usage, '?');
 }
 
 int main(int argc, char **argv)

@@ -4,14 +4,13 @@
 
    Session 1 buys one lot each at prices 1 to `prices` of instrument 1, in turn, over UDP, at most `window` not answered at once. Its orders stay when it is gone: it
    signs on without cancel-on-disconnect and falls silent. Prints one JSON line; exit status 1 when an order was refused. */
-#include "bench/wire/number.h"
+#include "bench/wire/args.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
 #include "engine/base/check.h"
 #include "engine/base/env.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <sched.h>
 #include <string.h>
 
@@ -76,12 +75,16 @@ static void run(fill_t *fill)
   }
 }
 
+static const char usage[] = "usage: wcx-fill --secrets FILE --orders N [options]\n"
+                            "  --secrets FILE     begins with 'BENCH-1: secret'\n"
+                            "  --orders N         that rest in the end   --prices N  of one lot each at prices 1 to N, in turn (10000)\n"
+                            "  --window N         orders that are not answered at once (1024)\n"
+                            "  --server A.B.C.D   (10.77.0.2)   --interface NAME   --cpu N  where this process polls\n";
+
 static void parse(fill_t *fill, int argc, char **argv)
 {
-  static const char usage[] =
-      "usage: wcx-fill --secrets FILE --orders N [--prices N] [--window N] [--server A.B.C.D] [--interface NAME] [--cpu N]: FILE begins with 'BENCH-1: secret'";
   static const struct option options[] = {{"secrets", 1, NULL, 'k'}, {"orders", 1, NULL, 'n'}, {"prices", 1, NULL, 'p'},    {"window", 1, NULL, 'w'},
-                                          {"server", 1, NULL, 'a'},  {"cpu", 1, NULL, 'c'},    {"interface", 1, NULL, 'i'}, {NULL, 0, NULL, 0}};
+                                          {"server", 1, NULL, 'a'},  {"cpu", 1, NULL, 'c'},    {"interface", 1, NULL, 'i'}, WCX_WIRE_OPTIONS_END};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -108,11 +111,11 @@ static void parse(fill_t *fill, int argc, char **argv)
       fill->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     default:
-      WCX_DIE("%s", usage);
+      wcx_wire_usage(usage, key);
     }
   }
   if (fill->secrets_file == NULL || fill->order_cnt == 0 || optind < argc)
-    WCX_DIE("%s", usage);
+    wcx_wire_usage(usage, '?');
 }
 
 static void read_secret(const fill_t *fill, char secret[65])

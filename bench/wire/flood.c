@@ -8,7 +8,7 @@
    from another address. One thread does both, so that the machine's two CPUs are the poll loop's and ours: a frame of a stranger delays ours by its system call.
    Needs CAP_NET_RAW. Prints one JSON line; `lost` are requests that were not answered, `not_applied` those of them that the session
    knows never arrived. Exit status 1 when an order was lost or refused. */
-#include "bench/wire/number.h"
+#include "bench/wire/args.h"
 #include "bench/wire/stranger.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
@@ -16,7 +16,6 @@
 #include "engine/base/env.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <sched.h>
 #include <string.h>
 
@@ -161,10 +160,16 @@ static void open_session(flood_t *flood)
   serve_until(flood, WCX_CLIENT_READY);
 }
 
+static const char usage[] = "usage: wcx-flood --secrets FILE --mac MAC --interface NAME [options]\n"
+                            "  --secrets FILE     begins with 'BENCH-1: secret'\n"
+                            "  --mac MAC          the appliance's   --interface NAME  where it and this client meet\n"
+                            "  --rate N           requests a second (3000)   --times N  so many frames of strangers a request (10)   --seconds N  of each part (5)\n"
+                            "  --server A.B.C.D   (10.77.0.2)   --cpu N  where this process polls\n";
+
 static void parse(flood_t *flood, int argc, char **argv)
 {
   static const struct option options[] = {{"secrets", 1, NULL, 'k'}, {"mac", 1, NULL, 'm'},       {"rate", 1, NULL, 'r'}, {"times", 1, NULL, 't'}, {"seconds", 1, NULL, 's'},
-                                          {"server", 1, NULL, 'a'},  {"interface", 1, NULL, 'i'}, {"cpu", 1, NULL, 'c'},  {NULL, 0, NULL, 0}};
+                                          {"server", 1, NULL, 'a'},  {"interface", 1, NULL, 'i'}, {"cpu", 1, NULL, 'c'},  WCX_WIRE_OPTIONS_END};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -194,11 +199,11 @@ static void parse(flood_t *flood, int argc, char **argv)
       flood->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     default:
-      WCX_DIE("usage: wcx-flood --secrets FILE --mac MAC [--rate N] [--times N] [--seconds N] [--server A.B.C.D] [--interface NAME] [--cpu N]");
+      wcx_wire_usage(usage, key);
     }
   }
   if (flood->secrets_file == NULL || flood->mac == NULL || flood->interface == NULL || optind < argc)
-    WCX_DIE("usage: wcx-flood --secrets FILE --mac MAC --interface NAME ..: FILE begins with 'BENCH-1: secret', MAC is the appliance's");
+    wcx_wire_usage(usage, '?');
 }
 
 static void print_figures(const char *name, const figures_t *figures)

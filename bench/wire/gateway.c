@@ -6,14 +6,14 @@
    one judges sign-ons, as wcx-auth does. No TCP, no snapshot channel; the feed leaves as multicast. Session N trades for account N on instrument 1.
    Prints "ready" once it serves; ends with SIGTERM or SIGINT. */
 #include "bench/rig.h"
-#include "bench/wire/number.h"
+#include "bench/wire/args.h"
 #include "bench/worker_rig.h"
 #include "control/auth.h"
 #include "dataplane/loop.h"
+#include "engine/base/check.h"
 #include "engine/base/env.h"
 
 #include <arpa/inet.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -166,10 +166,16 @@ static void serve(gateway_t *gateway)
   wcx_port_close(port);
 }
 
+static const char usage[] = "usage: wcx-gateway --secrets FILE [options]\n"
+                            "  --secrets FILE     'ACCESSKEY: secret' a line; the key of session N is PREFIX with N behind it\n"
+                            "  --key-prefix TEXT  (DEMO-MM-)   --first N  the first session (5)   --sessions N  (4)\n"
+                            "  --address A.B.C.D  (127.0.0.1)  --port N  order entry; re-requests on the next one (7002)\n"
+                            "  --cpu N            where the loop polls\n";
+
 static void parse(gateway_t *gateway, int argc, char **argv)
 {
   static const struct option options[] = {{"secrets", 1, NULL, 'k'},  {"address", 1, NULL, 'a'},    {"port", 1, NULL, 'p'}, {"first", 1, NULL, 'f'},
-                                          {"sessions", 1, NULL, 's'}, {"key-prefix", 1, NULL, 'x'}, {"cpu", 1, NULL, 'c'},  {NULL, 0, NULL, 0}};
+                                          {"sessions", 1, NULL, 's'}, {"key-prefix", 1, NULL, 'x'}, {"cpu", 1, NULL, 'c'},  WCX_WIRE_OPTIONS_END};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -196,11 +202,11 @@ static void parse(gateway_t *gateway, int argc, char **argv)
       gateway->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     default:
-      WCX_DIE("usage: wcx-gateway --secrets FILE [--address A.B.C.D] [--port N] [--first N] [--sessions N] [--key-prefix TEXT] [--cpu N]");
+      wcx_wire_usage(usage, key);
     }
   }
   if (gateway->secrets_path == NULL || optind < argc)
-    WCX_DIE("usage: wcx-gateway --secrets FILE ..: FILE holds 'ACCESSKEY: secret' lines");
+    wcx_wire_usage(usage, '?');
 }
 
 int main(int argc, char **argv)

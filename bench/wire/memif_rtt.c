@@ -4,12 +4,12 @@
      wcx-memif-rtt order --device client:/path --cpu N --count N     limit orders to the appliance: sent -> ExecutionReport_New; each is canceled again, untimed
 
    Session 5 (--session N) with its development secret. Prints one JSON line, as wcx-rtt does. Exit status 1 when a round trip was lost or refused. */
-#include "bench/wire/number.h"
+#include "bench/wire/args.h"
 #include "bench/wire/port_client.h"
 #include "dataplane/client/orders.h"
+#include "engine/base/check.h"
 #include "engine/base/env.h"
 
-#include <getopt.h>
 #include <sched.h>
 #include <string.h>
 
@@ -147,9 +147,14 @@ static void run_all(void *arg)
   }
 }
 
+static const char usage[] = "usage: wcx-memif-rtt echo|order --device client:/path [options]\n"
+                            "  echo    datagrams of an order's size to a port that echoes; order: limit orders to the appliance\n"
+                            "  --cpu N       where this process polls (0)\n"
+                            "  --count N     timed round trips (10000)   --session N  with its development secret (5)\n";
+
 static void parse(run_t *run, int argc, char **argv)
 {
-  static const struct option options[] = {{"device", 1, NULL, 'd'}, {"cpu", 1, NULL, 'c'}, {"count", 1, NULL, 'n'}, {"session", 1, NULL, 'S'}, {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"device", 1, NULL, 'd'}, {"cpu", 1, NULL, 'c'}, {"count", 1, NULL, 'n'}, {"session", 1, NULL, 'S'}, WCX_WIRE_OPTIONS_END};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -167,12 +172,12 @@ static void parse(run_t *run, int argc, char **argv)
       run->session_id = wcx_wire_number("session", optarg, 1, UINT32_MAX);
       break;
     default:
-      WCX_DIE("usage: wcx-memif-rtt echo|order --device client:/path [--cpu N] [--count N] [--session N]");
+      wcx_wire_usage(usage, key);
     }
   }
   run->mode = optind + 1 == argc ? argv[optind] : "";
   if (run->device == NULL || (strcmp(run->mode, "echo") != 0 && strcmp(run->mode, "order") != 0))
-    WCX_DIE("usage: wcx-memif-rtt echo|order --device client:/path ..");
+    wcx_wire_usage(usage, '?');
 }
 
 int main(int argc, char **argv)

@@ -10,7 +10,7 @@
    --sleep (block instead of polling), --hlog F (every round trip, as one interval of an HDR log).
    Prints one JSON line. Exit status 1 when a round trip was lost or refused. */
 #include "bench/hdr_log.h"
-#include "bench/wire/number.h"
+#include "bench/wire/args.h"
 #include "bench/wire/tcp_echo.h"
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -297,11 +296,23 @@ static void run_write(run_t *run)
 
 /* --- main ---------------------------------------------------------------------------------------- */
 
-static void parse(run_t *run, int argc, char **argv)
+static const char usage[] = "usage: wcx-rtt echo|order|tcp-echo|tcp-echo-server|write [options]\n"
+                            "  echo              datagrams of an order's size to a port that echoes\n"
+                            "  order             limit orders to the appliance, each canceled again\n"
+                            "  tcp-echo          bytes as many as an order's to tcp-echo-server, which answers as many as an ExecutionReport_New's, until it is killed\n"
+                            "  write             bare durable writes of 4 KiB into --file F, a new file on the disk of the journal\n"
+                            "  --transport udp|tcp  of order (udp)\n"
+                            "  --count N         timed round trips or writes (10000)\n"
+                            "  --server A.B.C.D  (10.77.0.2)   --interface NAME   --port N  (7002; over TCP 7001)   --session N  with its development secret (5)\n"
+                            "  --cpu N           where this process polls   --sleep  block instead of polling\n"
+                            "  --hlog F          every round trip, as one interval of an HDR log\n";
+
+/* The mode. */
+static const char *parse(run_t *run, int argc, char **argv)
 {
   static const struct option options[] = {{"server", 1, NULL, 's'},    {"interface", 1, NULL, 'i'}, {"port", 1, NULL, 'p'}, {"session", 1, NULL, 'S'},
                                           {"cpu", 1, NULL, 'c'},       {"count", 1, NULL, 'n'},     {"file", 1, NULL, 'f'}, {"sleep", 0, NULL, 'w'},
-                                          {"transport", 1, NULL, 't'}, {"hlog", 1, NULL, 'h'},      {NULL, 0, NULL, 0}};
+                                          {"transport", 1, NULL, 't'}, {"hlog", 1, NULL, 'h'},      WCX_WIRE_OPTIONS_END};
   for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
   {
     switch (key)
@@ -322,7 +333,7 @@ static void parse(run_t *run, int argc, char **argv)
       run->cpu = (int)wcx_wire_number("cpu", optarg, 0, CPU_SETSIZE - 1);
       break;
     case 'n':
-      run->count = wcx_wire_number("count", optarg, 0, 100000000);
+      run->count = wcx_wire_number("count", optarg, 1, 100000000);
       break;
     case 'f':
       run->file = optarg;
@@ -339,10 +350,14 @@ static void parse(run_t *run, int argc, char **argv)
         WCX_DIE("--transport %s: udp or tcp", optarg);
       break;
     default:
-      WCX_DIE("usage: wcx-rtt echo|order|tcp-echo|tcp-echo-server|write [--transport udp|tcp] [--count N] [--server A.B.C.D] [--interface NAME] [--port N] [--session N] [--cpu N] "
-              "[--file F] [--sleep] [--hlog F]");
+      wcx_wire_usage(usage, key);
     }
   }
+  static const char *const modes[] = {"echo", "order", "tcp-echo", "tcp-echo-server", "write"};
+  for (size_t i = 0; optind + 1 == argc && i < sizeof(modes) / sizeof(modes[0]); i++)
+    if (strcmp(argv[optind], modes[i]) == 0)
+      return argv[optind];
+  wcx_wire_usage(usage, '?');
 }
 
 static void write_log(const run_t *run, const char *mode, uint64_t from_ns)
@@ -361,10 +376,7 @@ static void write_log(const run_t *run, const char *mode, uint64_t from_ns)
 int main(int argc, char **argv)
 {
   static run_t run = {.server = "10.77.0.2", .session_id = 5, .cpu = -1, .count = 10000};
-  parse(&run, argc, argv);
-  const char *mode = optind < argc ? argv[optind] : "";
-  if (run.count == 0)
-    WCX_DIE("--count 0: nothing to measure");
+  const char *mode = parse(&run, argc, argv);
   run.tcp = run.tcp || strncmp(mode, "tcp-", 4) == 0;
   if (run.port == 0)
     run.port = run.tcp ? 7001 : 7002;
@@ -384,10 +396,8 @@ int main(int argc, char **argv)
     run_tcp_echo(&run);
   else if (strcmp(mode, "order") == 0)
     run_order(&run);
-  else if (strcmp(mode, "write") == 0)
-    run_write(&run);
   else
-    WCX_DIE("wcx-rtt '%s': echo, order, tcp-echo, tcp-echo-server or write", mode);
+    run_write(&run);
   if (is_wire)
     wcx_client_transport_close(&run.transport);
   if (run.hlog != NULL)

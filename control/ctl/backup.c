@@ -236,12 +236,12 @@ static int check_source(const wcx_ctl_t *ctl, uint32_t idx, const char *dir, wcx
   wcx_journal_walk_t walk;
   char err[WCX_JOURNAL_TEXT_SZ];
   if (wcx_journal_walk_open(&walk, dir, err, sizeof(err)) != WCX_JOURNAL_OPEN_OK)
-    return wcx_ctl_fail(WCX_CTL_FAILED, "--from %s: %s", ctl->from_dirs[idx], err);
+    return wcx_ctl_fail(WCX_CTL_FAILED, "--backup %s: %s", ctl->from_dirs[idx], err);
   bool same = idx == 0 || (memcmp(super->journal_id, walk.super.journal_id, sizeof(super->journal_id)) == 0 && super->segment_sz == walk.super.segment_sz);
   if (idx == 0)
     *super = walk.super;
   wcx_journal_walk_close(&walk);
-  return same ? WCX_CTL_OK : wcx_ctl_fail(WCX_CTL_REFUSED, "--from %s is of another journal than --from %s", ctl->from_dirs[idx], ctl->from_dirs[0]);
+  return same ? WCX_CTL_OK : wcx_ctl_fail(WCX_CTL_REFUSED, "--backup %s is of another journal than --backup %s", ctl->from_dirs[idx], ctl->from_dirs[0]);
 }
 
 /* The last of the sources wins, segment by segment: it is to be the newest. Whether it was shows in how far the copy goes. */

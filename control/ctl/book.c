@@ -2,9 +2,6 @@
 
 #include <inttypes.h>
 
-#define SIDE_BUY WCX_SIDE_BUY
-#define SIDE_SELL WCX_SIDE_SELL
-
 static bool print_level_json(void *ctx, int64_t price, int64_t displayed_qty, uint32_t order_cnt)
 {
   bool *first = ctx;
@@ -26,16 +23,16 @@ static void show(const wcx_ctl_t *ctl, const wcx_engine_t *engine, const wcx_sec
   if (!ctl->json)
   {
     printf("%u %.24s as_of_seq %" PRIu64 "\n  %-4s %20s %20s %8s\n", id, instrument->symbol, seq, "side", "price", "quantity", "orders");
-    wcx_engine_book(engine, id, SIDE_BUY, print_level_table, (char[]){"bid"});
-    wcx_engine_book(engine, id, SIDE_SELL, print_level_table, (char[]){"ask"});
+    wcx_engine_book(engine, id, WCX_SIDE_BUY, print_level_table, (char[]){"bid"});
+    wcx_engine_book(engine, id, WCX_SIDE_SELL, print_level_table, (char[]){"ask"});
     return;
   }
   bool first = true;
   printf("{\"as_of_seq\":%" PRIu64 ",\"Book\":{\"SecurityID\":%u,\"Bids\":[", seq, id);
-  wcx_engine_book(engine, id, SIDE_BUY, print_level_json, &first);
+  wcx_engine_book(engine, id, WCX_SIDE_BUY, print_level_json, &first);
   printf("],\"Asks\":[");
   first = true;
-  wcx_engine_book(engine, id, SIDE_SELL, print_level_json, &first);
+  wcx_engine_book(engine, id, WCX_SIDE_SELL, print_level_json, &first);
   printf("]}}\n");
 }
 

@@ -1,15 +1,12 @@
-#include "control/ctl/replay.h"
+#include "control/ctl/ctl.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-
-#define ANSWER_SZ (256u << 10)
 
 /* The jump of UTC that the shard holds back, as its status tells it. 0: none. */
 static int held_jump(const wcx_ctl_t *ctl, uint32_t shard, json_int_t *jump, json_int_t *ahead_ns)
 {
-  static char answer[ANSWER_SZ];
+  static char answer[WCX_CTL_ANSWER_SZ];
   int status = wcx_ctl_ask(ctl, "{\"Status\":{}}\n", answer, sizeof(answer));
   if (status != WCX_CTL_OK)
     return status;

@@ -2,7 +2,7 @@
 
    Owner:    the one thread of the tool.
    Result:   a command returns its exit status (enum wcx_ctl_exit) and has said on stderr why it is not 0.
-   Output:   -o json: one JSON object a line, exactly as PROTOCOL.md section 6 names messages; -o table: for people, no promise. */
+   Output:   -o json: one JSON object a line, with messages in the form of engine/json.h; -o table: for people, no promise. */
 #ifndef WCX_CONTROL_CTL_CTL_H
 #define WCX_CONTROL_CTL_CTL_H
 
@@ -26,6 +26,7 @@ enum wcx_ctl_exit
 #define WCX_CTL_AT_MAX 64u
 #define WCX_CTL_FROM_MAX 64u
 #define WCX_CTL_SHARDS_MAX 64u
+#define WCX_CTL_ANSWER_SZ (256u << 10) /* what wcx-api says of every shard fits */
 
 typedef struct wcx_ctl
 {
@@ -44,7 +45,7 @@ typedef struct wcx_ctl
   uint32_t scope_id;           /* 0: not given */
   uint32_t date;               /* YYYYMMDD; 0: the last day of the journal */
   const char *marks;           /* region file whose digest marks are compared; NULL: none */
-  const char *to_dir;          /* backup: where to */
+  const char *to_dir;          /* backup: where to; this and the directories below have less than WCX_CTL_PATH_MAX characters */
   const char *since_dir;       /* backup: the backup that this increment begins behind; NULL: none */
   bool incremental;            /* backup: to_dir holds one, what is new is added */
   uint32_t from_cnt;           /* restore: backups, the full one first */
@@ -87,10 +88,10 @@ int wcx_ctl_snapshot_take(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_list(const wcx_ctl_t *ctl);
 int wcx_ctl_snapshot_verify(const wcx_ctl_t *ctl);
 
-/* One request line over the control socket, one answer line. Returns an exit status. */
+/* One request line over the control socket, one answer line of less than answer_sz bytes, zero-terminated. Returns an exit status. */
 int wcx_ctl_ask(const wcx_ctl_t *ctl, const char *request, char *answer, size_t answer_sz);
 
-/* Print "wcxctl: message" to stderr and return `status`. */
+/* Print "wcxctl: message" to stderr and return `status` (WCX_CTL_OK: a remark). */
 int wcx_ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Both paths name the same existing directory. */

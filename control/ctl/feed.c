@@ -9,8 +9,8 @@ static bool early_enough(const wcx_engine_t *engine, const wcx_ctl_t *ctl)
   return date < ctl->date || (date == ctl->date && wcx_engine_feed_next_number(engine) <= ctl->from);
 }
 
-/* What the input applied last said to the feed. True: the last message wanted has been shown. */
-static bool print_input(const wcx_ctl_t *ctl, const wcx_ctl_replay_t *replay)
+/* What the input applied last said to the feed. True: the last message wanted has been shown. *shown: of how many so far. */
+static bool print_input(const wcx_ctl_t *ctl, const wcx_ctl_replay_t *replay, uint64_t *shown)
 {
   const wcx_outlog_t *log = &replay->outlog;
   for (uint64_t pos = wcx_outlog_settle(log, log->sent_pos, log->write_pos); pos < log->write_pos; pos = wcx_outlog_settle(log, pos, log->write_pos))
@@ -22,6 +22,7 @@ static bool print_input(const wcx_ctl_t *ctl, const wcx_ctl_replay_t *replay)
     if (entry->number > ctl->to)
       return true;
     wcx_ctl_print_said(ctl, entry->number, entry);
+    (*shown)++;
   }
   return false;
 }
@@ -31,14 +32,17 @@ static int show_day(const wcx_ctl_t *ctl, uint32_t shard)
   wcx_ctl_replay_t replay;
   int status = wcx_ctl_replay_open_late(&replay, ctl, shard, early_enough);
   int got = status == WCX_CTL_OK ? 1 : 0;
+  uint64_t shown = 0;
   while (got == 1 && (got = wcx_ctl_replay_step(&replay)) == 1)
   {
     uint32_t date = wcx_engine_trade_date(replay.engine);
-    if (date > ctl->date || (date == ctl->date && print_input(ctl, &replay)))
+    if (date > ctl->date || (date == ctl->date && print_input(ctl, &replay, &shown)))
       break;
   }
   if (got < 0)
     status = wcx_ctl_fail(WCX_CTL_FAILED, "shard %u: %s", shard, replay.walk.text);
+  if (status == WCX_CTL_OK && shown == 0)
+    wcx_ctl_fail(WCX_CTL_OK, "shard %u: the feed of %u has no message in %llu..%llu", shard, ctl->date, (unsigned long long)ctl->from, (unsigned long long)ctl->to);
   wcx_ctl_replay_close(&replay);
   return status;
 }

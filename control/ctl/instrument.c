@@ -3,8 +3,6 @@
 
 #include <inttypes.h>
 
-#define TEMPLATE_SECURITY_DEFINITION 301u
-
 static int list_shard(const wcx_ctl_t *ctl, uint32_t shard)
 {
   wcx_ctl_replay_t replay;
@@ -18,13 +16,13 @@ static int list_shard(const wcx_ctl_t *ctl, uint32_t shard)
   for (uint32_t i = 0; status == WCX_CTL_OK && wcx_engine_instrument_at(replay.engine, i, &instrument); i++)
   {
     char text[2048];
-    if (wcx_json_member(text, sizeof(text), TEMPLATE_SECURITY_DEFINITION, &instrument, sizeof(instrument)) < 0)
+    if (wcx_json_member(text, sizeof(text), WCX_TEMPLATE_SECURITY_DEFINITION, &instrument, sizeof(instrument)) < 0)
       status = wcx_ctl_fail(WCX_CTL_FAILED, "instrument %u does not fit a line", instrument.security_id);
     else if (ctl->json)
       printf("{\"as_of_seq\":%" PRIu64 ",%s}\n", wcx_engine_applied_seq(replay.engine), text);
     else
     {
-      const wcx_sbe_msg_t *msg = wcx_sbe_find(TEMPLATE_SECURITY_DEFINITION);
+      const wcx_sbe_msg_t *msg = wcx_sbe_find(WCX_TEMPLATE_SECURITY_DEFINITION);
       const char *name = "?";
       for (uint32_t k = 0; k < msg->field_cnt; k++)
         for (uint32_t v = 0; msg->fields[k].ref != NULL && v < msg->fields[k].ref->value_cnt; v++)

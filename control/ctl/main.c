@@ -2,6 +2,7 @@
 #include "engine/shm/params.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
@@ -10,36 +11,37 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] =
-    "usage: wcxctl [options] noun verb\n"
-    "  status                 processes, phases and sequences of the running appliance (control socket)\n"
-    "  stage list             how long requests stay in each stage of the data plane (control socket)\n"
-    "  instrument list        instruments with their present status\n"
-    "  session list           sessions with their sequences\n"
-    "  book show              books, best price first: [price, displayed quantity, orders]\n"
-    "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
-    "  feed show              market data of a day, in the numbers under which it was sent\n"
-    "  journal verify         chain, end and digests of the journal\n"
-    "  journal dump           every record\n"
-    "  journal replay         apply everything up to --until and print the digests there\n"
-    "  journal finding        where a journal ends that the worker does not start with, what would be cut there and what of it was acknowledged\n"
-    "  journal sign           print an operator's signature on a cut there, with --reason; each of two does it with a key of their own\n"
-    "  journal decide         with both signatures: the worker's next start cuts there, and keeps what it cuts away\n"
-    "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
-    "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n"
-    "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
-    "  quarantine list        inputs that two operators have signed away\n"
-    "  quarantine sign        print an operator's signature on --seq, --hash and --reason; each of two does it with a key of their own\n"
-    "  quarantine override    with both signatures: whoever replays the journal passes over that input\n"
-    "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk (control socket)\n"
-    "  clock confirm          UTC has jumped ahead and is right: follow it now, not after 10 s (control socket)\n"
-    "  snapshot list          what lies in the state directory, newest first\n"
-    "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
-    "All but status, stage list, journal finding, sign and decide, backup, restore, quarantine, clock confirm, snapshot take and snapshot list replay the durable "
-    "journal in this process, without a "
-    "lock, whether the appliance runs\n"
-    "or not, books, sessions, instruments and the feed from a snapshot on where one will do; while it runs they end at the last input whose outputs may have left (as_of_seq).\n";
-static const char usage_options[] = "  -o, --output table|json|raw   raw: drop-copy show and feed show alone, the S packets of the wire\n"
+static const char usage_commands[] = "usage: wcxctl [options] noun verb\n"
+                                     "of the running appliance, over its control socket:\n"
+                                     "  status                 processes, phases and sequences\n"
+                                     "  stage list             how long requests stay in each stage of the data plane\n"
+                                     "  snapshot take          ask the replica for one of everything durable now, and wait until it is on disk\n"
+                                     "  clock confirm          UTC has jumped ahead and is right: follow it now, not after 10 s\n"
+                                     "from the durable journal, replayed in this process, without a lock, whether the appliance runs or not; while it runs, up to the last\n"
+                                     "input whose outputs may have left (as_of_seq); those with a * from a snapshot on where one will do:\n"
+                                     "  instrument list      * instruments with their present status\n"
+                                     "  session list         * sessions with their sequences\n"
+                                     "  book show            * books, best price first: [price, displayed quantity, orders]\n"
+                                     "  feed show            * market data of a day, in the numbers under which it was sent\n"
+                                     "  drop-copy show         execution reports of a scope as its drop copy numbers them\n"
+                                     "  journal dump           every record\n"
+                                     "  journal verify         chain, end and digests of the journal\n"
+                                     "  journal replay         apply everything up to --until and print the digests there\n"
+                                     "  snapshot verify        load each one; bytes, digests, invariants, and whether the journal goes on from it\n"
+                                     "  verify integrity       chain, replay, state, snapshots, and --archive, of everything in the state directory\n"
+                                     "what two operators decide:\n"
+                                     "  quarantine list        inputs that two operators have signed away\n"
+                                     "  quarantine sign        print an operator's signature on --seq, --hash and --reason; each of two does it with a key of their own\n"
+                                     "  quarantine override    with both signatures: whoever replays the journal passes over that input\n"
+                                     "  journal finding        where a journal ends that the worker does not start with, what would be cut there and what of it was acknowledged\n"
+                                     "  journal sign           print an operator's signature on a cut there, with --reason; each of two does it with a key of their own\n"
+                                     "  journal decide         with both signatures: the worker's next start cuts there, and keeps what it cuts away\n"
+                                     "files:\n"
+                                     "  snapshot list          what lies in the state directory, newest first\n"
+                                     "  backup                 journal and snapshots into --into, full, --incremental, or an increment --since another\n"
+                                     "  restore                journal and snapshots of --backup (full, then increments) to --state-dir, which must hold none\n";
+static const char usage_options[] = "options:\n"
+                                    "  -o, --output table|json|raw   raw: drop-copy show and feed show alone, the S packets of the wire\n"
                                     "      --control-dir DIR  folder with appliance.json and control.sock (default: what make up started)\n"
                                     "      --socket PATH      control socket\n"
                                     "      --state-dir DIR    state directory, its journal is in DIR/journal\n"
@@ -51,17 +53,18 @@ static const char usage_options[] = "  -o, --output table|json|raw   raw: drop-c
                                     "      --at SEQ           book show, session list, instrument list: as of SEQ; journal verify: digests at SEQ (repeatable)\n"
                                     "      --from N --to N    journal dump: these records only; feed show: these messages only\n"
                                     "      --until SEQ        journal replay: the last input to apply; refused when it is not there\n"
+                                    "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
+                                    "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
                                     "      --into DIR         backup: where to; a backup is a state directory that every command here takes\n"
                                     "      --incremental      backup: --into holds one already, add what is new\n"
                                     "      --since DIR        backup: only what is not in the closed segments of the backup DIR\n"
                                     "      --backup DIR       restore: where from (repeatable, in order)\n"
-                                    "      --archive DIR      verify integrity: compare the closed segments with the archive\n"
-                                    "      --seq SEQ --hash HASH --reason TEXT   quarantine sign, override: the input, as the refused start has told it, and why\n"
+                                    "      --seq SEQ --hash HASH        quarantine sign, override: the input, as the refused start has told it\n"
+                                    "      --reason TEXT                quarantine sign, override, journal sign, decide: why; it is signed, too\n"
                                     "      --lose-acknowledged A..B     journal sign, decide: the acknowledged seqs that the cut gives up, all of them typed out\n"
-                                    "      --operator NAME --key FILE   quarantine sign: who signs, and the private key (PEM, Ed25519)\n"
+                                    "      --operator NAME --key FILE   quarantine sign, journal sign: who signs, and the private key (PEM, Ed25519, mode 0600)\n"
                                     "      --approve NAME:SIGNATURE     quarantine override, journal decide: what sign has printed (twice, of two persons)\n"
-                                    "      --operators FILE   quarantine override, journal decide: whose signatures hold (paths.operators_file of the configuration)\n"
-                                    "      --marks REGION     journal verify: compare with the digests the data plane has published there\n"
+                                    "      --operators FILE             quarantine override, journal decide: whose signatures hold (paths.operators_file of the configuration)\n"
                                     "exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 not leader, 5 no answer in time\n";
 
 int wcx_ctl_fail(int status, const char *fmt, ...)
@@ -205,7 +208,6 @@ enum
 static const struct option longopts[] = {{"output", required_argument, NULL, 'o'},
                                          {"control-dir", required_argument, NULL, OPT_CONTROL_DIR},
                                          {"socket", required_argument, NULL, OPT_SOCKET},
-                                         {"control-socket", required_argument, NULL, OPT_SOCKET},
                                          {"state-dir", required_argument, NULL, OPT_STATE_DIR},
                                          {"region", required_argument, NULL, OPT_REGION},
                                          {"shard", required_argument, NULL, OPT_SHARD},
@@ -238,20 +240,30 @@ static const struct option longopts[] = {{"output", required_argument, NULL, 'o'
 static bool number(const char *text, uint64_t max, uint64_t *value)
 {
   char *end;
+  errno = 0;
   *value = strtoull(text, &end, 10);
-  if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && *value <= max)
+  if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *value <= max)
     return true;
   wcx_ctl_fail(WCX_CTL_USAGE, "'%s' is not a number in 0..%llu", text, (unsigned long long)max);
   return false;
 }
 
-static bool take_path(char to[WCX_CTL_PATH_MAX], const char *from)
+/* What every command that joins paths relies on. */
+static bool take_dir(const char **to, const char *from)
 {
-  copy_path(to, from);
-  if (to[0] != '\0')
+  *to = from;
+  if (from[0] != '\0' && strlen(from) < WCX_CTL_PATH_MAX)
     return true;
   wcx_ctl_fail(WCX_CTL_USAGE, "'%s' is empty or longer than %u characters", from, WCX_CTL_PATH_MAX - 1);
   return false;
+}
+
+static bool take_path(char to[WCX_CTL_PATH_MAX], const char *from)
+{
+  bool fits = take_dir(&from, from);
+  if (fits)
+    copy_path(to, from);
+  return fits;
 }
 
 static bool add_at(wcx_ctl_t *ctl, uint64_t seq)
@@ -283,7 +295,8 @@ static bool take_range(wcx_ctl_t *ctl, const char *arg)
   return false;
 }
 
-static bool take_quarantine(wcx_ctl_t *ctl, int option, const char *arg)
+/* What is signed, by whom, and whose signatures hold. */
+static bool take_signing(wcx_ctl_t *ctl, int option, const char *arg)
 {
   if (option == OPT_SEQ)
     return number(arg, UINT64_MAX - 1, &ctl->seq);
@@ -344,22 +357,18 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
     ctl->date = (uint32_t)value;
     return true;
   case OPT_INTO:
-    ctl->to_dir = arg;
-    return true;
+    return take_dir(&ctl->to_dir, arg);
   case OPT_INCREMENTAL:
     ctl->incremental = true;
     return true;
   case OPT_SINCE:
-    ctl->since_dir = arg;
-    return true;
+    return take_dir(&ctl->since_dir, arg);
   case OPT_BACKUP:
     if (ctl->from_cnt == WCX_CTL_FROM_MAX)
       return wcx_ctl_fail(0, "more than %u --backup", WCX_CTL_FROM_MAX) != 0;
-    ctl->from_dirs[ctl->from_cnt++] = arg;
-    return true;
+    return take_dir(&ctl->from_dirs[ctl->from_cnt++], arg);
   case OPT_ARCHIVE:
-    ctl->archive_dir = arg;
-    return true;
+    return take_dir(&ctl->archive_dir, arg);
   case OPT_SEQ:
   case OPT_HASH:
   case OPT_REASON:
@@ -367,14 +376,14 @@ static bool take_option(wcx_ctl_t *ctl, int option, const char *arg, char contro
   case OPT_KEY:
   case OPT_APPROVE:
   case OPT_OPERATORS:
-    return take_quarantine(ctl, option, arg);
+    return take_signing(ctl, option, arg);
   case OPT_LOSE:
     return take_range(ctl, arg);
   case OPT_MARKS:
     ctl->marks = arg;
     return true;
   default:
-    return false;
+    return wcx_ctl_fail(0, "--help lists the commands and their options") != 0;
   }
 }
 
@@ -416,7 +425,7 @@ int main(int argc, char **argv)
   {
     if (option == 'h')
     {
-      fputs(usage, stdout);
+      fputs(usage_commands, stdout);
       fputs(usage_options, stdout);
       return WCX_CTL_OK;
     }
@@ -439,7 +448,7 @@ int main(int argc, char **argv)
       return status;
     }
   }
-  fputs(usage, stderr);
+  fputs(usage_commands, stderr);
   fputs(usage_options, stderr);
   if (optind < argc)
     wcx_ctl_fail(WCX_CTL_USAGE, "'%s%s%s%s' is none of the commands above", noun, verb != NULL ? " " : "", verb != NULL ? verb : "", optind + 2 < argc ? " ..." : "");

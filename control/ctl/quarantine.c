@@ -26,7 +26,7 @@ static int fill(const wcx_ctl_t *ctl, uint32_t shard, const wcx_journal_super_t 
   uint8_t hash[16];
   if (ctl->seq == 0 || ctl->hash == NULL || ctl->reason == NULL || ctl->reason[0] == '\0')
     return wcx_ctl_fail(WCX_CTL_USAGE, "--seq, --hash (as the refused start has told them) and --reason are needed");
-  if (!wcx_ctl_bytes_of(ctl->hash, hash, sizeof(hash)))
+  if (!wcx_operators_read_hex(ctl->hash, hash, sizeof(hash)))
     return wcx_ctl_fail(WCX_CTL_USAGE, "--hash must be 32 hex digits");
   for (uint32_t i = 0; i < 8; i++)
   {

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 
 #define OUTLOG_SZ_START (UINT64_C(1) << 20)
-#define TEMPLATE_CAPACITY 413u
 
 uint64_t wcx_ctl_limit_seq(const wcx_ctl_t *ctl, uint32_t shard)
 {
@@ -98,7 +97,7 @@ static int read_limits(const wcx_ctl_t *ctl, uint32_t shard, wcx_engine_limits_t
   while (wcx_journal_walk_next(&walk, &epoch, &hdr, &body) == 1 && (hdr.flags & WCX_RECORD_F_GENESIS) != 0)
   {
     wcx_capacity_t capacity;
-    if (hdr.template_id != TEMPLATE_CAPACITY || hdr.body_sz < sizeof(capacity))
+    if (hdr.template_id != WCX_TEMPLATE_CAPACITY || hdr.body_sz < sizeof(capacity))
       continue;
     memcpy(&capacity, body, sizeof(capacity));
     limits->orders_max = capacity.max_orders;

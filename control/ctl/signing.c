@@ -5,25 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void wcx_ctl_hex_of(const uint8_t *bytes, size_t sz, char *text)
-{
-  for (size_t i = 0; i < sz; i++)
-    snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-}
-
-bool wcx_ctl_bytes_of(const char *text, uint8_t *bytes, size_t sz)
-{
-  if (strspn(text, "0123456789abcdef") != 2 * sz || text[2 * sz] != '\0')
-    return false;
-  for (size_t i = 0; i < sz; i++)
-  {
-    unsigned byte;
-    sscanf(text + 2 * i, "%2x", &byte);
-    bytes[i] = (uint8_t)byte;
-  }
-  return true;
-}
-
 int wcx_ctl_the_shard(const wcx_ctl_t *ctl, uint32_t *shard)
 {
   wcx_ctl_shards_t shards;
@@ -56,7 +37,7 @@ int wcx_ctl_take_approvals(const wcx_ctl_t *ctl, const char *verb, wcx_journal_a
     const char *colon = strchr(ctl->approvals[i], ':');
     wcx_journal_approval_t *approval = &approvals[i];
     size_t len = colon != NULL ? (size_t)(colon - ctl->approvals[i]) : 0;
-    if (len == 0 || len >= sizeof(approval->operator_name) || !wcx_ctl_bytes_of(colon + 1, approval->signature, sizeof(approval->signature)))
+    if (len == 0 || len >= sizeof(approval->operator_name) || !wcx_operators_read_hex(colon + 1, approval->signature, sizeof(approval->signature)))
       return wcx_ctl_fail(WCX_CTL_USAGE, "--approve '%s': write it as NAME:128 hex digits", ctl->approvals[i]);
     memcpy(approval->operator_name, ctl->approvals[i], len);
   }
@@ -71,7 +52,8 @@ int wcx_ctl_sign_text(const wcx_ctl_t *ctl, const char *text, size_t len, char a
   uint8_t signature[64];
   if (!wcx_operators_sign(ctl->key, text, len, signature, err, sizeof(err)))
     return wcx_ctl_fail(WCX_CTL_FAILED, "%s", err);
-  wcx_ctl_hex_of(signature, sizeof(signature), hex);
+  for (size_t i = 0; i < sizeof(signature); i++)
+    snprintf(hex + 2 * i, 3, "%02x", signature[i]);
   snprintf(approval, 32 + 129, "%s:%s", ctl->operator_name, hex);
   return WCX_CTL_OK;
 }

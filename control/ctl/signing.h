@@ -9,11 +9,6 @@
 #include "control/ctl/ctl.h"
 #include "engine/shm/journal_override.h"
 
-/* 2 * sz digits and a zero. */
-void wcx_ctl_hex_of(const uint8_t *bytes, size_t sz, char *text);
-/* False: not exactly 2 * sz lower-case hex digits. */
-bool wcx_ctl_bytes_of(const char *text, uint8_t *bytes, size_t sz);
-
 /* The one shard that is there, or --shard. */
 int wcx_ctl_the_shard(const wcx_ctl_t *ctl, uint32_t *shard);
 

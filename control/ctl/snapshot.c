@@ -11,14 +11,13 @@
 
 #define TAKE_PATIENCE_S 60u
 #define TAKE_POLL_NS 50000000
-#define ANSWER_SZ (256u << 10)
 
 /* --- take -------------------------------------------------------------------------------------- */
 
 /* The row of a shard in a status; the caller gives `parsed` back. */
 static const json_t *ask_shard(const wcx_ctl_t *ctl, uint32_t shard, json_t **parsed, int *status)
 {
-  static char answer[ANSWER_SZ];
+  static char answer[WCX_CTL_ANSWER_SZ];
   *parsed = NULL;
   *status = wcx_ctl_ask(ctl, "{\"Status\":{}}\n", answer, sizeof(answer));
   if (*status != WCX_CTL_OK)

@@ -3,8 +3,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define ANSWER_SZ (256u << 10)
-
 static json_int_t number(const json_t *row, const char *key)
 {
   return json_integer_value(json_object_get(row, key));
@@ -26,7 +24,7 @@ static void print_shard(const json_t *shard)
 
 int wcx_ctl_stage_list(const wcx_ctl_t *ctl)
 {
-  static char answer[ANSWER_SZ];
+  static char answer[WCX_CTL_ANSWER_SZ];
   int status = wcx_ctl_ask(ctl, "{\"Stages\":{}}\n", answer, sizeof(answer));
   if (status != WCX_CTL_OK)
     return status;

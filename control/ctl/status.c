@@ -67,7 +67,7 @@ static void print_table(const json_t *status)
 
 int wcx_ctl_status(const wcx_ctl_t *ctl)
 {
-  static char answer[256 << 10];
+  static char answer[WCX_CTL_ANSWER_SZ];
   int status = wcx_ctl_ask(ctl, "{\"Status\":{}}\n", answer, sizeof(answer));
   if (status != WCX_CTL_OK)
     return status;

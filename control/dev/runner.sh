@@ -52,6 +52,14 @@ SECONDS=0
 start_controld
 start_dataplane
 started
+# $1 controld or dataplane, $2 its pid, $3 when it was started: what died at once waits a moment.
+start_again() {
+  note "wcx-$1 (pid $2) exited$how: started again"
+  [ $((SECONDS - $3)) -gt 1 ] || sleep 0.3
+  starting=1
+  "start_$1"
+  started
+}
 # A child that ends while something else is being waited for is lost to `wait -n`: so it is asked for first.
 ended() { ! kill -0 "$1" 2>/dev/null; }
 while :; do
@@ -61,17 +69,9 @@ while :; do
     how=" with $?"
   fi
   if ended "$controld"; then
-    note "wcx-controld (pid $controld) exited$how: started again"
-    [ $((SECONDS - controld_since)) -gt 1 ] || sleep 0.3
-    starting=1
-    start_controld
-    started
+    start_again controld "$controld" "$controld_since"
   elif ended "$dataplane"; then
-    note "wcx-dataplane (pid $dataplane) exited$how: started again"
-    [ $((SECONDS - dataplane_since)) -gt 1 ] || sleep 0.3
-    starting=1
-    start_dataplane
-    started
+    start_again dataplane "$dataplane" "$dataplane_since"
   else
     sleep 0.1
   fi

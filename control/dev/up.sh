@@ -33,6 +33,14 @@ WCX_REGION=$run/huge/region
 WCX_DB_DIR=
 WCX_SETS=()
 
+# Whoever meant to keep the journal and wrote it otherwise would lose it.
+case ${KEEP:-0} in
+  0 | 1) ;;
+  *) die "KEEP=$KEEP: 1 recovers the last state, 0 starts on an empty one and removes it" ;;
+esac
+for name in WCX_HUGEPAGES WCX_REGION_MIB; do
+  [[ ${!name:-0} =~ ^[0-9]+$ ]] || die "$name=${!name} is not a number"
+done
 [ "$(id -u)" = 0 ] || die "network namespaces and huge pages need root: run make up as root"
 for exe in wcx-controld wcx-dataplane wcx-journal wcx-keeper wcx-replica wcx-sink-pg wcx-sink-redis wcx-auth wcx-api wcxctl wcx-mm; do
   [ -x "$bin/$exe" ] || die "$bin/$exe is missing: make build"

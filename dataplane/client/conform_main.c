@@ -5,11 +5,14 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define SECOND_NS UINT64_C(1000000000)
 #define PATIENCE_S_MAX 600u
+#define SESSION_MAX 999999999u
 
 static const char usage[] = "usage: wcx-conform [options]\n"
                             "  --sessions A,B      your session and the one you trade with (4,5), with development keys\n"
@@ -20,7 +23,8 @@ static const char usage[] = "usage: wcx-conform [options]\n"
                             "  --price P --qty Q   around which to trade, and how much, as integers of the instrument (20000, 1000)\n"
                             "  --seed S            of the packets that are lost on purpose\n"
                             "  --patience S        how long an answer may take, in seconds (3)\n"
-                            "  --only WORD         the rules whose name contains it, and the sign-on\n";
+                            "  --only WORD         the rules whose name contains it, and the sign-on\n"
+                            "exit status: 0 every rule held, 1 one did not, or nothing could be asked, 2 a wrong command line\n";
 
 static const struct
 {
@@ -66,14 +70,28 @@ static const struct
 
 #define RULE_CNT (sizeof(rules) / sizeof(rules[0]))
 
+/* A wrong command line: said, and the end. */
+static _Noreturn void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static _Noreturn void wrong(const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  fputs("wcx: error: ", stderr);
+  vfprintf(stderr, fmt, args);
+  fputc('\n', stderr);
+  va_end(args);
+  exit(2);
+}
+
 static void development_keys(wcx_conform_key_t keys[2], const char *text)
 {
   char rest;
-  if (sscanf(text, "%u,%u%c", &keys[0].session_id, &keys[1].session_id, &rest) != 2 || keys[0].session_id == keys[1].session_id || keys[0].session_id == 0 ||
-      keys[1].session_id == 0)
-    WCX_DIE("--sessions '%s': two different session numbers with a comma between them", text);
+  uint64_t ids[2] = {0};
+  if (sscanf(text, "%19" SCNu64 ",%19" SCNu64 "%c", &ids[0], &ids[1], &rest) != 2 || ids[0] == ids[1] || ids[0] - 1 >= SESSION_MAX || ids[1] - 1 >= SESSION_MAX)
+    wrong("--sessions '%s': two different session numbers, 1 to %u, with a comma between them", text, SESSION_MAX);
   for (uint32_t i = 0; i < 2; i++)
   {
+    keys[i].session_id = (uint32_t)ids[i];
     keys[i].account = keys[i].session_id;
     snprintf(keys[i].access_key_id, sizeof(keys[i].access_key_id), "DEMO-MM-%u", keys[i].session_id);
     snprintf(keys[i].secret, sizeof(keys[i].secret), "demo-secret-%u", keys[i].session_id);
@@ -92,13 +110,13 @@ static void file_keys(wcx_conform_key_t keys[2], const char *path)
   fclose(file);
 }
 
-static uint64_t number(const char *name, const char *text)
+static uint64_t number(const char *name, const char *text, uint64_t max)
 {
   char *end;
   errno = 0;
   unsigned long long value = strtoull(text, &end, 10);
-  if (end == text || *end != 0 || errno != 0 || value == 0 || value > INT64_MAX / 8)
-    WCX_DIE("%s '%s': a whole number above 0 is needed", name, text);
+  if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0 || value == 0 || value > max)
+    wrong("%s '%s': a whole number from 1 to %" PRIu64 " is needed", name, text, max);
   return value;
 }
 
@@ -149,17 +167,12 @@ static int run(wcx_conform_t *rig, const char *only)
 
 int main(int argc, char **argv)
 {
-  static const struct option longopts[] = {{"sessions", required_argument, NULL, 's'},
-                                           {"credentials", required_argument, NULL, 'c'},
-                                           {"server", required_argument, NULL, 'a'},
-                                           {"interface", required_argument, NULL, 'i'},
-                                           {"security", required_argument, NULL, 'n'},
-                                           {"price", required_argument, NULL, 'p'},
-                                           {"qty", required_argument, NULL, 'q'},
-                                           {"seed", required_argument, NULL, 'e'},
-                                           {"patience", required_argument, NULL, 't'},
-                                           {"only", required_argument, NULL, 'o'},
-                                           {NULL, 0, NULL, 0}};
+  static const struct option longopts[] = {{"sessions", required_argument, NULL, 's'}, {"credentials", required_argument, NULL, 'c'},
+                                           {"server", required_argument, NULL, 'a'},   {"interface", required_argument, NULL, 'i'},
+                                           {"security", required_argument, NULL, 'n'}, {"price", required_argument, NULL, 'p'},
+                                           {"qty", required_argument, NULL, 'q'},      {"seed", required_argument, NULL, 'e'},
+                                           {"patience", required_argument, NULL, 't'}, {"only", required_argument, NULL, 'o'},
+                                           {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
   static wcx_conform_t rig;
   wcx_conform_key_t keys[2] = {0};
   const char *server = "10.77.0.2";
@@ -187,25 +200,26 @@ int main(int argc, char **argv)
       interface = optarg;
       break;
     case 'n':
-      rig.security_id = (uint32_t)number("--security", optarg);
+      rig.security_id = (uint32_t)number("--security", optarg, UINT32_MAX - 1);
       break;
     case 'p':
-      rig.price = (int64_t)number("--price", optarg);
+      rig.price = (int64_t)number("--price", optarg, INT64_MAX / 8);
       break;
     case 'q':
-      rig.qty = (int64_t)number("--qty", optarg);
+      rig.qty = (int64_t)number("--qty", optarg, INT64_MAX / 8);
       break;
     case 'e':
-      rig.random = number("--seed", optarg) * 2 + 1;
+      rig.random = number("--seed", optarg, INT64_MAX / 8) * 2 + 1;
       break;
     case 't':
-      rig.patience_ns = number("--patience", optarg) * SECOND_NS;
-      if (rig.patience_ns / SECOND_NS > PATIENCE_S_MAX)
-        WCX_DIE("--patience '%s': 1 to %u seconds", optarg, PATIENCE_S_MAX);
+      rig.patience_ns = number("--patience", optarg, PATIENCE_S_MAX) * SECOND_NS;
       break;
     case 'o':
       only = optarg;
       break;
+    case 'h':
+      fputs(usage, stdout);
+      return 0;
     default:
       fputs(usage, stderr);
       return 2;

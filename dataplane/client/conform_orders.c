@@ -1,4 +1,4 @@
-/* Rules of wcx-conform about orders: each type and condition a member may send, and the answers PROTOCOL.md section 3 gives. */
+/* Rules of wcx-conform about orders: each type and condition a member may send, and the answers PROTOCOL.md gives (sections 5 and 12). */
 #include "dataplane/client/conform.h"
 
 #include "engine/base/env.h"

@@ -1,9 +1,8 @@
 /* wcx-mm: two sample market makers, a listener of the feed, a live board and a JSON summary. */
 #include "dataplane/client/mm.h"
 
-#include "engine/base/check.h"
-
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,21 @@ static const char usage[] = "usage: wcx-mm [options]\n"
                             "  --no-cod              without cancel-on-disconnect\n"
                             "  --tags                a tag on every datagram of the sessions, both ways\n"
                             "  --probe               sign on with the first session, end it in order, exit 0 when that was answered\n"
-                            "  --timeout SECONDS     how long --probe tries (10)\n";
+                            "  --timeout SECONDS     how long --probe tries (10)\n"
+                            "exit status: 0; 1 something was lost, missing or could not be had, and why; 2 a wrong command line\n";
+
+/* A wrong command line: said, and the end. */
+static _Noreturn void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static _Noreturn void wrong(const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  fputs("wcx: error: ", stderr);
+  vfprintf(stderr, fmt, args);
+  fputc('\n', stderr);
+  va_end(args);
+  exit(2);
+}
 
 static void parse_sessions(wcx_mm_options_t *options, const char *text)
 {
@@ -38,11 +51,14 @@ static void parse_sessions(wcx_mm_options_t *options, const char *text)
   {
     unsigned long id = strtoul(at, &end, 10);
     if (end == at || id == 0 || id > UINT32_MAX || options->session_cnt == WCX_MM_SESSIONS_MAX || (*end != 0 && *end != ','))
-      WCX_DIE("--sessions '%s': one to %u session numbers with commas between them", text, WCX_MM_SESSIONS_MAX);
+      wrong("--sessions '%s': one to %u session numbers with commas between them", text, WCX_MM_SESSIONS_MAX);
+    for (uint32_t i = 0; i < options->session_cnt; i++)
+      if (options->session_ids[i] == id)
+        wrong("--sessions '%s': %lu stands there twice", text, id);
     options->session_ids[options->session_cnt++] = (uint32_t)id;
   }
   if (options->session_cnt == 0)
-    WCX_DIE("--sessions: none given");
+    wrong("--sessions: none given");
 }
 
 static double number(const char *name, const char *text)
@@ -50,13 +66,14 @@ static double number(const char *name, const char *text)
   char *end;
   double value = strtod(text, &end);
   if (end == text || *end != 0 || !(value >= 0) || value > 1e9)
-    WCX_DIE("--%s '%s': a number of 0 or more is needed", name, text);
+    wrong("--%s '%s': a number of 0 or more is needed", name, text);
   return value;
 }
 
 enum
 {
-  OPT_PROBE = 1,
+  OPT_HELP = 1,
+  OPT_PROBE,
   OPT_TIMEOUT,
   OPT_SERVER,
   OPT_INTERFACE,
@@ -80,6 +97,7 @@ enum
 };
 
 static const struct option longopts[] = {
+    {"help", no_argument, NULL, OPT_HELP},
     {"probe", no_argument, NULL, OPT_PROBE},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"server", required_argument, NULL, OPT_SERVER},
@@ -129,7 +147,7 @@ static void set_option(wcx_mm_options_t *options, int opt)
   case OPT_WINDOW:
     options->window = (uint32_t)number("window", optarg);
     if (options->window < 1 || options->window > 4096)
-      WCX_DIE("--window '%s': 1 to 4096", optarg);
+      wrong("--window '%s': 1 to 4096", optarg);
     break;
   case OPT_BOARD:
     options->board = 1;
@@ -160,17 +178,17 @@ static void set_option(wcx_mm_options_t *options, int opt)
     break;
   case OPT_TRANSPORT:
     if (strcmp(optarg, "udp") != 0 && strcmp(optarg, "tcp") != 0)
-      WCX_DIE("--transport '%s': udp or tcp", optarg);
+      wrong("--transport '%s': udp or tcp", optarg);
     options->order_entry = strcmp(optarg, "tcp") == 0 ? WCX_CLIENT_TCP : WCX_CLIENT_UDP;
     break;
   case OPT_LATE:
     options->late = true;
     break;
-  default:
-    options->cancel_on_disconnect = false;
-    break;
   case OPT_TAGS:
     options->tags = true;
+    break;
+  default: /* OPT_NO_COD */
+    options->cancel_on_disconnect = false;
     break;
   }
 }
@@ -195,6 +213,11 @@ int main(int argc, char **argv)
     {
       fputs(usage, stderr);
       return 2;
+    }
+    else if (opt == OPT_HELP)
+    {
+      fputs(usage, stdout);
+      return 0;
     }
     else if (opt == OPT_PROBE)
       probe = true;

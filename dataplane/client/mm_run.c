@@ -380,8 +380,11 @@ static int summary(wcx_mm_t *mm, uint64_t trading_ns)
     sent += session->sent_cnt;
     if (session->established_cnt == 0)
     {
-      fprintf(stderr, "wcx-mm: session %u never signed on to %s:%u (EstablishReject code %u)\n", mm->options->session_ids[i], mm->options->server, session->config.server_port,
-              session->reject_code);
+      fprintf(stderr, "wcx-mm: session %u never signed on to %s:%u: ", mm->options->session_ids[i], mm->options->server, session->config.server_port);
+      if (session->reject_code != 0)
+        fprintf(stderr, "EstablishReject code %u\n", session->reject_code);
+      else
+        fprintf(stderr, "no answer; does the appliance run (make up), and is this the clients' network namespace?\n");
       signed_on = false;
     }
     not_applied += session->not_applied_cnt;

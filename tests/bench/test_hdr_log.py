@@ -77,7 +77,9 @@ def wrong(scratch):
     """what is no number, no log, no command line is refused"""
     (scratch / "bad").write_text("12\nx\n", encoding="ascii")
     (scratch / "bad.hlog").write_text("0.0,1.0,2.0,HISTFAAA\n", encoding="ascii")
-    lines = ([], ["--values", str(scratch / "bad")], ["--hlog", str(scratch / "bad.hlog")], ["--hlog", str(scratch / "absent")], ["--interval", "x"])
+    (scratch / "none").write_text("", encoding="ascii")
+    lines = ([], ["--values", str(scratch / "bad")], ["--hlog", str(scratch / "bad.hlog")], ["--hlog", str(scratch / "absent")], ["--interval", "x"],
+             ["--values", str(scratch / "none")], ["--values", str(scratch)], ["--hlog", str(scratch / "none")], ["--hlog", str(scratch / "bad")])
     dones = [run(*line) for line in lines]
     return all(done.returncode != 0 and done.stderr and not done.stdout for done in dones) and dones[0].returncode == 2
 

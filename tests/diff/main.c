@@ -389,9 +389,20 @@ static int run_jobs(const options_t *options, shared_t *shared)
 
 static void usage(FILE *to)
 {
-  fprintf(to, "usage: wcx-diff [--seeds A..B] [--ops N] [--profile NAME] [--burst K] [--snapshot-every N] [--jobs J] [--json] [--trace] [--alone]\n"
-              "Runs the engine and the reference on the same random records and compares every message. Exit 1 at the first difference.\n"
-              "profiles, by default in turn:\n");
+  fprintf(to,
+          "usage: wcx-diff [options]\n"
+          "Runs the engine and the reference on the same random records and compares every message.\n"
+          "  --seeds A..B        both included (1..%u: each profile once)\n"
+          "  --ops N             records of a seed (20000)\n"
+          "  --profile NAME      of every seed, instead of all in turn\n"
+          "  --burst K           so many are asked of memory together, 1 to %u (1)\n"
+          "  --snapshot-every N  the engine is replaced by its snapshot every N records (0: never)\n"
+          "  --jobs J            processes, 1 to %u (one per CPU)\n"
+          "  --json              one line of JSON   --trace  every record and what was said of it, in one process\n"
+          "  --alone             the reference only, checked against itself\n"
+          "exit status: 0 no difference, 1 the first one has been told, 2 a wrong command line\n"
+          "profiles:\n",
+          flow_turn_cnt, BURST_MAX, JOBS_MAX);
   for (uint32_t i = 0; i < flow_profile_cnt; i++)
     fprintf(to, "  %-12s %s\n", flow_profiles[i].name, flow_profiles[i].what);
 }
@@ -400,9 +411,10 @@ static uint64_t number(const char *text, uint64_t low, uint64_t high, const char
 {
   char *end;
   uint64_t value = strtoull(text, &end, 10);
-  if (*text == '\0' || *end != '\0' || value < low || value > high)
-    WCX_DIE("%s %s: a number in %llu..%llu", what, text, (unsigned long long)low, (unsigned long long)high);
-  return value;
+  if (*text >= '0' && *text <= '9' && *end == '\0' && value >= low && value <= high)
+    return value;
+  fprintf(stderr, "wcx: error: %s %s: a number in %llu..%llu\n", what, text, (unsigned long long)low, (unsigned long long)high);
+  exit(2);
 }
 
 static void parse_seeds(options_t *options, char *text)
@@ -430,7 +442,7 @@ static options_t parse(int argc, char **argv)
       {NULL, 0, NULL, 0},
   };
   long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-  options_t options = {.first_seed = 1, .last_seed = 15, .ops = 20000, .burst = 1, .jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (uint32_t)cpus};
+  options_t options = {.first_seed = 1, .last_seed = flow_turn_cnt, .ops = 20000, .burst = 1, .jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (uint32_t)cpus};
   for (int opt; (opt = getopt_long(argc, argv, "", longs, NULL)) != -1;)
     switch (opt)
     {
@@ -443,7 +455,10 @@ static options_t parse(int argc, char **argv)
     case 'p':
       options.profile = flow_profile_find(optarg);
       if (options.profile == NULL && strcmp(optarg, "all") != 0)
-        WCX_DIE("--profile %s: see --help for the list", optarg);
+      {
+        fprintf(stderr, "wcx: error: --profile %s: see --help for the list\n", optarg);
+        exit(2);
+      }
       break;
     case 'b':
       options.burst = (uint32_t)number(optarg, 1, BURST_MAX, "--burst");
@@ -472,7 +487,10 @@ static options_t parse(int argc, char **argv)
       exit(2);
     }
   if (optind != argc)
-    WCX_DIE("%s: no such argument, see --help", argv[optind]);
+  {
+    usage(stderr);
+    exit(2);
+  }
   if (options.trace)
     options.jobs = 1;
   return options;

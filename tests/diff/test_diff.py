@@ -63,6 +63,9 @@ def main():
         if same and profile == "entitled":
             told = (runs[0][0]["rejected"]["SessionNotEntitled"], runs[0][0]["cancel_rejected"]["NotEntitled"])
             point(told[0] > 5000 and told[1] > 200, f"{told[0]} orders and {told[1]} replaces were refused by an entitlement", runs[0][1])
+    lines = (["--ops", "x"], ["--seeds", "5..1"], ["--profile", "nobody"], ["--jobs", "0"], ["more"], ["--nothing"])
+    dones = [subprocess.run([DIFF, *line], capture_output=True, text=True, check=False, timeout=60) for line in lines]
+    point(all(done.returncode == 2 and done.stderr and not done.stdout for done in dones), "a wrong command line is no difference", "".join(done.stderr for done in dones))
     if SANITIZED.exists():
         clean, said = run(SANITIZED, "--seeds", "33..48", "--ops", "4000")
         point(clean is not None, "seeds 33..48 under AddressSanitizer and UndefinedBehaviorSanitizer", said)

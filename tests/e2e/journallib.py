@@ -37,6 +37,20 @@ def ctl(*args):
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
+def make_operators(folder):
+    """Keys of anna, berta and carla, and the file that names the first two: carla has a key, but nobody knows her. (path of the file, name -> path of the key)"""
+    keys, lines = {}, []
+    for name in ("anna", "berta", "carla"):
+        key = keys[name] = folder / f"{name}.pem"
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True, stderr=subprocess.DEVNULL)
+        key.chmod(0o600)
+        der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
+        lines.append(f"{name}: {der[-32:].hex()}\n")
+    operators = folder / "operators.yaml"
+    operators.write_text("".join(lines[:2]))
+    return operators, keys
+
+
 class Journal:
     """One shard's worker below wcx-controld."""
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Order entry over TCP as a market maker has it (PROTOCOL.md section 2).
+"""Order entry over TCP as a market maker has it (dataplane/client/PROTOCOL.md 3.4).
 
     wcx-mm --transport tcp         the C client library trades; the journal holds each acknowledged request once
     ... and the data plane killed  the same, over a restart

@@ -113,6 +113,18 @@ def answers_http(app):
     assert app.http("/elsewhere")[0] == 404
 
 
+def answers_every_line(app):
+    """Whatever a line holds: who asks must not wait for an answer that does not come."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(LIMIT_S)
+        sock.connect(str(app.run / "control" / "control.sock"))
+        answers = sock.makefile("r")
+        for line, name in ((b'{"Stages":{}}', "Stages"), (b"", "Error"), (b"\xff", "Error"), (b"{}", "Error"), (b'{"Status":{}}\0', "Status"), (b"\0", "Error"), (b'{"Status":{}}', "Status")):
+            sock.sendall(line + b"\n")
+            answer = json.loads(answers.readline())
+            assert list(answer) == [name], (line, answer)
+
+
 def restarts_what_was_killed(app):
     for worker in WORKERS:
         before = app.pid(worker)
@@ -204,9 +216,20 @@ def refuses_d0(app):
     assert done.returncode == 1 and "--unsafe" in done.stderr, done.stderr
 
 
+def keeps_what_it_is_not_told_to_remove(app):
+    """control/dev/up.sh removes the last state only when it is told so in the words that it knows."""
+    state = app.run / "dev" / "state"
+    state.mkdir(parents=True)
+    for name, value in (("KEEP", "yes"), ("KEEP", "2"), ("WCX_HUGEPAGES", "many"), ("WCX_REGION_MIB", "1G")):
+        done = subprocess.run([str(ROOT / "control/dev/up.sh")], env=dict(os.environ, WCX_RUN_DIR=str(state.parent), WCX_CONFIG="/nonexistent", **{name: value}), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False, timeout=LIMIT_S)
+        assert done.returncode == 1 and f"{name}={value}" in done.stderr and state.is_dir() and not (state.parent / "environment").exists(), (name, value, done.stderr)
+
+
 def main():
-    steps = (starts_every_worker, answers_http, restarts_what_was_killed, refuses_a_second_supervisor, adopts_the_living, restarts_the_adopted, leaves_the_stopped_alone,
-             refuses_another_configuration, stops_in_order, takes_another_configuration_when_nobody_lives, keeps_trying_a_busy_port, refuses_d0)
+    steps = (starts_every_worker, answers_http, answers_every_line, restarts_what_was_killed, refuses_a_second_supervisor, adopts_the_living, restarts_the_adopted, leaves_the_stopped_alone,
+             refuses_another_configuration, stops_in_order, takes_another_configuration_when_nobody_lives, keeps_trying_a_busy_port, refuses_d0,
+             keeps_what_it_is_not_told_to_remove)
     bad = 0
     folder = tempfile.mkdtemp(prefix="wcx-control-", dir=ROOT / "build")
     app = Appliance(folder)

@@ -2,16 +2,13 @@
 """A journal that no crash explains: its worker refuses, two operators decide where it ends, and the next start cuts there, once, and keeps what it cuts away.
 
 wcx-controld with its workers and a load in place of the data plane: no root, no namespaces. Owns no poll core."""
-import os
-import re
 import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from journallib import ROOT, Journal, ctl, flip, run_points, wait_for
+from journallib import ROOT, Journal, ctl, flip, make_operators, run_points, wait_for
 
 BLOCK_MAGIC = b"wcxblock"
 RECORDS = 400
@@ -19,18 +16,7 @@ RECORDS = 400
 
 class Appliance(Journal):
     def __init__(self, folder):
-        self.keys = {}
-        lines = []
-        for name in ("anna", "berta", "carla"):
-            key = folder / f"{name}.pem"
-            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True, stderr=subprocess.DEVNULL)
-            key.chmod(0o600)
-            der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
-            self.keys[name] = key
-            if name != "carla":  # has a key, but nobody knows her
-                lines.append(f"{name}: {der[-32:].hex()}\n")
-        self.operators = folder / "operators.yaml"
-        self.operators.write_text("".join(lines))
+        self.operators, self.keys = make_operators(folder)
         super().__init__(folder / "run", f"paths.operators_file={self.operators}")
 
     def start(self, wait=True):

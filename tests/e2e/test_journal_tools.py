@@ -46,6 +46,16 @@ def dumps_every_record_once(folder):
     assert status == 0 and part == lines[99:110]
 
 
+def says_when_there_is_nothing_to_show(folder):
+    journal, _ = written(folder)
+    status, lines, err = journal.ctl("drop-copy", "show", "--session", 1)
+    assert status == 0 and lines and not err, err
+    for noun, line, text in (("drop-copy", ("--session", 99), "session 99 has no report of "), ("feed", ("--from", 10, "--to", 5), "has no message in 10..5"),
+                             ("feed", ("--date", 20990101), "the feed of 20990101")):
+        status, lines, err = journal.ctl(noun, "show", *line)
+        assert status == 0 and not lines and text in err, (status, lines, err)
+
+
 def names_what_is_damaged(folder):
     journal, last = written(folder)
     flip(journal.dir / "seg-0000000000000001.wcj", 300000)
@@ -106,5 +116,17 @@ def does_not_start_behind_its_snapshots(folder):
         journal.start()  # with the snapshots away it is the operator's decision
 
 
-sys.exit(run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, names_what_is_damaged, names_what_is_missing,
-            does_not_start_behind_its_snapshots]))
+def refuses_a_wrong_line(folder):
+    """Before anything is looked at, with what is wrong in its words, and exit status 2."""
+    lines = ((("--nothing",), "--help"), (("foo", "bar"), "'foo bar'"), (("status", "more"), "'status more'"), (("-o", "xml", "status"), "'xml'"), (("-o", "raw", "status"), "-o raw"),
+             (("journal", "dump", "--from", "99999999999999999999"), "'99999999999999999999'"), (("book", "show", "--at", "-1"), "'-1'"), (("book", "show", "--shard", "65536"), "0..65535"),
+             (("journal", "sign", "--lose-acknowledged", "2..1"), "'2..1'"), (("drop-copy", "show"), "--session ID"), (("backup",), "--into DIR"), (("backup", "--into", ""), "''"),
+             (("backup", "--into", "x" * 256), "255 characters"), (("restore", "--backup", "x" * 256), "255 characters"), (("restore",), "--backup DIR"),
+             (("quarantine", "override", *3 * ("--approve", "a:b")), "two --approve"))
+    for line, text in lines:
+        status, shown, err = ctl("--state-dir", folder, *line)
+        assert status == 2 and text in err and not shown, (line, status, err)
+
+
+sys.exit(run_points([replays_to_the_same_digests_as_verify, refuses_beyond_the_end, dumps_every_record_once, says_when_there_is_nothing_to_show, names_what_is_damaged, names_what_is_missing,
+            does_not_start_behind_its_snapshots, refuses_a_wrong_line]))

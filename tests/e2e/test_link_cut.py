@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The TCP link is cut after every byte, either way, of a login, a message and its answer (PROTOCOL.md section 2). The session recovers each time:
+"""The TCP link is cut after every byte, either way, of a login, a message and its answer (dataplane/client/PROTOCOL.md 3.4 and 3.5). The session recovers each time:
 
     the next login goes on with the first number that is not here: no number is missing, none carries two contents
     the order is in the journal and in the book exactly once, whether it had left whole, in part or not at all

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An order's way through the real appliance, and the table of answers to bad input (PROTOCOL.md section 2).
+"""An order's way through the real appliance, and the table of answers to bad input (dataplane/client/PROTOCOL.md section 4).
 
     client namespace                         appliance namespace
     Session 3, Session 4, Feed  <-- veth -->  wcx-dataplane, behind it auth, journal and supervisor

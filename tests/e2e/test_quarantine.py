@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from journallib import BIN, LIMIT_S, LOAD, ROOT, Journal, ctl, flip, run_points, wait_for
+from journallib import BIN, LIMIT_S, LOAD, ROOT, Journal, ctl, flip, make_operators, run_points, wait_for
 
 POISON = 999
 RECORDS = 200
@@ -23,20 +23,8 @@ RECORDS = 200
 class Appliance(Journal):
     def __init__(self, folder):
         self.socket = tempfile.mktemp(prefix="wcx-quarantine-", suffix=".sock", dir="/tmp")
-        operators = folder / "operators.yaml"
-        self.keys = {}
-        lines = []
-        for name in ("anna", "berta", "carla"):
-            key = folder / f"{name}.pem"
-            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True, stderr=subprocess.DEVNULL)
-            key.chmod(0o600)
-            der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
-            self.keys[name] = key
-            if name != "carla":  # has a key, but nobody knows her
-                lines.append(f"{name}: {der[-32:].hex()}\n")
-        operators.write_text("".join(lines))
-        self.operators = operators
-        super().__init__(folder / "run", "network.port_kind=memif", f"network.device=server:{self.socket}", "memory.hugepages=false", f"paths.operators_file={operators}", f"archive.dir={folder / 'archive'}")
+        self.operators, self.keys = make_operators(folder)
+        super().__init__(folder / "run", "network.port_kind=memif", f"network.device=server:{self.socket}", "memory.hugepages=false", f"paths.operators_file={self.operators}", f"archive.dir={folder / 'archive'}")
 
     def dataplane(self, until="serves"):
         """Starts a data plane; ends it once it serves. (status, what it said)"""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The life of a session on the real appliance (PROTOCOL.md section 2): silence on either side, what ends it, what goes on afterwards, and a restart between.
+"""The life of a session on the real appliance (dataplane/client/PROTOCOL.md 3.5): silence on either side, what ends it, what goes on afterwards, and a restart between.
 
     Session 5 falls silent, comes back, is open when the data plane is killed and stays away: cancel-on-disconnect after its window
     Session 6 is open too, but signs on again in time: its order stays

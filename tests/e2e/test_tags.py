@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Datagram tags (PROTOCOL.md end of section 2) on the real appliance, against a SipHash-2-4 and a key derivation written apart from ours.
+"""Datagram tags (dataplane/client/PROTOCOL.md 3.6) on the real appliance, against a SipHash-2-4 and a key derivation written apart from ours.
 
     session 3 agrees on tags: acks, messages, heartbeats and re-requests carry them both ways
     datagrams from its own address, in its own session, with a wrong tag or none change nothing

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Order entry over TCP on the real appliance (PROTOCOL.md section 2), spoken by the kernel's TCP.
+"""Order entry over TCP on the real appliance (dataplane/client/PROTOCOL.md 3.4), spoken by the kernel's TCP.
 
     client namespace                          appliance namespace
     kernel TCP, SoupBinTCP in Python  <--veth, af_xdp-->  lwIP in the poll loop, 10.77.0.2:7001

@@ -3,7 +3,7 @@
    Input: operations, each a byte of kind, a byte of length and that many bytes (see enum operation). At most OPERATIONS_MAX count.
 
    What is asserted, by rules of this file's own reading of the protocol and not by what the loop counts:
-     - a frame that PROTOCOL section 2 has refused or dropped leaves the engine's state digest and its number of inputs as they were;
+     - a frame that the protocol (dataplane/client/PROTOCOL.md, sections 2 to 4) has refused or dropped leaves the engine's state digest and its number of inputs as they were;
      - an address that is not bound gets EstablishAck, EstablishReject, RetransmitReject and the feed's messages only, and from the order port never more bytes
        than it sent;
      - everything sent is a sound datagram (tests/unit/loop_fixture.c), and the running digest is the recomputed one.

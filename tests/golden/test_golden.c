@@ -1,4 +1,4 @@
-/* Scripts for wcx-play with the answers PROTOCOL.md demands, written from the contract, not from the program. Prints TAP, one point a script; libc is all it needs.
+/* Scripts for wcx-play with the answers that dataplane/client/PROTOCOL.md and engine/RULES.md demand, written from the contract, not from the program. Prints TAP, one point a script; libc is all it needs.
 
    A script (*.play) is read line by line:
      # text              a comment

@@ -7,6 +7,7 @@
 #include "tests/unit/replica_fixture.h"
 
 #include "dataplane/start.h"
+#include "engine/limits.h"
 
 #include <string.h>
 
@@ -78,13 +79,7 @@ static void side_start(side_t *side, const world_t *w, const char *from, uint64_
   params = w->region->params;
   snprintf(params.state_dir, sizeof(params.state_dir), "%s", from);
   const wcx_params_shard_t *shard = &params.shards[0];
-  wcx_engine_limits_t limits = {.shard = 1,
-                                .orders_max = shard->orders_max,
-                                .levels_max = shard->levels_max,
-                                .instruments_max = shard->instruments_max,
-                                .accounts_max = shard->accounts_max,
-                                .sessions_max = shard->sessions_max,
-                                .hash_key = draw()};
+  wcx_engine_limits_t limits = wcx_engine_limits_of(shard, draw());
   side->start = (wcx_start_t){.input = &side->input, .gate = &side->gate, .feed = &side->feed, .params = &params, .shard = shard, .phase = WCX_START_ASK, .limits = limits};
   side->start.engine_sz = wcx_engine_footprint(&limits);
   side->start.engine_mem = part(side, 0, side->start.engine_sz);
@@ -263,24 +258,49 @@ static void sign_on_all(world_t *w, client_t *clients)
   world_drain(w);
 }
 
+/* A world that trades, from a seed, and a replica beside it, which takes a snapshot every so many inputs; 0: as the seed has it. */
+static void open_history(world_t *w, client_t *clients, beside_t *beside, uint64_t seed, uint64_t every)
+{
+  prng = seed;
+  beside_log_sz = LOG_SZ;
+  remove_snapshots();
+  begin(w, clients);
+  beside_open(beside, w, every != 0 ? every : 50 + below(700));
+}
+
+static void close_history(world_t *w, beside_t *beside)
+{
+  beside_close(beside);
+  world_close(w);
+}
+
+/* The start from the first input and the one from the newest snapshot; and the end of both. */
+static void start_both(side_t *whole, side_t *fast, const world_t *w)
+{
+  side_start(whole, w, "nowhere", LOG_SZ);
+  side_start(fast, w, state_dir, LOG_SZ);
+}
+
+static void free_both(side_t *whole, side_t *fast)
+{
+  side_free(fast);
+  side_free(whole);
+}
+
 static void test_both_starts_are_equal(void **state)
 {
   (void)state;
   uint64_t kept = 0;
   uint32_t from_snapshot = 0;
   uint32_t cut_windows = 0;
-  beside_log_sz = LOG_SZ;
   uint32_t at_the_end = 0;
   uint32_t digests = 0;
   for (uint64_t seed = 1; seed <= 12; seed++)
   {
-    prng = seed;
     world_t w;
     client_t clients[CLIENTS];
     beside_t beside;
-    remove_snapshots();
-    begin(&w, clients);
-    beside_open(&beside, &w, 50 + below(700));
+    open_history(&w, clients, &beside, seed, 0);
     for (uint32_t round = 0; round < 12; round++)
     {
       sign_on_all(&w, clients);
@@ -313,19 +333,16 @@ static void test_both_starts_are_equal(void **state)
       }
       side_t whole;
       side_t fast;
-      side_start(&whole, &w, "nowhere", LOG_SZ);
-      side_start(&fast, &w, state_dir, LOG_SZ);
+      start_both(&whole, &fast, &w);
       kept += assert_same_sides(&whole, &fast);
       from_snapshot += fast.start.snapshot_seq > 0;
       cut_windows += fast.start.resume.hdr.tail_pos > 0;
       at_the_end += fast.start.snapshot_seq == fast.start.cut_seq;
       assert_int_equal(whole.start.snapshot_seq, 0);
       assert_int_equal(whole.log.write_pos - fast.log.write_pos, 0);
-      side_free(&fast);
-      side_free(&whole);
+      free_both(&whole, &fast);
     }
-    beside_close(&beside);
-    world_close(&w);
+    close_history(&w, &beside);
   }
   print_message("%u starts from a snapshot, %u with a window that begins in the middle, %u without anything behind it, %llu messages compared\n", from_snapshot, cut_windows,
                 at_the_end, (unsigned long long)kept);
@@ -340,14 +357,10 @@ static void test_both_starts_are_equal(void **state)
 static void test_another_log(void **state)
 {
   (void)state;
-  prng = 99;
-  beside_log_sz = LOG_SZ;
   world_t w;
   client_t clients[CLIENTS];
   beside_t beside;
-  remove_snapshots();
-  begin(&w, clients);
-  beside_open(&beside, &w, 1000);
+  open_history(&w, clients, &beside, 99, 1000);
   sign_on_all(&w, clients);
   trade(&w, clients, 8000);
   beside_catch_up(&beside, w.mono_ns);
@@ -379,11 +392,9 @@ static void test_another_log(void **state)
       for (uint64_t number = 1; number < fast.drop.streams[i].next; number++)
         if (wcx_drop_copy_get(&fast.drop, i, number) != NULL)
           assert_same_entry(wcx_drop_copy_get(&whole.drop, i, number), wcx_drop_copy_get(&fast.drop, i, number));
-    side_free(&fast);
-    side_free(&whole);
+    free_both(&whole, &fast);
   }
-  beside_close(&beside);
-  world_close(&w);
+  close_history(&w, &beside);
 }
 
 /* The newest snapshot with another number in one message of that stream, its check values made to fit; its seq. */
@@ -442,30 +453,23 @@ static void test_numbers_without_a_gap(void **state)
 {
   (void)state;
   static const uint8_t streams[] = {WCX_STREAM_FEED, WCX_STREAM_SESSION};
-  beside_log_sz = LOG_SZ;
   for (uint32_t i = 0; i < 2; i++)
   {
-    prng = 7;
     world_t w;
     client_t clients[CLIENTS];
     beside_t beside;
-    remove_snapshots();
-    begin(&w, clients);
-    beside_open(&beside, &w, 1000);
+    open_history(&w, clients, &beside, 7, 1000);
     sign_on_all(&w, clients);
     trade(&w, clients, 3000);
     beside_catch_up(&beside, w.mono_ns);
     uint64_t forged = forge_number(streams[i]);
     side_t whole;
     side_t fast;
-    side_start(&whole, &w, "nowhere", LOG_SZ);
-    side_start(&fast, &w, state_dir, LOG_SZ);
+    start_both(&whole, &fast, &w);
     assert_true(fast.start.snapshot_seq < forged);
     (void)assert_same_sides(&whole, &fast);
-    side_free(&fast);
-    side_free(&whole);
-    beside_close(&beside);
-    world_close(&w);
+    free_both(&whole, &fast);
+    close_history(&w, &beside);
   }
 }
 
@@ -473,14 +477,10 @@ static void test_numbers_without_a_gap(void **state)
 static void test_many_days(void **state)
 {
   (void)state;
-  prng = 7;
-  beside_log_sz = LOG_SZ;
   world_t w;
   client_t clients[CLIENTS];
   beside_t beside;
-  remove_snapshots();
-  begin(&w, clients);
-  beside_open(&beside, &w, 100);
+  open_history(&w, clients, &beside, 7, 100);
   sign_on_all(&w, clients);
   for (uint32_t day = 0; day < WCX_SNAPSHOT_FILE_ROLLS_MAX + 20; day++)
   {
@@ -493,17 +493,14 @@ static void test_many_days(void **state)
   assert_true(beside.replica.retained.tail > 0);
   side_t whole;
   side_t fast;
-  side_start(&whole, &w, "nowhere", LOG_SZ);
-  side_start(&fast, &w, state_dir, LOG_SZ);
+  start_both(&whole, &fast, &w);
   assert_true(fast.start.snapshot_seq > 0);
   assert_same_feed(&whole, &fast);
   assert_same_drop_copies(&whole, &fast);
   for (uint32_t i = 0; i < CLIENTS; i++)
     assert_int_equal(whole.sessions.sessions[i].next_released, fast.sessions.sessions[i].next_released);
-  side_free(&fast);
-  side_free(&whole);
-  beside_close(&beside);
-  world_close(&w);
+  free_both(&whole, &fast);
+  close_history(&w, &beside);
 }
 
 int main(void)

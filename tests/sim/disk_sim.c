@@ -4,6 +4,7 @@
 #include "engine/shm/journal_walk.h"
 #include "engine/shm/snapshot_file.h"
 #include "tests/sim/env_sim.h"
+#include "tests/sim/sim_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,34 +15,7 @@
 #define NAMES_MAX 512u
 #define NAME_OPS_MAX 64u
 #define WRITES_MAX 16u
-#define SECTOR 512u
-#define PAGE_SZ 4096u
-#define PAGE_SECTORS (PAGE_SZ / SECTOR)
-#define ALL_SECTORS 0xffu
-#define GARBAGE 0xdb
 #define NO_INODE UINT32_MAX
-
-/* Files are pages that are shared until they are written: segments are mostly zeros, and what is durable is mostly what is seen. */
-typedef struct page
-{
-  union
-  {
-    uint64_t refs; /* inode tables that point here */
-    struct page *next_free;
-  } as;
-  uint8_t bytes[PAGE_SZ];
-} page_t;
-
-typedef struct inode
-{
-  bool used;
-  bool failed; /* a sync of it failed */
-  uint32_t page_cnt;
-  uint64_t sz, durable_sz;
-  page_t **seen;     /* what a read returns */
-  page_t **durable;  /* what survives */
-  uint8_t *unsynced; /* per page, a bit per sector: seen differs from durable and was not synced */
-} inode_t;
 
 typedef struct name
 {
@@ -75,7 +49,7 @@ struct wcx_disk
   uint8_t *buffers;
   uint32_t handles[WCX_DISK_FILES_MAX];
   uint32_t inode_cnt; /* no inode at or above is used */
-  inode_t inodes[INODES_MAX];
+  wcx_sim_file_t inodes[INODES_MAX];
   name_t names[NAMES_MAX], durable_names[NAMES_MAX];
   uint32_t name_cnt, durable_name_cnt;
   name_op_t ops[NAME_OPS_MAX];
@@ -92,9 +66,6 @@ struct wcx_disk
 };
 
 static wcx_disk_t *disks[DISKS_MAX];
-static page_t zero_page;
-static page_t garbage_page;
-static page_t *free_pages; /* kept for the next seed */
 
 static wcx_disk_t *find_disk(const char *dir)
 {
@@ -116,57 +87,9 @@ static wcx_disk_t *make_disk(const char *dir)
     disk->free_bytes = UINT64_C(1) << 40;
     disk->done_percent = 30;
     disks[i] = disk;
-    memset(garbage_page.bytes, GARBAGE, PAGE_SZ);
     return disk;
   }
   WCX_CHECK(false, "more than %u disks", DISKS_MAX);
-}
-
-/* --- pages ---------------------------------------------------------------------------------------- */
-
-static page_t *new_page(void)
-{
-  page_t *page = free_pages;
-  if (page != NULL)
-    free_pages = page->as.next_free;
-  else
-    page = malloc(sizeof(*page));
-  WCX_CHECK(page != NULL, "memory");
-  page->as.refs = 0;
-  return page;
-}
-
-static void point(page_t **place, page_t *page)
-{
-  page_t *before = *place;
-  page->as.refs++;
-  *place = page;
-  if (before == NULL || before == &zero_page || before == &garbage_page || --before->as.refs > 0)
-    return;
-  before->as.next_free = free_pages;
-  free_pages = before;
-}
-
-static bool all_zero(const void *bytes, size_t sz)
-{
-  const uint64_t *at = bytes; /* what is written is aligned to 4 KiB, sizes too */
-  uint64_t any = 0;
-  for (size_t i = 0; i < sz / 8; i++)
-    any |= at[i];
-  return any == 0;
-}
-
-static void free_inode(inode_t *inode)
-{
-  for (uint32_t i = 0; i < inode->page_cnt; i++)
-  {
-    point(&inode->seen[i], &zero_page);
-    point(&inode->durable[i], &zero_page);
-  }
-  free(inode->seen);
-  free(inode->durable);
-  free(inode->unsynced);
-  *inode = (inode_t){0};
 }
 
 void wcx_sim_disk_reset(void)
@@ -177,7 +100,7 @@ void wcx_sim_disk_reset(void)
     if (disk == NULL)
       continue;
     for (uint32_t n = 0; n < disk->inode_cnt; n++)
-      free_inode(&disk->inodes[n]);
+      wcx_sim_file_free(&disk->inodes[n]);
     for (uint32_t n = 0; n < WRITES_MAX; n++)
       free(disk->writes[n].bytes);
     free(disk->buffers);
@@ -242,117 +165,19 @@ static void drop_nameless(wcx_disk_t *disk)
 {
   for (uint32_t i = 0; i < disk->inode_cnt; i++)
     if (disk->inodes[i].used && !named(disk->names, disk->name_cnt, i) && !named(disk->durable_names, disk->durable_name_cnt, i))
-      free_inode(&disk->inodes[i]);
-}
-
-/* --- content -------------------------------------------------------------------------------------- */
-
-static void grow(inode_t *inode, uint64_t sz)
-{
-  uint32_t pages = (uint32_t)((sz + PAGE_SZ - 1) / PAGE_SZ);
-  if (pages > inode->page_cnt)
-  {
-    uint32_t cnt = inode->page_cnt == 0 ? 64 : inode->page_cnt;
-    while (cnt < pages)
-      cnt *= 2;
-    inode->seen = realloc(inode->seen, cnt * sizeof(page_t *));
-    inode->durable = realloc(inode->durable, cnt * sizeof(page_t *));
-    inode->unsynced = realloc(inode->unsynced, cnt);
-    WCX_CHECK(inode->seen != NULL && inode->durable != NULL && inode->unsynced != NULL, "memory");
-    for (uint32_t i = inode->page_cnt; i < cnt; i++)
-    {
-      inode->seen[i] = inode->durable[i] = &garbage_page;
-      inode->unsynced[i] = 0;
-    }
-    inode->page_cnt = cnt;
-  }
-  if (sz > inode->sz)
-    inode->sz = sz;
-}
-
-/* Sectors of `mask` become those of `from`; the page is taken over when they are all of it. */
-static void mix(page_t **place, page_t *from, uint32_t mask)
-{
-  if (mask == ALL_SECTORS)
-    point(place, from);
-  if (mask == ALL_SECTORS || mask == 0)
-    return;
-  page_t *page = new_page();
-  for (uint32_t i = 0; i < PAGE_SECTORS; i++)
-    memcpy(page->bytes + i * SECTOR, ((mask >> i & 1) != 0 ? from : *place)->bytes + i * SECTOR, SECTOR);
-  point(place, page);
-}
-
-/* Durably, the sectors of `mask` of the page at `off`. NULL: zeros. */
-static void write_page(inode_t *inode, uint64_t off, const uint8_t *bytes, uint32_t mask)
-{
-  uint64_t i = off / PAGE_SZ;
-  page_t *page = bytes == NULL ? &zero_page : new_page();
-  if (bytes != NULL)
-    memcpy(page->bytes, bytes, PAGE_SZ);
-  page->as.refs++; /* ours */
-  bool same = inode->seen[i] == inode->durable[i];
-  mix(&inode->seen[i], page, mask);
-  if (same)
-    point(&inode->durable[i], inode->seen[i]);
-  else
-    mix(&inode->durable[i], page, mask);
-  point(&page, &zero_page);
-  inode->unsynced[i] = (uint8_t)(inode->unsynced[i] & ~mask);
-  if (mask != 0 && inode->durable_sz < off + PAGE_SZ)
-    inode->durable_sz = off + PAGE_SZ;
-}
-
-static void write_durable(inode_t *inode, const pending_t *write)
-{
-  grow(inode, write->off + write->sz);
-  for (uint32_t at = 0; at < write->sz; at += PAGE_SZ)
-    write_page(inode, write->off + at, write->bytes == NULL ? NULL : write->bytes + at, ALL_SECTORS);
-}
-
-static void write_torn(inode_t *inode, const pending_t *write)
-{
-  uint32_t percent = (uint32_t)wcx_sim_below(101);
-  for (uint32_t at = 0; at < write->sz; at += PAGE_SZ)
-  {
-    uint32_t mask = 0;
-    for (uint32_t i = 0; i < PAGE_SECTORS; i++)
-      mask |= (uint32_t)wcx_sim_chance(percent) << i;
-    if (mask == 0)
-      continue;
-    grow(inode, write->off + at + PAGE_SZ);
-    write_page(inode, write->off + at, write->bytes == NULL ? NULL : write->bytes + at, mask);
-  }
-}
-
-static void lose_unsynced(inode_t *inode)
-{
-  uint64_t kind = wcx_sim_below(3); /* none, all, any */
-  uint64_t sz = kind == 0 ? inode->durable_sz : kind == 1 ? inode->sz : wcx_sim_chance(50) ? inode->sz : inode->durable_sz;
-  for (uint32_t i = 0; i < inode->page_cnt; i++)
-  {
-    uint32_t mask = inode->unsynced[i];
-    if (mask != 0 && kind == 2)
-      mask &= (uint32_t)wcx_sim_random();
-    if (kind != 0)
-      mix(&inode->durable[i], inode->seen[i], mask);
-    point(&inode->seen[i], inode->durable[i]);
-    inode->unsynced[i] = 0;
-  }
-  inode->sz = sz;
-  inode->durable_sz = sz;
+      wcx_sim_file_free(&disk->inodes[i]);
 }
 
 /* --- death ---------------------------------------------------------------------------------------- */
 
 static void finish_write(wcx_disk_t *disk, pending_t *write, bool power_lost)
 {
-  inode_t *inode = &disk->inodes[write->inode];
+  wcx_sim_file_t *inode = &disk->inodes[write->inode];
   uint64_t fate = power_lost || write->result != write->sz ? wcx_sim_below(4) : 0; /* 0 whole, 1 lost, else torn */
   if (fate == 0 && write->result == write->sz)
-    write_durable(inode, write);
+    wcx_sim_file_write(inode, write->off, write->bytes, write->sz);
   else if (fate >= 2)
-    write_torn(inode, write);
+    wcx_sim_file_write_torn(inode, write->off, write->bytes, write->sz);
   free(write->bytes);
   *write = (pending_t){0};
 }
@@ -391,7 +216,7 @@ void wcx_sim_disk_power_loss(const char *dir)
   drop_nameless(disk);
   for (uint32_t i = 0; i < disk->inode_cnt; i++)
     if (disk->inodes[i].used)
-      lose_unsynced(&disk->inodes[i]);
+      wcx_sim_file_lose_unsynced(&disk->inodes[i]);
 }
 
 void wcx_sim_disk_fail(const char *dir, uint64_t nth, int64_t result)
@@ -409,12 +234,7 @@ bool wcx_sim_disk_rot(const char *dir, const char *name, uint64_t off)
   uint32_t i = disk == NULL ? UINT32_MAX : find_name(disk->names, disk->name_cnt, name);
   if (i == UINT32_MAX || off >= disk->inodes[disk->names[i].inode].sz)
     return false;
-  inode_t *inode = &disk->inodes[disk->names[i].inode];
-  page_t *page = new_page();
-  memcpy(page->bytes, inode->seen[off / PAGE_SZ]->bytes, PAGE_SZ);
-  page->bytes[off % PAGE_SZ] ^= (uint8_t)(1u << wcx_sim_below(8));
-  point(&inode->seen[off / PAGE_SZ], page);
-  point(&inode->durable[off / PAGE_SZ], page);
+  wcx_sim_file_rot(&disk->inodes[disk->names[i].inode], off);
   return true;
 }
 
@@ -488,7 +308,7 @@ void *wcx_disk_buffer(wcx_disk_t *disk, uint32_t idx)
   return disk->buffers + (size_t)idx * disk->buffer_sz;
 }
 
-static inode_t *inode_of(wcx_disk_t *disk, uint32_t handle)
+static wcx_sim_file_t *inode_of(wcx_disk_t *disk, uint32_t handle)
 {
   WCX_CHECK(handle < WCX_DISK_FILES_MAX && disk->handles[handle] != NO_INODE, "handle %u is not open", handle);
   return &disk->inodes[disk->handles[handle]];
@@ -533,21 +353,10 @@ int64_t wcx_disk_file_sz(wcx_disk_t *disk, uint32_t handle)
   return (int64_t)inode_of(disk, handle)->sz;
 }
 
-static int64_t read_inode(const inode_t *inode, uint64_t off, void *buf, size_t sz)
-{
-  WCX_CHECK(off % 4096 == 0 && sz % 4096 == 0 && (uintptr_t)buf % 4096 == 0, "O_DIRECT: off %" PRIu64 " sz %zu", off, sz);
-  if (off >= inode->sz)
-    return 0;
-  uint64_t got = inode->sz - off < sz ? inode->sz - off : sz;
-  for (uint64_t at = 0; at < got; at += PAGE_SZ)
-    memcpy((uint8_t *)buf + at, inode->seen[(off + at) / PAGE_SZ]->bytes, got - at < PAGE_SZ ? got - at : PAGE_SZ);
-  return (int64_t)got;
-}
-
 int wcx_disk_read(wcx_disk_t *disk, uint32_t handle, uint64_t off, void *buf, size_t sz)
 {
   wcx_env_crash_point("disk.read");
-  return (int)read_inode(inode_of(disk, handle), off, buf, sz);
+  return (int)wcx_sim_file_read(inode_of(disk, handle), off, buf, sz);
 }
 
 static pending_t *start_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, const void *bytes, uint32_t sz)
@@ -559,7 +368,7 @@ static pending_t *start_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, c
       continue;
     pending_t *write = &disk->writes[i];
     *write = (pending_t){.used = true, .inode = disk->handles[handle], .off = off, .sz = sz, .result = sz, .buffer_idx = UINT32_MAX};
-    if (all_zero(bytes, sz))
+    if (wcx_sim_all_zero(bytes, sz))
       return write;
     write->bytes = malloc(sz);
     WCX_CHECK(write->bytes != NULL, "memory");
@@ -583,21 +392,15 @@ int wcx_disk_write(wcx_disk_t *disk, uint32_t handle, uint64_t off, const void *
 
 int wcx_disk_fill_zero(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint64_t sz)
 {
-  inode_t *inode = inode_of(disk, handle);
+  wcx_sim_file_t *inode = inode_of(disk, handle);
   if (disk->dead || disk->free_bytes < sz)
     return disk->dead ? -EROFS : -ENOSPC;
-  WCX_CHECK(off % PAGE_SZ == 0 && sz % PAGE_SZ == 0, "zeros at %" PRIu64 ", %" PRIu64 " bytes", off, sz);
-  grow(inode, off + sz);
-  for (uint64_t i = off / PAGE_SZ; i < (off + sz) / PAGE_SZ; i++)
-  {
-    point(&inode->seen[i], &zero_page);
-    inode->unsynced[i] = ALL_SECTORS;
-  }
+  WCX_CHECK(off % WCX_SIM_PAGE_SZ == 0 && sz % WCX_SIM_PAGE_SZ == 0, "zeros at %" PRIu64 ", %" PRIu64 " bytes", off, sz);
+  wcx_sim_file_fill_zero(inode, off, sz);
   wcx_env_crash_point("disk.fill_zero");
   return 0;
 }
 
-/* A sync that fails once has cleaned the pages: what it did not write, no later one writes. */
 static bool sync_fails(wcx_disk_t *disk)
 {
   if (disk->fail_sync_nth == 0 || --disk->fail_sync_nth > 0)
@@ -608,20 +411,13 @@ static bool sync_fails(wcx_disk_t *disk)
 
 int wcx_disk_sync(wcx_disk_t *disk, uint32_t handle)
 {
-  inode_t *inode = inode_of(disk, handle);
+  wcx_sim_file_t *inode = inode_of(disk, handle);
   wcx_env_crash_point("disk.sync");
   WCX_CHECK(!inode->failed, "a flush that failed is tried again");
   bool fails = disk->dead || sync_fails(disk);
-  for (uint32_t i = 0; i < inode->page_cnt; i++)
-  {
-    if (!fails)
-      mix(&inode->durable[i], inode->seen[i], inode->unsynced[i]);
-    inode->unsynced[i] = 0;
-  }
-  inode->failed = fails;
+  wcx_sim_file_sync(inode, fails);
   if (fails)
     return -EIO;
-  inode->durable_sz = inode->sz;
   wcx_env_crash_point("disk.synced");
   return 0;
 }
@@ -685,7 +481,7 @@ int wcx_disk_submit(wcx_disk_t *disk, uint32_t handle, uint64_t off, uint32_t bu
     in_flight += disk->writes[i].used;
   }
   WCX_CHECK(in_flight < disk->depth && buffer_idx < disk->buffer_cnt, "more than %u in flight", disk->depth);
-  const inode_t *inode = inode_of(disk, handle);
+  const wcx_sim_file_t *inode = inode_of(disk, handle);
   WCX_CHECK(off + sz <= inode->durable_sz, "a block is written where nothing was pre-written: %" PRIu64 " + %u of %" PRIu64, off, sz, inode->durable_sz);
   pending_t *write = start_write(disk, handle, off, wcx_disk_buffer(disk, buffer_idx), sz);
   write->user = user;
@@ -726,7 +522,7 @@ static int64_t source_read(void *ctx, uint64_t segment_no, uint64_t off, void *b
   if (segment_no > 0)
     snprintf(name, sizeof(name), "seg-%016" PRIx64 ".wcj", segment_no);
   uint32_t i = find_name(disk->names, disk->name_cnt, name);
-  return i == UINT32_MAX ? -ENOENT : read_inode(&disk->inodes[disk->names[i].inode], off, buf, sz);
+  return i == UINT32_MAX ? -ENOENT : wcx_sim_file_read(&disk->inodes[disk->names[i].inode], off, buf, sz);
 }
 
 static uint64_t source_last_segment(void *ctx)
@@ -793,12 +589,12 @@ static int64_t snapshots_map(void *ctx, uint64_t seq, const uint8_t **bytes)
   uint32_t i = find_name(snapshots->disk->names, snapshots->disk->name_cnt, name);
   if (i == UINT32_MAX)
     return -ENOENT;
-  const inode_t *inode = &snapshots->disk->inodes[snapshots->disk->names[i].inode];
-  uint64_t sz = (inode->sz + PAGE_SZ - 1) / PAGE_SZ * PAGE_SZ;
-  snapshots->mapped = aligned_alloc(PAGE_SZ, sz > 0 ? sz : PAGE_SZ);
+  const wcx_sim_file_t *inode = &snapshots->disk->inodes[snapshots->disk->names[i].inode];
+  uint64_t sz = (inode->sz + WCX_SIM_PAGE_SZ - 1) / WCX_SIM_PAGE_SZ * WCX_SIM_PAGE_SZ;
+  snapshots->mapped = aligned_alloc(WCX_SIM_PAGE_SZ, sz > 0 ? sz : WCX_SIM_PAGE_SZ);
   WCX_CHECK(snapshots->mapped != NULL, "memory");
   *bytes = snapshots->mapped;
-  return read_inode(inode, 0, snapshots->mapped, sz);
+  return wcx_sim_file_read(inode, 0, snapshots->mapped, sz);
 }
 
 static void snapshots_close(void *ctx)

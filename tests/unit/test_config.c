@@ -166,6 +166,10 @@ static void refuses_what_is_wrong(void **state)
       {"journal_ring_slots: 65536", "journal_ring_slots: 65537", "is 65537: set it to a power of two in 64..1048576", false},
       {"order_udp_port: 7002", "order_udp_port: 70020", "network.order_udp_port is 70020", false},
       {"rerequest_udp_port: 7003", "rerequest_udp_port: 7002", "they must differ", false},
+      {"purge_tcp_port: 7004", "purge_tcp_port: 7001", "network.order_tcp_port and network.purge_tcp_port are both 7001: they must differ", false},
+      {"replay_tcp_port: 7006", "replay_tcp_port: 7005", "network.drop_copy_tcp_port and network.replay_tcp_port are both 7005", false},
+      {"run_dir: build/run", "run_dir: 'a\"b'", "paths.run_dir holds a quotation mark, a backslash or a control character", false},
+      {"control_dir: control", "control_dir: \"a\\tb\"", "paths.control_dir holds a quotation mark", false},
       {"level: D1", "level: D7", "D7", false},
       {"level: D1", "level: D2", "not built yet", false},
       {"ip: 10.77.0.2", "ip: 10.77.0.256", "'10.77.0.256'", false},
@@ -279,6 +283,40 @@ static void sets_override_the_file(void **state)
   wcx_config_free(config);
 }
 
+/* The same lengths on the command line as in the file, where libcyaml holds them. */
+static void sets_are_as_long_as_a_field(void **state)
+{
+  (void)state;
+  static const char *const texts[] = {"archive.command=", "archive.dir=/", "paths.run_dir=/", "network.ip=", "http.listen_ip=", "sinks.redis_connection_file=/"};
+  wcx_config_t *config = wcx_config_new();
+  char err[1024] = "";
+  for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+  {
+    char set[6000];
+    memset(set, 'x', sizeof(set));
+    memcpy(set, texts[i], strlen(texts[i]));
+    set[sizeof(set) - 1] = '\0';
+    const wcx_config_sets_t sets = {.sets = {set, "archive.fetch_command=true"}, .set_cnt = i == 0 ? 2 : 1};
+    assert_false(wcx_config_load(config, GOOD, &sets, err, sizeof(err)));
+    assert_non_null(strstr(err, "is no value of this key: configs/wcx.yaml shows its form"));
+  }
+  char set[WCX_CONFIG_PATH_MAX + 16];
+  memset(set, 'x', sizeof(set));
+  memcpy(set, "archive.command=", 16);
+  set[16 + WCX_CONFIG_PATH_MAX - 1] = '\0';
+  wcx_config_sets_t sets = {.sets = {set, "archive.fetch_command=true"}, .set_cnt = 2};
+  if (!wcx_config_load(config, GOOD, &sets, err, sizeof(err)))
+    fail_msg("%s", err);
+  assert_string_equal(config->archive_command, set + 16);
+  sets = (wcx_config_sets_t){.sets = {"archive.dir=attic", "archive.dir="}, .set_cnt = 2};
+  if (!wcx_config_load(config, GOOD, &sets, err, sizeof(err)))
+    fail_msg("%s", err);
+  assert_string_equal(config->archive_dir, "");
+  sets = (wcx_config_sets_t){.sets = {"paths.run_dir="}, .set_cnt = 1};
+  assert_false(wcx_config_load(config, GOOD, &sets, err, sizeof(err)));
+  wcx_config_free(config);
+}
+
 /* What a session may do beside its account, and the group of an instrument. */
 static void reads_entitlements(void **state)
 {
@@ -312,6 +350,16 @@ static void reads_entitlements(void **state)
   wcx_config_free(config);
 }
 
+static void names_an_empty_file(void **state)
+{
+  (void)state;
+  char err[1024] = "";
+  wcx_config_t *config = wcx_config_new();
+  assert_false(wcx_config_load(config, "/dev/null", NULL, err, sizeof(err)));
+  assert_non_null(strstr(err, "/dev/null: there is nothing in it"));
+  wcx_config_free(config);
+}
+
 static void names_a_missing_file(void **state)
 {
   (void)state;
@@ -325,13 +373,9 @@ static void names_a_missing_file(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(loads_the_development_defaults),
-      cmocka_unit_test(refuses_what_is_wrong),
-      cmocka_unit_test(production_takes_real_keys),
-      cmocka_unit_test(sets_override_the_file),
-      cmocka_unit_test(one_way_to_archive),
-      cmocka_unit_test(names_a_missing_file),
-      cmocka_unit_test(reads_entitlements),
+      cmocka_unit_test(loads_the_development_defaults), cmocka_unit_test(refuses_what_is_wrong),       cmocka_unit_test(production_takes_real_keys),
+      cmocka_unit_test(sets_override_the_file),         cmocka_unit_test(sets_are_as_long_as_a_field), cmocka_unit_test(one_way_to_archive),
+      cmocka_unit_test(names_a_missing_file),           cmocka_unit_test(names_an_empty_file),         cmocka_unit_test(reads_entitlements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@
 
 /* --- trade_hash ------------------------------------------------------------------------------------------------------------------------- */
 
-/* Computed by a Python program from the formula in DESIGN.md section 6. */
+/* Computed by a Python program from the formula of bench/flow.h. */
 static void test_trade_hash(void **state)
 {
   (void)state;

@@ -1,4 +1,4 @@
-/* Sign-on: each answer of PROTOCOL section 2, copies, take-over, rebinding, silence and goodbye. */
+/* Sign-on: each answer of dataplane/client/PROTOCOL.md 3.1, copies, take-over, rebinding, silence and goodbye. */
 #include "tests/unit/loop_fixture.h"
 
 static uint8_t reject_code(world_t *w, const client_t *client, const wcx_establish_t *establish)

@@ -144,8 +144,28 @@ static void refuses_what_is_wrong(void **state)
   static const char *const bad[] = {"anna", "anna:", "anna: 12", "Anna: 00", "anna: zz", "a b: 00"};
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
     assert_false(load(bad[i], false, err, sizeof(err)));
-  assert_false(wcx_operators_load(&operators, "/nonexistent", false, err, sizeof(err)));
-  assert_non_null(strstr(err, "paths.operators_file"));
+  static const char *const unreadable[] = {"/nonexistent", "/tmp"}; /* a directory can be opened, not read */
+  for (size_t i = 0; i < sizeof(unreadable) / sizeof(unreadable[0]); i++)
+  {
+    assert_false(wcx_operators_load(&operators, unreadable[i], false, err, sizeof(err)));
+    assert_non_null(strstr(err, "paths.operators_file"));
+  }
+}
+
+/* However long a line is, what is behind its # is no operator. */
+static void takes_a_long_comment(void **state)
+{
+  (void)state;
+  char comment[700], text[1000], err[300];
+  memset(comment, 'x', sizeof(comment));
+  comment[sizeof(comment) - 1] = '\0';
+  snprintf(text, sizeof(text), "#%s\n%s", comment, lines[0]);
+  if (!load(text, false, err, sizeof(err)))
+    fail_msg("%s", err);
+  assert_int_equal(operators.cnt, 1);
+  snprintf(text, sizeof(text), "#%s\nanna", comment);
+  assert_false(load(text, false, err, sizeof(err)));
+  assert_non_null(strstr(err, ":2: "));
 }
 
 /* A private key that others may read may have been used by them. */
@@ -178,7 +198,8 @@ static void a_key_that_others_may_read_signs_nothing(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(two_persons), cmocka_unit_test(what_is_signed_cannot_change), cmocka_unit_test(strangers_count_for_nothing),
-                                     cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(a_key_that_others_may_read_signs_nothing)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(two_persons),           cmocka_unit_test(what_is_signed_cannot_change), cmocka_unit_test(strangers_count_for_nothing),
+      cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(takes_a_long_comment),         cmocka_unit_test(a_key_that_others_may_read_signs_nothing)};
   return cmocka_run_group_tests(tests, make_keys, free_keys);
 }
