@@ -214,6 +214,7 @@ ENV_fault/test_journal_faults := $(SIM)
 LD_fault/test_journal_faults  := -Wl,--wrap=wcx_disk_reap
 ENV_unit/test_anchors := $(SIM)
 ENV_unit/test_cut := $(SIM)
+ENV_unit/test_journal_orders := $(SIM)
 ENV_unit/test_override := $(SIM)
 ENV_unit/test_retention := $(SIM)
 ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c

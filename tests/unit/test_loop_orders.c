@@ -1,0 +1,71 @@
+/* The words that the data plane shares with the journal worker: read with acquire, written with release behind what they speak of. */
+#include "tests/unit/order_notes.h"
+
+#include "dataplane/input.c"
+#include "dataplane/loop.c"
+#include "dataplane/start.c"
+
+#include "tests/unit/loop_fixture.h"
+
+static void release_word_is_read_with_acquire(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  notes_forget();
+  world_turns(&w, 3);
+  assert_true(note_always(&w.shm->release.release_word, false, memory_order_acquire));
+  world_close(&w);
+}
+
+/* What the worker says beside its answer is read behind it; and the ring is cleared when nobody commits to it any more. */
+static void question_and_answer_are_ordered(void **state)
+{
+  (void)state;
+  world_t w;
+  notes_forget();
+  world_new(&w, NULL);
+  wcx_region_handshake_t *handshake = &w.shm->handshake;
+  assert_true(note_always(&handshake->asked, true, memory_order_release));
+  assert_true(note_always(&handshake->answered, false, memory_order_acquire));
+  assert_true(note_last(&handshake->answered, false) < note_first(&handshake->granted_epoch, false));
+  assert_true(note_last(&handshake->answered, false) < note_first(&handshake->cut_seq, false));
+  assert_true(note_last(&handshake->answered, false) < note_first(&wcx_jring_at(&w.shm->jring, 0)->commit, true));
+  assert_int_equal(notes[note_last(&w.shm->dataplane.phase, true) % NOTES_MAX].order, memory_order_release); /* that it serves */
+  world_close(&w);
+}
+
+static void marks_are_counted_with_release(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  for (uint32_t i = 0; atomic_load(&w.shm->marks.cnt) == 0; i++)
+  {
+    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
+    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    if (i % 16 != 15)
+      continue;
+    notes_forget();
+    world_turns(&w, 2);
+    world_drain(&w);
+  }
+  assert_true(note_always(&w.shm->marks.cnt, true, memory_order_release));
+  world_close(&w);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(release_word_is_read_with_acquire),
+      cmocka_unit_test(question_and_answer_are_ordered),
+      cmocka_unit_test(marks_are_counted_with_release),
+  };
+  return cmocka_run_group_tests_name("loop_orders", tests, NULL, NULL);
+}
