@@ -152,6 +152,7 @@ LD_unit/test_cut := -Wl,--wrap=wcx_disk_list
 LD_unit/test_journal_format := -Wl,--wrap=readdir
 LD_unit/test_loop_gate := -Wl,--wrap=wcx_port_alloc
 LD_unit/test_auction := -Wl,--wrap=wcx_mmp_fill,--wrap=wcx_risk_commission
+LD_unit/test_journal_orders := -Wl,--wrap=wcx_doorbell_wait
 LD_unit/test_shm := -Wl,--wrap=fcntl
 LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break
 $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c tests/unit/test_link*.c tests/property/test_link*.c),$(eval SRC_$(t:tests/%.c=%) := tests/unit/loop_fixture.c))

@@ -1,4 +1,5 @@
-/* The words that the journal worker shares with the data plane: each is written with release behind what it speaks of, and read with acquire. */
+/* The words that the journal worker shares with the data plane: each is written with release behind what it speaks of, and read with acquire;
+   and what happens between two looks at them. */
 #include "tests/unit/order_notes.h"
 
 #include "persist/drain.c"
@@ -117,6 +118,67 @@ static void a_start_reads_with_acquire_and_is_ready_with_release(void **state)
   assert_true(note_first(&shared->release.release_word, true) < note_first(&shared->handshake.ready, true));
 }
 
+static const wcx_jring_slot_t *scanned; /* when the search comes here, the producer commits two records: one behind its back, one before it */
+
+static void commit_behind_the_search(const volatile void *at, bool store)
+{
+  if (at != &scanned->commit || store)
+    return;
+  note_look = NULL;
+  for (uint32_t i = 0; i < 2; i++)
+  {
+    wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 1, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = 1, .body_sz = BODY_SZ};
+    wcx_jring_commit(&producer, &hdr, page);
+  }
+}
+
+/* A record above the one that is searched for, and that one not seen: the producer lives, nothing is lost. */
+static void a_search_looks_twice(void **state)
+{
+  (void)state;
+  commit(7);
+  wcx_jring_consumer_t consumer = {.ring = &shared->jring};
+  scanned = wcx_jring_at(&shared->jring, producer.pos + 1);
+  note_look = commit_behind_the_search;
+  assert_true(wcx_jring_find(&consumer, 8));
+  assert_null(note_look);
+  uint8_t taken[WCX_RECORD_SZ_MAX];
+  uint32_t sz;
+  assert_int_equal(wcx_jring_take(&consumer, SHARD, taken, &sz), WCX_JRING_RECORD);
+  assert_int_equal(wcx_jring_take(&consumer, SHARD, taken, &sz), WCX_JRING_RECORD);
+}
+
+static uint32_t waits;
+
+void __wrap_wcx_doorbell_wait(wcx_doorbell_t *bell, uint64_t timeout_ns);
+
+void __wrap_wcx_doorbell_wait(wcx_doorbell_t *bell, uint64_t timeout_ns)
+{
+  (void)timeout_ns;
+  waits++;
+  wcx_doorbell_cancel(bell);
+}
+
+/* What was committed before the worker said that it sleeps rang no bell. */
+static void a_worker_looks_again_before_it_sleeps(void **state)
+{
+  (void)state;
+  commit(3);
+  waits = 0;
+  wcx_journal_idle_wait(journal);
+  assert_int_equal(waits, 1);
+  wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT, .template_id = 1, .shard = SHARD, .seq = producer.next_seq, .stamp_ns = producer.next_seq, .body_sz = BODY_SZ};
+  memset(page, 0, sizeof(page));
+  wcx_jring_commit(&producer, &hdr, page);
+  wcx_journal_idle_wait(journal);
+  assert_int_equal(waits, 1);
+  assert_int_equal(atomic_load(&shared->jring.bell.asleep), 0);
+  settle();
+  atomic_fetch_add(&shared->handshake.asked, 1);
+  wcx_journal_idle_wait(journal);
+  assert_int_equal(waits, 1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -125,6 +187,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(release_words_are_written_with_release, set_up, tear_down),
       cmocka_unit_test_setup_teardown(answer_comes_last_and_with_release, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_start_reads_with_acquire_and_is_ready_with_release, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_search_looks_twice, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_worker_looks_again_before_it_sleeps, set_up, tear_down),
   };
   return cmocka_run_group_tests_name("journal_orders", tests, NULL, NULL);
 }
