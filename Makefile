@@ -172,6 +172,8 @@ SRC_unit/test_auth   := $(AUTH_SRC)
 LD_unit/test_auth    := -Wl,--wrap=munmap
 SRC_unit/test_confine := dataplane/confine.c
 LD_unit/test_confine  := -lseccomp
+SRC_unit/test_sink_confine := persist/confine.c
+LD_unit/test_sink_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
 LD_unit/test_disk_dir := -Wl,--wrap=fsync
