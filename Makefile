@@ -169,7 +169,7 @@ SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
-LD_unit/test_auth    := -Wl,--wrap=munmap
+LD_unit/test_auth    := -Wl,--wrap=munmap,--wrap=wcx_env_random
 SRC_unit/test_confine := dataplane/confine.c
 LD_unit/test_confine  := -lseccomp
 SRC_unit/test_sink_confine := persist/confine.c

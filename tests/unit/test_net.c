@@ -152,6 +152,28 @@ static void test_defects_have_names(void **state)
   }
 }
 
+/* A session is pinned to all of them; the hardware address is the network's matter. */
+static void test_peers_differ_in_address_port_and_vlan(void **state)
+{
+  (void)state;
+  wcx_peer_t peer = {.ip = 0x0a4d0001u, .port = 40001, .vlan = 7, .mac = {2, 0, 0, 0, 0, 9}};
+  wcx_peer_t other = peer;
+  other.mac[5] = 8;
+  assert_true(wcx_peer_equal(&peer, &other));
+  for (uint32_t bit = 0; bit < 32; bit++)
+  {
+    other = peer;
+    other.ip ^= 1u << bit;
+    assert_false(wcx_peer_equal(&peer, &other));
+    other = peer;
+    other.port ^= (uint16_t)(1u << bit % 16);
+    assert_false(wcx_peer_equal(&peer, &other));
+    other = peer;
+    other.vlan ^= (uint16_t)(1u << bit % 12);
+    assert_false(wcx_peer_equal(&peer, &other));
+  }
+}
+
 static void test_absent_udp_checksum_is_accepted(void **state)
 {
   (void)state;
@@ -192,10 +214,15 @@ static void test_arp(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_round_trip_of_every_length),      cmocka_unit_test(test_short_frames_may_be_padded),
-      cmocka_unit_test(test_checksums_are_the_standard_ones), cmocka_unit_test(test_every_flipped_bit_is_seen),
-      cmocka_unit_test(test_every_prefix_is_refused),         cmocka_unit_test(test_defects_have_names),
-      cmocka_unit_test(test_absent_udp_checksum_is_accepted), cmocka_unit_test(test_arp),
+      cmocka_unit_test(test_round_trip_of_every_length),
+      cmocka_unit_test(test_short_frames_may_be_padded),
+      cmocka_unit_test(test_checksums_are_the_standard_ones),
+      cmocka_unit_test(test_every_flipped_bit_is_seen),
+      cmocka_unit_test(test_every_prefix_is_refused),
+      cmocka_unit_test(test_defects_have_names),
+      cmocka_unit_test(test_peers_differ_in_address_port_and_vlan),
+      cmocka_unit_test(test_absent_udp_checksum_is_accepted),
+      cmocka_unit_test(test_arp),
   };
   return cmocka_run_group_tests_name("net", tests, NULL, NULL);
 }
