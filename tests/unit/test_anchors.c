@@ -39,6 +39,29 @@ static void successor_starts_near_the_end(void **state)
   assert_int_equal(journal->incarnation, 2);
 }
 
+/* What a worker knew when it wrote a block stands in it. */
+static void blocks_say_what_was_known(void **state)
+{
+  (void)state;
+  commit(500);
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  uint64_t hint = 0;
+  assert_int_equal(wcx_journal_walk_open(&walk, DIR, (char *)page, sizeof(page)), WCX_JOURNAL_OPEN_OK);
+  while (wcx_journal_walk_next_block(&walk, &block, &body) == 1)
+  {
+    assert_int_equal(block.in_flight_max, WCX_JOURNAL_LANES);
+    assert_int_equal(block.epoch, 1);
+    assert_int_not_equal(block.written_ns, 0);
+    assert_true(block.committed_hint >= hint && block.committed_hint < block.first_seq);
+    hint = block.committed_hint;
+  }
+  assert_int_equal(walk.blocks, journal->chain.next_block_no - 1);
+  assert_true(hint > 0);
+  wcx_journal_walk_close(&walk);
+}
+
 static void first_places_have_their_page(void **state)
 {
   (void)state;
@@ -296,6 +319,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(blocks_say_what_was_known, set_up, tear_down),
       cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
       cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),
       cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
