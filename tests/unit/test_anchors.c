@@ -62,6 +62,28 @@ static void blocks_say_what_was_known(void **state)
   wcx_journal_walk_close(&walk);
 }
 
+/* A start from an anchor behind which stands no record: what a successor of two goes on from is what the anchor says. */
+static void anchors_carry_what_is_not_read(void **state)
+{
+  (void)state;
+  commit(300);
+  assert_int_equal(wcx_journal_vouch_end(journal), 0);
+  uint64_t hint = 1;
+  for (uint64_t start = 2; start <= 4; start++)
+  {
+    assert_int_equal(reopen(), 0);
+    if (start > 2) /* before, no block vouches for the anchor of the end */
+    {
+      assert_true(journal->recovered.anchored);
+      assert_int_equal(journal->recovered.records, 0);
+    }
+    assert_int_equal(journal->last_stamp_ns, 300);          /* the data plane must go on above it */
+    assert_true(journal->recovered.committed_hint >= hint); /* never falls */
+    hint = journal->recovered.committed_hint;
+    assert_int_equal(journal->incarnation, start);
+  }
+}
+
 static void first_places_have_their_page(void **state)
 {
   (void)state;
@@ -320,6 +342,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(blocks_say_what_was_known, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchors_carry_what_is_not_read, set_up, tear_down),
       cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
       cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),
       cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),

@@ -15,12 +15,14 @@
 
 #define SHARD 5u
 #define SEGMENT_SZ (256u << 10)
+#define LONG_SEGMENT_SZ (2u << 20) /* more than a walk reads at once */
 #define SEGMENTS 2u
 #define RECORDS_IN_SECTORS 8u /* of a block whose header and body take three sectors of 512 bytes */
 
 static uint8_t *super_file;
 static uint8_t *segment_files[SEGMENTS];
 static uint32_t segment_cnt;
+static uint32_t segment_sz = SEGMENT_SZ;
 static uint64_t cut_segment_no; /* 0: none; else that one has only cut_sz bytes */
 static uint64_t cut_sz;
 static uint64_t far_segment_no; /* 0: none; else a name of that number is in the directory, too */
@@ -41,7 +43,7 @@ static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf
   if (segment_no > segment_cnt) /* 0 is the superblock */
     return -ENOENT;
   const uint8_t *file = segment_no == 0 ? super_file : segment_files[segment_no - 1];
-  uint64_t file_sz = segment_no == 0 ? 4 * 4096 : segment_no == cut_segment_no ? cut_sz : SEGMENT_SZ;
+  uint64_t file_sz = segment_no == 0 ? 4 * 4096 : segment_no == cut_segment_no ? cut_sz : segment_sz;
   if (off >= file_sz)
     return 0;
   size_t got = file_sz - off < sz ? file_sz - off : sz;
@@ -61,7 +63,7 @@ static void make_super(void)
 {
   for (uint16_t i = 0; i < 4; i++)
   {
-    wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC, .version = 1, .shard = SHARD, .segment_sz = SEGMENT_SZ, .in_flight_max = 4, .first_segment_no = 1};
+    wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC, .version = 1, .shard = SHARD, .segment_sz = segment_sz, .in_flight_max = 4, .first_segment_no = 1};
     super.crc32c = wcx_crc32c(0, &super, sizeof(super));
     super.copy = i;
     memcpy(super_file + 4096 * i, &super, sizeof(super));
@@ -70,9 +72,9 @@ static void make_super(void)
 
 static void make_segment(uint64_t segment_no)
 {
-  wcx_journal_segment_t segment = {.magic = WCX_JOURNAL_SEGMENT_MAGIC, .version = 1, .shard = SHARD, .segment_no = segment_no, .segment_sz = SEGMENT_SZ};
+  wcx_journal_segment_t segment = {.magic = WCX_JOURNAL_SEGMENT_MAGIC, .version = 1, .shard = SHARD, .segment_no = segment_no, .segment_sz = segment_sz};
   segment.crc32c = wcx_crc32c(0, &segment, sizeof(segment));
-  memset(segment_files[segment_no - 1], 0, SEGMENT_SZ);
+  memset(segment_files[segment_no - 1], 0, segment_sz);
   memcpy(segment_files[segment_no - 1], &segment, sizeof(segment));
 }
 
@@ -82,13 +84,14 @@ static int set_up(void **state)
   super_file = calloc(4, 4096);
   walk_buf = aligned_alloc(4096, WCX_JOURNAL_WALK_BUF_SZ);
   segment_cnt = SEGMENTS;
+  segment_sz = SEGMENT_SZ;
   far_segment_no = 0;
   reads = 0;
   written_at = 0;
   make_super();
   for (uint32_t i = 0; i < SEGMENTS; i++)
   {
-    segment_files[i] = aligned_alloc(4096, SEGMENT_SZ);
+    segment_files[i] = aligned_alloc(4096, LONG_SEGMENT_SZ);
     make_segment(i + 1);
   }
   static const uint8_t journal_id[16];
@@ -109,7 +112,7 @@ static int tear_down(void **state)
 
 static uint8_t *at_place(uint64_t block_place)
 {
-  uint64_t room = SEGMENT_SZ - 4096;
+  uint64_t room = segment_sz - 4096;
   return segment_files[block_place / room] + 4096 + block_place % room;
 }
 
@@ -494,6 +497,36 @@ static void rotten_is_halt(void **state)
   assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
 }
 
+/* Sectors that are missing explain neither a header of another place nor something in the padding. */
+static void a_tear_explains_no_more_than_it_leaves(void **state)
+{
+  (void)state;
+  put(2, 0);
+  uint8_t *last = put(RECORDS_IN_SECTORS, 2);
+  memset(last + 512, 0, 512);
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CUT);
+  static const size_t wrong[] = {offsetof(wcx_journal_block_t, block_no), offsetof(wcx_journal_block_t, first_seq), offsetof(wcx_journal_block_t, prev_digest), 4095, 2048};
+  for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+  {
+    last[wrong[i]] ^= 1;
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+    last[wrong[i]] ^= 1;
+  }
+}
+
+/* A block of the number that is missing can stand at its place alone. */
+static void the_missing_number_elsewhere_is_halt(void **state)
+{
+  (void)state;
+  put(2, 0);
+  wcx_journal_chain_t before = chain;
+  uint8_t *torn = put(RECORDS_IN_SECTORS, 0);
+  chain = before;
+  put(2, 0);
+  memset(torn + 512, 0, 512);
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+}
+
 static void below_the_hint_is_damage(void **state)
 {
   (void)state;
@@ -650,6 +683,46 @@ static void an_empty_segment_must_be_whole(void **state)
   assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
   segment_files[1][1000] ^= 4;
   assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CLEAN);
+}
+
+/* The same of a segment that is longer than what is read at once: its first place is whole, and its last is gone. */
+static void a_long_empty_segment_must_be_whole(void **state)
+{
+  (void)state;
+  segment_sz = LONG_SEGMENT_SZ;
+  make_super();
+  make_segment(1);
+  make_segment(2);
+  put(2, 0);
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CLEAN);
+  for (cut_segment_no = 1; cut_segment_no <= SEGMENTS; cut_segment_no++)
+  {
+    cut_sz = LONG_SEGMENT_SZ - 4096;
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+  }
+  cut_segment_no = 0;
+}
+
+/* Of K blocks in flight the last alone has arrived, as far behind the end as it can stand: in the same segment, and in the next one. It says that what is lost was
+   acknowledged. */
+static void the_last_of_k_is_seen(void **state)
+{
+  (void)state;
+  static const uint64_t ends[] = {4096, SEGMENT_SZ - 4096 - 4096};
+  for (uint32_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+  {
+    assert_int_equal(set_up(NULL), 0);
+    while (place < ends[i])
+      put(2, 0);
+    wcx_journal_chain_t before = chain;
+    chain.next_block_no += 3;
+    chain.next_seq += 6;
+    place += i == 0 ? 3 * (uint64_t)WCX_JOURNAL_BLOCK_SZ_MAX : 3 * 4096;
+    put(2, before.next_seq);
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_DAMAGED);
+    if (i == 0)
+      assert_int_equal(tear_down(NULL), 0);
+  }
 }
 
 static void goes_on_after_the_end(void **state)
@@ -940,6 +1013,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(torn_is_cut, set_up, tear_down),
       cmocka_unit_test_setup_teardown(every_tear_is_cut, set_up, tear_down),
       cmocka_unit_test_setup_teardown(rotten_is_halt, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_tear_explains_no_more_than_it_leaves, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_missing_number_elsewhere_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(below_the_hint_is_damage, set_up, tear_down),
       cmocka_unit_test_setup_teardown(more_than_k_behind_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(far_away_is_seen, set_up, tear_down),
@@ -950,6 +1025,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_history_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_empty_segment_must_be_whole, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_long_empty_segment_must_be_whole, set_up, tear_down),
+      cmocka_unit_test_teardown(the_last_of_k_is_seen, tear_down),
       cmocka_unit_test_setup_teardown(goes_on_after_the_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(looks_ahead_in_a_block, set_up, tear_down),
       cmocka_unit_test_setup_teardown(from_every_block_end, set_up, tear_down),
