@@ -1,4 +1,5 @@
 /* Anchors (rule 10 of engine/shm/journal_format.h) over the simulated disk: what is kept, what a successor does with it, and with what damage left of it. */
+#include "persist/pages.h"
 #include "tests/unit/journal_fixture.h"
 
 #include <errno.h>
@@ -225,6 +226,52 @@ static void an_orderly_end_is_a_witness(void **state)
   assert_int_equal(unwitnessed(), 1);
 }
 
+/* Whichever of the two pages it stands on. */
+static void the_mark_of_an_orderly_end_goes(void **state)
+{
+  (void)state;
+  uint32_t pages_marked = 0;
+  for (uint64_t life = 0; life < 4; life++)
+  {
+    wcx_jring_producer_init(&producer, &shared->jring, end_pos, 5 * life);
+    commit(5);
+    assert_int_equal(wcx_journal_vouch_end(journal), 0);
+    wcx_journal_anchor_t anchor;
+    for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
+      if (wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, i, &anchor) && anchor.closed)
+        pages_marked |= 1u << i;
+    assert_int_equal(reopen(), 0);
+    for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
+      assert_false(wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, i, &anchor) && anchor.closed);
+  }
+  assert_int_equal(pages_marked, 3); /* both had their turn */
+}
+
+/* Whoever copies a directory together has anchors that are sound and of another journal. */
+static void anchors_of_another_journal_do_not_serve(void **state)
+{
+  (void)state;
+  commit(3000);
+  wcx_journal_anchor_t anchors[2];
+  assert_int_equal(recent(anchors), 2);
+  wcx_journal_super_t other = journal->recovered.super;
+  for (uint32_t i = 0; i < sizeof(other.journal_id); i++)
+  {
+    other.journal_id[i] ^= 1;
+    for (uint32_t at = 0; at < WCX_JOURNAL_ANCHOR_RECENT; at++)
+    {
+      wcx_page_of_anchor(page, &other, &anchors[at]);
+      wcx_journal_anchor_t read;
+      assert_true(wcx_page_read_anchor(page, &other, &read));
+      assert_false(wcx_page_read_anchor(page, &journal->recovered.super, &read));
+    }
+    other.journal_id[i] ^= 1;
+  }
+  other.shard++;
+  wcx_page_of_anchor(page, &other, &anchors[0]);
+  assert_false(wcx_page_read_anchor(page, &journal->recovered.super, &anchors[0]));
+}
+
 static void the_region_is_a_witness(void **state)
 {
   (void)state;
@@ -353,6 +400,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(the_newer_one_is_never_written_over, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_seal_remembers_what_was_acknowledged, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_orderly_end_is_a_witness, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_mark_of_an_orderly_end_goes, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchors_of_another_journal_do_not_serve, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_region_is_a_witness, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_busy_worker_has_no_end, set_up, tear_down),
   };

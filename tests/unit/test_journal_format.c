@@ -964,6 +964,35 @@ static void blocks_tell_the_stamp(void **state)
 }
 
 /* A journal whose first segment was removed starts at the chain in its superblock. */
+/* A sound superblock of words that no worker writes: more blocks in flight than a reader has room for, no room at all, no size of a segment. */
+static void a_superblock_must_be_possible(void **state)
+{
+  (void)state;
+  static const struct
+  {
+    uint32_t shard, segment_sz, in_flight_max;
+    uint64_t first_segment_no;
+    int result;
+  } rows[] = {{SHARD, SEGMENT_SZ, 4, 1, WCX_JOURNAL_OPEN_OK},        {SHARD, SEGMENT_SZ, 1, 1, WCX_JOURNAL_OPEN_OK},      {SHARD, SEGMENT_SZ, 5, 1, WCX_JOURNAL_OPEN_BAD},
+              {SHARD, SEGMENT_SZ, 0, 1, WCX_JOURNAL_OPEN_BAD},       {SHARD, SEGMENT_SZ, 4, 0, WCX_JOURNAL_OPEN_BAD},     {SHARD, SEGMENT_SZ, 4, 2, WCX_JOURNAL_OPEN_BAD},
+              {SHARD, SEGMENT_SZ + 512, 4, 1, WCX_JOURNAL_OPEN_BAD}, {SHARD, SEGMENT_SZ / 2, 4, 1, WCX_JOURNAL_OPEN_BAD}, {0, SEGMENT_SZ, 4, 1, WCX_JOURNAL_OPEN_BAD}};
+  for (uint32_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++)
+  {
+    wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC, .version = 1, .shard = rows[row].shard, .segment_sz = rows[row].segment_sz};
+    super.in_flight_max = rows[row].in_flight_max;
+    super.first_segment_no = rows[row].first_segment_no; /* from the second on it needs the chain there */
+    super.crc32c = wcx_crc32c(0, &super, sizeof(super));
+    for (uint16_t i = 0; i < 4; i++)
+    {
+      super.copy = i;
+      memcpy(super_file + 4096 * i, &super, sizeof(super));
+    }
+    wcx_journal_walk_t walk;
+    char err[256];
+    assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), rows[row].result);
+  }
+}
+
 static void first_segment_removed(void **state)
 {
   (void)state;
@@ -1033,6 +1062,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(from_the_end_of_a_segment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_anchor_checks_its_segment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(blocks_tell_the_stamp, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_superblock_must_be_possible, set_up, tear_down),
       cmocka_unit_test_setup_teardown(first_segment_removed, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
