@@ -402,6 +402,10 @@ static void test_credit_is_for_the_worst_output(void **state)
     assert_false(wcx_input_room(&input, 1, room - WCX_INPUT_LOG_RESERVE + 1));
     (void)wcx_outlog_reserve(&log, 5008);
   }
+  input.mark_head = WCX_DIGEST_MARK_MAX - 1; /* nor is a digest mark lost that waits for its release */
+  assert_true(wcx_input_room(&input, 1, 0));
+  input.mark_head++;
+  assert_false(wcx_input_room(&input, 1, 0));
 }
 
 static void give_inputs(world_t *w, client_t *client, uint32_t cnt)
