@@ -298,6 +298,31 @@ static void test_every_rung(void **state)
   world_close(&w);
 }
 
+/* A goodbye is never throttled, but it is an input: when there is no room for it, it is read again. */
+static void test_goodbye_waits_for_room(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  uint8_t block[512];
+  w.hold = true;
+  for (uint32_t i = 0; i <= RING_CAP; i++)
+    send_block(&w, &client, block, put_cancel(block, &client, 1));
+  assert_int_equal(sequenced(&w), RING_CAP + 1);
+  assert_int_equal(rung(&w), WCX_PRESSURE_FULL);
+  wcx_terminate_t terminate = {.code = WCX_TERMINATE_CODE_FINISHED};
+  client_send(&w, &client, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate));
+  world_turns(&w, 20);
+  assert_int_equal(atomic_load(&w.shm->stats.sessions_closed), 0);
+  w.hold = false;
+  world_turns(&w, 20);
+  assert_int_equal(atomic_load(&w.shm->stats.sessions_closed), 1);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate)));
+  world_close(&w);
+}
+
 /* The worker is gone and not only slow: the ladder is the same, and a new worker finds everything. */
 static void test_worker_gone(void **state)
 {
@@ -405,6 +430,7 @@ int main(void)
       cmocka_unit_test(test_disk_nearly_full),
       cmocka_unit_test(test_log_fills),
       cmocka_unit_test(test_the_worst_counts),
+      cmocka_unit_test(test_goodbye_waits_for_room),
   };
   return cmocka_run_group_tests_name("loop_throttle", tests, NULL, NULL);
 }
