@@ -3,6 +3,7 @@
    It never writes to a segment that the worker writes to, holds no ring and no lock of the journal; without it trading goes on and nothing is removed. */
 #include "engine/base/check.h"
 #include "engine/base/env.h"
+#include "persist/pace.h"
 #include "persist/recheck.h"
 #include "persist/scrub.h"
 #include "persist/worker.h"
@@ -12,8 +13,7 @@
 #include <unistd.h>
 
 #define IDLE_NS 5000000u
-#define SYNC_NS UINT64_C(100000000)        /* how often the tail in an archive directory is made durable */
-#define SCRUB_AHEAD_NS UINT64_C(100000000) /* of reading that is saved up at most */
+#define SYNC_NS UINT64_C(100000000) /* how often the tail in an archive directory is made durable */
 #define BATCH 64u
 
 typedef struct args
@@ -36,8 +36,7 @@ typedef struct keeper
   wcx_region_shard_t *shared;
   char said[1400]; /* last failure of the archive that was told */
   uint64_t synced_ns;
-  uint64_t scrub_rate; /* bytes a second; 0: none */
-  uint64_t scrubbed_ns;
+  wcx_pace_t scrub_pace; /* bytes_per_s 0: none */
 } keeper_t;
 
 static keeper_t keeper;
@@ -173,20 +172,15 @@ static enum wcx_scrub_result scrub_some(uint64_t now_ns, uint32_t *sz)
   return result;
 }
 
-/* Reading is paid for with time that has passed, so the disk is never asked for more than the rate. */
 static uint32_t step_scrub(uint64_t now_ns)
 {
-  if (keeper.scrub_rate == 0)
-    return 0;
-  if (now_ns - keeper.scrubbed_ns > SCRUB_AHEAD_NS)
-    keeper.scrubbed_ns = now_ns - SCRUB_AHEAD_NS;
   uint32_t done = 0;
   enum wcx_scrub_result result = WCX_SCRUB_READ;
-  while (keeper.scrubbed_ns < now_ns && result == WCX_SCRUB_READ)
+  while (keeper.scrub_pace.bytes_per_s != 0 && wcx_pace_allows(&keeper.scrub_pace, now_ns) && result == WCX_SCRUB_READ)
   {
     uint32_t sz;
     result = scrub_some(now_ns, &sz);
-    keeper.scrubbed_ns += result == WCX_SCRUB_READ ? (uint64_t)sz * 1000000000u / keeper.scrub_rate : 1000000u;
+    wcx_pace_pay(&keeper.scrub_pace, result == WCX_SCRUB_READ ? sz : 0);
     done += result == WCX_SCRUB_READ || result == WCX_SCRUB_DAMAGED;
   }
   return done;
@@ -210,7 +204,7 @@ static void set_up(const args_t *args, const wcx_region_file_t *file)
   wcx_recheck_init(&keeper.recheck, args->command != NULL ? &keeper.archive : NULL);
   if (args->archive_dir != NULL)
     wcx_scrub_init(&keeper.archive_scrub, keeper.archive.dir, NULL);
-  keeper.scrub_rate = (uint64_t)args->scrub_mib_per_s << 20;
+  keeper.scrub_pace.bytes_per_s = (uint64_t)args->scrub_mib_per_s << 20;
   keeper.shared = wcx_region_shard(file->region, args->worker.shard_idx);
 }
 

@@ -10,7 +10,7 @@
 #define SIGN_ON_NS UINT64_C(20000000000)
 #define SIGN_OFF_NS UINT64_C(3000000000)
 #define KEEP_ALIVE_MS 10000u /* a server that stands still for a while keeps its bindings */
-#define FIND_NS UINT64_C(10000000000)
+#define FIND_NS UINT64_C(5000000000)
 
 typedef struct member
 {
@@ -124,7 +124,7 @@ void wcx_crew_free(wcx_crew_t *crew)
 
 /* --- on and off --------------------------------------------------------------------------------------------------------------------------- */
 
-/* Serve everybody until all are in `state`; the first who is not by then, or cnt. */
+/* Serve everybody until all are in `state`; the first who is not by then, or cnt. Who has the wrong key will not be. */
 static uint32_t serve_until(wcx_crew_t *crew, enum wcx_client_state state, uint64_t patience_ns)
 {
   uint64_t from_ns = wcx_env_mono_ns();
@@ -136,6 +136,8 @@ static uint32_t serve_until(wcx_crew_t *crew, enum wcx_client_state state, uint6
       wcx_client_session_step(&crew->members[i].session, wcx_env_mono_ns());
     while (done < crew->config.lines.cnt && crew->members[done].session.state == state)
       done++;
+    if (done < crew->config.lines.cnt && crew->members[done].session.reject_code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS)
+      break;
     usleep(500);
   }
   return done;

@@ -9,7 +9,7 @@
    Memory:     the rig is one static struct; logs of messages grow.
    Units:      price and quantity are mantissas of the instrument.
    Result:     every rule is run unless the sign-on fails; exit status 0 when all passed.
-   Bounds:     an answer is waited for WCX_CONFORM_PATIENCE_NS.
+   Bounds:     an answer is waited for patience_ns, a sign-on and the feed twice, many answers three times as long.
    Pinned by:  tests/e2e/test_conform.py. */
 #ifndef WCX_CLIENT_CONFORM_H
 #define WCX_CLIENT_CONFORM_H
@@ -19,7 +19,6 @@
 #include "dataplane/client/orders.h"
 #include "dataplane/client/wire.h"
 
-#define WCX_CONFORM_PATIENCE_NS UINT64_C(3000000000)
 #define WCX_CONFORM_MESSAGE_MAX 192u
 #define WCX_CONFORM_UDP_PORT 7002u
 #define WCX_CONFORM_TCP_PORT 7001u
@@ -75,7 +74,8 @@ typedef struct wcx_conform
   uint32_t security_id;
   int64_t price, qty;
   uint64_t random;
-  char why[256]; /* the first thing that was not as it should be, of the rule that runs */
+  uint64_t patience_ns; /* how long an answer may take */
+  char why[256];        /* the first thing that was not as it should be, of the rule that runs */
 } wcx_conform_t;
 
 typedef bool wcx_conform_rule_t(wcx_conform_t *rig);

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FEED_NS UINT64_C(5000000000)
+#define SECOND_NS UINT64_C(1000000000)
+#define PATIENCE_S_MAX 600u
 
 static const char usage[] = "usage: wcx-conform [options]\n"
                             "  --sessions A,B      your session and the one you trade with (4,5), with development keys\n"
@@ -18,6 +19,7 @@ static const char usage[] = "usage: wcx-conform [options]\n"
                             "  --security N        an instrument whose book is empty (3)\n"
                             "  --price P --qty Q   around which to trade, and how much, as integers of the instrument (20000, 1000)\n"
                             "  --seed S            of the packets that are lost on purpose\n"
+                            "  --patience S        how long an answer may take, in seconds (3)\n"
                             "  --only WORD         the rules whose name contains it, and the sign-on\n";
 
 static const struct
@@ -105,7 +107,8 @@ static bool book_is_ours(wcx_conform_t *rig)
 {
   const wcx_client_instrument_t *instrument = NULL;
   uint64_t start_ns = wcx_env_mono_ns();
-  while ((instrument == NULL || wcx_client_stream_missing(&rig->feed.stream) != 0) && wcx_conform_turn(rig) - start_ns < FEED_NS) /* a quiet feed speaks once a second */
+  while ((instrument == NULL || wcx_client_stream_missing(&rig->feed.stream) != 0) &&
+         wcx_conform_turn(rig) - start_ns < 2 * rig->patience_ns) /* a quiet feed speaks once a second */
     instrument = wcx_client_books_find(&rig->books, rig->security_id);
   if (instrument != NULL && instrument->sides[0].cnt == 0 && instrument->sides[1].cnt == 0)
     return true;
@@ -146,11 +149,17 @@ static int run(wcx_conform_t *rig, const char *only)
 
 int main(int argc, char **argv)
 {
-  static const struct option longopts[] = {{"sessions", required_argument, NULL, 's'}, {"credentials", required_argument, NULL, 'c'},
-                                           {"server", required_argument, NULL, 'a'},   {"interface", required_argument, NULL, 'i'},
-                                           {"security", required_argument, NULL, 'n'}, {"price", required_argument, NULL, 'p'},
-                                           {"qty", required_argument, NULL, 'q'},      {"seed", required_argument, NULL, 'e'},
-                                           {"only", required_argument, NULL, 'o'},     {NULL, 0, NULL, 0}};
+  static const struct option longopts[] = {{"sessions", required_argument, NULL, 's'},
+                                           {"credentials", required_argument, NULL, 'c'},
+                                           {"server", required_argument, NULL, 'a'},
+                                           {"interface", required_argument, NULL, 'i'},
+                                           {"security", required_argument, NULL, 'n'},
+                                           {"price", required_argument, NULL, 'p'},
+                                           {"qty", required_argument, NULL, 'q'},
+                                           {"seed", required_argument, NULL, 'e'},
+                                           {"patience", required_argument, NULL, 't'},
+                                           {"only", required_argument, NULL, 'o'},
+                                           {NULL, 0, NULL, 0}};
   static wcx_conform_t rig;
   wcx_conform_key_t keys[2] = {0};
   const char *server = "10.77.0.2";
@@ -160,6 +169,7 @@ int main(int argc, char **argv)
   rig.price = 20000;
   rig.qty = 1000;
   rig.random = 1;
+  rig.patience_ns = 3 * SECOND_NS;
   development_keys(keys, "4,5");
   for (int opt; (opt = getopt_long(argc, argv, "", longopts, NULL)) != -1;)
     switch (opt)
@@ -187,6 +197,11 @@ int main(int argc, char **argv)
       break;
     case 'e':
       rig.random = number("--seed", optarg) * 2 + 1;
+      break;
+    case 't':
+      rig.patience_ns = number("--patience", optarg) * SECOND_NS;
+      if (rig.patience_ns / SECOND_NS > PATIENCE_S_MAX)
+        WCX_DIE("--patience '%s': 1 to %u seconds", optarg, PATIENCE_S_MAX);
       break;
     case 'o':
       only = optarg;

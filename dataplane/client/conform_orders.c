@@ -281,7 +281,7 @@ static bool touch_is(wcx_conform_t *rig, int64_t bid, int64_t offer)
   uint64_t start_ns = wcx_env_mono_ns();
   int64_t price[2] = {0, 0};
   int64_t qty;
-  while (wcx_conform_turn(rig) - start_ns < WCX_CONFORM_PATIENCE_NS)
+  while (wcx_conform_turn(rig) - start_ns < rig->patience_ns)
   {
     const wcx_client_instrument_t *instrument = wcx_client_books_find(&rig->books, rig->security_id);
     for (uint32_t i = 0; i < 2 && instrument != NULL; i++)

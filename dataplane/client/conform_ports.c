@@ -63,7 +63,7 @@ bool wcx_conform_replay(wcx_conform_t *rig)
   uint64_t start_ns = wcx_env_mono_ns();
   wcx_conform_party_open(rig, &rig->spare, &rig->member.key, WCX_CONFORM_REPLAY_PORT, 1);
   bool fine = wcx_conform_signed_on(&rig->spare);
-  while (fine && rig->spare.session.inbound.next < rig->feed.stream.next && wcx_conform_turn(rig) - start_ns < WCX_CONFORM_PATIENCE_NS)
+  while (fine && rig->spare.session.inbound.next < rig->feed.stream.next && wcx_conform_turn(rig) - start_ns < rig->patience_ns)
     ;
   for (uint32_t i = 0; i < rig->spare.said_cnt; i++)
     wcx_client_books_apply(&books, rig->spare.said[i].bytes, rig->spare.said[i].sz);

@@ -22,7 +22,7 @@ bool wcx_conform_credentials(wcx_conform_t *rig)
   memcpy(wrong.secret, "wrong", 6);
   wcx_conform_party_open(rig, &rig->spare, &wrong, WCX_CONFORM_UDP_PORT, 0);
   uint64_t start_ns = wcx_env_mono_ns();
-  while (rig->spare.session.reject_code == 0 && wcx_conform_turn(rig) - start_ns < WCX_CONFORM_PATIENCE_NS)
+  while (rig->spare.session.reject_code == 0 && wcx_conform_turn(rig) - start_ns < rig->patience_ns)
     ;
   uint8_t code = rig->spare.session.reject_code;
   bool never = rig->spare.session.established_cnt == 0;
@@ -133,7 +133,7 @@ bool wcx_conform_tcp_same(wcx_conform_t *rig)
   if (!tcp_is_up(rig))
     return false;
   uint64_t start_ns = wcx_env_mono_ns();
-  while (rig->tcp.said_cnt < cnt && wcx_conform_turn(rig) - start_ns < WCX_CONFORM_PATIENCE_NS)
+  while (rig->tcp.said_cnt < cnt && wcx_conform_turn(rig) - start_ns < rig->patience_ns)
     ;
   if (!wcx_conform_says(rig, rig->tcp.said_cnt >= cnt, "%u messages over UDP, %u over TCP", cnt, rig->tcp.said_cnt))
     return false;
@@ -153,7 +153,7 @@ static bool caught_up(wcx_conform_t *rig, const wcx_conform_party_t *party, cons
 {
   uint64_t start_ns = wcx_env_mono_ns();
   while (party->session.inbound.next < ahead->session.inbound.next)
-    if (wcx_conform_turn(rig) - start_ns > WCX_CONFORM_PATIENCE_NS)
+    if (wcx_conform_turn(rig) - start_ns > rig->patience_ns)
       return wcx_conform_says(rig, false, "one binding has heard messages up to %llu, the other up to %llu", (unsigned long long)party->session.inbound.next,
                               (unsigned long long)ahead->session.inbound.next);
   return true;

@@ -9,8 +9,11 @@
 
 #define TURN_US 300u
 #define TERMINATE_NS (UINT64_C(1500) * 1000000) /* sooner than the session gives up by itself */
-#define SIGN_ON_NS (5 * UINT64_C(1000000000))
-#define SETTLE_NS (10 * UINT64_C(1000000000))
+
+static double seconds(uint64_t ns)
+{
+  return (double)ns / 1e9;
+}
 
 bool wcx_conform_says(wcx_conform_t *rig, bool condition, const char *format, ...)
 {
@@ -117,7 +120,7 @@ bool wcx_conform_party_close(wcx_conform_party_t *party)
   uint64_t start_ns = wcx_env_mono_ns();
   uint64_t now_ns = start_ns;
   wcx_client_session_terminate(&party->session, start_ns);
-  while (party->session.state != WCX_CLIENT_CLOSED && now_ns - start_ns < WCX_CONFORM_PATIENCE_NS)
+  while (party->session.state != WCX_CLIENT_CLOSED && now_ns - start_ns < rig->patience_ns)
     now_ns = wcx_conform_turn(rig);
   bool answered = party->session.state == WCX_CLIENT_CLOSED && now_ns - start_ns < TERMINATE_NS;
   for (uint32_t i = 0; i < rig->party_cnt; i++)
@@ -132,10 +135,11 @@ bool wcx_conform_party_close(wcx_conform_party_t *party)
 bool wcx_conform_signed_on(wcx_conform_party_t *party)
 {
   uint64_t start_ns = wcx_env_mono_ns();
+  uint64_t took_ns = 0;
   while (party->session.state != WCX_CLIENT_READY)
-    if (wcx_conform_turn(party->rig) - start_ns > SIGN_ON_NS)
-      return wcx_conform_says(party->rig, false, "session %u is not signed on to port %u after 5 s; EstablishReject code %u, login reject '%c'", party->key.session_id,
-                              party->session.config.server_port, party->session.reject_code,
+    if ((took_ns = wcx_conform_turn(party->rig) - start_ns) > 2 * party->rig->patience_ns || party->session.reject_code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS)
+      return wcx_conform_says(party->rig, false, "session %u is not signed on to port %u after %.1f s; EstablishReject code %u, login reject '%c'", party->key.session_id,
+                              party->session.config.server_port, seconds(took_ns), party->session.reject_code,
                               party->session.link != NULL && party->session.link->reject_code != 0 ? party->session.link->reject_code : '-');
   return true;
 }
@@ -218,11 +222,11 @@ void wcx_conform_run(wcx_conform_t *rig, uint64_t ns)
 bool wcx_conform_settled(wcx_conform_t *rig, wcx_conform_party_t *party)
 {
   uint64_t start_ns = wcx_env_mono_ns();
-  while (wcx_conform_turn(rig) - start_ns < SETTLE_NS)
+  while (wcx_conform_turn(rig) - start_ns < 3 * rig->patience_ns)
     if (party->session.state == WCX_CLIENT_READY && party->session.undecided_cnt == 0 && wcx_client_stream_missing(&party->session.inbound) == 0)
       return true;
-  return wcx_conform_says(rig, false, "session %u: state %d, %u requests undecided, %llu messages missing after 10 s", party->key.session_id, (int)party->session.state,
-                          party->session.undecided_cnt, (unsigned long long)wcx_client_stream_missing(&party->session.inbound));
+  return wcx_conform_says(rig, false, "session %u: state %d, %u requests undecided, %llu messages missing after %.1f s", party->key.session_id, (int)party->session.state,
+                          party->session.undecided_cnt, (unsigned long long)wcx_client_stream_missing(&party->session.inbound), seconds(3 * rig->patience_ns));
 }
 
 /* --- orders and answers ----------------------------------------------------------------------------- */
@@ -279,8 +283,9 @@ bool wcx_conform_expect(wcx_conform_party_t *party, uint16_t template_id, uint64
   if (cl_ord_id == 0)
     return false; /* it was not sent; the reason is noted */
   while ((said = find(party, 0, template_id, cl_ord_id)) == NULL)
-    if (wcx_conform_turn(party->rig) - start_ns > WCX_CONFORM_PATIENCE_NS)
-      return wcx_conform_says(party->rig, false, "no message %u about ClOrdID %llu of session %u within 3 s", template_id, (unsigned long long)cl_ord_id, party->key.session_id);
+    if (wcx_conform_turn(party->rig) - start_ns > party->rig->patience_ns)
+      return wcx_conform_says(party->rig, false, "no message %u about ClOrdID %llu of session %u within %.1f s", template_id, (unsigned long long)cl_ord_id, party->key.session_id,
+                              seconds(party->rig->patience_ns));
   wcx_client_message_block(block, block_sz, said->bytes, said->sz);
   return true;
 }
@@ -305,7 +310,7 @@ bool wcx_conform_shows(wcx_conform_t *rig, uint64_t order_id, int64_t price, int
 {
   uint64_t start_ns = wcx_env_mono_ns();
   while (!shown(rig, order_id, price, qty) || wcx_client_stream_missing(&rig->feed.stream) != 0)
-    if (wcx_conform_turn(rig) - start_ns > WCX_CONFORM_PATIENCE_NS)
+    if (wcx_conform_turn(rig) - start_ns > rig->patience_ns)
       return wcx_conform_says(rig, false, "the feed does not show %lld of OrderID %llu at %lld", (long long)qty, (unsigned long long)order_id, (long long)price);
   return true;
 }

@@ -6,7 +6,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define ERROR_TEXT(errnum) strerrordesc_np(errnum) /* unlike strerror: no shared buffer */
+#define FIRST_READ_SZ (2 * WCX_JOURNAL_BLOCK_SZ_MAX) /* whatever is within the first half can be walked over: the largest block fits behind it */
+#define ERROR_TEXT(errnum) strerrordesc_np(errnum)   /* unlike strerror: no shared buffer */
 
 static uint32_t super_crc(const wcx_journal_super_t *super)
 {
@@ -225,6 +226,15 @@ static bool segment_sound(const wcx_journal_walk_t *walk, const uint8_t *at, uin
   return sound && wcx_crc32c(0, &copy, sizeof(copy)) == segment.crc32c && wcx_journal_all_zero(at + sizeof(segment), WCX_JOURNAL_ALIGN - sizeof(segment));
 }
 
+/* Who follows a worker finds a few blocks at a time, who replays finds all that fits: a read that goes on where the last one ended is twice as long. A whole buffer for
+   each look would take from the disk, which the worker's commits need, many times what was written since the last. */
+static uint32_t next_read_sz(const wcx_journal_walk_t *walk, uint64_t segment_no, uint64_t off)
+{
+  bool goes_on = walk->buf_segment_no == segment_no && off > walk->buf_off && off <= walk->buf_off + walk->buf_len;
+  uint32_t sz = goes_on ? 2 * walk->read_sz : FIRST_READ_SZ;
+  return sz < walk->buf_sz ? sz : walk->buf_sz;
+}
+
 /* The bytes from `off` to the end of the largest block there could be, or to the end of the segment. NULL: *why says what is wrong; -ENOENT when the
    segment does not exist. The header of a segment is checked on the way, whenever its first place is read. */
 static const uint8_t *fetch(wcx_journal_walk_t *walk, uint64_t segment_no, uint64_t off, uint32_t *avail, int *why)
@@ -235,9 +245,12 @@ static const uint8_t *fetch(wcx_journal_walk_t *walk, uint64_t segment_no, uint6
     return walk->buf + (off - walk->buf_off);
 
   uint64_t from = off == WCX_JOURNAL_ALIGN ? 0 : off;
-  uint64_t want = walk->super.segment_sz - from;
+  walk->read_sz = next_read_sz(walk, segment_no, off);
+  uint64_t want = off - from + walk->read_sz;
   if (want > walk->buf_sz)
     want = walk->buf_sz;
+  if (want > walk->super.segment_sz - from)
+    want = walk->super.segment_sz - from;
   walk->buf_segment_no = 0;
   int64_t got = walk->source.read(walk->source.ctx, segment_no, from, walk->buf, want);
   if (got < 0 || (uint64_t)got < want)

@@ -89,6 +89,7 @@ typedef struct wcx_journal_walk
   uint64_t buf_segment_no; /* what buf holds; 0: nothing */
   uint64_t buf_off;
   uint32_t buf_len;
+  uint32_t read_sz;           /* of the last read: the next one is twice as long if it goes on there, short if not */
   uint64_t header_segment_no; /* segment whose header was found sound last */
 } wcx_journal_walk_t;
 

@@ -14,7 +14,7 @@
 #include <sched.h>
 #include <string.h>
 
-#define WINDOW 512u
+#define WINDOW 4096u
 #define BURST 64u
 #define GIVE_UP_NS UINT64_C(60000000000)
 #define FLAG_TAKE_OVER 0x0004u

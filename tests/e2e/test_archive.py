@@ -206,6 +206,20 @@ def damage_is_found_and_repaired(folder):
     assert digests(journal.state) == digests(archive)
 
 
+def scrubbing_keeps_its_pace(folder):
+    """Closed segments are read for ever, and the disk belongs to who commits."""
+    mib_per_s, seconds = 20, 3
+    with Journal(folder / "run", f"archive.scrub_mib_per_s={mib_per_s}") as journal:
+        journal.start()
+        journal.load(2 * RECORDS)
+        wait_for("the first pass", lambda: journal.shard()["ScrubPasses"] > 0)
+        before, since = journal.shard(), time.monotonic()
+        time.sleep(seconds)
+        after, took = journal.shard(), time.monotonic() - since
+        passed_mib = (after["ScrubPasses"] - before["ScrubPasses"]) * after["ClosedSegment"]
+        assert seconds * mib_per_s / 4 < passed_mib < (took + 0.2) * mib_per_s + after["ClosedSegment"], f"{passed_mib} MiB in {took:.1f} s"
+
+
 def damage_without_an_archive_is_told_and_left(folder):
     with Journal(folder / "run", "archive.scrub_mib_per_s=200") as journal:
         journal.start()
@@ -285,5 +299,5 @@ def a_restore_from_before_leaves_closed_segments(folder):
 
 
 sys.exit(run_points([the_archive_is_the_journal, what_everybody_let_go_of_is_removed, deaths_leave_the_archive_equal, commands_store_and_give_back, a_store_is_read_again, a_command_that_fails_keeps_the_segment,
-            what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing,
+            what_does_not_come_back_is_not_archived, damage_is_found_and_repaired, scrubbing_keeps_its_pace, damage_without_an_archive_is_told_and_left, a_damaged_copy_repairs_nothing,
             a_restore_from_before_leaves_the_open_segment, a_restore_from_before_leaves_closed_segments]))

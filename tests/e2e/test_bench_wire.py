@@ -90,7 +90,7 @@ def replayed(tap):
 
 def load_events(tap):
     for event, good in ((("--kill", "journal"), True), (("--kill", "controld"), True), (("--snapshot",), True), (("--kill", "dataplane"), False)):
-        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", *event, "--at", 1.5, "--", "--rate", 300, "--seconds", 3, "--json", "--sleep")
+        done = run(sys.executable, ROOT / "bench" / "wire" / "load.py", "--durable", *event, "--at", 1, "--", "--rate", 300, "--seconds", 2, "--json", "--sleep")
         told = json.loads(done.stdout or "{}")
         tap.ok(done.returncode == (0 if good else 1) and told["valid"] == good and (told["answered"] == told["requests"] or not good),
                f"{' '.join(event)} during load: {'every request is answered all the same' if good else 'the run is invalid'}", (done.stdout, done.stderr))

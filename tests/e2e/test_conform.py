@@ -15,6 +15,7 @@ import threading
 from wcxlib import ORDER_PORT, REREQUEST_PORT, ROOT, SCHEMA, SERVER, Appliance, Tap, mold, require, unmold
 
 PROGRAM = ROOT / "build" / "bin" / "wcx-conform"
+IN_VAIN = ("--patience", 1)  # where an answer is waited for that does not come
 
 
 class Relay:
@@ -112,11 +113,11 @@ def forged(app, tap):
                                                ("trade", "ExecutionReport_Trade", "LastPx", lambda value: value - 1, "ER_Trade of 1000 at 19999"),
                                                ("fok", "ExecutionReport_Cancel", "CancelReason", lambda value: 2, "with reason 2, expected 3000 with reason 3")):
         with Relay(app, falsify(message, field, change)) as relay:
-            status, rules, text = conform(app, "--server", "10.77.0.1", "--only", name)
+            status, rules, text = conform(app, "--server", "10.77.0.1", *IN_VAIN, "--only", name)
             held, why = rules.get(name, (True, ""))
             tap.ok(status == 1 and not held and re.search(told, why) and relay.changed, f"a falsified {message}.{field} is found by the rule '{name}'", text)
     with Relay(app, deaf=True):
-        status, rules, text = conform(app, "--server", "10.77.0.1", "--only", "loses-received")
+        status, rules, text = conform(app, "--server", "10.77.0.1", *IN_VAIN, "--only", "loses-received")
         tap.ok(status == 1 and not rules["loses-received"][0], "without re-requests the rule 'loses-received' fails", text)
 
 
@@ -125,9 +126,9 @@ def usage(app, tap):
     tap.ok(status == 0 and set(rules) == {"sign-on", "tcp-trade"}, "a rule runs alone, too", text)
     status, _, text = conform(app, "--sessions", "4,4")
     tap.ok(status != 0 and "two different session numbers" in text, "a session cannot trade with itself", text)
-    status, rules, text = conform(app, "--sessions", "4,99")
+    status, rules, text = conform(app, *IN_VAIN, "--sessions", "4,99")
     tap.ok(status == 1 and not rules["sign-on"][0] and "EstablishReject code 1" in text and "not run" in text, "an unknown session fails the sign-on, and nothing else is run", text)
-    status, _, text = conform(app, "--security", "77")
+    status, _, text = conform(app, *IN_VAIN, "--security", "77")
     tap.ok(status == 1 and "instrument 77" in text, "an unknown instrument is named", text)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Snapshots and starts from them, under load: the replica is killed (WCX_KILLS times, 10), while it follows and while it takes one; the data plane is killed as often
+"""Snapshots and starts from them, under load: the replica is killed (WCX_KILLS times, 6), while it follows and while it takes one; the data plane is killed as often
 and begins with a snapshot; a damaged snapshot is passed over, and a cold start finds what there is.
 
 A client that shares no code with the appliance watches that no number ever carries two contents; the digests that the live engine published are those of a
@@ -15,7 +15,7 @@ import time
 
 from wcxlib import ROOT, Appliance, Feed, Session, Tap, Witness, require, summary_of
 
-KILLS = int(os.environ.get("WCX_KILLS", "10"))
+KILLS = int(os.environ.get("WCX_KILLS", "6"))
 RECOVER_S = 15.0
 
 

@@ -74,7 +74,7 @@ def two_sinks_write_no_row_twice(folder):
         first.start()
         second.start()
         caught_up(pg, journal)
-        wait_for("one to come second", lambda: "another sink writes there" in first.said() + second.said())
+        wait_for("one to come second", lambda: "another sink writes there" in first.said() + second.said(), 30)
 
 
 def a_lower_epoch_writes_nothing(folder):

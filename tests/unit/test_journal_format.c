@@ -27,6 +27,7 @@ static uint64_t cut_segment_no; /* 0: none; else that one has only cut_sz bytes 
 static uint64_t cut_sz;
 static uint64_t far_segment_no; /* 0: none; else a name of that number is in the directory, too */
 static uint32_t reads;
+static uint64_t read_sz;    /* in them */
 static uint32_t written_at; /* 0: never; else at this read a living worker has written everything up to the second segment */
 static void write_on(void);
 static uint8_t *walk_buf;
@@ -48,6 +49,7 @@ static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf
     return 0;
   size_t got = file_sz - off < sz ? file_sz - off : sz;
   memcpy(buf, file + off, got);
+  read_sz += got;
   return (int64_t)got;
 }
 
@@ -87,6 +89,7 @@ static int set_up(void **state)
   segment_sz = SEGMENT_SZ;
   far_segment_no = 0;
   reads = 0;
+  read_sz = 0;
   written_at = 0;
   make_super();
   for (uint32_t i = 0; i < SEGMENTS; i++)
@@ -744,6 +747,37 @@ static void goes_on_after_the_end(void **state)
   assert_int_equal(wcx_journal_walk_next(&walk, &epoch, &hdr, &body), 0);
 }
 
+/* The disk is the worker's: who follows it block by block reads no whole buffer for each, who walks over all of it reads it once, in few reads. */
+static void reads_as_much_as_there_is(void **state)
+{
+  (void)state;
+  wcx_journal_walk_t walk;
+  char err[256];
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  uint32_t cnt = 0;
+  for (; place < SEGMENT_SZ - 4096; cnt++)
+  {
+    put(1, 0);
+    wcx_journal_block_t block;
+    const uint8_t *body;
+    uint64_t before = read_sz;
+    assert_int_equal(wcx_journal_walk_next_block(&walk, &block, &body), 1);
+    assert_in_range(read_sz - before, 0, 2 * WCX_JOURNAL_BLOCK_SZ_MAX + 4096);
+  }
+  assert_int_equal(cnt, SEGMENT_SZ / 4096 - 1);
+  assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), WCX_JOURNAL_OPEN_OK);
+  uint64_t before = read_sz;
+  uint32_t reads_before = reads;
+  for (uint32_t i = 0; i < cnt; i++)
+  {
+    wcx_journal_block_t block;
+    const uint8_t *body;
+    assert_int_equal(wcx_journal_walk_next_block(&walk, &block, &body), 1);
+  }
+  assert_int_equal(reads - reads_before, 2);
+  assert_in_range(read_sz - before, SEGMENT_SZ, SEGMENT_SZ + WCX_JOURNAL_BLOCK_SZ_MAX);
+}
+
 /* Looking ahead takes nothing, ends with its block, and a burst is what was seen. */
 static void looks_ahead_in_a_block(void **state)
 {
@@ -1058,6 +1092,7 @@ int main(void)
       cmocka_unit_test_teardown(the_last_of_k_is_seen, tear_down),
       cmocka_unit_test_setup_teardown(goes_on_after_the_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(looks_ahead_in_a_block, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(reads_as_much_as_there_is, set_up, tear_down),
       cmocka_unit_test_setup_teardown(from_every_block_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(from_the_end_of_a_segment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_anchor_checks_its_segment, set_up, tear_down),
