@@ -180,7 +180,7 @@ SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
 LD_unit/test_disk_dir := -Wl,--wrap=fsync
 SRC_unit/test_disk_uring := persist/disk_uring.c
-LD_unit/test_disk_uring  := -luring -Wl,--wrap=io_uring_submit,--wrap=io_uring_register_files_update,--wrap=pwritev2,--wrap=readdir
+LD_unit/test_disk_uring  := -luring -Wl,--wrap=io_uring_submit,--wrap=io_uring_register_files_update,--wrap=pwritev2,--wrap=readdir,--wrap=fsync
 SRC_unit/test_ship   := persist/disk_uring.c
 LD_unit/test_ship    := -luring -Wl,--wrap=fsync,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c

@@ -69,6 +69,18 @@ ssize_t __wrap_pwritev2(int fd, const struct iovec *spans, int cnt, off_t off, i
   return half ? __real_pwritev2(fd, &part, 1, off, flags) : __real_pwritev2(fd, spans, cnt, off, flags);
 }
 
+static bool lock_synced, dir_synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+  lock_synced = lock_synced || is_named(fd, "/lock");
+  dir_synced = dir_synced || is_named(fd, root + strlen("build"));
+  return __real_fsync(fd);
+}
+
 struct dirent *__real_readdir(DIR *list);
 struct dirent *__wrap_readdir(DIR *list);
 
@@ -85,7 +97,7 @@ static int set_up(void **state)
   (void)state;
   memcpy(root + strlen(root) - 6, "XXXXXX", 6);
   durable_submits = other_submits = durable_writes = other_writes = 0;
-  lock_registered = half = dropped = unlisted = false;
+  lock_registered = half = dropped = unlisted = lock_synced = dir_synced = false;
   return mkdtemp(root) == NULL || wcx_disk_open(&disk, root, 4, 4, BUFFER_SZ, 0) != 0 || wcx_disk_file_open(disk, HANDLE, "file", true) != 0;
 }
 
@@ -144,6 +156,14 @@ static void the_ring_holds_the_lock(void **state)
   assert_int_equal(wcx_disk_open(&second, root, 4, 4, BUFFER_SZ, 0), -EWOULDBLOCK);
 }
 
+/* Before the first read that decides: what a dead worker has made and not synced must not vanish behind the decision. */
+static void what_is_opened_is_synced(void **state)
+{
+  (void)state;
+  assert_true(lock_synced);
+  assert_true(dir_synced);
+}
+
 /* Whoever is told that it is done believes that all of it is. */
 static void half_a_write_is_none(void **state)
 {
@@ -184,6 +204,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(every_block_is_written_through, set_up, tear_down), cmocka_unit_test_setup_teardown(files_go_past_the_page_cache, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_ring_holds_the_lock, set_up, tear_down),        cmocka_unit_test_setup_teardown(half_a_write_is_none, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_was_not_submitted_is_told, set_up, tear_down), cmocka_unit_test_setup_teardown(a_listing_that_breaks_off_is_told, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(what_is_opened_is_synced, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -372,6 +372,26 @@ static void test_a_recording_of_a_lost_link(void **state)
   world_close(&w);
 }
 
+/* What a session has sent over TCP has numbers of its own: they say nothing of its flow over UDP. */
+static void test_requests_do_not_count_over_udp(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  peer_t *peer = peer_new(1);
+  peer_open(&w, peer, 0);
+  for (uint32_t i = 0; i < 3; i++)
+    (void)peer_order(&w, peer, WCX_SIDE_BUY, 100);
+  world_turns(&w, 4);
+  client_t udp = client_of(1);
+  udp.uuid = 1000;
+  client_sign_on(&w, &udp);
+  assert_int_equal(udp.ack.next_client_seq_no, 1);
+  assert_int_equal(udp.ack.last_cl_ord_id, 3);
+  free(peer);
+  world_close(&w);
+}
+
 /* The sign-ons of a source are limited here as they are over UDP: who is too fast waits. */
 static void test_limit_per_source(void **state)
 {
@@ -855,6 +875,7 @@ int main(void)
       cmocka_unit_test(test_a_recording_of_a_lost_link),
       cmocka_unit_test(test_limit_per_source),
       cmocka_unit_test(test_silent_until_its_ack),
+      cmocka_unit_test(test_requests_do_not_count_over_udp),
   };
   return cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }

@@ -108,6 +108,49 @@ static void marks_are_counted_with_release(void **state)
   world_close(&w);
 }
 
+/* Gaps that come while even what is kept of the log for them is full: each is told once there is room, before what follows it, and none twice. */
+static void every_gap_is_told(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  w.hold = true;
+  wcx_tick_t tick = {.transact_time = w.utc_ns};
+  uint64_t seq = wcx_loop_define(w.loop, WCX_TEMPLATE_TICK, &tick, sizeof(tick));
+  assert_int_not_equal(seq, 0);
+  while (wcx_outlog_room(&w.loop->log) > 2000) /* for nobody, and held like all that depends on the tick */
+  {
+    wcx_out_entry_t *entry = wcx_outlog_append(&w.loop->log, 1400);
+    entry->stream = WCX_STREAM_UNSEQUENCED;
+    entry->stream_id = UINT32_MAX;
+    entry->input_seq = seq;
+  }
+  uint64_t from = client.next_seq;
+  for (uint32_t i = 0; i < 50; i++)
+  {
+    client.next_seq += 3;
+    client_send_at(&w, &client, client.next_seq, 0, NULL, 0);
+  }
+  world_turns(&w, 50);
+  assert_true(atomic_load(&w.shm->stats.backpressure_turns) > 0);
+  w.hold = false;
+  uint64_t told = 0;
+  for (uint32_t i = 0; i < 1000 && from + told < client.next_seq; i++)
+  {
+    wcx_not_applied_t not_applied;
+    world_turn(&w);
+    while (world_expect(&w, &client, WCX_TEMPLATE_NOT_APPLIED, &not_applied, sizeof(not_applied)))
+    {
+      assert_int_equal(not_applied.from_seq_no, from + told);
+      told += not_applied.count;
+    }
+  }
+  assert_int_equal(from + told, client.next_seq);
+  world_close(&w);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -115,6 +158,7 @@ int main(void)
       cmocka_unit_test(release_word_is_read_with_acquire),
       cmocka_unit_test(question_and_answer_are_ordered),
       cmocka_unit_test(marks_are_counted_with_release),
+      cmocka_unit_test(every_gap_is_told),
   };
   return cmocka_run_group_tests_name("loop_orders", tests, NULL, NULL);
 }
