@@ -50,6 +50,11 @@ int wcx_disk_dir_make(const char *dir)
   return 0;
 }
 
+int wcx_disk_dir_sync(int dir_fd)
+{
+  return futimens(dir_fd, NULL) < 0 || fsync(dir_fd) < 0 ? -errno : 0;
+}
+
 int wcx_disk_dir_lock(int dir_fd, uint64_t timeout_ns, int *lock_fd)
 {
   *lock_fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);

@@ -1,4 +1,4 @@
-/* A directory of one owner: made where missing, held by a lock.
+/* A directory of one owner: made where missing, held by a lock, synced.
 
    Owner:     the caller.
    Result:    0 or -errno.
@@ -7,6 +7,11 @@
 #define WCX_PERSIST_DISK_DIR_H
 
 #include <stdint.h>
+
+/* What was changed in a directory is durable when this returns 0, whoever changed it, also a process that died. A file system whose journal has failed answers 0 to a sync
+   that it has nothing new for, though what it failed to write is not on the disk; so the directory is changed first, which such a file system refuses, and no journal
+   holds a later change without the earlier ones. */
+int wcx_disk_dir_sync(int dir_fd) __attribute__((warn_unused_result));
 
 /* Make a directory and those above it, where missing, the names of those that are made durable: files in it that are synced do not vanish with it. */
 int wcx_disk_dir_make(const char *dir) __attribute__((warn_unused_result));

@@ -131,7 +131,7 @@ int wcx_disk_remove(wcx_disk_t *disk, const char *name)
 
 int wcx_disk_sync_dir(wcx_disk_t *disk)
 {
-  return fsync(disk->dir_fd) == 0 ? 0 : -errno;
+  return wcx_disk_dir_sync(disk->dir_fd);
 }
 
 int wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx)

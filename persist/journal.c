@@ -640,7 +640,9 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   result = wcx_disk_sync_dir(journal->disk); /* a dead worker may have renamed without syncing: what is decided on must not vanish with the power */
   if (result < 0)
   {
-    snprintf(journal->text, sizeof(journal->text), "cannot sync the journal directory %s: %s", config->dir, ERROR_TEXT(-result));
+    snprintf(journal->text, sizeof(journal->text),
+             "cannot sync the journal directory %s: %s. If its file system has failed, it must be checked and mounted anew before this start can know what is durable", config->dir,
+             ERROR_TEXT(-result));
     wcx_journal_close(journal);
     return -1;
   }

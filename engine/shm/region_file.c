@@ -227,7 +227,7 @@ int wcx_region_open(wcx_region_file_t *file, const char *path, bool writable, ch
   struct stat st;
   if (fstat(file->fd, &st) != 0 || (uint64_t)st.st_size < sizeof(wcx_region_t))
   {
-    snprintf(err, err_sz, "%s is too short to be a region: remove it", path);
+    snprintf(err, err_sz, "%s is too short to be a region: name another, or remove it if it is the rest of one", path);
     wcx_region_close(file);
     return WCX_REGION_BAD;
   }

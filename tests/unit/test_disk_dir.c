@@ -2,6 +2,7 @@
 #include "persist/disk_dir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@ static char root[] = "build/test-disk-dir-XXXXXX";
 static ino_t synced[SYNCED_MAX];
 static uint32_t synced_cnt;
 static bool fails;
+static time_t changed_s; /* when what was synced last had last been changed */
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -29,6 +31,7 @@ int __wrap_fsync(int fd)
   assert_int_equal(fstat(fd, &st), 0);
   assert_true(synced_cnt < SYNCED_MAX);
   synced[synced_cnt++] = st.st_ino;
+  changed_s = st.st_mtime;
   if (!fails)
     return __real_fsync(fd);
   errno = EIO;
@@ -101,12 +104,30 @@ static void a_failed_sync_is_told(void **state)
   assert_int_equal(make("/a/b"), -EIO);
 }
 
+static void a_sync_is_of_a_change_of_its_own(void **state)
+{
+  (void)state;
+  int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  assert_true(fd >= 0);
+  const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+  assert_int_equal(futimens(fd, old), 0);
+  assert_int_equal(wcx_disk_dir_sync(fd), 0);
+  assert_synced("", 0);
+  assert_true(changed_s > 1000);
+  fails = true;
+  assert_int_equal(wcx_disk_dir_sync(fd), -EIO);
+  close(fd);
+  assert_int_equal(wcx_disk_dir_sync(-1), -EBADF); /* what takes no change is not asked to sync: it might say yes */
+  assert_int_equal(synced_cnt, 2);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_name_is_synced_where_it_stands, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_name_without_a_folder, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_failed_sync_is_told, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_sync_is_of_a_change_of_its_own, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
