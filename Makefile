@@ -150,8 +150,12 @@ LD_property/test_loop_bursts := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 LD_unit/test_cut := -Wl,--wrap=wcx_disk_list
 LD_unit/test_journal_format := -Wl,--wrap=readdir
+LD_unit/test_link_stream := -Wl,--wrap=wcx_tcp_push
+LD_unit/test_loop_orders := -Wl,--wrap=wcx_engine_apply
 LD_unit/test_loop_gate := -Wl,--wrap=wcx_port_alloc
 LD_unit/test_auction := -Wl,--wrap=wcx_mmp_fill,--wrap=wcx_risk_commission
+LD_unit/test_journal_orders := -Wl,--wrap=wcx_doorbell_wait
+LD_unit/test_shm := -Wl,--wrap=fcntl
 LD_unit/test_trade_break := -Wl,--wrap=wcx_risk_break
 $(foreach t,$(wildcard tests/unit/test_loop_*.c tests/property/test_loop_*.c tests/unit/test_link*.c tests/property/test_link*.c),$(eval SRC_$(t:tests/%.c=%) := tests/unit/loop_fixture.c))
 SRC_property/test_loop_snapshot += persist/disk_plain.c
@@ -167,14 +171,16 @@ SRC_unit/test_config := $(CONFIG_SRC)
 LD_unit/test_config  := -lcyaml
 SRC_unit/test_api    := control/api.c
 SRC_unit/test_auth   := $(AUTH_SRC)
-LD_unit/test_auth    := -Wl,--wrap=munmap
+LD_unit/test_auth    := -Wl,--wrap=munmap,--wrap=wcx_env_random
 SRC_unit/test_confine := dataplane/confine.c
 LD_unit/test_confine  := -lseccomp
+SRC_unit/test_sink_confine := persist/confine.c
+LD_unit/test_sink_confine  := -lseccomp
 SRC_unit/test_journal := persist/disk_uring.c
 LD_unit/test_journal  := -luring
 LD_unit/test_disk_dir := -Wl,--wrap=fsync
 SRC_unit/test_disk_uring := persist/disk_uring.c
-LD_unit/test_disk_uring  := -luring -Wl,--wrap=io_uring_submit,--wrap=io_uring_register_files_update,--wrap=pwritev2
+LD_unit/test_disk_uring  := -luring -Wl,--wrap=io_uring_submit,--wrap=io_uring_register_files_update,--wrap=pwritev2,--wrap=readdir,--wrap=fsync
 SRC_unit/test_ship   := persist/disk_uring.c
 LD_unit/test_ship    := -luring -Wl,--wrap=fsync,--wrap=fdatasync,--wrap=posix_fadvise
 SRC_unit/test_archive := persist/disk_uring.c
@@ -213,6 +219,7 @@ ENV_fault/test_journal_faults := $(SIM)
 LD_fault/test_journal_faults  := -Wl,--wrap=wcx_disk_reap
 ENV_unit/test_anchors := $(SIM)
 ENV_unit/test_cut := $(SIM)
+ENV_unit/test_journal_orders := $(SIM)
 ENV_unit/test_override := $(SIM)
 ENV_unit/test_retention := $(SIM)
 ENV_fault/test_damage := tests/sim/env_sim.c tests/fault/memory_disk.c tests/fault/past.c

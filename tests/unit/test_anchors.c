@@ -1,4 +1,5 @@
 /* Anchors (rule 10 of engine/shm/journal_format.h) over the simulated disk: what is kept, what a successor does with it, and with what damage left of it. */
+#include "persist/pages.h"
 #include "tests/unit/journal_fixture.h"
 
 #include <errno.h>
@@ -37,6 +38,51 @@ static void successor_starts_near_the_end(void **state)
   assert_int_equal(journal->recovered.chain.next_block_no, end);
   assert_int_equal(journal->recovered.chain.next_seq, 3001);
   assert_int_equal(journal->incarnation, 2);
+}
+
+/* What a worker knew when it wrote a block stands in it. */
+static void blocks_say_what_was_known(void **state)
+{
+  (void)state;
+  commit(500);
+  wcx_journal_walk_t walk;
+  wcx_journal_block_t block;
+  const uint8_t *body;
+  uint64_t hint = 0;
+  assert_int_equal(wcx_journal_walk_open(&walk, DIR, (char *)page, sizeof(page)), WCX_JOURNAL_OPEN_OK);
+  while (wcx_journal_walk_next_block(&walk, &block, &body) == 1)
+  {
+    assert_int_equal(block.in_flight_max, WCX_JOURNAL_LANES);
+    assert_int_equal(block.epoch, 1);
+    assert_int_not_equal(block.written_ns, 0);
+    assert_true(block.committed_hint >= hint && block.committed_hint < block.first_seq);
+    hint = block.committed_hint;
+  }
+  assert_int_equal(walk.blocks, journal->chain.next_block_no - 1);
+  assert_true(hint > 0);
+  wcx_journal_walk_close(&walk);
+}
+
+/* A start from an anchor behind which stands no record: what a successor of two goes on from is what the anchor says. */
+static void anchors_carry_what_is_not_read(void **state)
+{
+  (void)state;
+  commit(300);
+  assert_int_equal(wcx_journal_vouch_end(journal), 0);
+  uint64_t hint = 1;
+  for (uint64_t start = 2; start <= 4; start++)
+  {
+    assert_int_equal(reopen(), 0);
+    if (start > 2) /* before, no block vouches for the anchor of the end */
+    {
+      assert_true(journal->recovered.anchored);
+      assert_int_equal(journal->recovered.records, 0);
+    }
+    assert_int_equal(journal->last_stamp_ns, 300);          /* the data plane must go on above it */
+    assert_true(journal->recovered.committed_hint >= hint); /* never falls */
+    hint = journal->recovered.committed_hint;
+    assert_int_equal(journal->incarnation, start);
+  }
 }
 
 static void first_places_have_their_page(void **state)
@@ -180,6 +226,52 @@ static void an_orderly_end_is_a_witness(void **state)
   assert_int_equal(unwitnessed(), 1);
 }
 
+/* Whichever of the two pages it stands on. */
+static void the_mark_of_an_orderly_end_goes(void **state)
+{
+  (void)state;
+  uint32_t pages_marked = 0;
+  for (uint64_t life = 0; life < 4; life++)
+  {
+    wcx_jring_producer_init(&producer, &shared->jring, end_pos, 5 * life);
+    commit(5);
+    assert_int_equal(wcx_journal_vouch_end(journal), 0);
+    wcx_journal_anchor_t anchor;
+    for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
+      if (wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, i, &anchor) && anchor.closed)
+        pages_marked |= 1u << i;
+    assert_int_equal(reopen(), 0);
+    for (uint32_t i = 0; i < WCX_JOURNAL_ANCHOR_RECENT; i++)
+      assert_false(wcx_anchors_read(journal->disk, page, WCX_HANDLE_READ, &journal->recovered.super, i, &anchor) && anchor.closed);
+  }
+  assert_int_equal(pages_marked, 3); /* both had their turn */
+}
+
+/* Whoever copies a directory together has anchors that are sound and of another journal. */
+static void anchors_of_another_journal_do_not_serve(void **state)
+{
+  (void)state;
+  commit(3000);
+  wcx_journal_anchor_t anchors[2];
+  assert_int_equal(recent(anchors), 2);
+  wcx_journal_super_t other = journal->recovered.super;
+  for (uint32_t i = 0; i < sizeof(other.journal_id); i++)
+  {
+    other.journal_id[i] ^= 1;
+    for (uint32_t at = 0; at < WCX_JOURNAL_ANCHOR_RECENT; at++)
+    {
+      wcx_page_of_anchor(page, &other, &anchors[at]);
+      wcx_journal_anchor_t read;
+      assert_true(wcx_page_read_anchor(page, &other, &read));
+      assert_false(wcx_page_read_anchor(page, &journal->recovered.super, &read));
+    }
+    other.journal_id[i] ^= 1;
+  }
+  other.shard++;
+  wcx_page_of_anchor(page, &other, &anchors[0]);
+  assert_false(wcx_page_read_anchor(page, &journal->recovered.super, &anchors[0]));
+}
+
 static void the_region_is_a_witness(void **state)
 {
   (void)state;
@@ -296,6 +388,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(successor_starts_near_the_end, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(blocks_say_what_was_known, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchors_carry_what_is_not_read, set_up, tear_down),
       cmocka_unit_test_setup_teardown(first_places_have_their_page, set_up, tear_down),
       cmocka_unit_test_setup_teardown(damaged_pages_cost_time_only, set_up, tear_down),
       cmocka_unit_test_setup_teardown(missing_file_is_made_again, set_up, tear_down),
@@ -306,6 +400,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(the_newer_one_is_never_written_over, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_seal_remembers_what_was_acknowledged, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_orderly_end_is_a_witness, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_mark_of_an_orderly_end_goes, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(anchors_of_another_journal_do_not_serve, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_region_is_a_witness, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_busy_worker_has_no_end, set_up, tear_down),
   };

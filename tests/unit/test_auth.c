@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "control/auth.h"
+#include "dataplane/client/sign.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -51,6 +52,23 @@ int __wrap_munmap(void *at, size_t sz)
     leaks += memmem(at, sz, wanted, strlen(wanted)) != NULL;
   }
   return __real_munmap(at, sz);
+}
+
+static const uint8_t *drawn; /* what is random, in turn, sixteen bytes a call; NULL: the real thing */
+
+void __real_wcx_env_random(void *to, size_t sz);
+void __wrap_wcx_env_random(void *to, size_t sz);
+
+void __wrap_wcx_env_random(void *to, size_t sz)
+{
+  if (drawn == NULL)
+  {
+    __real_wcx_env_random(to, sz);
+    return;
+  }
+  assert_int_equal(sz, 16);
+  memcpy(to, drawn, sz);
+  drawn += sz;
 }
 
 static char temp_path[] = "/tmp/wcx-test-auth-XXXXXX";
@@ -287,6 +305,101 @@ static void derives_tag_keys(void **state)
   assert_null(memmem(fixture->region, (size_t)((uint8_t *)(ring + 1) - (uint8_t *)fixture->region), golden, sizeof(golden)));
 }
 
+/* Each character has a byte of its own; the last eight of 256 bytes, which no multiple of 62 holds, are drawn again. */
+static void session_strings_are_drawn_evenly(void **state)
+{
+  fixture_t *fixture = *state;
+  static const uint8_t bytes[32] = {255, 254, 253, 252, 251, 250, 249, 248, 0, 9, 10, 35, 36, 61, 62, 247, 248, 1, 2, 255, 3};
+  wcx_auth_slot_t slot = good_1();
+  drawn = bytes;
+  wcx_auth_judge(fixture->auth, &slot);
+  drawn = NULL;
+  assert_int_equal(slot.verdict, WCX_AUTH_VALID);
+  assert_memory_equal(slot.mold_session, "09AZaz0z12", 10);
+}
+
+/* Two keys that differ in their last character: each has its secret. */
+static void compares_whole_access_keys(void **state)
+{
+  fixture_t *fixture = *state;
+  wcx_params_t *params = &fixture->region->params;
+  char err[256];
+  set_key(&params->sessions[0], 0, "ABCDEFGHIJKLMNOPQRS1");
+  set_key(&params->sessions[0], 1, "ABCDEFGHIJKLMNOPQRS2");
+  wcx_secrets_t *secrets =
+      load_text("ABCDEFGHIJKLMNOPQRS1: demo-secret-1\nABCDEFGHIJKLMNOPQRS2: demo-secret-2\nDEMO-MM-2: demo-secret-3\nNEW-KEY-OF-2: demo-secret-4\n", false, 0600, err, sizeof(err));
+  assert_non_null(secrets);
+  wcx_auth_t *auth = wcx_auth_new(fixture->region, secrets, err, sizeof(err));
+  assert_non_null(auth);
+  for (uint8_t k = 0; k < 2; k++)
+  {
+    wcx_auth_slot_t slot = request(k == 0 ? "ABCDEFGHIJKLMNOPQRS1" : "ABCDEFGHIJKLMNOPQRS2", 1, 7, 8, WCX_CLIENT_UDP, 7002, "");
+    wcx_client_sign(&slot.establish, k == 0 ? "demo-secret-1" : "demo-secret-2", WCX_CLIENT_UDP, 7002);
+    wcx_auth_judge(auth, &slot);
+    assert_int_equal(slot.verdict, WCX_AUTH_VALID);
+    assert_int_equal(slot.key_slot, k);
+  }
+  wcx_auth_free(auth);
+  wcx_secrets_free(secrets);
+}
+
+#ifndef __SANITIZE_ADDRESS__ /* whose stacks lie elsewhere */
+#define STACK_SZ 32768u
+
+static __attribute__((noinline)) void clean_the_stack(void)
+{
+  volatile uint8_t here[STACK_SZ];
+  for (uint32_t i = 0; i < sizeof(here); i++)
+    here[i] = 0;
+}
+
+/* Whether what was called before has left these bytes behind. */
+static __attribute__((noinline)) bool stack_holds(const uint8_t *bytes, uint32_t sz)
+{
+  uint8_t here[STACK_SZ]; /* where it had its frames */
+  __asm__ volatile("" : "=m"(here));
+  uint32_t run = 0;
+  for (uint32_t i = 0; i < sizeof(here) && run < sz; i++)
+    run = here[i] == bytes[run] ? run + 1 : here[i] == bytes[0] ? 1 : 0;
+  return run == sz;
+}
+
+static __attribute__((noinline)) void leave_on_the_stack(const uint8_t *bytes, uint32_t sz)
+{
+  volatile uint8_t here[64];
+  for (uint32_t i = 0; i < sz; i++)
+    here[i] = bytes[i];
+  __asm__ volatile("" : : "m"(here));
+}
+
+/* The worker's own copy of a verdict ends with its turn, and so does that of a line of the secrets file. */
+static void leaves_no_key_on_the_stack(void **state)
+{
+  fixture_t *fixture = *state;
+  uint8_t golden[16];
+  from_hex(golden, GOLDEN_TAG_KEY);
+  clean_the_stack();
+  leave_on_the_stack(golden, sizeof(golden));
+  assert_true(stack_holds(golden, sizeof(golden))); /* the search finds what is there */
+  wcx_auth_ring_t *ring = &wcx_region_shard(fixture->region, 0)->auth;
+  wcx_auth_slot_t slot = good_3();
+  assert_true(wcx_auth_push(&ring->dataplane_auth, &slot));
+  clean_the_stack();
+  assert_int_equal(wcx_auth_step(fixture->auth, 2000), 1);
+  assert_false(stack_holds(golden, sizeof(golden)));
+
+  static const char secret[] = "a-secret-of-fifty-characters-that-is-nowhere-else";
+  static char text[128];
+  char err[256];
+  snprintf(text, sizeof(text), "SOME-KEY: %s\n", secret);
+  clean_the_stack();
+  wcx_secrets_t *secrets = load_text(text, true, 0600, err, sizeof(err));
+  assert_false(stack_holds((const uint8_t *)secret, sizeof(secret) - 1));
+  assert_non_null(secrets);
+  wcx_secrets_free(secrets);
+}
+#endif
+
 static void drops_what_is_too_old(void **state)
 {
   fixture_t *fixture = *state;
@@ -393,6 +506,8 @@ static void refuses_bad_secret_files(void **state)
     assert_null(strstr(err, "secret-"));
   }
   char err[256];
+  for (uint32_t bit = 0; bit < 6; bit++) /* of group and others */
+    assert_null(load_text("A: real-secret-1\n", false, 0600 | 1u << bit, err, sizeof(err)));
   wcx_secrets_t *secrets = load_text("A: demo-secret-1\r\n", false, 0644, err, sizeof(err));
   assert_non_null(secrets);
   assert_int_equal(secrets->secrets[0].sz, strlen("demo-secret-1"));
@@ -418,6 +533,11 @@ int main(void)
       cmocka_unit_test_setup_teardown(refuses_keys_of_others, set_up, tear_down),
       cmocka_unit_test_setup_teardown(serves_every_shard, set_up, tear_down),
       cmocka_unit_test_setup_teardown(derives_tag_keys, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(session_strings_are_drawn_evenly, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(compares_whole_access_keys, set_up, tear_down),
+#ifndef __SANITIZE_ADDRESS__
+      cmocka_unit_test_setup_teardown(leaves_no_key_on_the_stack, set_up, tear_down),
+#endif
       cmocka_unit_test_setup_teardown(drops_what_is_too_old, set_up, tear_down),
       cmocka_unit_test_setup_teardown(waits_for_room, set_up, tear_down),
       cmocka_unit_test(keeps_secrets_in_locked_memory_that_is_not_dumped),

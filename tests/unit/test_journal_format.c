@@ -15,12 +15,14 @@
 
 #define SHARD 5u
 #define SEGMENT_SZ (256u << 10)
+#define LONG_SEGMENT_SZ (2u << 20) /* more than a walk reads at once */
 #define SEGMENTS 2u
 #define RECORDS_IN_SECTORS 8u /* of a block whose header and body take three sectors of 512 bytes */
 
 static uint8_t *super_file;
 static uint8_t *segment_files[SEGMENTS];
 static uint32_t segment_cnt;
+static uint32_t segment_sz = SEGMENT_SZ;
 static uint64_t cut_segment_no; /* 0: none; else that one has only cut_sz bytes */
 static uint64_t cut_sz;
 static uint64_t far_segment_no; /* 0: none; else a name of that number is in the directory, too */
@@ -42,7 +44,7 @@ static int64_t read_file(void *ctx, uint64_t segment_no, uint64_t off, void *buf
   if (segment_no > segment_cnt) /* 0 is the superblock */
     return -ENOENT;
   const uint8_t *file = segment_no == 0 ? super_file : segment_files[segment_no - 1];
-  uint64_t file_sz = segment_no == 0 ? 4 * 4096 : segment_no == cut_segment_no ? cut_sz : SEGMENT_SZ;
+  uint64_t file_sz = segment_no == 0 ? 4 * 4096 : segment_no == cut_segment_no ? cut_sz : segment_sz;
   if (off >= file_sz)
     return 0;
   size_t got = file_sz - off < sz ? file_sz - off : sz;
@@ -63,7 +65,7 @@ static void make_super(void)
 {
   for (uint16_t i = 0; i < 4; i++)
   {
-    wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC, .version = 1, .shard = SHARD, .segment_sz = SEGMENT_SZ, .in_flight_max = 4, .first_segment_no = 1};
+    wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC, .version = 1, .shard = SHARD, .segment_sz = segment_sz, .in_flight_max = 4, .first_segment_no = 1};
     super.crc32c = wcx_crc32c(0, &super, sizeof(super));
     super.copy = i;
     memcpy(super_file + 4096 * i, &super, sizeof(super));
@@ -72,9 +74,9 @@ static void make_super(void)
 
 static void make_segment(uint64_t segment_no)
 {
-  wcx_journal_segment_t segment = {.magic = WCX_JOURNAL_SEGMENT_MAGIC, .version = 1, .shard = SHARD, .segment_no = segment_no, .segment_sz = SEGMENT_SZ};
+  wcx_journal_segment_t segment = {.magic = WCX_JOURNAL_SEGMENT_MAGIC, .version = 1, .shard = SHARD, .segment_no = segment_no, .segment_sz = segment_sz};
   segment.crc32c = wcx_crc32c(0, &segment, sizeof(segment));
-  memset(segment_files[segment_no - 1], 0, SEGMENT_SZ);
+  memset(segment_files[segment_no - 1], 0, segment_sz);
   memcpy(segment_files[segment_no - 1], &segment, sizeof(segment));
 }
 
@@ -84,6 +86,7 @@ static int set_up(void **state)
   super_file = calloc(4, 4096);
   walk_buf = aligned_alloc(4096, WCX_JOURNAL_WALK_BUF_SZ);
   segment_cnt = SEGMENTS;
+  segment_sz = SEGMENT_SZ;
   far_segment_no = 0;
   reads = 0;
   read_sz = 0;
@@ -91,7 +94,7 @@ static int set_up(void **state)
   make_super();
   for (uint32_t i = 0; i < SEGMENTS; i++)
   {
-    segment_files[i] = aligned_alloc(4096, SEGMENT_SZ);
+    segment_files[i] = aligned_alloc(4096, LONG_SEGMENT_SZ);
     make_segment(i + 1);
   }
   static const uint8_t journal_id[16];
@@ -112,7 +115,7 @@ static int tear_down(void **state)
 
 static uint8_t *at_place(uint64_t block_place)
 {
-  uint64_t room = SEGMENT_SZ - 4096;
+  uint64_t room = segment_sz - 4096;
   return segment_files[block_place / room] + 4096 + block_place % room;
 }
 
@@ -205,6 +208,129 @@ static void repaired_checks_do_not_help(void **state)
   assert_int_equal(check(&after, next), WCX_JOURNAL_WHOLE);
 }
 
+/* Make the sums of a changed block hold again. */
+static void reseal(uint8_t *at)
+{
+  wcx_journal_block_t block;
+  memcpy(&block, at, sizeof(block));
+  if (block.body_sz <= WCX_JOURNAL_BLOCK_SZ_MAX - sizeof(block))
+    block.body_digest = wcx_journal_body_digest(at + sizeof(block), block.body_sz);
+  else
+    block.body_sz = 0; /* no sum goes so far */
+  block.crc32c = wcx_journal_block_crc(&block, at + sizeof(block));
+  memcpy(at, &block, sizeof(block));
+}
+
+/* Each bit of [from, from + sz) turned in turn, and the sums repaired: what the block is then. */
+static void expect_resealed(const wcx_journal_chain_t *before, const uint8_t *block, uint32_t from, size_t sz, bool counts)
+{
+  _Alignas(8) static uint8_t copy[WCX_JOURNAL_BLOCK_SZ_MAX];
+  for (uint32_t i = 0; i < sz * 8; i++)
+  {
+    memcpy(copy, block, sizeof(copy));
+    copy[from + i / 8] ^= (uint8_t)(1u << (i % 8));
+    reseal(copy);
+    if ((check(before, copy) == WCX_JOURNAL_VALID) == counts)
+      fail_msg("byte %u, bit %u", from + i / 8, i % 8);
+  }
+}
+
+#define EXPECT_RESEALED(type, field, base, counts) expect_resealed(&before, at, (base) + (uint32_t)offsetof(type, field), sizeof(((type *)0)->field), counts)
+
+/* The sums say nothing of what a block means: that is looked at, field by field. */
+static void sums_that_hold_prove_nothing(void **state)
+{
+  (void)state;
+  put(1, 0);
+  wcx_journal_chain_t before = chain;
+  const uint8_t *at = put(3, 0);
+  EXPECT_RESEALED(wcx_journal_block_t, magic, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, version, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, kind, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, shard, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, block_no, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, first_seq, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, count, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, body_sz, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, prev_digest, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, reserved, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, reserved32, 0, true);
+  EXPECT_RESEALED(wcx_journal_block_t, committed_hint, 0, false); /* these say what they like */
+  EXPECT_RESEALED(wcx_journal_block_t, in_flight_max, 0, false);
+  EXPECT_RESEALED(wcx_journal_block_t, written_ns, 0, false);
+  for (uint32_t record = 0; record < 3; record++)
+  {
+    uint32_t base = (uint32_t)sizeof(wcx_journal_block_t) + record * 144;
+    EXPECT_RESEALED(wcx_record_hdr_t, format, base, true);
+    EXPECT_RESEALED(wcx_record_hdr_t, shard, base, true);
+    EXPECT_RESEALED(wcx_record_hdr_t, seq, base, true);
+    EXPECT_RESEALED(wcx_record_hdr_t, reserved0, base, true);
+    EXPECT_RESEALED(wcx_record_hdr_t, reserved1, base, true);
+    EXPECT_RESEALED(wcx_record_hdr_t, receive_ns, base, false);
+    expect_resealed(&before, at, base + 64, 80, false);
+  }
+}
+
+/* Stamps rise and padding is zero, in every record of a block. */
+static void records_of_a_block_are_looked_at(void **state)
+{
+  (void)state;
+  _Alignas(4096) static uint8_t buf[WCX_JOURNAL_BLOCK_SZ_MAX];
+  wcx_journal_chain_t before = chain;
+  for (uint32_t wrong = 0; wrong < 6; wrong++)
+  {
+    chain = before;
+    wcx_block_t block;
+    wcx_block_begin(&block, buf, sizeof(buf));
+    for (uint32_t i = 0; i < 3; i++)
+    {
+      wcx_record_hdr_t hdr = {.format = WCX_RECORD_FORMAT,
+                              .shard = SHARD,
+                              .seq = chain.next_seq + i,
+                              .stamp_ns = wrong == 1 && i == 1   ? 1000
+                                          : wrong == 2 && i == 2 ? 1000
+                                                                 : 1000 + i};
+      hdr.body_sz = 77;
+      memcpy(wcx_block_tail(&block), &hdr, sizeof(hdr));
+      memset(wcx_block_tail(&block) + 64, 0, 80);
+      memset(wcx_block_tail(&block) + 64, 0x5a, 77);
+      if (wrong >= 3)
+        wcx_block_tail(&block)[64 + 77 + i] = wrong - 3 == i ? 1 : 0;
+      wcx_block_add(&block, 144);
+    }
+    wcx_block_words_t words = {.kind = WCX_JOURNAL_DATA, .epoch = 2, .in_flight_max = 4};
+    (void)wcx_block_seal(&block, &chain, &words);
+    assert_int_equal(check(&before, buf), wrong == 0 ? WCX_JOURNAL_VALID : WCX_JOURNAL_INVALID);
+  }
+}
+
+/* The digest that the next block names is of every bit of this one's header, and the first one's of every bit of the journal's identity. */
+static void the_chain_covers_every_bit(void **state)
+{
+  (void)state;
+  uint8_t *at = put(3, 0);
+  wcx_journal_block_t block;
+  memcpy(&block, at, sizeof(block));
+  wcx_digest_t said = wcx_journal_block_digest(&block);
+  for (uint32_t i = 0; i < offsetof(wcx_journal_block_t, crc32c) * 8; i++)
+  {
+    at[i / 8] ^= (uint8_t)(1u << (i % 8));
+    memcpy(&block, at, sizeof(block));
+    at[i / 8] ^= (uint8_t)(1u << (i % 8));
+    wcx_digest_t other = wcx_journal_block_digest(&block);
+    assert_true(other.lo != said.lo && other.hi != said.hi);
+  }
+  uint8_t journal_id[16] = {0};
+  said = wcx_journal_chain_start(journal_id);
+  for (uint32_t i = 0; i < sizeof(journal_id) * 8; i++)
+  {
+    journal_id[i / 8] ^= (uint8_t)(1u << (i % 8));
+    wcx_digest_t other = wcx_journal_chain_start(journal_id);
+    journal_id[i / 8] ^= (uint8_t)(1u << (i % 8));
+    assert_true(other.lo != said.lo && other.hi != said.hi);
+  }
+}
+
 static void every_sector_torn(void **state)
 {
   (void)state;
@@ -245,7 +371,7 @@ static void recovery_says_the_cut(void **state)
   (void)state;
   put(2, 0);
   wcx_journal_chain_t before = chain;
-  _Alignas(4096) static uint8_t buf[4096];
+  _Alignas(4096) static uint8_t buf[WCX_JOURNAL_BLOCK_SZ_MAX];
   wcx_block_words_t words = {.kind = WCX_JOURNAL_RECOVERY, .epoch = 9, .in_flight_max = 4};
   assert_int_equal(wcx_block_recovery(buf, &chain, &words, 77), 4096);
   assert_int_equal(check(&before, buf), WCX_JOURNAL_VALID);
@@ -255,6 +381,13 @@ static void recovery_says_the_cut(void **state)
   assert_int_equal(recovery.incarnation, 77);
   assert_int_equal(chain.next_seq, 3);
   assert_int_equal(chain.epoch, 9);
+  const uint8_t *at = buf;
+  uint32_t base = (uint32_t)sizeof(wcx_journal_block_t);
+  EXPECT_RESEALED(wcx_journal_recovery_t, epoch, base, true);
+  EXPECT_RESEALED(wcx_journal_recovery_t, cut_seq, base, true);
+  EXPECT_RESEALED(wcx_journal_recovery_t, cut_digest, base, true);
+  EXPECT_RESEALED(wcx_journal_recovery_t, incarnation, base, false);
+  EXPECT_RESEALED(wcx_journal_block_t, count, 0, true);
 }
 
 static void random_bytes_are_harmless(void **state)
@@ -364,6 +497,36 @@ static void rotten_is_halt(void **state)
     last[i] = last[512 + i];
     last[512 + i] = byte;
   }
+  assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+}
+
+/* Sectors that are missing explain neither a header of another place nor something in the padding. */
+static void a_tear_explains_no_more_than_it_leaves(void **state)
+{
+  (void)state;
+  put(2, 0);
+  uint8_t *last = put(RECORDS_IN_SECTORS, 2);
+  memset(last + 512, 0, 512);
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CUT);
+  static const size_t wrong[] = {offsetof(wcx_journal_block_t, block_no), offsetof(wcx_journal_block_t, first_seq), offsetof(wcx_journal_block_t, prev_digest), 4095, 2048};
+  for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+  {
+    last[wrong[i]] ^= 1;
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+    last[wrong[i]] ^= 1;
+  }
+}
+
+/* A block of the number that is missing can stand at its place alone. */
+static void the_missing_number_elsewhere_is_halt(void **state)
+{
+  (void)state;
+  put(2, 0);
+  wcx_journal_chain_t before = chain;
+  uint8_t *torn = put(RECORDS_IN_SECTORS, 0);
+  chain = before;
+  put(2, 0);
+  memset(torn + 512, 0, 512);
   assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
 }
 
@@ -523,6 +686,46 @@ static void an_empty_segment_must_be_whole(void **state)
   assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
   segment_files[1][1000] ^= 4;
   assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CLEAN);
+}
+
+/* The same of a segment that is longer than what is read at once: its first place is whole, and its last is gone. */
+static void a_long_empty_segment_must_be_whole(void **state)
+{
+  (void)state;
+  segment_sz = LONG_SEGMENT_SZ;
+  make_super();
+  make_segment(1);
+  make_segment(2);
+  put(2, 0);
+  assert_int_equal(walk_to_end(0).verdict, WCX_JOURNAL_CLEAN);
+  for (cut_segment_no = 1; cut_segment_no <= SEGMENTS; cut_segment_no++)
+  {
+    cut_sz = LONG_SEGMENT_SZ - 4096;
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_HALT);
+  }
+  cut_segment_no = 0;
+}
+
+/* Of K blocks in flight the last alone has arrived, as far behind the end as it can stand: in the same segment, and in the next one. It says that what is lost was
+   acknowledged. */
+static void the_last_of_k_is_seen(void **state)
+{
+  (void)state;
+  static const uint64_t ends[] = {4096, SEGMENT_SZ - 4096 - 4096};
+  for (uint32_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+  {
+    assert_int_equal(set_up(NULL), 0);
+    while (place < ends[i])
+      put(2, 0);
+    wcx_journal_chain_t before = chain;
+    chain.next_block_no += 3;
+    chain.next_seq += 6;
+    place += i == 0 ? 3 * (uint64_t)WCX_JOURNAL_BLOCK_SZ_MAX : 3 * 4096;
+    put(2, before.next_seq);
+    assert_int_equal(walk_to_end(-1).verdict, WCX_JOURNAL_DAMAGED);
+    if (i == 0)
+      assert_int_equal(tear_down(NULL), 0);
+  }
 }
 
 static void goes_on_after_the_end(void **state)
@@ -795,6 +998,35 @@ static void blocks_tell_the_stamp(void **state)
 }
 
 /* A journal whose first segment was removed starts at the chain in its superblock. */
+/* A sound superblock of words that no worker writes: more blocks in flight than a reader has room for, no room at all, no size of a segment. */
+static void a_superblock_must_be_possible(void **state)
+{
+  (void)state;
+  static const struct
+  {
+    uint32_t shard, segment_sz, in_flight_max;
+    uint64_t first_segment_no;
+    int result;
+  } rows[] = {{SHARD, SEGMENT_SZ, 4, 1, WCX_JOURNAL_OPEN_OK},        {SHARD, SEGMENT_SZ, 1, 1, WCX_JOURNAL_OPEN_OK},      {SHARD, SEGMENT_SZ, 5, 1, WCX_JOURNAL_OPEN_BAD},
+              {SHARD, SEGMENT_SZ, 0, 1, WCX_JOURNAL_OPEN_BAD},       {SHARD, SEGMENT_SZ, 4, 0, WCX_JOURNAL_OPEN_BAD},     {SHARD, SEGMENT_SZ, 4, 2, WCX_JOURNAL_OPEN_BAD},
+              {SHARD, SEGMENT_SZ + 512, 4, 1, WCX_JOURNAL_OPEN_BAD}, {SHARD, SEGMENT_SZ / 2, 4, 1, WCX_JOURNAL_OPEN_BAD}, {0, SEGMENT_SZ, 4, 1, WCX_JOURNAL_OPEN_BAD}};
+  for (uint32_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++)
+  {
+    wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC, .version = 1, .shard = rows[row].shard, .segment_sz = rows[row].segment_sz};
+    super.in_flight_max = rows[row].in_flight_max;
+    super.first_segment_no = rows[row].first_segment_no; /* from the second on it needs the chain there */
+    super.crc32c = wcx_crc32c(0, &super, sizeof(super));
+    for (uint16_t i = 0; i < 4; i++)
+    {
+      super.copy = i;
+      memcpy(super_file + 4096 * i, &super, sizeof(super));
+    }
+    wcx_journal_walk_t walk;
+    char err[256];
+    assert_int_equal(wcx_journal_walk_over(&walk, &source, walk_buf, err, sizeof(err)), rows[row].result);
+  }
+}
+
 static void first_segment_removed(void **state)
 {
   (void)state;
@@ -832,6 +1064,9 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_bit_of_a_block_counts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(repaired_checks_do_not_help, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(sums_that_hold_prove_nothing, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(records_of_a_block_are_looked_at, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_chain_covers_every_bit, set_up, tear_down),
       cmocka_unit_test_setup_teardown(every_sector_torn, set_up, tear_down),
       cmocka_unit_test_setup_teardown(only_the_chain_is_valid, set_up, tear_down),
       cmocka_unit_test_setup_teardown(recovery_says_the_cut, set_up, tear_down),
@@ -841,6 +1076,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(torn_is_cut, set_up, tear_down),
       cmocka_unit_test_setup_teardown(every_tear_is_cut, set_up, tear_down),
       cmocka_unit_test_setup_teardown(rotten_is_halt, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_tear_explains_no_more_than_it_leaves, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_missing_number_elsewhere_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(below_the_hint_is_damage, set_up, tear_down),
       cmocka_unit_test_setup_teardown(more_than_k_behind_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(far_away_is_seen, set_up, tear_down),
@@ -851,6 +1088,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_history_is_halt, set_up, tear_down),
       cmocka_unit_test_setup_teardown(segment_header_counts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_empty_segment_must_be_whole, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_long_empty_segment_must_be_whole, set_up, tear_down),
+      cmocka_unit_test_teardown(the_last_of_k_is_seen, tear_down),
       cmocka_unit_test_setup_teardown(goes_on_after_the_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(looks_ahead_in_a_block, set_up, tear_down),
       cmocka_unit_test_setup_teardown(reads_as_much_as_there_is, set_up, tear_down),
@@ -858,6 +1097,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(from_the_end_of_a_segment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_anchor_checks_its_segment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(blocks_tell_the_stamp, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_superblock_must_be_possible, set_up, tear_down),
       cmocka_unit_test_setup_teardown(first_segment_removed, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

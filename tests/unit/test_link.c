@@ -350,6 +350,101 @@ static void test_verdict_for_an_earlier_peer(void **state)
   }
 }
 
+/* Whoever recorded an Establish whose sender has gone before it was judged comes too late with it: its UUID is used up. */
+static void test_a_recording_of_a_lost_link(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, tune_sources);
+  w.auth_silent = true;
+  peer_t *peer = peer_new(1);
+  peer_log_in(&w, peer, 0);
+  wcx_establish_t establish = client_establish(&w, &peer->client);
+  peer_establish(&w, peer, &establish);
+  peer_cut(&w, peer, true);
+  world_turns(&w, 2);
+  peer_forget(&w, peer);
+  w.auth_silent = false;
+  world_turns(&w, 6);
+  assert_int_equal(code_of(&w, peer, 0, &establish), WCX_ESTABLISH_REJECT_CODE_STALE_UUID);
+  assert_int_equal(stat(&w.shm->stats.establish_accepted), 0);
+  free(peer);
+  world_close(&w);
+}
+
+/* What a session has sent over TCP has numbers of its own: they say nothing of its flow over UDP. */
+static void test_requests_do_not_count_over_udp(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  peer_t *peer = peer_new(1);
+  peer_open(&w, peer, 0);
+  for (uint32_t i = 0; i < 3; i++)
+    (void)peer_order(&w, peer, WCX_SIDE_BUY, 100);
+  world_turns(&w, 4);
+  client_t udp = client_of(1);
+  udp.uuid = 1000;
+  client_sign_on(&w, &udp);
+  assert_int_equal(udp.ack.next_client_seq_no, 1);
+  assert_int_equal(udp.ack.last_cl_ord_id, 3);
+  free(peer);
+  world_close(&w);
+}
+
+/* The sign-ons of a source are limited here as they are over UDP: who is too fast waits. */
+static void test_limit_per_source(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  peer_t *peer = peer_new(1);
+  for (uint32_t i = 0; i < 30; i++)
+  {
+    peer_log_in(&w, peer, 0);
+    wcx_establish_t establish = client_establish(&w, &peer->client);
+    establish.hmac_signature[0] = 0xbb;
+    peer_establish(&w, peer, &establish);
+    peer_cut(&w, peer, true);
+    world_turns(&w, 2);
+  }
+  assert_int_equal(stat(&w.shm->stats.establish_received), 20);
+  free(peer);
+  world_close(&w);
+}
+
+/* The end of the binding before is released, the beginning of this one is not: nothing is said to it. */
+static void test_silent_until_its_ack(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  peer_t *old = peer_new(1);
+  peer_open(&w, old, 0);
+  (void)peer_order(&w, old, WCX_SIDE_BUY, 100);
+  world_turns(&w, 4);
+  peer_t *peer = peer_new(1);
+  peer->client.uuid = 1000;
+  peer_log_in(&w, peer, 1);
+  wcx_establish_t establish = client_establish(&w, &peer->client);
+  establish.flags = FLAG_TAKE_OVER | FLAG_COD;
+  w.hold = true;
+  peer_establish(&w, peer, &establish);
+  atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch, w.durable_seq - 1));
+  world_turns(&w, 4);
+  assert_true(peer_ended(&w, old));
+  peer_pump(&w, peer);
+  assert_int_equal(peer->message_cnt, 0);
+  w.hold = false;
+  world_turns(&w, 4);
+  peer_pump(&w, peer);
+  assert_true(peer_acked(peer));
+  assert_int_equal(peer->message_cnt, 4);
+  free(old);
+  free(peer);
+  world_close(&w);
+}
+
 /* --- patience ---------------------------------------------------------------------------------------------------------------------------------- */
 
 static void assert_ends_after_patience(world_t *w, peer_t *peer, uint64_t passed_ns)
@@ -777,6 +872,10 @@ int main(void)
       cmocka_unit_test(test_take_over),
       cmocka_unit_test(test_cancel_on_disconnect),
       cmocka_unit_test(test_table_full),
+      cmocka_unit_test(test_a_recording_of_a_lost_link),
+      cmocka_unit_test(test_limit_per_source),
+      cmocka_unit_test(test_silent_until_its_ack),
+      cmocka_unit_test(test_requests_do_not_count_over_udp),
   };
   return cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }

@@ -240,13 +240,48 @@ static void test_one_at_a_time(void **state)
   }
 }
 
+static void few_cancels(wcx_params_t *params)
+{
+  tune(params);
+  params->sessions[0].cancel_per_s = 1000;
+  params->sessions[0].cancel_burst = 3;
+}
+
+/* A purge is never refused for pressure, but it is an input: it costs the tokens of cancels, and who is too fast is read no further. */
+static void test_purges_cost_tokens(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, few_cancels);
+  reader_t reader;
+  begin(&w, &reader, 1, PURGE_PORT, 0);
+  world_turns(&w, 10);
+  pump(&w, &reader);
+  assert_true(reader.acked);
+  for (uint32_t i = 0; i < 10; i++)
+  {
+    wcx_order_mass_cancel_request_t all = {
+        .cl_ord_id = ++reader.client.cl_ord_id, .account = 1, .security_id = WCX_U32_NULL, .mass_cancel_request_type = WCX_MASS_CANCEL_REQUEST_TYPE_CANCEL_FOR_SESSION};
+    wcx_message_header_t header = {.block_length = sizeof(all), .template_id = WCX_TEMPLATE_ORDER_MASS_CANCEL_REQUEST, .schema_id = WCX_SCHEMA_ID};
+    uint8_t packet[256];
+    uint32_t sz = wcx_soup_begin(packet, 'U', sizeof(header) + sizeof(all));
+    memcpy(packet + sz, &header, sizeof(header));
+    memcpy(packet + sz + sizeof(header), &all, sizeof(all));
+    sz += (uint32_t)(sizeof(header) + sizeof(all));
+    assert_int_equal(wcx_tcp_sim_send(w.tcp, reader.conn, packet, sz), sz);
+  }
+  world_turns(&w, 10);
+  assert_int_equal(atomic_load(&w.shm->stats.requests_sequenced), 3);
+  world_pass(&w, 10000000);
+  assert_int_equal(atomic_load(&w.shm->stats.requests_sequenced), 10);
+  world_close(&w);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ends_with_its_day),
-      cmocka_unit_test(test_who_cannot_be_told_the_end),
-      cmocka_unit_test(test_a_cancel_is_copied_once),
-      cmocka_unit_test(test_one_at_a_time),
+      cmocka_unit_test(test_ends_with_its_day), cmocka_unit_test(test_who_cannot_be_told_the_end), cmocka_unit_test(test_a_cancel_is_copied_once),
+      cmocka_unit_test(test_one_at_a_time),     cmocka_unit_test(test_purges_cost_tokens),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,45 @@ static void test_from_a_number(void **state)
 }
 
 /* What is not kept cannot be asked for; the oldest that is kept can. */
+static uint64_t pushed_seq; /* the newest input that what was pushed depends on */
+
+void __real_wcx_tcp_push(wcx_tcp_t *tcp, uint32_t number, uint64_t input_seq);
+void __wrap_wcx_tcp_push(wcx_tcp_t *tcp, uint32_t number, uint64_t input_seq);
+
+void __wrap_wcx_tcp_push(wcx_tcp_t *tcp, uint32_t number, uint64_t input_seq)
+{
+  pushed_seq = input_seq > pushed_seq ? input_seq : pushed_seq;
+  __real_wcx_tcp_push(tcp, number, input_seq);
+}
+
+/* The check at transmit asks each frame for the input it depends on: what is written to a link says it with its push, messages of the stream and answers. */
+static void test_pushes_name_their_input(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  peer_t *peer = peer_new(1);
+  peer_open(&w, peer, 0);
+  for (uint32_t i = 0; i < 3; i++)
+  {
+    pushed_seq = 0;
+    (void)peer_order(&w, peer, WCX_SIDE_BUY, 100);
+    world_turns(&w, 4);
+    assert_int_equal(pushed_seq, wcx_engine_applied_seq(wcx_loop_engine(w.loop)));
+  }
+  peer_t *other = peer_new(2);
+  peer_log_in(&w, other, 0);
+  wcx_establish_t establish = client_establish(&w, &other->client);
+  establish.keep_alive_interval = 1;
+  pushed_seq = 0;
+  peer_establish(&w, other, &establish);
+  assert_int_equal(peer_reject_code(other), WCX_ESTABLISH_REJECT_CODE_KEEP_ALIVE_INTERVAL);
+  assert_int_equal(pushed_seq, wcx_engine_applied_seq(wcx_loop_engine(w.loop)));
+  free(peer);
+  free(other);
+  world_close(&w);
+}
+
 static void test_behind_the_window(void **state)
 {
   (void)state;
@@ -765,6 +804,7 @@ int main(void)
       cmocka_unit_test(test_no_credit_for_the_end),   cmocka_unit_test(test_restart),
       cmocka_unit_test(test_restart_and_gone),        cmocka_unit_test(test_cut_at_every_byte_written),
       cmocka_unit_test(test_cut_at_every_byte_read),  cmocka_unit_test(test_split_at_every_byte),
+      cmocka_unit_test(test_pushes_name_their_input),
   };
   return cmocka_run_group_tests_name("link_stream", tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@ static void on_record(void *ctx, const wcx_record_hdr_t *hdr, const uint8_t *bod
 {
   (void)ctx;
   (void)body;
+  assert_true(hdr->stamp_ns > stamped);
   stamped = hdr->stamp_ns;
 }
 
@@ -29,6 +30,7 @@ static uint64_t load(const _Atomic uint64_t *word)
 static void begin(world_t *w, client_t *client)
 {
   world_new(w, NULL);
+  stamped = 0;
   w->on_record = on_record;
   w->jumps_unconfirmed = true;
   atomic_store(&w->shm->clock.confirmed, 0);
@@ -155,6 +157,39 @@ static void a_stall_is_no_jump(void **state)
   world_close(&w);
 }
 
+/* Backwards: stamps stand on what they have, one nanosecond further for each input, and it is counted. */
+static void a_clock_that_runs_back_is_counted(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client;
+  begin(&w, &client);
+  uint64_t stamp = order_stamp(&w, &client);
+  w.utc_ns -= HOUR;
+  for (uint64_t i = 1; i <= 3; i++)
+  {
+    assert_int_equal(order_stamp(&w, &client), stamp + i);
+    assert_int_equal(load(&w.shm->stats.clock_backwards), i);
+  }
+  world_close(&w);
+}
+
+/* And also when the data plane has not lived to see it. */
+static void a_restart_goes_on_above_the_last_stamp(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client;
+  begin(&w, &client);
+  (void)order_stamp(&w, &client);
+  world_crash(&w);
+  w.utc_ns -= HOUR;
+  uint64_t before = stamped;
+  world_start(&w);
+  assert_true(stamped > before && stamped < before + SECOND); /* what the restart closed is a record */
+  world_close(&w);
+}
+
 static void a_restart_takes_nothing_for_granted(void **state)
 {
   (void)state;
@@ -175,8 +210,14 @@ static void a_restart_takes_nothing_for_granted(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(nothing_is_due_for_ten_seconds), cmocka_unit_test(an_operator_confirms), cmocka_unit_test(a_jump_that_is_taken_back),
-      cmocka_unit_test(a_small_step_is_followed),       cmocka_unit_test(a_stall_is_no_jump),   cmocka_unit_test(a_restart_takes_nothing_for_granted),
+      cmocka_unit_test(nothing_is_due_for_ten_seconds),
+      cmocka_unit_test(an_operator_confirms),
+      cmocka_unit_test(a_jump_that_is_taken_back),
+      cmocka_unit_test(a_small_step_is_followed),
+      cmocka_unit_test(a_stall_is_no_jump),
+      cmocka_unit_test(a_clock_that_runs_back_is_counted),
+      cmocka_unit_test(a_restart_goes_on_above_the_last_stamp),
+      cmocka_unit_test(a_restart_takes_nothing_for_granted),
   };
   return cmocka_run_group_tests_name("loop_clock", tests, NULL, NULL);
 }

@@ -363,6 +363,41 @@ static void test_a_book_too_deep(void **state)
   world_close(&w);
 }
 
+/* A cycle of two batches is copied at two inputs: the second waits for its own. */
+static void test_each_batch_waits_for_its_input(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, shallow);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  static heard_t h;
+  for (uint32_t i = 0; i < 20; i++)
+    (void)enter(&w, &client, client_order(&client, 1, WCX_SIDE_BUY, 100, 1, WCX_TIME_IN_FORCE_GTC));
+  (void)enter(&w, &client, client_order(&client, 2, WCX_SIDE_BUY, 100, 1, WCX_TIME_IN_FORCE_GTC));
+  next_cycle(&w, &h);
+  memset(&h, 0, sizeof(h));
+  for (uint32_t i = 0; i < 20000 && h.book_cnt == 0; i++)
+  {
+    world_turn(&w);
+    hear(&w, &h);
+  }
+  assert_int_equal(h.book_cnt, 1); /* the first batch, and nothing more */
+  assert_true(h.books[0].ended);
+  w.hold = true;
+  wcx_new_order_single_t order = client_order(&client, 2, WCX_SIDE_BUY, 100, 1, WCX_TIME_IN_FORCE_GTC);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  world_turns(&w, 20);
+  hear(&w, &h);
+  assert_int_equal(h.book_cnt, 1);
+  w.hold = false;
+  world_turns(&w, 20);
+  hear(&w, &h);
+  assert_int_equal(h.book_cnt, 2);
+  assert_int_equal(h.books[1].order_cnt, 2);
+  world_close(&w);
+}
+
 /* Heartbeats between cycles; a data plane that starts again repeats no number; the day ends the session. */
 static void slow(wcx_params_t *params)
 {
@@ -432,8 +467,9 @@ static void test_numbers_and_sessions(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_what_a_cycle_says), cmocka_unit_test(test_waits_for_the_gate), cmocka_unit_test(test_pace),
-      cmocka_unit_test(test_answers_go_first),  cmocka_unit_test(test_a_book_too_deep),    cmocka_unit_test(test_numbers_and_sessions),
+      cmocka_unit_test(test_what_a_cycle_says),    cmocka_unit_test(test_waits_for_the_gate), cmocka_unit_test(test_pace),
+      cmocka_unit_test(test_answers_go_first),     cmocka_unit_test(test_a_book_too_deep),    cmocka_unit_test(test_each_batch_waits_for_its_input),
+      cmocka_unit_test(test_numbers_and_sessions),
   };
   return cmocka_run_group_tests_name("loop_cycle", tests, NULL, NULL);
 }

@@ -343,6 +343,53 @@ static uint8_t refused_with(world_t *w, const client_t *client)
   return reject.code;
 }
 
+/* Numbers start again each day: who asks yesterday's session gets nothing of today's that stands in its place, and a day that is not released is not there. */
+static void test_rerequests_are_of_one_day(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  world_turns(&w, 4);
+  client_t reader = {.ip = CLIENT_IP, .port = 1234};
+  sent_t sent;
+  world_drain(&w);
+  ask(&w, CLIENT_IP, 1234, "M001260921", 1, 1);
+  world_turns(&w, 3);
+  assert_true(world_next_to(&w, &reader, &sent));
+  assert_memory_equal(sent.mold.session, "M001260921", 10);
+  assert_int_equal(sent.mold.sequence, 1);
+
+  w.hold = true;
+  w.utc_ns = (w.utc_ns / UINT64_C(86400000000000) + 1) * UINT64_C(86400000000000);
+  world_turns(&w, 4);
+  assert_int_equal(wcx_engine_trade_date(wcx_loop_engine(w.loop)), 20260922);
+  ask(&w, CLIENT_IP, 1234, "M001260922", 1, 1);
+  world_turns(&w, 3);
+  assert_int_equal(refused_with(&w, &reader), WCX_RETRANSMIT_REJECT_CODE_BAD_SESSION);
+  w.hold = false;
+  world_turns(&w, 4);
+  ask(&w, CLIENT_IP, 1234, "M001260922", 1, 1);
+  world_turns(&w, 3);
+  assert_int_equal(refused_with(&w, &reader), WCX_RETRANSMIT_REJECT_CODE_TOO_HIGH);
+
+  order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  world_turns(&w, 4);
+  world_drain(&w);
+  ask(&w, CLIENT_IP, 1234, "M001260922", 1, 1);
+  world_turns(&w, 3);
+  assert_true(world_next_to(&w, &reader, &sent));
+  assert_memory_equal(sent.mold.session, "M001260922", 10);
+  ask(&w, CLIENT_IP, 1234, "M001260921", 1, 1);
+  world_turns(&w, 3);
+  assert_int_equal(refused_with(&w, &reader), WCX_RETRANSMIT_REJECT_CODE_TOO_LOW);
+  world_close(&w);
+}
+
 /* A roll that itself says something (a Day order expires), held back and released in one go with what came before and after it. */
 static void test_day_ends_before_the_next_begins(void **state)
 {
@@ -604,7 +651,7 @@ int main(void)
       cmocka_unit_test(test_book_from_feed_is_the_book),      cmocka_unit_test(test_nothing_before_the_first_day),
       cmocka_unit_test(test_heartbeats_and_day_roll),         cmocka_unit_test(test_day_ends_behind_its_last_message),
       cmocka_unit_test(test_day_ends_before_the_next_begins), cmocka_unit_test(test_rerequest_of_a_session),
-      cmocka_unit_test(test_rerequest_of_the_feed),
+      cmocka_unit_test(test_rerequest_of_the_feed),           cmocka_unit_test(test_rerequests_are_of_one_day),
   };
   return cmocka_run_group_tests_name("loop_feed", tests, NULL, NULL);
 }

@@ -67,6 +67,78 @@ static void test_nothing_leaves_before_release(void **state)
   world_close(&w);
 }
 
+/* An input that says nothing and is not released, and then what `ask` sends: its answer must wait, though nothing stands before it at the gate. */
+static void expect_to_wait(world_t *w, client_t *client, void (*ask)(world_t *w, client_t *client), uint16_t template_id, uint32_t sz)
+{
+  uint8_t answer[256];
+  assert_true(sz <= sizeof(answer));
+  world_turns(w, 3);
+  world_drain(w);
+  w->hold = true;
+  wcx_tick_t tick = {.transact_time = w->utc_ns};
+  assert_int_not_equal(wcx_loop_define(w->loop, WCX_TEMPLATE_TICK, &tick, sizeof(tick)), 0);
+  ask(w, client);
+  world_turns(w, 20);
+  assert_int_equal(wcx_wire_pending(w->wire), 0);
+  w->hold = false;
+  world_turns(w, 3);
+  assert_true(world_expect(w, client, template_id, answer, sz));
+}
+
+static void ask_status(world_t *w, client_t *client)
+{
+  wcx_session_status_request_t request = {.request_id = 7};
+  client_send(w, client, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &request, sizeof(request));
+}
+
+static void ask_behind_a_gap(world_t *w, client_t *client)
+{
+  client->next_seq += 5;
+  client_send_at(w, client, client->next_seq, 0, NULL, 0);
+}
+
+static void ask_with_a_used_uuid(world_t *w, client_t *client)
+{
+  wcx_establish_t establish = client_establish(w, client);
+  establish.uuid = client->ack.uuid;
+  client_send_establish(w, client, &establish);
+}
+
+static void test_what_is_read_behind_a_silent_input_waits(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  expect_to_wait(&w, &client, ask_status, WCX_TEMPLATE_SESSION_STATUS_RESPONSE, sizeof(wcx_session_status_response_t));
+  expect_to_wait(&w, &client, ask_behind_a_gap, WCX_TEMPLATE_NOT_APPLIED, sizeof(wcx_not_applied_t));
+  expect_to_wait(&w, &client, ask_with_a_used_uuid, WCX_TEMPLATE_ESTABLISH_REJECT, sizeof(wcx_establish_reject_t));
+  world_close(&w);
+}
+
+/* The session string is news of an input: whoever signs on hears nothing, no heartbeat either, before it is released. */
+static void test_nobody_is_spoken_to_before_the_ack(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  world_pass(&w, 1000000000); /* the feed has just said that it lives */
+  world_drain(&w);
+  w.hold = true;
+  wcx_establish_t establish = client_establish(&w, &client);
+  establish.keep_alive_interval = 200;
+  client_send_establish(&w, &client, &establish);
+  world_pass(&w, 400000000); /* four heartbeats, fewer than the silence that ends it */
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 1);
+  assert_int_equal(wcx_wire_pending(w.wire), 0);
+  w.hold = false;
+  world_turns(&w, 3);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_ESTABLISH_ACK, &client.ack, sizeof(client.ack)));
+  world_close(&w);
+}
+
 /* Once a period of sleep: the second order finds the worker awake. */
 static void test_a_sleeping_worker_is_woken(void **state)
 {
@@ -156,13 +228,92 @@ static void test_transmit_check_catches_a_planted_early_release(void **state)
   assert_int_equal(ending_of(plant_early_release), SIGABRT);
 }
 
-static void plant_foreign_epoch(void)
+static void plant_early_message(void)
+{
+  wcx_stats_t stats = {0};
+  wcx_port_t *port = wcx_port_open(WCX_PORT_AF_XDP, "planted", 0, false);
+  wcx_egress_t egress = {.port = port, .stats = &stats, .net = {.ip = WORLD_IP}};
+  wcx_peer_t to = {.ip = CLIENT_IP, .port = 1};
+  wcx_packet_t packet;
+  uint8_t message[16] = {0};
+  if (!wcx_egress_open(&egress, &packet, &to, NULL, 0))
+    return;
+  wcx_packet_add(&packet, message, sizeof(message), 8);
+  wcx_packet_add(&packet, message, sizeof(message), 3);
+  wcx_egress_send(&egress, &packet, &to, 7002);
+  (void)wcx_egress_flush(&egress, 7);
+}
+
+static void plant_early_end_of_session(void)
+{
+  wcx_stats_t stats = {0};
+  wcx_port_t *port = wcx_port_open(WCX_PORT_AF_XDP, "planted", 0, false);
+  wcx_egress_t egress = {.port = port, .stats = &stats, .net = {.ip = WORLD_IP}};
+  wcx_peer_t to = {.ip = CLIENT_IP, .port = 1};
+  (void)wcx_egress_end_of_session(&egress, &to, 7003, "M001260921", 4, 8);
+  (void)wcx_egress_flush(&egress, 7);
+}
+
+/* Whichever of its messages it is, and what says that nothing follows. */
+static void test_transmit_check_looks_at_the_newest_input(void **state)
+{
+  (void)state;
+  assert_int_equal(ending_of(plant_early_message), SIGABRT);
+  assert_int_equal(ending_of(plant_early_end_of_session), SIGABRT);
+}
+
+/* A port that takes one frame a call; the frames depend on inputs 1, 2 and 9. */
+static void plant_left_over(uint64_t release_seq)
+{
+  wcx_stats_t stats = {0};
+  wcx_wire_set_faults(wcx_wire_get("left over"), &(wcx_wire_faults_t){.seed = 1, .tx_room = 1});
+  wcx_port_t *port = wcx_port_open(WCX_PORT_AF_XDP, "left over", 0, false);
+  wcx_egress_t egress = {.port = port, .stats = &stats, .net = {.ip = WORLD_IP}};
+  wcx_peer_t to = {.ip = CLIENT_IP, .port = 1};
+  uint8_t message[16] = {0};
+  static const uint64_t seqs[] = {1, 2, 9};
+  for (uint32_t i = 0; i < 3; i++)
+    (void)wcx_egress_answer(&egress, &to, 7002, message, sizeof(message), seqs[i]);
+  if (wcx_egress_flush(&egress, 9) != 1 || wcx_egress_flush(&egress, 9) != 1)
+    _exit(9);
+  (void)wcx_egress_flush(&egress, release_seq);
+}
+
+static void plant_left_over_early(void)
+{
+  plant_left_over(8);
+}
+
+static void plant_left_over_in_time(void)
+{
+  plant_left_over(9);
+}
+
+/* Frames that the port had no room for keep the inputs they depend on. */
+static void test_transmit_check_knows_what_is_left_over(void **state)
+{
+  (void)state;
+  assert_int_equal(ending_of(plant_left_over_in_time), 0);
+  assert_int_equal(ending_of(plant_left_over_early), SIGABRT);
+}
+
+static void plant_epoch(uint64_t ahead)
 {
   world_t w;
   world_new(&w, NULL);
   w.dead = true;
-  atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch + 1, w.durable_seq));
+  atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch + ahead, w.durable_seq));
   world_turn(&w);
+}
+
+static void plant_foreign_epoch(void)
+{
+  plant_epoch(1);
+}
+
+static void plant_epoch_far_ahead(void)
+{
+  plant_epoch(UINT64_C(1) << 15);
 }
 
 static void plant_release(uint64_t seq)
@@ -195,6 +346,7 @@ static void test_foreign_epoch_halts(void **state)
 {
   (void)state;
   assert_int_equal(ending_of(plant_foreign_epoch), SIGABRT);
+  assert_int_equal(ending_of(plant_epoch_far_ahead), SIGABRT); /* the highest bit that the word has of it */
 }
 
 static world_t *overtaken; /* another data plane takes over as this one's gate builds its first frame */
@@ -250,6 +402,10 @@ static void test_credit_is_for_the_worst_output(void **state)
     assert_false(wcx_input_room(&input, 1, room - WCX_INPUT_LOG_RESERVE + 1));
     (void)wcx_outlog_reserve(&log, 5008);
   }
+  input.mark_head = WCX_DIGEST_MARK_MAX - 1; /* nor is a digest mark lost that waits for its release */
+  assert_true(wcx_input_room(&input, 1, 0));
+  input.mark_head++;
+  assert_false(wcx_input_room(&input, 1, 0));
 }
 
 static void give_inputs(world_t *w, client_t *client, uint32_t cnt)
@@ -318,9 +474,13 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_order_is_acked),
       cmocka_unit_test(test_nothing_leaves_before_release),
+      cmocka_unit_test(test_what_is_read_behind_a_silent_input_waits),
+      cmocka_unit_test(test_nobody_is_spoken_to_before_the_ack),
       cmocka_unit_test(test_a_sleeping_worker_is_woken),
       cmocka_unit_test(test_full_ring_leaves_frames_unread),
       cmocka_unit_test(test_transmit_check_catches_a_planted_early_release),
+      cmocka_unit_test(test_transmit_check_looks_at_the_newest_input),
+      cmocka_unit_test(test_transmit_check_knows_what_is_left_over),
       cmocka_unit_test(test_release_that_cannot_be_halts),
       cmocka_unit_test(test_foreign_epoch_halts),
       cmocka_unit_test(test_the_epoch_is_looked_at_for_each_burst),

@@ -157,6 +157,85 @@ static void test_late_verdicts_and_dead_auth(void **state)
   world_close(&w);
 }
 
+/* A data plane that was stopped finds the verdict when it goes on, before it has looked at what waits: it is late all the same. */
+static void test_a_verdict_found_late(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  wcx_establish_t establish = client_establish(&w, &client);
+  client_send_establish(&w, &client, &establish);
+  world_turn(&w); /* asked, and judged behind it */
+  w.mono_ns += WCX_AUTH_VERDICT_NS_MAX;
+  w.utc_ns += WCX_AUTH_VERDICT_NS_MAX;
+  world_turns(&w, 6);
+  sent_t sent;
+  assert_false(world_next_to(&w, &client, &sent));
+  assert_int_equal(atomic_load(&w.shm->stats.establish_late), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 0);
+  world_close(&w);
+}
+
+/* The verdict on a sign-on that was given up comes when its place has been given to another one, whose signature is wrong. */
+static void test_a_verdict_of_another_question(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  w.auth_silent = true;
+  wcx_establish_t establish = client_establish(&w, &client);
+  client_send_establish(&w, &client, &establish);
+  world_pass(&w, 2100000000); /* given up */
+  client_t stranger = client_of(2);
+  establish = client_establish(&w, &stranger);
+  establish.hmac_signature[0] = 0xbb;
+  client_send_establish(&w, &stranger, &establish);
+  world_turns(&w, 3);
+  w.auth_silent = false;
+  world_turns(&w, 6);
+  wcx_establish_reject_t reject;
+  assert_true(world_expect(&w, &stranger, WCX_TEMPLATE_ESTABLISH_REJECT, &reject, sizeof(reject)));
+  assert_int_equal(reject.code, WCX_ESTABLISH_REJECT_CODE_CREDENTIALS);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 0);
+  world_close(&w);
+}
+
+static uint8_t verdict; /* of the worker below */
+static uint8_t key_slot;
+
+static void judge_so(void *ctx, wcx_auth_slot_t *slot)
+{
+  (void)ctx;
+  memcpy(slot->mold_session, "Mold000001", 10);
+  slot->verdict = verdict;
+  slot->key_slot = key_slot;
+}
+
+/* What stands in the ring is not believed: one word is a valid verdict, and there are two keys. */
+static void test_what_is_no_verdict(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  w.judge = judge_so;
+  client_t client = client_of(1);
+  static const uint8_t rows[][2] = {{0, 0}, {WCX_AUTH_BAD_CREDENTIALS, 0}, {3, 0}, {255, 0}, {WCX_AUTH_VALID, 2}, {WCX_AUTH_VALID, 255}};
+  for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+  {
+    verdict = rows[i][0];
+    key_slot = rows[i][1];
+    wcx_establish_t establish = client_establish(&w, &client);
+    assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_CREDENTIALS);
+  }
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 0);
+  verdict = WCX_AUTH_VALID;
+  key_slot = 1;
+  client_sign_on(&w, &client);
+  world_close(&w);
+}
+
 static void test_limit_per_source(void **state)
 {
   (void)state;
@@ -297,6 +376,46 @@ static void test_a_pause_of_ours_is_not_their_silence(void **state)
   world_close(&w);
 }
 
+/* Nor does a burst of others, which is all that one turn reads, make them silent. */
+static void test_what_is_unread_is_not_silence(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_t other = client_of(2);
+  client_sign_on(&w, &client);
+  client_sign_on(&w, &other);
+  for (uint32_t i = 0; i < 20 * WCX_PORT_BURST_MAX; i++)
+    client_send_at(&w, &other, other.next_seq, 0, NULL, 0);
+  client_send_at(&w, &client, client.next_seq, 0, NULL, 0);
+  w.mono_ns += 10000000000;
+  w.utc_ns += 10000000000;
+  world_turns(&w, 30);
+  assert_int_equal(atomic_load(&w.shm->stats.keepalive_expired), 0);
+  world_close(&w);
+}
+
+/* Whoever knows the session string and not the address: he speaks for nobody, so nobody is alive by him. */
+static void test_strangers_keep_nobody_alive(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  client_t stranger = client;
+  stranger.port = 50000;
+  for (uint32_t i = 0; i < 4; i++)
+  {
+    client_send_at(&w, &stranger, client.next_seq, 0, NULL, 0);
+    world_pass(&w, 800000000);
+  }
+  assert_int_equal(atomic_load(&w.shm->stats.rx_drop_session), 4);
+  assert_int_equal(atomic_load(&w.shm->stats.keepalive_expired), 1);
+  world_close(&w);
+}
+
 static void test_goodbye(void **state)
 {
   (void)state;
@@ -363,6 +482,11 @@ int main(void)
       cmocka_unit_test(test_a_pause_of_ours_is_not_their_silence),
       cmocka_unit_test(test_goodbye),
       cmocka_unit_test(test_client_flow_goes_on_over_bindings),
+      cmocka_unit_test(test_a_verdict_found_late),
+      cmocka_unit_test(test_a_verdict_of_another_question),
+      cmocka_unit_test(test_what_is_no_verdict),
+      cmocka_unit_test(test_what_is_unread_is_not_silence),
+      cmocka_unit_test(test_strangers_keep_nobody_alive),
   };
   return cmocka_run_group_tests_name("loop_signon", tests, NULL, NULL);
 }

@@ -185,6 +185,26 @@ static void test_cancel_on_disconnect_after_restart(void **state)
 }
 
 /* Unreleased history: what was applied and never made durable is gone after a crash, and was never seen. */
+/* The answer to an earlier question is none: the epoch would be that of a data plane that is dead. */
+static void test_an_old_answer_is_none(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  world_crash(&w);
+  w.dead = true;
+  world_turns(&w, 20);
+  assert_int_equal(atomic_load(&w.shm->dataplane.phase), WCX_DATAPLANE_WAITING_JOURNAL);
+  assert_false(wcx_loop_replayed(w.loop));
+  uint64_t epoch = w.epoch;
+  w.dead = false;
+  world_start(&w);
+  assert_int_equal(w.epoch, epoch + 1);
+  world_close(&w);
+}
+
 static void test_undurable_inputs_are_forgotten(void **state)
 {
   (void)state;
@@ -421,6 +441,7 @@ int main(void)
       cmocka_unit_test(test_restart_replays_to_equality),
       cmocka_unit_test(test_long_replay),
       cmocka_unit_test(test_cancel_on_disconnect_after_restart),
+      cmocka_unit_test(test_an_old_answer_is_none),
       cmocka_unit_test(test_undurable_inputs_are_forgotten),
       cmocka_unit_test(test_digest_marks),
       cmocka_unit_test(test_changed_configuration_is_refused),

@@ -244,6 +244,41 @@ static void test_full_datagrams_and_silence(void **state)
   world_close(&w);
 }
 
+/* How often the key stands in the loop's memory. */
+static uint32_t keys_there(const world_t *w, const wcx_tag_key_t *key)
+{
+  const uint8_t *at = w->mem;
+  const uint8_t *end = at + wcx_loop_footprint(&w->region->params, w->shard_idx);
+  uint32_t cnt = 0;
+  while ((at = memmem(at, (size_t)(end - at), key->bytes, sizeof(key->bytes))) != NULL)
+  {
+    cnt++;
+    at++;
+  }
+  return cnt;
+}
+
+/* The verdict that brought it is wiped when it was taken, and the binding when the last message to it has passed. */
+static void test_keys_are_wiped(void **state)
+{
+  (void)state;
+  world_t w;
+  begin(&w);
+  client_t client = client_of(1);
+  sign_on_tagged(&w, &client);
+  wcx_tag_key_t key = key_of(client.uuid);
+  assert_int_equal(keys_there(&w, &key), 1);
+  uint8_t payload[WCX_FRAME_SZ_MAX];
+  wcx_terminate_t terminate = {.uuid = client.uuid, .code = WCX_TERMINATE_CODE_FINISHED};
+  uint32_t len = wcx_mold_begin(payload, client.mold, client.next_seq, 1);
+  len += client_block(payload + len, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate));
+  send_tagged(&w, &client, 7002, &key, payload, len);
+  assert_int_equal(atomic_load(&w.shm->stats.sessions_closed), 1);
+  world_turns(&w, 3);
+  assert_int_equal(keys_there(&w, &key), 0);
+  world_close(&w);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -251,6 +286,7 @@ int main(void)
       cmocka_unit_test(test_rerequests_and_copies),
       cmocka_unit_test(test_tags_are_per_sign_on),
       cmocka_unit_test(test_full_datagrams_and_silence),
+      cmocka_unit_test(test_keys_are_wiped),
   };
   return cmocka_run_group_tests_name("loop_tag", tests, NULL, NULL);
 }

@@ -298,6 +298,31 @@ static void test_every_rung(void **state)
   world_close(&w);
 }
 
+/* A goodbye is never throttled, but it is an input: when there is no room for it, it is read again. */
+static void test_goodbye_waits_for_room(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  uint8_t block[512];
+  w.hold = true;
+  for (uint32_t i = 0; i <= RING_CAP; i++)
+    send_block(&w, &client, block, put_cancel(block, &client, 1));
+  assert_int_equal(sequenced(&w), RING_CAP + 1);
+  assert_int_equal(rung(&w), WCX_PRESSURE_FULL);
+  wcx_terminate_t terminate = {.code = WCX_TERMINATE_CODE_FINISHED};
+  client_send(&w, &client, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate));
+  world_turns(&w, 20);
+  assert_int_equal(atomic_load(&w.shm->stats.sessions_closed), 0);
+  w.hold = false;
+  world_turns(&w, 20);
+  assert_int_equal(atomic_load(&w.shm->stats.sessions_closed), 1);
+  assert_true(world_expect(&w, &client, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate)));
+  world_close(&w);
+}
+
 /* The worker is gone and not only slow: the ladder is the same, and a new worker finds everything. */
 static void test_worker_gone(void **state)
 {
@@ -366,6 +391,34 @@ static void test_log_fills(void **state)
   assert_int_equal(wcx_pressure_rung(&pressure, &input, 1), WCX_PRESSURE_CLEAR);
 }
 
+/* Beside a ring: the fuller of both counts, and the disk, when it is low, counts on whatever rung they stand. */
+static void test_the_worst_counts(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  static _Alignas(64) uint8_t mem[1u << 16];
+  wcx_outlog_t log;
+  wcx_outlog_init(&log, mem, sizeof(mem));
+  uint64_t end_pos[4];
+  wcx_input_t input = {.log = &log, .shm = w.shm, .journaled = 1, .ring = {.ring = &w.shm->jring, .end_pos = end_pos, .next_seq = 1}};
+  wcx_pressure_t pressure = {0};
+  static const uint32_t used[] = {0, RING_RISK, RING_CANCELS, RING_CAP + 1};
+  for (uint32_t ring = 0; ring < 4; ring++)
+    for (uint32_t of_log = 0; of_log < 4; of_log++)
+      for (uint32_t low = 0; low < 2; low++)
+      {
+        input.ring.pos = used[ring];
+        log.write_pos = (uint64_t)used[of_log] * (sizeof(mem) - WCX_INPUT_LOG_RESERVE) / RING_CAP + 15;
+        w.shm->journal.segments_free = low ? 1 : 2;
+        uint32_t must = WCX_PRESSURE_CLEAR + (ring > of_log ? ring : of_log);
+        must = low && must < WCX_PRESSURE_CANCELS ? WCX_PRESSURE_CANCELS : must;
+        assert_int_equal(wcx_pressure_rung(&pressure, &input, ++w.mono_ns), must);
+      }
+  log.write_pos = 0;
+  world_close(&w);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -376,6 +429,8 @@ int main(void)
       cmocka_unit_test(test_worker_gone),
       cmocka_unit_test(test_disk_nearly_full),
       cmocka_unit_test(test_log_fills),
+      cmocka_unit_test(test_the_worst_counts),
+      cmocka_unit_test(test_goodbye_waits_for_room),
   };
   return cmocka_run_group_tests_name("loop_throttle", tests, NULL, NULL);
 }

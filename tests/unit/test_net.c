@@ -152,6 +152,46 @@ static void test_defects_have_names(void **state)
   }
 }
 
+/* Of a segment its header must be there before its ports are read; one from our own address nobody sent. */
+static void test_segments_have_their_header(void **state)
+{
+  (void)state;
+  for (uint32_t total = 20; total <= 60; total++)
+    for (uint32_t own = 0; own < 2; own++)
+    {
+      uint8_t frame[128];
+      wcx_datagram_t datagram;
+      uint32_t sz = build(frame, 0, 40);
+      frame[17] = (uint8_t)total;
+      frame[23] = 6;
+      frame[29] = own ? (uint8_t)us.ip : frame[29];
+      fix_ip_sum(frame + 14);
+      assert_int_equal(wcx_net_parse(&us, frame, sz, &datagram), total >= 40 && !own ? WCX_NET_TCP : WCX_NET_DROP_IP);
+    }
+}
+
+/* A session is pinned to all of them; the hardware address is the network's matter. */
+static void test_peers_differ_in_address_port_and_vlan(void **state)
+{
+  (void)state;
+  wcx_peer_t peer = {.ip = 0x0a4d0001u, .port = 40001, .vlan = 7, .mac = {2, 0, 0, 0, 0, 9}};
+  wcx_peer_t other = peer;
+  other.mac[5] = 8;
+  assert_true(wcx_peer_equal(&peer, &other));
+  for (uint32_t bit = 0; bit < 32; bit++)
+  {
+    other = peer;
+    other.ip ^= 1u << bit;
+    assert_false(wcx_peer_equal(&peer, &other));
+    other = peer;
+    other.port ^= (uint16_t)(1u << bit % 16);
+    assert_false(wcx_peer_equal(&peer, &other));
+    other = peer;
+    other.vlan ^= (uint16_t)(1u << bit % 12);
+    assert_false(wcx_peer_equal(&peer, &other));
+  }
+}
+
 static void test_absent_udp_checksum_is_accepted(void **state)
 {
   (void)state;
@@ -195,6 +235,7 @@ int main(void)
       cmocka_unit_test(test_round_trip_of_every_length),      cmocka_unit_test(test_short_frames_may_be_padded),
       cmocka_unit_test(test_checksums_are_the_standard_ones), cmocka_unit_test(test_every_flipped_bit_is_seen),
       cmocka_unit_test(test_every_prefix_is_refused),         cmocka_unit_test(test_defects_have_names),
+      cmocka_unit_test(test_segments_have_their_header),      cmocka_unit_test(test_peers_differ_in_address_port_and_vlan),
       cmocka_unit_test(test_absent_udp_checksum_is_accepted), cmocka_unit_test(test_arp),
   };
   return cmocka_run_group_tests_name("net", tests, NULL, NULL);

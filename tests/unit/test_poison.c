@@ -78,6 +78,38 @@ static void two_ends_at_one_input(void **state)
   assert_false(is_quarantined(8));
 }
 
+/* Each of the signals by which a program that goes wrong ends. */
+static void every_fault_counts(void **state)
+{
+  (void)state;
+  static const int faults[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+  for (uint32_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+  {
+    for (uint32_t end = 0; end < 2; end++)
+    {
+      assert_false(is_quarantined(10 + i));
+      int status = replay(10 + i, faults[i]);
+      assert_true(WIFSIGNALED(status) && WTERMSIG(status) == faults[i]);
+    }
+    assert_true(is_quarantined(10 + i));
+  }
+}
+
+/* A file that something else has left there counts nothing. */
+static void a_foreign_page_counts_nothing(void **state)
+{
+  (void)state;
+  replay(7, SIGABRT);
+  replay(7, SIGABRT);
+  assert_true(wcx_poison_open(&poison, path, err, sizeof(err)));
+  assert_true(wcx_poison_quarantined(&poison, 7));
+  poison.page->magic ^= 1;
+  wcx_poison_close(&poison);
+  assert_true(wcx_poison_open(&poison, path, err, sizeof(err)));
+  assert_false(wcx_poison_quarantined(&poison, 7));
+  wcx_poison_close(&poison);
+}
+
 static void ends_at_two_inputs_are_no_pattern(void **state)
 {
   (void)state;
@@ -129,6 +161,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(two_ends_at_one_input, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(every_fault_counts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_foreign_page_counts_nothing, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ends_at_two_inputs_are_no_pattern, set_up, tear_down),
       cmocka_unit_test_setup_teardown(kills_say_nothing, set_up, tear_down),
       cmocka_unit_test_setup_teardown(another_program_counts_anew, set_up, tear_down),

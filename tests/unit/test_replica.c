@@ -579,7 +579,86 @@ static void test_what_was_left_is_no_part_of_it(void **state)
   world_close(&w);
 }
 
-/* What the disk gives back is not what was written: it gets no name, and the next attempt is another file. */
+static void change_stamp(uint64_t seq, int64_t by_ns)
+{
+  char name[WCX_SNAPSHOT_FILE_NAME_SZ], path[512];
+  wcx_snapshot_file_t hdr;
+  wcx_snapshot_file_name(name, seq);
+  snapshot_path(path, name);
+  FILE *file = fopen(path, "r+b");
+  assert_non_null(file);
+  assert_int_equal(fread(&hdr, sizeof(hdr), 1, file), 1);
+  hdr.stamp_ns += (uint64_t)by_ns;
+  hdr.crc32c = wcx_snapshot_file_crc(&hdr);
+  rewind(file);
+  assert_int_equal(fwrite(&hdr, sizeof(hdr), 1, file), 1);
+  assert_int_equal(fclose(file), 0);
+}
+
+static void expect_refused(const world_t *w, const char *why)
+{
+  beside_t beside;
+  beside_open(&beside, w, 1000000);
+  for (uint32_t i = 0; i < 10 && beside.replica.said[0] == 0; i++)
+    (void)wcx_replica_step(&beside.replica, w->mono_ns);
+  if (strstr(beside.replica.said, why) == NULL)
+    fail_msg("said '%s'", beside.replica.said);
+  beside_close(&beside);
+}
+
+/* Sums that hold do not make a snapshot one of the input that its name says, nor its header one of its engine: stamps would go back. */
+static void test_name_header_and_engine_agree(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  beside_open(&beside, &w, 1000000);
+  trade_some(&w, &client, 50);
+  beside_take(&beside, &w);
+  beside_close(&beside);
+  uint64_t seq = atomic_load(&w.shm->replica.snapshot_seq);
+  char name[WCX_SNAPSHOT_FILE_NAME_SZ], path[512], other[512];
+  wcx_snapshot_file_name(name, seq);
+  snapshot_path(path, name);
+  wcx_snapshot_file_name(name, seq - 1);
+  snapshot_path(other, name);
+  assert_int_equal(rename(path, other), 0);
+  expect_refused(&w, "it is of shard 1, seq");
+  assert_int_equal(rename(other, path), 0);
+  change_stamp(seq, -1);
+  expect_refused(&w, "are not those in its header");
+  change_stamp(seq, 1);
+  beside_open(&beside, &w, 1000000);
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(beside.replica.kept[0].seq, seq);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+/* Until a taking that was asked for has been written and is read back. */
+static void step_until_read(world_t *w, beside_t *beside)
+{
+  for (uint32_t i = 0; i < 1000 && beside->replica.take.phase != WCX_TAKE_READ; i++)
+    (void)wcx_replica_step(&beside->replica, w->mono_ns);
+  assert_int_equal(beside->replica.take.phase, WCX_TAKE_READ);
+}
+
+/* The header that is there is sound, and not the one that was written. */
+static void change_header(const beside_t *beside)
+{
+  char path[512];
+  snapshot_path(path, WCX_SNAPSHOT_FILE_TEMP);
+  wcx_snapshot_file_t hdr = beside->replica.take.hdr;
+  hdr.taken_ns++;
+  hdr.crc32c = wcx_snapshot_file_crc(&hdr);
+  FILE *file = fopen(path, "r+b");
+  assert_non_null(file);
+  assert_int_equal(fwrite(&hdr, sizeof(hdr), 1, file), 1);
+  assert_int_equal(fclose(file), 0);
+}
+
+/* What the disk gives back is not what was written, wherever: it gets no name, and the next attempt is another file. */
 static void test_it_is_read_back(void **state)
 {
   (void)state;
@@ -590,15 +669,47 @@ static void test_it_is_read_back(void **state)
   beside_open(&beside, &w, 1000000);
   trade_some(&w, &client, 50);
   (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
-  for (uint32_t i = 0; i < 1000 && beside.replica.take.phase != WCX_TAKE_READ; i++)
+  for (uint32_t part = 0; part < 5; part++)
+  {
+    step_until_read(&w, &beside);
+    const wcx_snapshot_file_t *hdr = &beside.replica.take.hdr;
+    assert_true(hdr->stream_cnt > 0 && hdr->window_sz > 1000);
+    const uint64_t offs[] = {8, wcx_snapshot_engine_off() + 1000, wcx_snapshot_streams_off(hdr) + 8, wcx_snapshot_window_off(hdr) + 1000};
+    if (part < 4)
+      damage_file(WCX_SNAPSHOT_FILE_TEMP, (long)offs[part]);
+    else
+      change_header(&beside);
+    for (uint32_t i = 0; i < 1000 && beside.replica.said[0] == 0; i++)
+      (void)wcx_replica_step(&beside.replica, w.mono_ns);
+    assert_non_null(strstr(beside.replica.said, "read back differently"));
+    assert_int_equal(list_snapshots(seqs), 0);
+    assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), 0);
+    beside.replica.said[0] = 0;
+    w.mono_ns += UINT64_C(6000000000);
+  }
+  beside_catch_up(&beside, w.mono_ns);
+  assert_int_equal(list_snapshots(seqs), 1);
+  beside_close(&beside);
+  world_close(&w);
+}
+
+/* Nor does one that could not be made durable. */
+static void test_it_is_durable_before_its_name(void **state)
+{
+  (void)state;
+  world_t w;
+  client_t client = begin(&w);
+  beside_t beside;
+  uint64_t seqs[8];
+  beside_open(&beside, &w, 1000000);
+  trade_some(&w, &client, 50);
+  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+  fails_file = true;
+  for (uint32_t i = 0; i < 1000 && beside.replica.said[0] == 0 && list_snapshots(seqs) == 0; i++)
     (void)wcx_replica_step(&beside.replica, w.mono_ns);
-  assert_int_equal(beside.replica.take.phase, WCX_TAKE_READ);
-  damage_file(WCX_SNAPSHOT_FILE_TEMP, 4096 + 1000);
-  for (uint32_t i = 0; i < 1000 && beside.replica.said[0] == 0; i++)
-    (void)wcx_replica_step(&beside.replica, w.mono_ns);
-  assert_non_null(strstr(beside.replica.said, "read back differently"));
+  assert_false(fails_file);
+  assert_non_null(strstr(beside.replica.said, "cannot make it durable"));
   assert_int_equal(list_snapshots(seqs), 0);
-  assert_int_equal(atomic_load(&w.shm->replica.snapshot_seq), 0);
   beside.replica.said[0] = 0;
   beside_catch_up(&beside, w.mono_ns + UINT64_C(6000000000));
   assert_int_equal(list_snapshots(seqs), 1);
@@ -647,7 +758,9 @@ int main(void)
       cmocka_unit_test(test_no_place_for_it),
       cmocka_unit_test(test_its_name_is_durable),
       cmocka_unit_test(test_what_was_left_is_no_part_of_it),
+      cmocka_unit_test(test_name_header_and_engine_agree),
       cmocka_unit_test(test_it_is_read_back),
+      cmocka_unit_test(test_it_is_durable_before_its_name),
       cmocka_unit_test(test_pace),
   };
   return cmocka_run_group_tests_name("replica", tests, make_state_dir, remove_state_dir);

@@ -485,9 +485,12 @@ static void region_open_says_what_is_wrong(void **state)
   assert_int_equal(bad.fd, -1);
 
   assert_true(wcx_region_create(&file, path, &params, err, sizeof(err)));
-  file.region->boot_id[3] ^= 1;
-  assert_int_equal(wcx_region_open(&bad, path, true, err, sizeof(err)), WCX_REGION_OTHER_BOOT);
-  file.region->boot_id[3] ^= 1;
+  for (uint32_t i = 0; i < 16; i++)
+  {
+    file.region->boot_id[i] ^= 1;
+    assert_int_equal(wcx_region_open(&bad, path, true, err, sizeof(err)), WCX_REGION_OTHER_BOOT);
+    file.region->boot_id[i] ^= 1;
+  }
   uint8_t *const flips[] = {(uint8_t *)&file.region->magic,
                             (uint8_t *)&file.region->layout,
                             (uint8_t *)&file.region->sz,
@@ -555,6 +558,35 @@ static void region_is_made_by_one_at_a_time(void **state)
   wcx_region_close(&file);
 }
 
+/* Another maker gives its region the name between our opening of its temporary file and our lock, and a third one begins a file of its own. */
+static const char *renamed_from;
+
+int __real_fcntl(int fd, int command, void *arg);
+int __wrap_fcntl(int fd, int command, void *arg);
+
+int __wrap_fcntl(int fd, int command, void *arg)
+{
+  if (renamed_from != NULL && command == F_OFD_SETLK && (rename(renamed_from, path) != 0 || close(open(renamed_from, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) != 0))
+    abort();
+  return __real_fcntl(fd, command, arg);
+}
+
+static void region_of_another_maker_is_not_touched(void **state)
+{
+  (void)state;
+  char temp[112];
+  snprintf(temp, sizeof(temp), "%s.new", path);
+  wcx_region_file_t theirs, file;
+  assert_true(wcx_region_create(&theirs, path, &params, err, sizeof(err)));
+  assert_int_equal(rename(path, temp), 0);
+  wcx_region_close(&theirs); /* and its lock with it */
+  renamed_from = temp;
+  assert_false(wcx_region_create(&file, path, &params, err, sizeof(err)));
+  renamed_from = NULL;
+  assert_int_equal(wcx_region_open(&theirs, path, true, err, sizeof(err)), WCX_REGION_OK);
+  wcx_region_close(&theirs);
+}
+
 /* Another process that holds the locks of two roles until it is told to die. */
 static pid_t holder(int *tell)
 {
@@ -615,6 +647,9 @@ static void a_reader_sees_locks_too(void **state)
   assert_false(wcx_region_alive(&reader, WCX_REGION_LOCK_CONTROLD));
   assert_true(wcx_region_lock(&file, WCX_REGION_LOCK_CONTROLD));
   assert_true(wcx_region_alive(&reader, WCX_REGION_LOCK_CONTROLD));
+  wcx_region_close(&reader); /* a look at the region ends no lock of the same process */
+  assert_int_equal(wcx_region_open(&reader, path, false, err, sizeof(err)), WCX_REGION_OK);
+  assert_true(wcx_region_alive(&reader, WCX_REGION_LOCK_CONTROLD));
   wcx_region_close(&file);
   assert_false(wcx_region_alive(&reader, WCX_REGION_LOCK_CONTROLD));
   wcx_region_close(&reader);
@@ -645,6 +680,7 @@ int main(void)
       cmocka_unit_test(region_open_says_what_is_wrong),
       cmocka_unit_test(region_create_refuses_parameters_that_cannot_be),
       cmocka_unit_test(region_is_made_by_one_at_a_time),
+      cmocka_unit_test(region_of_another_maker_is_not_touched),
       cmocka_unit_test(locks_are_seen_by_others_and_end_with_their_process),
       cmocka_unit_test(a_reader_sees_locks_too),
   };
