@@ -229,6 +229,8 @@ void wcx_engine_apply_long(wcx_engine_t *engine, const wcx_record_hdr_t *hdr, co
 
 /* state_digest.c */
 wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx);
+wcx_digest_t wcx_instrument_hash(const wcx_instrument_t *instrument, uint32_t idx);
+wcx_digest_t wcx_account_hash(const wcx_account_t *account, uint32_t idx);
 void wcx_state_settle(wcx_engine_t *engine);
 wcx_digest_t wcx_state_settled_digest(const wcx_engine_t *engine); /* what record_digest is once it is settled */
 void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrument);

@@ -39,7 +39,7 @@ wcx_digest_t wcx_session_hash(const wcx_session_t *session, uint32_t idx)
   return wcx_digest_of(KEY_SESSION, &record, sizeof(record));
 }
 
-static wcx_digest_t instrument_hash(const wcx_instrument_t *instrument, uint32_t idx)
+wcx_digest_t wcx_instrument_hash(const wcx_instrument_t *instrument, uint32_t idx)
 {
   struct
   {
@@ -72,7 +72,7 @@ static wcx_digest_t instrument_hash(const wcx_instrument_t *instrument, uint32_t
   return wcx_digest_of(KEY_INSTRUMENT, &record, sizeof(record));
 }
 
-static wcx_digest_t account_hash(const wcx_account_t *account, uint32_t idx)
+wcx_digest_t wcx_account_hash(const wcx_account_t *account, uint32_t idx)
 {
   struct
   {
@@ -141,7 +141,7 @@ void wcx_state_renew_instrument(wcx_engine_t *engine, wcx_instrument_t *instrume
   bool plain = instrument->used && instrument->status == WCX_SECURITY_TRADING_STATUS_READY_TO_TRADE;
   instrument->flags = (uint16_t)((instrument->flags & ~WCX_INSTRUMENT_F_PLAIN) | (plain ? WCX_INSTRUMENT_F_PLAIN : 0));
   wcx_digest_sub(&engine->record_digest, instrument->hash);
-  instrument->hash = instrument_hash(instrument, (uint32_t)(instrument - engine->instruments));
+  instrument->hash = wcx_instrument_hash(instrument, (uint32_t)(instrument - engine->instruments));
   wcx_digest_add(&engine->record_digest, instrument->hash);
 }
 
@@ -154,7 +154,7 @@ void wcx_state_renew_account(wcx_engine_t *engine, wcx_account_t *account)
 {
   engine->account_plain[account - engine->accounts] = wcx_state_account_is_plain(account);
   wcx_digest_sub(&engine->record_digest, account->hash);
-  account->hash = account_hash(account, (uint32_t)(account - engine->accounts));
+  account->hash = wcx_account_hash(account, (uint32_t)(account - engine->accounts));
   wcx_digest_add(&engine->record_digest, account->hash);
 }
 
@@ -192,11 +192,11 @@ wcx_digest_t wcx_engine_state_digest_full(const wcx_engine_t *engine)
     wcx_digest_add(&sum, wcx_session_hash(&engine->sessions[i], i));
   for (uint32_t i = 0; i < engine->instrument_cnt; i++)
   {
-    wcx_digest_add(&sum, instrument_hash(&engine->instruments[i], i));
+    wcx_digest_add(&sum, wcx_instrument_hash(&engine->instruments[i], i));
     wcx_digest_add(&sum, wcx_instrument_px_hash(&engine->instruments[i]));
   }
   for (uint32_t i = 0; i < engine->account_cnt; i++)
-    wcx_digest_add(&sum, account_hash(&engine->accounts[i], i));
+    wcx_digest_add(&sum, wcx_account_hash(&engine->accounts[i], i));
   wcx_digest_add(&sum, wcx_balance_digest_full(engine));
   wcx_digest_add(&sum, wcx_mmp_digest(engine));
   wcx_digest_add(&sum, wcx_entitle_digest_full(engine));
