@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""EIO on the n-th write or the n-th flush of the guest's disk (QEMU's blkdebug): the worker stops releasing, ends, and its successor tells the truth.
+"""EIO on the n-th write or the n-th flush of the guest's disk, or on a write of its file system's own journal (QEMU's blkdebug): the worker stops releasing, ends, and
+its successor tells the truth.
 
 A flush that fails has flushed nothing, and what it should have covered may be gone with the next power cut, which comes soon: at once, or after the
-worker has been started again. The next boot, without errors, walks what is left: 0 lost, 0 phantom, and the worker must recover and release again.
+worker has been started again. A file system whose journal has failed keeps names in memory that are not on the disk, and Debian 12's kernel answers its syncs with success. The next boot, without errors, walks what is left: 0 lost, 0 phantom, and the worker must recover and release again.
 
   python3 tests/fault/disk_errors.py --errors 12
   python3 tests/fault/disk_errors.py --hours 8
@@ -11,6 +12,7 @@ The last line is JSON. --seed repeats the choices, not the moments of the guest.
 """
 import json
 import random
+import subprocess
 import sys
 import time
 
@@ -26,19 +28,34 @@ AFTER_S = 2.0
 DISK_ERRORS = 6  # then a new disk: journals are walked whole
 IMAGE_MIB = 64
 NTH_MAX = 250
-EVENTS = {"write": "pwritev", "flush": "flush_to_disk"}
+EVENTS = {"write": "pwritev", "flush": "flush_to_disk", "journal": "pwritev"}
+BLOCK_SECTORS = 8  # of the file system
+JOURNAL_INODE = 8
+JOURNAL_NTH_MAX = 120  # it is written from its beginning after each mount
 LOG = "errors.log"
 
 
-def nodes(disk, kind=None, nth=0):
-    """Values of -blockdev: the volatile disk, and between it and the guest a driver that fails the nth request of that kind, once."""
+def journal_sectors(image):
+    """First sectors of the blocks of an image's file system journal, in order."""
+    done = subprocess.run(["debugfs", "-R", f"blocks <{JOURNAL_INODE}>", str(image)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return [int(block) * BLOCK_SECTORS for block in done.stdout.split()]
+
+
+def rules(kind, nth, sectors):
+    """What blkdebug does: the nth request of that kind fails, once; of the journal whatever is written first from its nth block on."""
+    error = {"event": EVENTS[kind], "errno": 5, "once": True, "immediately": False}
+    if kind == "journal":
+        return {"inject-error": [dict(error, iotype="write", sector=sector) for sector in sectors[nth:]]}
+    return {"inject-error": [dict(error, iotype=kind, state=nth)],
+            "set-state": [{"event": EVENTS[kind], "state": i, "new_state": i + 1} for i in range(1, nth + 1)]}
+
+
+def nodes(disk, kind=None, nth=0, sectors=()):
+    """Values of -blockdev: the volatile disk, and between it and the guest a driver that fails a request."""
     base = {"driver": "nbd", "node-name": "base", "server": {"type": "unix", "path": disk.path}, "cache": {"direct": True, "no-flush": False}}
     if kind is None:
         return [json.dumps(dict(base, **{"node-name": "disk"}))]
-    event = EVENTS[kind]
-    faulty = {"driver": "blkdebug", "node-name": "faulty", "image": "base",
-              "inject-error": [{"event": event, "state": nth, "iotype": kind, "errno": 5, "once": True, "immediately": False}],
-              "set-state": [{"event": event, "state": i, "new_state": i + 1} for i in range(1, nth + 1)]}
+    faulty = dict({"driver": "blkdebug", "node-name": "faulty", "image": "base"}, **rules(kind, nth, sectors))
     return [json.dumps(base), json.dumps(faulty), json.dumps({"driver": "raw", "node-name": "disk", "file": "faulty"})]
 
 
@@ -47,10 +64,11 @@ def hit():
     return "I/O error, dev vda" in (guest.PLACE / LOG).read_text(errors="replace")
 
 
-def one_error(disk, initramfs, seed, life, lives, dice, counts):
+def one_error(disk, sectors, initramfs, seed, life, lives, dice, counts):
     """A boot with an error, a power cut, a boot without. Returns problems."""
-    kind, nth = dice.choice(tuple(EVENTS)), 1 + dice.randrange(NTH_MAX)
-    machine = guest.Machine(initramfs, nodes(disk, kind, nth), seed, life, log=LOG)
+    kind = dice.choice(tuple(EVENTS))
+    nth = 1 + dice.randrange(JOURNAL_NTH_MAX if kind == "journal" else NTH_MAX)
+    machine = guest.Machine(initramfs, nodes(disk, kind, nth, sectors), seed, life, log=LOG)
     ended, begun, at = False, False, None
     deadline = time.monotonic() + BOOT_S
     while time.monotonic() < deadline:
@@ -67,7 +85,7 @@ def one_error(disk, initramfs, seed, life, lives, dice, counts):
     for line in machine.kill():
         ended |= line.startswith("worker ended") and line != "worker ended 0"
         lives.hear(line) if line.split()[:1] in (["life"], ["r"]) else None
-    disk.power_cut(dice)
+    disk.power_cut(dice, whole=kind == "journal")  # whose superblock is torn besides is mounted by nobody
     counts[f"{kind}_errors"] += at is not None
     counts["under_load"] += at == "under load"
     counts["worker_ended"] += ended
@@ -92,13 +110,15 @@ def one_error(disk, initramfs, seed, life, lives, dice, counts):
 
 def one_disk(seed, errors, until, _):
     dice = random.Random(seed)
-    counts = {"errors": 0, "write_errors": 0, "flush_errors": 0, "under_load": 0, "worker_ended": 0, "released": 0}
+    counts = {"errors": 0, "write_errors": 0, "flush_errors": 0, "journal_errors": 0, "under_load": 0, "worker_ended": 0, "released": 0}
     initramfs = guest.make_initramfs()
     problems, lives = [], Lives()
     with host.scratch() as place:
-        disk = VolatileDisk(guest.make_image(place / "disk.img", IMAGE_MIB).read_bytes(), str(place / "disk.sock"))
+        image = guest.make_image(place / "disk.img", IMAGE_MIB)
+        sectors = journal_sectors(image)
+        disk = VolatileDisk(image.read_bytes(), str(place / "disk.sock"))
         while counts["errors"] < errors and not problems and time.monotonic() < until:
-            problems = one_error(disk, initramfs, seed, 1 + 2 * counts["errors"], lives, dice, counts)
+            problems = one_error(disk, sectors, initramfs, seed, 1 + 2 * counts["errors"], lives, dice, counts)
             counts["errors"] += 1
         counts["released"] = lives.released
         disk.close()
@@ -106,7 +126,7 @@ def one_disk(seed, errors, until, _):
 
 
 def most_reach_the_guest(total, hours):
-    return [(hours or 2 * (total["write_errors"] + total["flush_errors"]) > total["errors"], "most errors have reached the guest")]
+    return [(hours or 2 * (total["write_errors"] + total["flush_errors"] + total["journal_errors"]) > total["errors"], "most errors have reached the guest")]
 
 
 CAMPAIGN = campaign.Campaign(fault="disk_errors", counted="errors", title="errors of the disk", cnt=12, one_disk=one_disk, disk_max=DISK_ERRORS,

@@ -17,9 +17,9 @@ FLAGS = 1 | 4 | 8  # has flags, flush, FUA
 READ, WRITE, DISC, FLUSH = 0, 1, 2, 3
 
 
-def tear(image, pending, dice):
-    """A power cut: each write in `pending` is gone, kept, or torn at sectors, in `image`. Returns how many met which fate."""
-    mood = dice.choice(("lose", "keep", "mix", "mix", "tear"))
+def tear(image, pending, dice, whole=False):
+    """A power cut: each write in `pending` is gone, kept, or torn at sectors, in `image`; `whole`: all are gone or all are kept. Returns how many met which fate."""
+    mood = dice.choice(("lose", "keep") if whole else ("lose", "keep", "mix", "mix", "tear"))
     fates = {"lost": 0, "kept": 0, "torn": 0}
     for off, data in pending:
         fate = {"lose": "lost", "keep": "kept", "tear": "torn"}.get(mood) or dice.choice(("lost", "kept", "torn"))
@@ -62,12 +62,12 @@ class VolatileDisk:
             self.freeze_in = writes
         return self.frozen.wait(timeout)
 
-    def power_cut(self, dice):
+    def power_cut(self, dice, whole=False):
         """The machine is dead already. Every write that no flush covered meets its fate."""
         with self.lock:
             self.freeze_in = 0
             self.frozen.clear()
-            fates = tear(self.durable, self.pending, dice)
+            fates = tear(self.durable, self.pending, dice, whole)
             self.lost += fates["lost"]
             self.torn += fates["torn"]
             self.kept += fates["kept"]
