@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /* What was changed in a directory is durable when this returns 0, whoever changed it, also a process that died. A file system whose journal has failed answers 0 to a sync
-   that it has nothing new for, though what it failed to write is not on the disk; so the directory is changed first, which such a file system refuses, and no journal
-   holds a later change without the earlier ones. */
-int wcx_disk_dir_sync(int dir_fd) __attribute__((warn_unused_result));
+   that it has nothing new for, though what it failed to write is not on the disk; so something is changed first, the size of the file `lock`, which such a file system
+   refuses and which needs no room, and no journal holds a later change without the earlier ones. Any thread. */
+int wcx_disk_dir_sync(int dir_fd, int lock_fd) __attribute__((warn_unused_result));
 
 /* Make a directory and those above it, where missing, the names of those that are made durable: files in it that are synced do not vanish with it. */
 int wcx_disk_dir_make(const char *dir) __attribute__((warn_unused_result));

@@ -131,7 +131,7 @@ int wcx_disk_remove(wcx_disk_t *disk, const char *name)
 
 int wcx_disk_sync_dir(wcx_disk_t *disk)
 {
-  return wcx_disk_dir_sync(disk->dir_fd);
+  return wcx_disk_dir_sync(disk->dir_fd, disk->lock_fd);
 }
 
 int wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx)

@@ -40,7 +40,7 @@ static int take_lock(wcx_disk_t *disk, uint64_t timeout_ns)
   int result = wcx_disk_dir_lock(disk->dir_fd, timeout_ns, &disk->lock_fd);
   if (result < 0)
     return result;
-  return fsync(disk->lock_fd) < 0 ? -errno : wcx_disk_dir_sync(disk->dir_fd);
+  return wcx_disk_dir_sync(disk->dir_fd, disk->lock_fd);
 }
 
 static int make_ring(wcx_disk_t *disk, uint32_t depth)
@@ -208,7 +208,7 @@ int wcx_disk_remove(wcx_disk_t *disk, const char *name)
 
 int wcx_disk_sync_dir(wcx_disk_t *disk)
 {
-  return wcx_disk_dir_sync(disk->dir_fd);
+  return wcx_disk_dir_sync(disk->dir_fd, disk->lock_fd);
 }
 
 int wcx_disk_list(wcx_disk_t *disk, void (*visit)(void *ctx, const char *name), void *ctx)

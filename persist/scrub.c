@@ -1,6 +1,5 @@
 #include "persist/scrub.h"
 
-#include "persist/disk_dir.h"
 #include "persist/pages.h"
 
 #include <errno.h>
@@ -108,12 +107,12 @@ static bool take_name(wcx_scrub_t *scrub, const char *path)
   char name[WCX_SEGMENT_NAME_SZ];
   wcx_segment_name(name, scrub->first.segment_no);
   int dir_fd = open(scrub->journal_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int result = dir_fd < 0 || renameat(AT_FDCWD, path, dir_fd, name) < 0 ? -errno : wcx_disk_dir_sync(dir_fd);
-  if (result < 0)
-    snprintf(scrub->text, sizeof(scrub->text), "segment %" PRIu64 " could not be replaced: %s", scrub->first.segment_no, ERROR_TEXT(-result));
+  bool done = dir_fd >= 0 && renameat(AT_FDCWD, path, dir_fd, name) == 0 && fsync(dir_fd) == 0;
+  if (!done)
+    snprintf(scrub->text, sizeof(scrub->text), "segment %" PRIu64 " could not be replaced: %s", scrub->first.segment_no, ERROR_TEXT(errno));
   if (dir_fd >= 0)
     close(dir_fd);
-  return result == 0;
+  return done;
 }
 
 static bool repair(wcx_scrub_t *scrub)

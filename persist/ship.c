@@ -56,7 +56,9 @@ static int put_file(int dir_fd, const char *name, const uint8_t *bytes, size_t s
   close(fd);
   if (result == 0 && renameat(dir_fd, temp, dir_fd, name) != 0)
     result = -errno;
-  return result == 0 ? wcx_disk_dir_sync(dir_fd) : result;
+  if (result == 0 && fsync(dir_fd) != 0)
+    result = -errno;
+  return result;
 }
 
 int wcx_ship_super(int dir_fd, const wcx_journal_super_t *super)
@@ -223,7 +225,7 @@ static int open_segment(wcx_ship_t *ship, uint64_t segment_no)
   if (result == 0 && fsync(ship->fd) != 0)
     result = -errno;
   if (result == 0)
-    result = wcx_disk_dir_sync(ship->dir_fd);
+    result = wcx_disk_dir_sync(ship->dir_fd, ship->lock_fd); /* the name may be there already, of a keeper that died */
   if (result == 0 && !ship->made)
   {
     wcx_journal_super_t super = super_of(ship);

@@ -25,8 +25,7 @@ static int say(const char *what, const char *path)
 static int sync_dir(const char *dir)
 {
   int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int result = fd < 0 ? -errno : wcx_disk_dir_sync(fd);
-  errno = -result;
+  int result = fd < 0 ? -1 : fsync(fd);
   int status = result != 0 ? say("sync", dir) : WCX_CTL_OK;
   if (fd >= 0)
     close(fd);
