@@ -26,7 +26,8 @@ typedef struct wcx_disk_done
   int64_t result; /* bytes written, or -errno */
 } wcx_disk_done_t;
 
-/* Open the directory (made if missing, parents too) and take its lock: waits up to timeout_ns for a dead owner's in-flight writes to end. -EWOULDBLOCK: someone lives. */
+/* Open the directory (made if missing, parents too) and take its lock: waits up to timeout_ns for a dead owner's in-flight writes to end. -EWOULDBLOCK: someone lives.
+   What a dead owner has made, renamed or removed need not be durable: wcx_disk_sync_dir before the first read that decides. */
 int wcx_disk_open(wcx_disk_t **disk, const char *dir, uint32_t depth, uint32_t buffer_cnt, uint32_t buffer_sz, uint64_t timeout_ns) __attribute__((warn_unused_result));
 void wcx_disk_close(wcx_disk_t *disk);
 void *wcx_disk_buffer(wcx_disk_t *disk, uint32_t idx);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,20 +16,41 @@
 #define LOCK_RETRY_NS 2000000
 #define LOCK_SZ_MAX 4096
 
-/* Make one directory, its name durable; 0 also when it is there. `path` is changed and put back. */
-static int make_one(char *path)
+/* The directory that holds the name `path`, opened; -errno. `path` is changed and put back. */
+static int open_parent(char *path)
 {
-  if (mkdir(path, 0750) < 0)
-    return errno == EEXIST ? 0 : -errno;
   char *slash = strrchr(path, '/');
   if (slash != NULL && slash != path)
     *slash = 0;
   int fd = open(slash == NULL ? "." : slash == path ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int result = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-  if (fd >= 0)
-    close(fd);
+  int result = fd < 0 ? -errno : fd;
   if (slash != NULL)
     *slash = '/';
+  return result;
+}
+
+/* No name in it can have been made by one who may not read it, or on another file system: `st` is of what the name leads to. */
+static bool made_elsewhere(int parent_fd, const struct stat *st)
+{
+  struct stat parent;
+  return parent_fd == -EACCES || (parent_fd >= 0 && fstat(parent_fd, &parent) == 0 && parent.st_dev != st->st_dev);
+}
+
+/* Make one directory, its name durable also when it is there: whoever made it may have died before the sync. */
+static int make_one(char *path)
+{
+  struct stat there;
+  bool made = mkdir(path, 0750) == 0;
+  if (!made && (errno != EEXIST || stat(path, &there) < 0))
+    return -errno;
+  int parent_fd = open_parent(path);
+  int result = 0;
+  if (made || !made_elsewhere(parent_fd, &there))
+    result = parent_fd < 0 ? parent_fd : fsync(parent_fd) < 0 ? -errno : 0;
+  if (!made && result == -EINVAL) /* squashfs and others that nobody writes to have no fsync */
+    result = 0;
+  if (parent_fd >= 0)
+    close(parent_fd);
   return result;
 }
 

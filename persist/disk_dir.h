@@ -13,7 +13,8 @@
    refuses and which needs no room, and no journal holds a later change without the earlier ones. Any thread. */
 int wcx_disk_dir_sync(int dir_fd, int lock_fd) __attribute__((warn_unused_result));
 
-/* Make a directory and those above it, where missing, the names of those that are made durable: files in it that are synced do not vanish with it. */
+/* Make a directory and those above it, where missing. Their names are durable when this returns 0, also of those that were there: who made them may have died before the sync,
+   and files in them that are synced must not vanish with them. */
 int wcx_disk_dir_make(const char *dir) __attribute__((warn_unused_result));
 
 /* Open the file `lock` in it and lock that, waiting up to timeout_ns for a dead owner to let go. -EWOULDBLOCK: someone lives. *lock_fd is the caller's to close,

