@@ -356,6 +356,15 @@ static void write_counters(FILE *out, const wcx_region_t *region)
   }
 }
 
+static void write_rejects(FILE *out, const wcx_region_t *region)
+{
+  head(out, "wcx_rejects_total", "counter", "Orders, cancels, replaces and sides of quotes that the engine refused; a start counts again what it replays");
+  for (uint32_t i = 0; i < region->shard_cnt; i++)
+    for (enum wcx_reject reject = WCX_REJECT_NONE + 1; reject < WCX_REJECT_CNT; reject++)
+      fprintf(out, "wcx_rejects_total{shard=\"%u\",reason=\"%s\"} %" PRIu64 "\n", region->params.shards[i].shard, wcx_reject_name(reject),
+              load(&wcx_region_shard((wcx_region_t *)(uintptr_t)region, i)->rejects.cnt[reject]));
+}
+
 static void write_gauges(FILE *out, const wcx_region_t *region)
 {
   static const struct
@@ -470,6 +479,7 @@ char *wcx_api_metrics(const wcx_region_file_t *file)
   FILE *out = open_memstream(&text, &sz);
   WCX_CHECK(out != NULL, "no memory for the metrics");
   write_counters(out, file->region);
+  write_rejects(out, file->region);
   write_gauges(out, file->region);
   write_stages(out, file->region);
   process_up_t rows[PROCESSES_MAX];

@@ -12,7 +12,8 @@
 #define BINDINGS_PER_TURN 64u
 #define EGRESS_FLUSH_AT 64u
 #define EARLY_FRAMES_MAX 4u /* answers of a quiet turn leave before its market data is finished; a busy one gives the port everything in one call */
-#define SESSIONS_SPARE 16u  /* sessions beyond the configured ones that keep messages for re-requests */
+#define REJECTS_EVERY_TURNS 1024u
+#define SESSIONS_SPARE 16u /* sessions beyond the configured ones that keep messages for re-requests */
 
 struct wcx_loop
 {
@@ -27,7 +28,8 @@ struct wcx_loop
   uint32_t scan_idx; /* next used binding to look at */
   uint8_t rx_drained;
   uint8_t serving;
-  uint16_t pad;
+  uint8_t rejects_due; /* inputs since the counts of refusals were shown */
+  uint8_t pad;
   wcx_frame_t frames[WCX_PORT_BURST_MAX];
   wcx_ahead_t ahead;
   wcx_outlog_t log;
@@ -282,6 +284,14 @@ static void ring_doorbells(wcx_loop_t *loop)
   }
 }
 
+/* Some hundred bytes that nobody is in a hurry for. */
+static void show_rejects(wcx_loop_t *loop)
+{
+  for (enum wcx_reject reject = WCX_REJECT_NONE + 1; reject < WCX_REJECT_CNT; reject++)
+    atomic_store_explicit(&loop->shm->rejects.cnt[reject], wcx_engine_reject_cnt(loop->input.engine, reject), memory_order_relaxed);
+  loop->rejects_due = 0;
+}
+
 static void account(wcx_loop_t *loop, uint32_t work, uint32_t passed)
 {
   wcx_region_dataplane_state_t *state = &loop->shm->dataplane;
@@ -289,12 +299,15 @@ static void account(wcx_loop_t *loop, uint32_t work, uint32_t passed)
   atomic_store_explicit(&state->loop_ns, loop->mono_ns, memory_order_relaxed);
   if (loop->serving)
     atomic_store_explicit(&state->pressure, wcx_pressure_rung(&loop->sequencer.pressure, &loop->input, loop->mono_ns), memory_order_relaxed);
+  if (loop->rejects_due && atomic_load_explicit(&loop->stats->loop_turns, memory_order_relaxed) % REJECTS_EVERY_TURNS == 0)
+    show_rejects(loop);
   if (work == 0)
     return;
   wcx_stat_add(&loop->stats->loop_busy_turns, 1);
   wcx_stat_add(&loop->stats->outputs, passed);
   if (!loop->serving)
     return; /* a replay is not news */
+  loop->rejects_due = 1;
   atomic_store_explicit(&state->applied_seq, loop->input.applied_seq, memory_order_relaxed);
   atomic_store_explicit(&state->live_bindings, loop->sessions.used_cnt - loop->sessions.closing_cnt, memory_order_relaxed);
   atomic_store_explicit(&state->orders_live, wcx_engine_orders_live(loop->input.engine), memory_order_relaxed);

@@ -15,6 +15,7 @@
 #ifndef WCX_SHM_REGION_H
 #define WCX_SHM_REGION_H
 
+#include "engine/reject.h"
 #include "engine/shm/auth_ring.h"
 #include "engine/shm/jring.h"
 #include "engine/shm/params.h"
@@ -23,7 +24,7 @@
 #include "engine/shm/stats.h"
 
 #define WCX_REGION_MAGIC UINT64_C(0x006e6f6967657277) /* "wregion" */
-#define WCX_REGION_LAYOUT 7
+#define WCX_REGION_LAYOUT 8
 #define WCX_REGION_ALIGN (UINT64_C(2) << 20)
 
 enum wcx_region_lock /* byte of the file */
@@ -127,6 +128,13 @@ typedef struct wcx_region_dataplane_state
   uint64_t pad;
 } wcx_region_dataplane_state_t;
 
+/* Orders, cancels, replaces and sides of quotes that the engine refused, by reason (engine/reject.def); what a start replays counts again. The data plane writes them
+   every thousandth turn. */
+typedef struct wcx_region_rejects
+{
+  _Alignas(64) _Atomic uint64_t cnt[WCX_REJECT_CNT]; /* by enum wcx_reject; [0] stays 0 */
+} wcx_region_rejects_t;
+
 /* The line along which the data plane stamps, and jumps of UTC away from it (dataplane/clock.h). */
 typedef struct wcx_region_clock
 {
@@ -202,6 +210,7 @@ typedef struct wcx_region_shard
   wcx_region_replica_t replica;
   wcx_region_sink_t sinks[WCX_SINK_KINDS];
   wcx_region_dataplane_state_t dataplane;
+  wcx_region_rejects_t rejects;
   wcx_region_clock_t clock;
   _Alignas(64) wcx_stats_t stats;
   wcx_stages_t stages;

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHARED = ("engine/base/", "engine/shm/", "engine/sbe.h", "engine/sbe_meta.h")
+SHARED = ("engine/base/", "engine/shm/", "engine/sbe.h", "engine/sbe_meta.h", "engine/reject.h")
 ANYTHING = ("",)
 # folder (longest prefix wins) -> prefixes of project headers it may include
 MAY = {

@@ -211,6 +211,23 @@ static void answers_anything_with_one_line(void **state)
   }
 }
 
+static void counts_refusals_by_reason(void **state)
+{
+  fixture_t *fixture = *state;
+  for (enum wcx_reject reject = WCX_REJECT_NONE + 1; reject < WCX_REJECT_CNT; reject++)
+    atomic_store(&wcx_region_shard(fixture->file.region, 1)->rejects.cnt[reject], 100 + reject);
+  char *text = wcx_api_metrics(&fixture->file);
+  assert_non_null(strstr(text, "# TYPE wcx_rejects_total counter\nwcx_rejects_total{shard=\"3\",reason=\"DUPLICATE_CL_ORD_ID\"} 0\n"));
+  for (enum wcx_reject reject = WCX_REJECT_NONE + 1; reject < WCX_REJECT_CNT; reject++)
+  {
+    char line[128];
+    snprintf(line, sizeof(line), "wcx_rejects_total{shard=\"7\",reason=\"%s\"} %d\n", wcx_reject_name(reject), 100 + (int)reject);
+    assert_non_null(strstr(text, line));
+  }
+  assert_null(strstr(text, "\"NONE\""));
+  free(text);
+}
+
 static void counts_every_row_of_the_table(void **state)
 {
   fixture_t *fixture = *state;
@@ -306,10 +323,10 @@ static void shows_how_long_stages_take(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(says_why_it_is_not_ready, set_up, tear_down),      cmocka_unit_test_setup_teardown(shows_the_words_of_each_shard, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(shows_how_long_stages_take, set_up, tear_down),    cmocka_unit_test_setup_teardown(asks_the_replica_for_a_snapshot, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(confirms_a_jump_of_the_clock, set_up, tear_down),  cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(counts_every_row_of_the_table, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(says_why_it_is_not_ready, set_up, tear_down),     cmocka_unit_test_setup_teardown(shows_the_words_of_each_shard, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(shows_how_long_stages_take, set_up, tear_down),   cmocka_unit_test_setup_teardown(asks_the_replica_for_a_snapshot, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(confirms_a_jump_of_the_clock, set_up, tear_down), cmocka_unit_test_setup_teardown(answers_anything_with_one_line, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(counts_refusals_by_reason, set_up, tear_down),    cmocka_unit_test_setup_teardown(counts_every_row_of_the_table, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

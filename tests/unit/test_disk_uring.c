@@ -201,9 +201,9 @@ static void a_listing_that_breaks_off_is_told(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(every_block_is_written_through, set_up, tear_down), cmocka_unit_test_setup_teardown(files_go_past_the_page_cache, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(the_ring_holds_the_lock, set_up, tear_down),        cmocka_unit_test_setup_teardown(half_a_write_is_none, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(what_was_not_submitted_is_told, set_up, tear_down), cmocka_unit_test_setup_teardown(a_listing_that_breaks_off_is_told, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(every_block_is_written_through, set_up, tear_down),   cmocka_unit_test_setup_teardown(files_go_past_the_page_cache, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_ring_holds_the_lock, set_up, tear_down),          cmocka_unit_test_setup_teardown(half_a_write_is_none, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(what_was_not_submitted_is_told, set_up, tear_down),   cmocka_unit_test_setup_teardown(a_listing_that_breaks_off_is_told, set_up, tear_down),
       cmocka_unit_test_setup_teardown(names_are_synced_behind_the_lock, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,6 +289,39 @@ static uint32_t put_quote(uint8_t *to, client_t *client, uint16_t set_cnt)
   return sz;
 }
 
+static uint64_t shown(const world_t *w, enum wcx_reject reject)
+{
+  return atomic_load(&w->shm->rejects.cnt[reject]);
+}
+
+static void test_refusals_are_shown_by_reason(void **state)
+{
+  (void)state;
+  world_t w;
+  world_new(&w, NULL);
+  client_t client = client_of(1);
+  client_sign_on(&w, &client);
+  for (uint32_t i = 0; i < 3; i++)
+  {
+    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, i == 1 ? 0 : 100, 5, WCX_TIME_IN_FORCE_GTC);
+    order.cl_ord_id = i == 2 ? 1 : order.cl_ord_id;
+    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  }
+  world_turns(&w, 1100);
+  for (uint32_t lives = 1;; lives++)
+  {
+    for (enum wcx_reject reject = WCX_REJECT_NONE; reject < WCX_REJECT_CNT; reject++)
+      assert_int_equal(shown(&w, reject), reject == WCX_REJECT_PRICE || reject == WCX_REJECT_DUPLICATE_CL_ORD_ID);
+    if (lives == 2)
+      break;
+    world_crash(&w);
+    memset(&w.shm->rejects, 0, sizeof(w.shm->rejects));
+    world_start(&w);
+    world_turns(&w, 1100);
+  }
+  world_close(&w);
+}
+
 /* Every request beside orders reaches the engine and is answered by it, in the sequence. */
 static void test_requests_beside_orders(void **state)
 {
@@ -574,6 +607,7 @@ int main(void)
       cmocka_unit_test(test_status),
       cmocka_unit_test(test_throttle),
       cmocka_unit_test(test_refused_blocks),
+      cmocka_unit_test(test_refusals_are_shown_by_reason),
       cmocka_unit_test(test_requests_beside_orders),
       cmocka_unit_test(test_broken_framing),
       cmocka_unit_test(test_every_bad_block_is_answered),
