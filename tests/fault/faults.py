@@ -147,6 +147,8 @@ def campaign(name, command, until, takes_hours):
 
 
 def main():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # the campaign is ended with us: run()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=0)
     parser.add_argument("--short", action="store_true")

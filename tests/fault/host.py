@@ -5,6 +5,7 @@ import queue
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -39,7 +40,9 @@ def mounts(kind):
 
 @contextlib.contextmanager
 def scratch():
-    """A directory in memory where there is one."""
+    """A directory in memory where there is one. A signal that ends us lets what is mounted there be unmounted first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="wcx-fault-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as place:
         yield Path(place)
 
