@@ -152,7 +152,9 @@ static int keep_whole(wcx_disk_t *disk, const char *name, const char *kept)
 
 static int copy_rest(wcx_disk_t *disk, uint64_t off, uint64_t segment_sz, uint8_t *buf)
 {
-  int result = wcx_disk_file_open(disk, WCX_HANDLE_PREPARE, TEMP_NAME, true);
+  int result = wcx_disk_remove(disk, TEMP_NAME); /* what an earlier attempt left may be longer */
+  if (result == 0 || result == -ENOENT)
+    result = wcx_disk_file_open(disk, WCX_HANDLE_PREPARE, TEMP_NAME, true);
   if (result < 0)
     return result;
   for (uint64_t done = 0; result == 0 && off + done < segment_sz;)

@@ -9,45 +9,56 @@
 
 /* --- a new journal ---------------------------------------------------------------------------- */
 
-/* Without a superblock, segments are either the rest of an interrupted making, then nothing was ever written to them, or a journal that lost its
-   superblock. The first are removed, the second are not touched. */
-static int remove_unused(wcx_disk_t *disk, uint64_t last, uint8_t *buf, char *err, size_t err_sz)
+/* Whether a segment holds anything behind its header, or is not as it was made; -errno. */
+static int holds_data(wcx_disk_t *disk, uint64_t segment_no, uint8_t *buf)
 {
-  for (uint64_t segment_no = last; segment_no > 0; segment_no--)
+  char name[WCX_SEGMENT_NAME_SZ];
+  wcx_segment_name(name, segment_no);
+  int got = wcx_disk_file_open(disk, WCX_HANDLE_READ, name, false);
+  if (got < 0)
+    return got;
+  uint64_t off = WCX_JOURNAL_ALIGN;
+  bool zero = true;
+  do
   {
-    char name[WCX_SEGMENT_NAME_SZ];
-    wcx_segment_name(name, segment_no);
-    int64_t got = wcx_disk_file_open(disk, WCX_HANDLE_READ, name, false);
-    if (got == 0)
-    {
-      got = wcx_disk_read(disk, WCX_HANDLE_READ, WCX_JOURNAL_ALIGN, buf, WCX_JOURNAL_ALIGN);
-      wcx_disk_file_close(disk, WCX_HANDLE_READ);
-    }
-    if (got == -ENOENT)
-      continue;
-    if (got != WCX_JOURNAL_ALIGN || !wcx_journal_all_zero(buf, WCX_JOURNAL_ALIGN))
-    {
-      snprintf(err, err_sz, "there are segments with data but no superblock: restore the file `superblock` from a backup or another member; nothing was changed");
-      return -1;
-    }
-    int result = wcx_disk_remove(disk, name);
-    if (result == 0)
-      result = wcx_disk_sync_dir(disk);
-    if (result < 0)
-    {
-      snprintf(err, err_sz, "cannot remove the unused %s: %s", name, ERROR_TEXT(-result));
-      return -1;
-    }
+    got = wcx_disk_read(disk, WCX_HANDLE_READ, off, buf, WCX_JOURNAL_WALK_BUF_SZ);
+    zero = zero && got >= 0 && wcx_journal_all_zero(buf, (size_t)got);
+    off += got > 0 ? (uint64_t)got : 0;
+  } while (zero && got == (int)WCX_JOURNAL_WALK_BUF_SZ);
+  wcx_disk_file_close(disk, WCX_HANDLE_READ);
+  return got < 0 ? got : !zero || off == WCX_JOURNAL_ALIGN;
+}
+
+/* Without a superblock, the first segment is either the rest of an interrupted making, then it is empty and alone, and goes; or the journal has lost its superblock, and
+   nothing is touched. */
+static int remove_unused(wcx_disk_t *disk, uint8_t *buf, char *err, size_t err_sz)
+{
+  uint64_t last;
+  int result = wcx_segment_last(disk, &last);
+  if (result == 0 && last == 0)
+    return 0;
+  if (result == 0)
+    result = last > 1 ? 1 : holds_data(disk, last, buf);
+  if (result > 0)
+  {
+    snprintf(err, err_sz, "there are segments but no superblock: restore the file `superblock` from a backup or another member; nothing was changed");
+    return -1;
   }
-  return 0;
+  char name[WCX_SEGMENT_NAME_SZ];
+  wcx_segment_name(name, last);
+  if (result == 0)
+    result = wcx_disk_remove(disk, name);
+  if (result == 0)
+    result = wcx_disk_sync_dir(disk);
+  if (result < 0)
+    snprintf(err, err_sz, "cannot look at the segments or remove an unused one: %s", ERROR_TEXT(-result));
+  return result < 0 ? -1 : 0;
 }
 
 /* The first segment comes before the superblock: a journal that has its superblock and not its first segment has lost it. */
 static int make_journal(wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, uint8_t *buf, char *err, size_t err_sz)
 {
-  uint64_t last;
-  int result = wcx_segment_last(disk, &last);
-  if (result == 0 && last > 0 && remove_unused(disk, last, buf, err, err_sz) < 0)
+  if (remove_unused(disk, buf, err, err_sz) < 0)
     return -1;
   wcx_journal_super_t super = {.magic = WCX_JOURNAL_SUPER_MAGIC,
                                .version = WCX_JOURNAL_VERSION,
@@ -59,11 +70,8 @@ static int make_journal(wcx_disk_t *disk, uint32_t shard, uint32_t segment_sz, u
   wcx_env_random(super.journal_id, sizeof(super.journal_id));
   wcx_segment_prep_t *prep = (wcx_segment_prep_t *)(void *)buf;
   static_assert(sizeof(*prep) + WCX_JOURNAL_SUPER_COPIES * WCX_JOURNAL_ALIGN <= WCX_JOURNAL_WALK_BUF_SZ, "the walk's buffer serves here");
-  if (result == 0)
-  {
-    wcx_segment_prep_init(prep, disk, &super, 0);
-    result = wcx_segment_prep_until(prep, 1);
-  }
+  wcx_segment_prep_init(prep, disk, &super, 0);
+  int result = wcx_segment_prep_until(prep, 1);
   int dir_error; /* no difference here: the start fails */
   if (result == 0)
     result = wcx_super_write(disk, WCX_HANDLE_SUPER, &super, buf, &dir_error);

@@ -105,7 +105,8 @@ static int open_target(wcx_ship_t *ship)
     return fail(ship, "cannot open", "lock", errno);
   if (flock(ship->lock_fd, LOCK_EX | LOCK_NB) != 0)
     return fail(ship, "somebody else writes to", "", errno);
-  return 0;
+  result = wcx_disk_dir_sync(ship->dir_fd, ship->lock_fd); /* what a keeper that died has named and not synced counts from here on */
+  return result < 0 ? fail(ship, "cannot sync", "", -result) : 0;
 }
 
 /* What is in the target must be this journal. */

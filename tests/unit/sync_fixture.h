@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 
 static bool fails_file;      /* the next sync of a file, */
-static bool fails_directory; /* of a directory */
+static bool fails_directory; /* of a directory, */
+static ino_t fails_inode;    /* of this one; 0: of any */
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -17,7 +18,7 @@ int __wrap_fsync(int fd)
 {
   struct stat st;
   bool *fails = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? &fails_directory : &fails_file;
-  if (!*fails)
+  if (!*fails || (fails == &fails_directory && fails_inode != 0 && st.st_ino != fails_inode))
     return __real_fsync(fd);
   *fails = false;
   errno = EIO;

@@ -229,6 +229,17 @@ static void carries_out(const struct kind *kind)
   assert_int_equal(journal->flushed_seq, finding.last_seq);
 }
 
+/* Of an earlier attempt, for a place further ahead. */
+static void leave_a_longer_copy(void)
+{
+  wcx_disk_t *disk = open_disk();
+  memset(segment, 0x5a, SEGMENT_SZ);
+  assert_int_equal(wcx_disk_file_open(disk, WCX_HANDLE_PREPARE, "cut.tmp", true), 0);
+  assert_int_equal(wcx_disk_write(disk, WCX_HANDLE_PREPARE, 0, segment, SEGMENT_SZ), 0);
+  wcx_disk_file_close(disk, WCX_HANDLE_PREPARE);
+  wcx_disk_close(disk);
+}
+
 static void obeyed(void **state)
 {
   for (size_t i = 0; i < KIND_CNT; i++)
@@ -243,6 +254,7 @@ static void obeyed(void **state)
       fail_msg("%s: verdict %u, place %u, acknowledged %lu of %lu", kind->name, finding.verdict, finding.place, finding.acked_seq, finding.last_seq);
     read_segment(finding.segment_no, before);
     put();
+    leave_a_longer_copy();
     carries_out(kind);
     wcx_sim_disk_kill(DIR);
     read_segment(finding.segment_no, segment);
@@ -258,6 +270,7 @@ static void obeyed(void **state)
     wcx_disk_t *disk = open_disk();
     assert_int_equal(wcx_disk_file_open(disk, WCX_HANDLE_READ, kept, false), 0);
     size_t sz = whole ? SEGMENT_SZ : SEGMENT_SZ - finding.off;
+    assert_int_equal(wcx_disk_file_sz(disk, WCX_HANDLE_READ), sz);
     assert_int_equal(wcx_disk_read(disk, WCX_HANDLE_READ, 0, segment, sz), sz);
     assert_memory_equal(segment, before + (whole ? 0 : finding.off), sz);
     wcx_disk_close(disk);

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -450,6 +451,55 @@ static void superblock_copies(void **state)
   assert_non_null(strstr(journal->text, "no superblock"));
 }
 
+static void leave_segment(uint64_t segment_no, off_t data_at)
+{
+  char path[256];
+  snprintf(path, sizeof(path), "%s/seg-%016lx.wcj", dir, segment_no);
+  int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0640);
+  assert_true(fd >= 0);
+  assert_int_equal(ftruncate(fd, SEGMENT_SZ), 0);
+  assert_int_equal(pwrite(fd, "header", 6, 0), 6);
+  if (data_at != 0)
+    assert_int_equal(pwrite(fd, "x", 1, data_at), 1);
+  close(fd);
+}
+
+static bool segment_is_there(uint64_t segment_no)
+{
+  char path[256];
+  snprintf(path, sizeof(path), "%s/seg-%016lx.wcj", dir, segment_no);
+  return access(path, F_OK) == 0;
+}
+
+/* A making that was broken off leaves one empty segment; whatever else has no superblock has lost it. */
+static void segments_without_a_superblock(void **state)
+{
+  (void)state;
+  static const struct
+  {
+    uint64_t also; /* another segment, empty; 0: none */
+    off_t data_at; /* in the first one */
+    bool made;     /* anew */
+  } rows[] = {{0, 0, true}, {0, 4096, false}, {0, SEGMENT_SZ - 1, false}, {2, 0, false}, {UINT64_MAX, 0, false}};
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+  {
+    remove_dir();
+    assert_int_equal(mkdir(dir, 0750), 0);
+    fresh_region();
+    leave_segment(1, rows[i].data_at);
+    if (rows[i].also != 0)
+      leave_segment(rows[i].also, 0);
+    assert_int_equal(try_open(), rows[i].made ? 0 : -1);
+    assert_true(segment_is_there(1));
+    if (rows[i].made)
+      wcx_journal_close(journal);
+    else
+      assert_non_null(strstr(journal->text, "no superblock"));
+    if (rows[i].also != 0)
+      assert_true(segment_is_there(rows[i].also));
+  }
+}
+
 static void another_version(void **state)
 {
   (void)state;
@@ -478,6 +528,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(truncations, set_up, tear_down),
       cmocka_unit_test_setup_teardown(superblock_copies, set_up, tear_down),
       cmocka_unit_test_setup_teardown(another_version, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(segments_without_a_superblock, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

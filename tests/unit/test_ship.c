@@ -244,6 +244,25 @@ static void what_a_failed_sync_lost_is_written_again(void **state)
   }
 }
 
+/* A keeper that died may have given the end of the archive its name and not synced it; who believes that lets the journal go of what is before it. */
+static void what_was_named_is_synced_before_it_counts(void **state)
+{
+  (void)state;
+  open_ship(NULL);
+  ship_all(UINT64_MAX);
+  wcx_ship_close(&ship);
+  struct stat st;
+  assert_int_equal(stat(to_dir, &st), 0);
+  fails_inode = st.st_ino;
+  fails_directory = true;
+  assert_int_equal(wcx_ship_open(&ship, from_dir, to_dir, NULL), -1);
+  assert_non_null(strstr(ship.text, "cannot sync"));
+  assert_false(fails_directory);
+  fails_inode = 0;
+  open_ship(NULL);
+  ship_all(UINT64_MAX);
+}
+
 static void one_writer(void **state)
 {
   (void)state;
@@ -338,6 +357,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(the_target_is_a_journal_at_any_time, set_up, end),
       cmocka_unit_test_setup_teardown(nothing_beyond_the_durable_block, set_up, end),
       cmocka_unit_test_setup_teardown(goes_on_after_a_restart, set_up, end),
+      cmocka_unit_test_setup_teardown(what_was_named_is_synced_before_it_counts, set_up, end),
       cmocka_unit_test_setup_teardown(a_torn_tail_is_overwritten, set_up, end),
       cmocka_unit_test_setup_teardown(another_history_is_left, set_up, end),
       cmocka_unit_test_setup_teardown(a_target_that_goes_further_archives_nothing, set_up, end),
