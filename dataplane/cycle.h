@@ -17,7 +17,7 @@
    Units:      monotonic ns.
    Bounds:     copying: a batch is WCX_CYCLE_BOOKS_MAX books, and no book is begun after WCX_CYCLE_COPY_MAX orders of a turn; but one book is copied whole, in
                one turn, because it must be of one seq: a book of n orders stops the loop once a cycle for the time it takes to read them, 1.7 ms for 100,000
-               (wcx-bench snapshot; bench/README.md). A book with more than `orders_max` displayed orders is left out of the cycle, does not
+               (wcx-bench snapshot; bench/FIGURES.md). A book with more than `orders_max` displayed orders is left out of the cycle, does not
                count in EndOfCycle.TotNumSecurities, and counts in snapshot_too_deep: lower snapshot_orders_max where that pause is worse than no snapshot.
                Sending: WCX_CYCLE_PACKETS_MAX packets a turn on each side, as the pace allows, and only while half of the egress queue is free: answers and
                the feed go first.
