@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """`wcx-bench durable` alone, with a replica, and with replica and both sinks, each beside a PostgreSQL and a Redis of its own: throughput, then acks at 100,000 requests/s.
 
-    python3 bench/durable_sinks.py [--quick]      one JSON line each; --quick: a tenth of the work, to see that it runs
+    python3 bench/durable_sinks.py [--quick]      one JSON line each
 """
+import argparse
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 from dblib import Postgres, Redis  # noqa: E402
-
-QUICK = "--quick" in sys.argv[1:]
-THROUGHPUT = ["--runs", "1", "--rounds", "0", "--ops", "200000" if QUICK else "2000000"]
-ACKS = ["--runs", "0", "--rounds", "1" if QUICK else "10"]
 
 
 def measure(what, *more):
@@ -29,7 +26,12 @@ def measure(what, *more):
 
 
 def main():
-    for what in (THROUGHPUT, ACKS):
+    parser = argparse.ArgumentParser(description="wcx-bench durable alone, with a replica, and with replica, PostgreSQL and Redis")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that it runs")
+    quick = parser.parse_args().quick
+    throughput = ["--runs", "1", "--rounds", "0", "--ops", "200000" if quick else "2000000"]
+    acks = ["--runs", "0", "--rounds", "1" if quick else "10"]
+    for what in (throughput, acks):
         measure(what)
         measure(what, "--replica")
         with Postgres() as pg, Redis() as redis:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How fast wcx-sink-pg fills a PostgreSQL of its own from a journal that is there already, and what of it is the server's CPU.
 
-    python3 bench/sink_pg.py [INPUTS [SINK...]]     60,000; one JSON line for each SINK (build/bin/wcx-sink-pg), which must leave the same contents as the first
+    python3 bench/sink_pg.py [INPUTS [SINK...]]     one JSON line for each SINK, which must leave the same contents as the first
 """
+import argparse
 import hashlib
 import json
 import os
@@ -48,12 +49,15 @@ def fill(sink, journal):
 
 
 def main():
-    inputs = int(sys.argv[1]) if len(sys.argv) > 1 else 60000
+    parser = argparse.ArgumentParser(description="how fast wcx-sink-pg fills a PostgreSQL of its own from a journal")
+    parser.add_argument("inputs", nargs="?", type=int, default=60000, help="that the journal has (%(default)s)")
+    parser.add_argument("sinks", nargs="*", default=[str(ROOT / "build/bin/wcx-sink-pg")], metavar="sink", help="programs to be measured in turn (build/bin/wcx-sink-pg)")
+    options = parser.parse_args()
     contents = None
     with tempfile.TemporaryDirectory(prefix="bench-sink-pg-", dir=ROOT / "build") as folder, Journal(folder) as journal:
         journal.start()
-        journal.load(inputs)
-        for sink in sys.argv[2:] or [str(ROOT / "build/bin/wcx-sink-pg")]:
+        journal.load(options.inputs)
+        for sink in options.sinks:
             line, found = fill(sink, journal)
             contents = contents or found
             print(json.dumps(dict(line, Same=found == contents)), flush=True)
