@@ -65,7 +65,17 @@ struct wcx_disk
   uint32_t done_percent;
 };
 
+typedef struct snapshots /* a wcx_snapshot_source_t */
+{
+  struct snapshots *next;
+  uint32_t process; /* that opened it */
+  const wcx_disk_t *disk;
+  uint8_t *mapped;
+} snapshots_t;
+
 static wcx_disk_t *disks[DISKS_MAX];
+static snapshots_t *open_snapshots;
+static uint32_t running; /* process */
 
 static wcx_disk_t *find_disk(const char *dir)
 {
@@ -94,6 +104,8 @@ static wcx_disk_t *make_disk(const char *dir)
 
 void wcx_sim_disk_reset(void)
 {
+  WCX_CHECK(open_snapshots == NULL, "snapshots are open by process %u", open_snapshots->process);
+  running = 0;
   for (uint32_t i = 0; i < DISKS_MAX; i++)
   {
     wcx_disk_t *disk = disks[i];
@@ -550,12 +562,6 @@ int wcx_journal_source_open(wcx_journal_source_t *source, const char *dir, char 
 
 /* --- engine/shm/snapshot_file.h ------------------------------------------------------------------- */
 
-typedef struct snapshots
-{
-  const wcx_disk_t *disk;
-  uint8_t *mapped;
-} snapshots_t;
-
 static int snapshots_older(void *ctx, uint64_t seq, uint64_t *found)
 {
   const wcx_disk_t *disk = ((snapshots_t *)ctx)->disk;
@@ -599,6 +605,10 @@ static int64_t snapshots_map(void *ctx, uint64_t seq, const uint8_t **bytes)
 
 static void snapshots_close(void *ctx)
 {
+  snapshots_t **at = &open_snapshots;
+  while (*at != ctx)
+    at = &(*at)->next;
+  *at = (*at)->next;
   snapshots_unmap(ctx);
   free(ctx);
 }
@@ -610,7 +620,23 @@ int wcx_snapshot_source_open(wcx_snapshot_source_t *source, const char *dir)
     return -ENOENT;
   snapshots_t *snapshots = calloc(1, sizeof(*snapshots));
   WCX_CHECK(snapshots != NULL, "memory");
-  snapshots->disk = disk;
+  *snapshots = (snapshots_t){.next = open_snapshots, .process = running, .disk = disk};
+  open_snapshots = snapshots;
   *source = (wcx_snapshot_source_t){.ctx = snapshots, .older = snapshots_older, .map = snapshots_map, .unmap = snapshots_unmap, .close = snapshots_close};
   return 0;
+}
+
+void wcx_sim_disk_process(uint32_t process)
+{
+  running = process;
+}
+
+void wcx_sim_disk_process_dies(uint32_t process)
+{
+  for (snapshots_t *next, *at = open_snapshots; at != NULL; at = next)
+  {
+    next = at->next;
+    if (at->process == process)
+      snapshots_close(at);
+  }
 }

@@ -14,8 +14,13 @@
 
 #include "persist/disk.h"
 
-/* Forget all disks. */
+/* Forget all disks. No snapshot of theirs may be open (checked): its memory would be lost. */
 void wcx_sim_disk_reset(void);
+
+/* Whose calls come next, by a number of the caller's choice; 0 after a reset. A process that dies lets go of the snapshots it has open, as a kernel makes it: those that
+   it would have closed are closed by nobody else. */
+void wcx_sim_disk_process(uint32_t process);
+void wcx_sim_disk_process_dies(uint32_t process);
 
 /* The owner of the disk of `dir` died, or the power went away under it. No-op for an unknown dir. */
 void wcx_sim_disk_kill(const char *dir);

@@ -41,6 +41,13 @@ static uint64_t draw_below(wcx_world_t *world, uint64_t bound)
   return draw(world) % bound;
 }
 
+/* Whose code runs from here on, should a crash point fire; 0: nobody's. */
+static void run_as(wcx_world_t *world, uint32_t who)
+{
+  world->running = who;
+  wcx_sim_disk_process(who);
+}
+
 /* --- set-up --------------------------------------------------------------------------------------- */
 
 static void pad_copy(char *to, size_t sz, const char *from)
@@ -211,6 +218,7 @@ static void kill_dataplane(wcx_world_t *world)
 {
   if (world->port == NULL)
     return;
+  wcx_sim_disk_process_dies(WCX_CRASH_DATAPLANE);
   wcx_port_close(world->port);
   world->port = NULL;
   world->loop = NULL;
@@ -225,6 +233,7 @@ static void check_failed(const wcx_world_t *world)
 
 static void kill_journal(wcx_world_t *world)
 {
+  wcx_sim_disk_process_dies(WCX_CRASH_JOURNAL);
   wcx_sim_disk_kill(world->dir);
   world->journal_alive = false;
 }
@@ -271,9 +280,8 @@ static void kill_replica(wcx_world_t *world)
 {
   if (world->replica_alive)
     world->counts.snapshots += atomic_load(&wcx_region_shard(world->region, 0)->replica.snapshots);
+  wcx_sim_disk_process_dies(WCX_CRASH_REPLICA);
   wcx_sim_disk_kill(world->snapshot_dir);
-  if (world->replica_alive)
-    wcx_replica_close(world->replica);
   world->replica_alive = false;
 }
 
@@ -527,29 +535,29 @@ static void turn(wcx_world_t *world, bool work)
   wcx_sim_advance_ns(quiet ? draw_below(world, 30000000) : 1000 + draw_below(world, 20000));
   world->mono_ns = wcx_env_mono_ns();
 
-  world->running = WCX_CRASH_DATAPLANE;
+  run_as(world, WCX_CRASH_DATAPLANE);
   if (world->port == NULL && world->turn >= world->dataplane_back)
     start_dataplane(world);
-  world->running = WCX_CRASH_JOURNAL;
+  run_as(world, WCX_CRASH_JOURNAL);
   if (!world->journal_alive && world->turn >= world->journal_back)
     start_journal(world);
   if (!world->journal_alive && wcx_sim_disk_dead(world->dir)) /* nothing but the operator's boot helps */
   {
-    world->running = 0;
+    run_as(world, 0);
     die(world, WCX_CRASH_POWER);
   }
 
   uint64_t who = draw(world);
   if (world->port != NULL && (who & 7) < plan->loop_of_8)
   {
-    world->running = WCX_CRASH_DATAPLANE;
+    run_as(world, WCX_CRASH_DATAPLANE);
     (void)wcx_loop_step(world->loop, world->mono_ns, wcx_env_utc_ns());
     check_served(world);
     take_frames(world);
   }
   if (world->journal_alive && (who >> 3 & 7) < plan->journal_of_8)
   {
-    world->running = WCX_CRASH_JOURNAL;
+    run_as(world, WCX_CRASH_JOURNAL);
     (void)wcx_journal_step(world->journal, world->mono_ns);
     if (draw_below(world, plan->prepare_one_in) == 0)
       (void)wcx_journal_prepare_step(world->journal);
@@ -559,12 +567,12 @@ static void turn(wcx_world_t *world, bool work)
       kill_journal(world);
     }
   }
-  world->running = WCX_CRASH_REPLICA;
+  run_as(world, WCX_CRASH_REPLICA);
   if (plan->snapshot_every > 0 && !world->replica_alive && world->turn >= world->replica_back)
     start_replica(world);
   if (world->replica_alive && (who >> 12 & 1) != 0)
     step_replica(world);
-  world->running = 0;
+  run_as(world, 0);
   answer_signons(world);
   if ((who >> 6 & 7) < plan->client_of_8)
     step_client(world, &world->clients[(who >> 9) % plan->clients], work);
@@ -581,14 +589,14 @@ static void turn(wcx_world_t *world, bool work)
 static bool run_into(wcx_world_t *world, uint64_t nth, uint32_t turns)
 {
   static jmp_buf at;
-  world->running = 0;
+  run_as(world, 0);
   if (setjmp(at) != 0)
     return true;
   wcx_sim_crash_arm(&at, nth);
   for (uint32_t i = 0; i < turns; i++)
     turn(world, true);
   wcx_sim_crash_disarm();
-  world->running = 0;
+  run_as(world, 0);
   return false;
 }
 
@@ -626,7 +634,7 @@ static void run_cycle(wcx_world_t *world)
   uint64_t turns = 10 + draw_below(world, plan->work_turns_max);
   for (uint64_t i = 0; i < turns || (!in_flight(world) && i < turns + WORK_TURNS_EXTRA); i++)
     turn(world, true);
-  world->running = 0;
+  run_as(world, 0);
   bool inside = draw_below(world, 100) < plan->inside_percent;
   if (inside)
     (void)run_into(world, 1 + draw_below(world, 30), 60);
