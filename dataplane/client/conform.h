@@ -1,9 +1,10 @@
 /* The parts of wcx-conform, what a new member runs before going live: what its files share.
 
    conform_main.c options, the table of rules and its verdict   conform_rig.c two members' sessions, a feed and a book   conform_orders.c order types
-   conform_recovery.c lost packets, lost links, both transports   conform_ports.c the other ports, and the book against the feed
+   conform_recovery.c lost packets, lost links, both transports   conform_ports.c the other ports, and the book against the feed   conform_words.c names and advice
 
-   A rule is a function that acts as a member would and says whether what came is what PROTOCOL.md promises; the first thing that was not is its reason.
+   A rule is a function that acts as a member would and says whether what came is what PROTOCOL.md promises; the first thing that was not is its reason. Who reads it
+   knows PROTOCOL.md and not this program: messages, fields and values have the names they have there, and a rule that fails also says what a member can change.
 
    Owner:      one thread.
    Memory:     the rig is one static struct; logs of messages grow.
@@ -55,6 +56,8 @@ typedef struct wcx_conform_party
   wcx_conform_said_t *said; /* every message, in order */
   uint32_t said_cnt, said_max;
   uint64_t misnumbered_cnt; /* numbers that did not follow the one before */
+  uint64_t refused_id;      /* the last request that got a BusinessMessageReject, and that */
+  wcx_business_message_reject_t refusal;
 
   /* what goes wrong on purpose, over UDP */
   uint32_t lose_sent_pct, lose_received_pct, twice_pct, late_pct;
@@ -75,7 +78,8 @@ typedef struct wcx_conform
   int64_t price, qty;
   uint64_t random;
   uint64_t patience_ns; /* how long an answer may take */
-  char why[256];        /* the first thing that was not as it should be, of the rule that runs */
+  char why[384];        /* the first thing that was not as it should be, of the rule that runs */
+  const char *change;   /* what a member can change about just that; NULL: what the table has for the rule */
 } wcx_conform_t;
 
 typedef bool wcx_conform_rule_t(wcx_conform_t *rig);
@@ -117,6 +121,9 @@ bool wcx_conform_send_bytes(wcx_conform_party_t *party, const uint8_t *message, 
 /* Wait for a message about the party's ClOrdID and copy its block. Notes the reason when none comes. */
 bool wcx_conform_expect(wcx_conform_party_t *party, uint16_t template_id, uint64_t cl_ord_id, void *block, size_t block_sz);
 
+/* The last message about a ClOrdID, the request of a cancel included; NULL when none came. */
+const wcx_conform_said_t *wcx_conform_last_about(const wcx_conform_party_t *party, uint64_t cl_ord_id);
+
 /* How many messages of a template about a ClOrdID have come. */
 uint32_t wcx_conform_count(const wcx_conform_party_t *party, uint16_t template_id, uint64_t cl_ord_id);
 
@@ -125,6 +132,19 @@ bool wcx_conform_shows(wcx_conform_t *rig, uint64_t order_id, int64_t price, int
 
 /* Cancel every order of both members. */
 bool wcx_conform_clean(wcx_conform_t *rig);
+
+/* --- words ------------------------------------------------------------------------------------------ */
+
+/* As PROTOCOL.md has them. `field`: an enumeration of that message. */
+const char *wcx_conform_message_name(uint16_t template_id);
+const char *wcx_conform_value_name(uint16_t template_id, const char *field, uint32_t value);
+const char *wcx_conform_state_name(enum wcx_client_state state);
+
+/* What became of a request in place of the answer that was waited for. */
+void wcx_conform_instead(const wcx_conform_party_t *party, uint64_t cl_ord_id, char *text, size_t sz);
+
+/* What a member can change about a sign-on that failed. */
+const char *wcx_conform_sign_on_change(const wcx_conform_party_t *party);
 
 /* --- rules ------------------------------------------------------------------------------------------ */
 

@@ -26,46 +26,65 @@ static const char usage[] = "usage: wcx-conform [options]\n"
                             "  --only WORD         the rules whose name contains it, and the sign-on\n"
                             "exit status: 0 every rule held, 1 one did not, or nothing could be asked, 2 a wrong command line\n";
 
+/* What a member can change, where it is the same for many rules. */
+#define ORDER                                                                                                                                                                      \
+  "--price and --qty must suit the instrument (increment, lot, band: SecurityDefinition), both accounts must be able to pay and entitled to it, and nobody else may trade it; "    \
+  "PROTOCOL.md 5, 12"
+
 static const struct
 {
   const char *name;
   wcx_conform_rule_t *rule;
   const char *text;
+  const char *change; /* what a member can change when it does not hold */
 } rules[] = {
-    {"sign-on", wcx_conform_sign_on, "a signed Establish opens the session over UDP"},
-    {"credentials", wcx_conform_credentials, "a wrong secret gets EstablishReject(Credentials) and disturbs nobody"},
-    {"limit", wcx_conform_limit_order, "a limit order is acknowledged as sent and shown by the feed"},
-    {"cancel", wcx_conform_cancel, "a cancel is answered; what is gone cannot be canceled"},
-    {"replace", wcx_conform_replace, "price and quantity change, OrderID stays"},
-    {"trade", wcx_conform_trade, "both sides are told, at the maker's price, with one TrdMatchID"},
-    {"ioc", wcx_conform_ioc, "immediate or cancel: what is left is canceled"},
-    {"fok", wcx_conform_fok, "fill or kill: all or nothing"},
-    {"gtd", wcx_conform_gtd, "good till date expires; a date that has passed is rejected"},
-    {"day", wcx_conform_day, "a day order rests"},
-    {"market", wcx_conform_market, "a market order trades and never rests"},
-    {"market-to-limit", wcx_conform_market_to_limit, "what is left of it rests at the price of its last fill"},
-    {"post-only", wcx_conform_post_only, "an order that may not take is rejected when it would"},
-    {"iceberg", wcx_conform_iceberg, "only DisplayQty is shown; a refresh is a new public order"},
-    {"hidden", wcx_conform_hidden, "a hidden order is not shown, and trades first of all the same"},
-    {"min-qty", wcx_conform_min_qty, "less than MinQty: nothing"},
-    {"stop", wcx_conform_stop, "a stop waits unseen and goes to market when a trade reaches it"},
-    {"stop-limit", wcx_conform_stop_limit, "or becomes a limit order"},
-    {"self-match", wcx_conform_self_match, "you do not trade with yourself if you say so"},
-    {"quotes", wcx_conform_quotes, "a MassQuote puts, moves and takes back both sides"},
-    {"mass-cancel", wcx_conform_mass_cancel, "every order is canceled and counted"},
-    {"rejects", wcx_conform_rejects, "wrong requests get the reason PROTOCOL.md names"},
-    {"loses-received", wcx_conform_loses_received, "30 % of what comes is lost: every answer is had again"},
-    {"loses-sent", wcx_conform_loses_sent, "30 % of what is sent is lost, 20 % doubled, 10 % late: each order is applied once or not at all, and you know which"},
-    {"silence", wcx_conform_silence, "after a silence the session is opened again and nothing is in doubt"},
-    {"tcp-sign-on", wcx_conform_tcp_sign_on, "the same session opens over TCP, from its first number on"},
-    {"tcp-same", wcx_conform_tcp_same, "what UDP carried comes again over TCP, under the same numbers, byte for byte"},
-    {"tcp-trade", wcx_conform_tcp_trade, "an order over TCP trades, and is told over both transports"},
-    {"tcp-cut", wcx_conform_tcp_cut, "the link is cut 20 times with orders under way: each applied once or not at all, and you know which"},
-    {"purge", wcx_conform_purge, "the purge port cancels everything, under numbers of its own, and the session is told"},
-    {"drop-copy", wcx_conform_drop_copy, "the drop copy holds every execution report of the session, byte for byte, from its first"},
-    {"replay", wcx_conform_replay, "the replay port gives the feed from its first number, and the same books"},
-    {"book", wcx_conform_book, "the book from the feed, with a tenth of each line lost, is exactly your orders and theirs"},
-    {"sign-off", wcx_conform_sign_off, "Terminate is answered on every binding"},
+    {"sign-on", wcx_conform_sign_on, "a signed Establish opens the session over UDP", "key, secret, session and port must be those the venue gave you; PROTOCOL.md 3.1"},
+    {"credentials", wcx_conform_credentials, "a wrong secret gets EstablishReject(Credentials) and disturbs nobody",
+     "no answer: a path as slow as that needs a longer --patience; another code: show the venue this line"},
+    {"limit", wcx_conform_limit_order, "a limit order is acknowledged as sent and shown by the feed", ORDER},
+    {"cancel", wcx_conform_cancel, "a cancel is answered; what is gone cannot be canceled", ORDER},
+    {"replace", wcx_conform_replace, "price and quantity change, OrderID stays", ORDER},
+    {"trade", wcx_conform_trade, "both sides are told, at the maker's price, with one TrdMatchID", ORDER},
+    {"ioc", wcx_conform_ioc, "immediate or cancel: what is left is canceled", ORDER},
+    {"fok", wcx_conform_fok, "fill or kill: all or nothing", ORDER},
+    {"gtd", wcx_conform_gtd, "good till date expires; a date that has passed is rejected",
+     "the clock of this host must be right: ExpireTime is made from it, 1.5 s ahead; --patience must be longer than that"},
+    {"day", wcx_conform_day, "a day order rests", "a day ends at 00:00:00 UTC: run it again if that has just been; else " ORDER},
+    {"market", wcx_conform_market, "a market order trades and never rests", ORDER},
+    {"market-to-limit", wcx_conform_market_to_limit, "what is left of it rests at the price of its last fill", ORDER},
+    {"post-only", wcx_conform_post_only, "an order that may not take is rejected when it would", ORDER},
+    {"iceberg", wcx_conform_iceberg, "only DisplayQty is shown; a refresh is a new public order", ORDER},
+    {"hidden", wcx_conform_hidden, "a hidden order is not shown, and trades behind the shown ones of its price", ORDER},
+    {"min-qty", wcx_conform_min_qty, "less than MinQty: nothing", ORDER},
+    {"stop", wcx_conform_stop, "a stop waits unseen and goes to market when a trade reaches it", ORDER},
+    {"stop-limit", wcx_conform_stop_limit, "or becomes a limit order", ORDER},
+    {"self-match", wcx_conform_self_match, "you do not trade with yourself if you say so", ORDER},
+    {"quotes", wcx_conform_quotes, "a MassQuote puts, moves and takes back both sides", "the session must be entitled to quote; else " ORDER},
+    {"mass-cancel", wcx_conform_mass_cancel, "every order is canceled and counted", "no other program may have orders of this session or account; else " ORDER},
+    {"rejects", wcx_conform_rejects, "wrong requests get the reason PROTOCOL.md names",
+     "the two sessions must have an account each and not be entitled to the other's (--credentials); PROTOCOL.md 12"},
+    {"loses-received", wcx_conform_loses_received, "30 % of what comes is lost: every answer is had again",
+     "what was lost is asked for at UDP 7003 from the session's own socket: no firewall or address translation may keep that from the venue, or its answers from you"},
+    {"loses-sent", wcx_conform_loses_sent, "30 % of what is sent is lost, 20 % doubled, 10 % late: each order is applied once or not at all, and you know which",
+     "300 orders in a few seconds must be within the throttle agreed; if this host loses packets besides, take a better path"},
+    {"silence", wcx_conform_silence, "after a silence the session is opened again and nothing is in doubt",
+     "a new Establish from the same socket must get through after 1.5 s without a packet: no address translation with a shorter memory may be in between"},
+    {"tcp-sign-on", wcx_conform_tcp_sign_on, "the same session opens over TCP, from its first number on",
+     "run 'sign-on' and some rule that trades before it: the session must have messages to be had again"},
+    {"tcp-same", wcx_conform_tcp_same, "what UDP carried comes again over TCP, under the same numbers, byte for byte",
+     "a slow path needs a longer --patience; a message that differs: show the venue this line"},
+    {"tcp-trade", wcx_conform_tcp_trade, "an order over TCP trades, and is told over both transports", ORDER},
+    {"tcp-cut", wcx_conform_tcp_cut, "the link is cut 20 times with orders under way: each applied once or not at all, and you know which",
+     "nothing may be in between that keeps a connection open when one end has cut it (a proxy); 5 orders at once must be within the throttle agreed"},
+    {"purge", wcx_conform_purge, "the purge port cancels everything, under numbers of its own, and the session is told",
+     "no other program may have orders of this session; else " ORDER},
+    {"drop-copy", wcx_conform_drop_copy, "the drop copy holds every execution report of the session, byte for byte, from its first",
+     "a drop copy holds one day: run it again if 00:00:00 UTC has just been; its scope must hold this session"},
+    {"replay", wcx_conform_replay, "the replay port gives the feed from its first number, and the same books", "a day's market data can be long: a longer --patience"},
+    {"book", wcx_conform_book, "the book from the feed, with a tenth of each line lost, is exactly your orders and theirs",
+     "multicast of lines A and B must arrive (--interface), UDP 7003 answer, and nobody else trade the instrument (--security)"},
+    {"sign-off", wcx_conform_sign_off, "Terminate is answered on every binding",
+     "end any other program that has taken the session over; Terminate leaves every 200 ms and must be answered within 1.5 s: a path that loses so many packets is no path"},
 };
 
 #define RULE_CNT (sizeof(rules) / sizeof(rules[0]))
@@ -144,6 +163,7 @@ static int run(wcx_conform_t *rig, const char *only)
     if (i != 0 && only != NULL && strstr(rules[i].name, only) == NULL)
       continue;
     rig->why[0] = 0;
+    rig->change = NULL;
     uint64_t start_ns = wcx_env_mono_ns();
     bool held = rules[i].rule(rig);
     if (held && rules[i].rule != wcx_conform_sign_off)
@@ -154,6 +174,8 @@ static int run(wcx_conform_t *rig, const char *only)
     failed += !held;
     printf("%s  %-16s %6.2f s  %s%s%s\n", held ? "pass" : "FAIL", rules[i].name, (double)(wcx_env_mono_ns() - start_ns) / 1e9, rules[i].text, held ? "" : ": ",
            held ? "" : rig->why);
+    if (!held)
+      printf("      change: %s\n", rig->change != NULL ? rig->change : rules[i].change);
     fflush(stdout);
     if (i == 0 && (!held || !book_is_ours(rig)))
     {

@@ -19,8 +19,8 @@ static uint64_t resting(wcx_conform_t *rig, wcx_conform_party_t *party, uint8_t 
   uint64_t id = order(rig, party, side, price, qty, WCX_TIME_IN_FORCE_GTC);
   bool fine = NEW(party, id, ack) &&
               wcx_conform_says(rig, ack->price == price && ack->order_qty == qty && ack->leaves_qty == qty && ack->side == side && ack->ord_status == WCX_ORD_STATUS_NEW,
-                               "ER_New says %lld of %lld at %lld, sent were %lld at %lld", (long long)ack->leaves_qty, (long long)ack->order_qty, (long long)ack->price,
-                               (long long)qty, (long long)price) &&
+                               "ExecutionReport_New says %lld of %lld at %lld, sent were %lld at %lld", (long long)ack->leaves_qty, (long long)ack->order_qty,
+                               (long long)ack->price, (long long)qty, (long long)price) &&
               wcx_conform_shows(rig, ack->order_id, price, qty);
   return fine ? id : 0;
 }
@@ -30,27 +30,41 @@ static bool canceled(wcx_conform_t *rig, wcx_conform_party_t *party, uint64_t id
 {
   wcx_execution_report_cancel_t cancel;
   return CANCEL(party, id, &cancel) &&
-         wcx_conform_says(rig, cancel.cancel_reason == reason && cancel.canceled_qty == qty, "ER_Cancel of %lld with reason %u, expected %lld with reason %u",
-                          (long long)cancel.canceled_qty, cancel.cancel_reason, (long long)qty, reason);
+         wcx_conform_says(rig, cancel.cancel_reason == reason && cancel.canceled_qty == qty, "ExecutionReport_Cancel(%s) of %lld, expected (%s) of %lld",
+                          wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, "CancelReason", cancel.cancel_reason), (long long)cancel.canceled_qty,
+                          wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, "CancelReason", reason), (long long)qty);
 }
 
 static bool rejected(wcx_conform_t *rig, wcx_conform_party_t *party, uint64_t id, uint16_t reason)
 {
   wcx_execution_report_reject_t reject;
-  return REJECT(party, id, &reject) && wcx_conform_says(rig, reject.ord_rej_reason == reason, "ER_Reject with reason %u, expected %u", reject.ord_rej_reason, reason);
+  return REJECT(party, id, &reject) && wcx_conform_says(rig, reject.ord_rej_reason == reason, "ExecutionReport_Reject(%s), expected (%s)",
+                                                        wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_REJECT, "OrdRejReason", reject.ord_rej_reason),
+                                                        wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_REJECT, "OrdRejReason", reason));
 }
 
 /* The first fill of the order: so much at that price. */
 static bool traded(wcx_conform_t *rig, wcx_conform_party_t *party, uint64_t id, int64_t price, int64_t qty)
 {
   wcx_execution_report_trade_t trade;
-  return TRADE(party, id, &trade) && wcx_conform_says(rig, trade.last_px == price && trade.last_qty == qty, "ER_Trade of %lld at %lld, expected %lld at %lld",
+  return TRADE(party, id, &trade) && wcx_conform_says(rig, trade.last_px == price && trade.last_qty == qty, "ExecutionReport_Trade of %lld at %lld, expected %lld at %lld",
                                                       (long long)trade.last_qty, (long long)trade.last_px, (long long)qty, (long long)price);
 }
 
 static bool quiet(wcx_conform_t *rig, wcx_conform_party_t *party, uint16_t template_id, uint64_t id)
 {
-  return wcx_conform_says(rig, wcx_conform_count(party, template_id, id) == 0, "message %u about ClOrdID %llu should not have come", template_id, (unsigned long long)id);
+  return wcx_conform_says(rig, wcx_conform_count(party, template_id, id) == 0, "%s about ClOrdID %llu should not have come", wcx_conform_message_name(template_id),
+                          (unsigned long long)id);
+}
+
+static const char *liquidity(const wcx_execution_report_trade_t *trade)
+{
+  return wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_TRADE, "LastLiquidityInd", trade->last_liquidity_ind);
+}
+
+static const char *status(const wcx_execution_report_trade_t *trade)
+{
+  return wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_TRADE, "OrdStatus", trade->ord_status);
 }
 
 bool wcx_conform_limit_order(wcx_conform_t *rig)
@@ -69,12 +83,14 @@ bool wcx_conform_cancel(wcx_conform_t *rig)
   uint64_t request = wcx_client_session_next_id(&rig->member.session);
   bool fine = id != 0 && wcx_conform_send_bytes(&rig->member, message, wcx_client_put_cancel(message, request, id, rig->security_id)) &&
               canceled(rig, &rig->member, id, WCX_CANCEL_REASON_USER_REQUESTED, rig->qty) && CANCEL(&rig->member, id, &cancel) &&
-              wcx_conform_says(rig, cancel.request_cl_ord_id == request, "RequestClOrdID is not the cancel's") && wcx_conform_shows(rig, ack.order_id, rig->price, 0);
+              wcx_conform_says(rig, cancel.request_cl_ord_id == request, "RequestClOrdID %llu of ExecutionReport_Cancel is not the cancel's, %llu",
+                               (unsigned long long)cancel.request_cl_ord_id, (unsigned long long)request) &&
+              wcx_conform_shows(rig, ack.order_id, rig->price, 0);
   request = wcx_client_session_next_id(&rig->member.session);
   return fine && wcx_conform_send_bytes(&rig->member, message, wcx_client_put_cancel(message, request, id, rig->security_id)) &&
          wcx_conform_expect(&rig->member, WCX_TEMPLATE_ORDER_CANCEL_REJECT, request, &refusal, sizeof(refusal)) &&
          wcx_conform_says(rig, refusal.cxl_rej_reason == WCX_CXL_REJ_REASON_UNKNOWN_ORDER || refusal.cxl_rej_reason == WCX_CXL_REJ_REASON_TOO_LATE_TO_CANCEL,
-                          "OrderCancelReject with reason %u for an order that is gone", refusal.cxl_rej_reason);
+                          "OrderCancelReject(%s) for an order that is gone", wcx_conform_value_name(WCX_TEMPLATE_ORDER_CANCEL_REJECT, "CxlRejReason", refusal.cxl_rej_reason));
 }
 
 bool wcx_conform_replace(wcx_conform_t *rig)
@@ -87,7 +103,9 @@ bool wcx_conform_replace(wcx_conform_t *rig)
   return id != 0 && wcx_conform_send_bytes(&rig->member, message, wcx_client_put_replace(message, request, id, rig->security_id, rig->price + 1, rig->qty)) &&
          wcx_conform_expect(&rig->member, WCX_TEMPLATE_EXECUTION_REPORT_REPLACE, request, &replace, sizeof(replace)) &&
          wcx_conform_says(rig, replace.price == rig->price + 1 && replace.order_qty == rig->qty && replace.leaves_qty == rig->qty && replace.order_id == ack.order_id,
-                          "ER_Replace says %lld at %lld", (long long)replace.leaves_qty, (long long)replace.price) &&
+                          "ExecutionReport_Replace says %lld of %lld at %lld, OrderID %llu; asked for %lld at %lld, OrderID was %llu", (long long)replace.leaves_qty,
+                          (long long)replace.order_qty, (long long)replace.price, (unsigned long long)replace.order_id, (long long)rig->qty, (long long)rig->price + 1,
+                          (unsigned long long)ack.order_id) &&
          wcx_conform_shows(rig, ack.order_id, rig->price + 1, rig->qty);
 }
 
@@ -99,13 +117,17 @@ bool wcx_conform_trade(wcx_conform_t *rig)
   uint64_t bid = resting(rig, &rig->member, WCX_SIDE_BUY, rig->price, 2 * rig->qty, &ack);
   uint64_t sell = order(rig, &rig->other, WCX_SIDE_SELL, rig->price - 3, rig->qty, WCX_TIME_IN_FORCE_GTC);
   return bid != 0 && traded(rig, &rig->member, bid, rig->price, rig->qty) && traded(rig, &rig->other, sell, rig->price, rig->qty) && TRADE(&rig->member, bid, &maker) &&
-         TRADE(&rig->other, sell, &taker) && wcx_conform_says(rig, maker.trd_match_id == taker.trd_match_id, "maker and taker do not share TrdMatchID") &&
-         wcx_conform_says(rig, maker.leaves_qty == rig->qty && maker.cum_qty == rig->qty && taker.leaves_qty == 0, "LeavesQty %lld and %lld after the trade",
-                          (long long)maker.leaves_qty, (long long)taker.leaves_qty) &&
+         TRADE(&rig->other, sell, &taker) &&
+         wcx_conform_says(rig, maker.trd_match_id == taker.trd_match_id, "TrdMatchID is %llu to the maker and %llu to the taker", (unsigned long long)maker.trd_match_id,
+                          (unsigned long long)taker.trd_match_id) &&
+         wcx_conform_says(rig, maker.leaves_qty == rig->qty && maker.cum_qty == rig->qty && taker.leaves_qty == 0,
+                          "after the trade LeavesQty and CumQty of the maker are %lld and %lld, LeavesQty of the taker is %lld; expected %lld, %lld and 0",
+                          (long long)maker.leaves_qty, (long long)maker.cum_qty, (long long)taker.leaves_qty, (long long)rig->qty, (long long)rig->qty) &&
          wcx_conform_says(rig,
                           maker.last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_ADDED_LIQUIDITY && taker.last_liquidity_ind == WCX_LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY &&
                               maker.ord_status == WCX_ORD_STATUS_PARTIALLY_FILLED && taker.ord_status == WCX_ORD_STATUS_FILLED,
-                          "LastLiquidityInd or OrdStatus") &&
+                          "the maker is told (%s, %s), expected (AddedLiquidity, PartiallyFilled); the taker (%s, %s), expected (RemovedLiquidity, Filled)", liquidity(&maker),
+                          status(&maker), liquidity(&taker), status(&taker)) &&
          wcx_conform_shows(rig, ack.order_id, rig->price, rig->qty);
 }
 
@@ -145,7 +167,9 @@ bool wcx_conform_day(wcx_conform_t *rig)
 {
   wcx_execution_report_new_t ack;
   uint64_t id = order(rig, &rig->member, WCX_SIDE_BUY, rig->price, rig->qty, WCX_TIME_IN_FORCE_DAY);
-  return NEW(&rig->member, id, &ack) && wcx_conform_says(rig, ack.time_in_force == WCX_TIME_IN_FORCE_DAY, "TimeInForce %u in the answer", ack.time_in_force) &&
+  return NEW(&rig->member, id, &ack) &&
+         wcx_conform_says(rig, ack.time_in_force == WCX_TIME_IN_FORCE_DAY, "TimeInForce is %s in the answer, Day was sent",
+                          wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_NEW, "TimeInForce", ack.time_in_force)) &&
          wcx_conform_shows(rig, ack.order_id, rig->price, rig->qty);
 }
 
@@ -192,8 +216,10 @@ bool wcx_conform_iceberg(wcx_conform_t *rig)
   bool fine = NEW(&rig->member, id, &ack) && wcx_conform_shows(rig, ack.order_id, rig->price, rig->qty);
   uint64_t buy = fine ? order(rig, &rig->other, WCX_SIDE_BUY, rig->price, rig->qty, WCX_TIME_IN_FORCE_IOC) : 0;
   return fine && traded(rig, &rig->other, buy, rig->price, rig->qty) && wcx_conform_expect(&rig->member, WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, id, &refresh, sizeof(refresh)) &&
-         wcx_conform_says(rig, refresh.exec_restatement_reason == WCX_RESTATEMENT_REASON_DISPLAY_REFRESH && refresh.leaves_qty == 2 * rig->qty, "ER_Restated with reason %u",
-                          refresh.exec_restatement_reason) &&
+         wcx_conform_says(rig, refresh.exec_restatement_reason == WCX_RESTATEMENT_REASON_DISPLAY_REFRESH && refresh.leaves_qty == 2 * rig->qty,
+                          "ExecutionReport_Restated(%s) with LeavesQty %lld, expected (DisplayRefresh) with %lld",
+                          wcx_conform_value_name(WCX_TEMPLATE_EXECUTION_REPORT_RESTATED, "ExecRestatementReason", refresh.exec_restatement_reason), (long long)refresh.leaves_qty,
+                          2 * (long long)rig->qty) &&
          wcx_conform_shows(rig, ack.order_id, rig->price, 0) && wcx_conform_shows(rig, refresh.secondary_order_id, rig->price, rig->qty);
 }
 
@@ -201,13 +227,18 @@ bool wcx_conform_hidden(wcx_conform_t *rig)
 {
   wcx_execution_report_new_t ack;
   wcx_execution_report_new_t seen;
+  wcx_execution_report_trade_t hidden;
+  wcx_execution_report_trade_t shown;
   wcx_new_order_single_t ask = wcx_conform_limit(rig, &rig->member, WCX_SIDE_SELL, rig->price, rig->qty, WCX_TIME_IN_FORCE_GTC);
   ask.exec_inst = WCX_EXEC_INST_HIDDEN;
   uint64_t id = wcx_conform_send(&rig->member, ask);
-  uint64_t behind = resting(rig, &rig->member, WCX_SIDE_SELL, rig->price, rig->qty, &seen); /* when the feed shows this one, it has passed that one */
+  uint64_t later = resting(rig, &rig->member, WCX_SIDE_SELL, rig->price, rig->qty, &seen); /* when the feed shows this one, it has passed that one */
   uint64_t buy = order(rig, &rig->other, WCX_SIDE_BUY, rig->price, 2 * rig->qty, WCX_TIME_IN_FORCE_IOC);
-  return NEW(&rig->member, id, &ack) && behind != 0 && wcx_conform_shows(rig, ack.order_id, rig->price, 0) && traded(rig, &rig->member, id, rig->price, rig->qty) &&
-         traded(rig, &rig->member, behind, rig->price, rig->qty) && traded(rig, &rig->other, buy, rig->price, rig->qty);
+  return NEW(&rig->member, id, &ack) && later != 0 && wcx_conform_shows(rig, ack.order_id, rig->price, 0) && traded(rig, &rig->member, id, rig->price, rig->qty) &&
+         traded(rig, &rig->member, later, rig->price, rig->qty) && traded(rig, &rig->other, buy, rig->price, rig->qty) && TRADE(&rig->member, id, &hidden) &&
+         TRADE(&rig->member, later, &shown) &&
+         wcx_conform_says(rig, shown.exec_id < hidden.exec_id, "the hidden order traded as ExecID %llu, before the shown one, %llu", (unsigned long long)hidden.exec_id,
+                          (unsigned long long)shown.exec_id);
 }
 
 bool wcx_conform_min_qty(wcx_conform_t *rig)
@@ -298,7 +329,10 @@ bool wcx_conform_quotes(wcx_conform_t *rig)
   wcx_mass_quote_ack_t ack;
   uint64_t first = quote(rig, rig->price - 4, rig->price + 4, rig->qty);
   bool fine = wcx_conform_expect(&rig->member, WCX_TEMPLATE_MASS_QUOTE_ACK, first, &ack, sizeof(ack)) &&
-              wcx_conform_says(rig, ack.quote_status == WCX_QUOTE_STATUS_ACCEPTED, "QuoteStatus %u", ack.quote_status) && touch_is(rig, rig->price - 4, rig->price + 4);
+              wcx_conform_says(rig, ack.quote_status == WCX_QUOTE_STATUS_ACCEPTED, "MassQuoteAck says %s(%s)",
+                               wcx_conform_value_name(WCX_TEMPLATE_MASS_QUOTE_ACK, "QuoteStatus", ack.quote_status),
+                               wcx_conform_value_name(WCX_TEMPLATE_MASS_QUOTE_ACK, "QuoteRejectReason", ack.quote_reject_reason)) &&
+              touch_is(rig, rig->price - 4, rig->price + 4);
   uint64_t moved = fine ? quote(rig, rig->price - 3, rig->price + 3, rig->qty) : 0;
   fine = wcx_conform_expect(&rig->member, WCX_TEMPLATE_MASS_QUOTE_ACK, moved, &ack, sizeof(ack)) && touch_is(rig, rig->price - 3, rig->price + 3);
   uint64_t gone = fine ? quote(rig, rig->price, rig->price, 0) : 0;
@@ -317,8 +351,9 @@ bool wcx_conform_mass_cancel(wcx_conform_t *rig)
   uint64_t request = wcx_client_session_next_id(&rig->member.session);
   fine = fine && wcx_conform_send_bytes(&rig->member, message, wcx_client_put_mass_cancel(message, request, rig->member.key.account)) &&
          wcx_conform_expect(&rig->member, WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT, request, &report, sizeof(report)) &&
-         wcx_conform_says(rig, report.total_affected_orders == 3 && report.mass_cancel_response == WCX_MASS_CANCEL_RESPONSE_ACCEPTED, "%u orders affected, 3 were live",
-                          report.total_affected_orders);
+         wcx_conform_says(rig, report.total_affected_orders == 3 && report.mass_cancel_response == WCX_MASS_CANCEL_RESPONSE_ACCEPTED,
+                          "OrderMassCancelReport says %s, %u orders affected; 3 were live",
+                          wcx_conform_value_name(WCX_TEMPLATE_ORDER_MASS_CANCEL_REPORT, "MassCancelResponse", report.mass_cancel_response), report.total_affected_orders);
   for (uint32_t i = 0; i < 3; i++)
     fine = fine && canceled(rig, &rig->member, ids[i], WCX_CANCEL_REASON_MASS_CANCEL, rig->qty) && wcx_conform_shows(rig, acks[i].order_id, rig->price - i, 0);
   return fine;

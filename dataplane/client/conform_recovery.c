@@ -27,7 +27,8 @@ bool wcx_conform_credentials(wcx_conform_t *rig)
   uint8_t code = rig->spare.session.reject_code;
   bool never = rig->spare.session.established_cnt == 0;
   return wcx_conform_party_close(&rig->spare) &&
-         wcx_conform_says(rig, never && code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS, "a wrong secret got EstablishReject code %u", code) &&
+         wcx_conform_says(rig, never && code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS, "a wrong secret got %s%s", code != 0 ? "EstablishReject with " : "no answer",
+                          code != 0 ? wcx_conform_value_name(WCX_TEMPLATE_ESTABLISH_REJECT, "Code", code) : "") &&
          wcx_conform_settled(rig, &rig->member);
 }
 
@@ -59,14 +60,16 @@ static bool fates_are_true(wcx_conform_t *rig, uint64_t first, uint32_t cnt, uin
     uint32_t answered = request != NULL && request->fate == WCX_CLIENT_ANSWERED;
     uint32_t news = wcx_conform_count(&rig->member, WCX_TEMPLATE_EXECUTION_REPORT_NEW, id);
     uint32_t cancels = wcx_conform_count(&rig->member, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL, id);
-    if (!wcx_conform_says(rig, request != NULL && news == answered && cancels == answered, "ClOrdID %llu: fate %d, %u ER_New, %u ER_Cancel", (unsigned long long)id,
-                          request != NULL ? (int)request->fate : 0, news, cancels))
+    if (!wcx_conform_says(rig, request != NULL && news == answered && cancels == answered,
+                          "ClOrdID %llu counts as %s, and %u ExecutionReport_New and %u ExecutionReport_Cancel came about it", (unsigned long long)id,
+                          answered ? "answered" : "never applied", news, cancels))
       return false;
     *not_applied += answered == 0;
   }
   return wcx_conform_says(rig, rig->member.misnumbered_cnt == 0 && rig->member.session.inbound.hole_lost_cnt == 0 && rig->member.session.sequence_conflict_cnt == 0,
-                          "%llu numbers out of order, %llu holes, %llu contradictions", (unsigned long long)rig->member.misnumbered_cnt,
-                          (unsigned long long)rig->member.session.inbound.hole_lost_cnt, (unsigned long long)rig->member.session.sequence_conflict_cnt);
+                          "%llu numbers of the stream out of order, %llu holes that could not be filled, %llu answers to requests that were said never to have been applied",
+                          (unsigned long long)rig->member.misnumbered_cnt, (unsigned long long)rig->member.session.inbound.hole_lost_cnt,
+                          (unsigned long long)rig->member.session.sequence_conflict_cnt);
 }
 
 bool wcx_conform_loses_received(wcx_conform_t *rig)
@@ -154,8 +157,8 @@ static bool caught_up(wcx_conform_t *rig, const wcx_conform_party_t *party, cons
   uint64_t start_ns = wcx_env_mono_ns();
   while (party->session.inbound.next < ahead->session.inbound.next)
     if (wcx_conform_turn(rig) - start_ns > rig->patience_ns)
-      return wcx_conform_says(rig, false, "one binding has heard messages up to %llu, the other up to %llu", (unsigned long long)party->session.inbound.next,
-                              (unsigned long long)ahead->session.inbound.next);
+      return wcx_conform_says(rig, false, "port %u has carried the session's messages below %llu, port %u those below %llu", party->session.config.server_port,
+                              (unsigned long long)party->session.inbound.next, ahead->session.config.server_port, (unsigned long long)ahead->session.inbound.next);
   return true;
 }
 
@@ -170,7 +173,8 @@ bool wcx_conform_tcp_trade(wcx_conform_t *rig)
   uint64_t sell = fine ? wcx_conform_send(&rig->other, wcx_conform_limit(rig, &rig->other, WCX_SIDE_SELL, rig->price, rig->qty, WCX_TIME_IN_FORCE_IOC)) : 0;
   fine = sell != 0 && wcx_conform_expect(&rig->tcp, WCX_TEMPLATE_EXECUTION_REPORT_TRADE, id, &trade, sizeof(trade)) &&
          wcx_conform_expect(&rig->member, WCX_TEMPLATE_EXECUTION_REPORT_TRADE, id, &trade, sizeof(trade)) &&
-         wcx_conform_says(rig, trade.last_px == rig->price && trade.last_qty == rig->qty, "ER_Trade of %lld at %lld", (long long)trade.last_qty, (long long)trade.last_px);
+         wcx_conform_says(rig, trade.last_px == rig->price && trade.last_qty == rig->qty, "ExecutionReport_Trade of %lld at %lld, expected %lld at %lld", (long long)trade.last_qty,
+                          (long long)trade.last_px, (long long)rig->qty, (long long)rig->price);
   return fine && caught_up(rig, &rig->member, &rig->tcp);
 }
 
@@ -192,11 +196,14 @@ static bool cut_once(wcx_conform_t *rig, uint32_t *not_applied)
     const wcx_client_request_t *request = wcx_client_session_find(&tcp->session, id);
     uint32_t answered = request != NULL && request->fate == WCX_CLIENT_ANSWERED;
     uint32_t news = wcx_conform_count(tcp, WCX_TEMPLATE_EXECUTION_REPORT_NEW, id);
-    if (!wcx_conform_says(rig, news == answered, "ClOrdID %llu: %u ER_New, answered %u", (unsigned long long)id, news, answered))
+    if (!wcx_conform_says(rig, news == answered, "ClOrdID %llu counts as %s, and %u ExecutionReport_New came about it", (unsigned long long)id,
+                          answered ? "answered" : "never applied", news))
       return false;
     *not_applied += answered == 0;
   }
-  return wcx_conform_says(rig, tcp->misnumbered_cnt == 0 && tcp->session.inbound.hole_lost_cnt == 0 && tcp->session.sequence_conflict_cnt == 0, "a number is missing");
+  return wcx_conform_says(rig, tcp->misnumbered_cnt == 0 && tcp->session.inbound.hole_lost_cnt == 0 && tcp->session.sequence_conflict_cnt == 0,
+                          "%llu numbers of the stream out of order, %llu that could not be had again, %llu answers to requests that were said never to have been applied",
+                          (unsigned long long)tcp->misnumbered_cnt, (unsigned long long)tcp->session.inbound.hole_lost_cnt, (unsigned long long)tcp->session.sequence_conflict_cnt);
 }
 
 bool wcx_conform_tcp_cut(wcx_conform_t *rig)

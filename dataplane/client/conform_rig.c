@@ -55,6 +55,16 @@ static void on_message(void *ctx, uint64_t number, const void *message, size_t s
   memcpy(said->bytes, message, said->sz);
 }
 
+static void on_decided(void *ctx, const wcx_client_request_t *request, const void *message, size_t sz, uint64_t now_ns)
+{
+  (void)now_ns;
+  wcx_conform_party_t *party = ctx;
+  if (request->fate != WCX_CLIENT_REFUSED)
+    return;
+  party->refused_id = request->cl_ord_id;
+  wcx_client_message_block(&party->refusal, sizeof(party->refusal), message, sz);
+}
+
 static void send_now(wcx_conform_party_t *party, const void *datagram, size_t sz)
 {
   wcx_client_transport_send(&party->rig->transport, party->wire.socket_idx, party->session.config.server_port, datagram, sz);
@@ -102,7 +112,8 @@ void wcx_conform_party_open(wcx_conform_t *rig, wcx_conform_party_t *party, cons
                                         .recover_from = recover_from,
                                         .password = "any",
                                         .ctx = party,
-                                        .on_message = on_message};
+                                        .on_message = on_message,
+                                        .on_decided = on_decided};
   memcpy(config.access_key_id, key->access_key_id, sizeof(config.access_key_id));
   memcpy(config.secret, key->secret, sizeof(config.secret));
   memcpy(config.user, key->user, sizeof(config.user));
@@ -134,13 +145,19 @@ bool wcx_conform_party_close(wcx_conform_party_t *party)
 
 bool wcx_conform_signed_on(wcx_conform_party_t *party)
 {
+  const wcx_client_session_t *session = &party->session;
   uint64_t start_ns = wcx_env_mono_ns();
   uint64_t took_ns = 0;
-  while (party->session.state != WCX_CLIENT_READY)
-    if ((took_ns = wcx_conform_turn(party->rig) - start_ns) > 2 * party->rig->patience_ns || party->session.reject_code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS)
-      return wcx_conform_says(party->rig, false, "session %u is not signed on to port %u after %.1f s; EstablishReject code %u, login reject '%c'", party->key.session_id,
-                              party->session.config.server_port, seconds(took_ns), party->session.reject_code,
-                              party->session.link != NULL && party->session.link->reject_code != 0 ? party->session.link->reject_code : '-');
+  while (session->state != WCX_CLIENT_READY)
+    if ((took_ns = wcx_conform_turn(party->rig) - start_ns) > 2 * party->rig->patience_ns || session->reject_code == WCX_ESTABLISH_REJECT_CODE_CREDENTIALS)
+    {
+      if (party->rig->why[0] == 0)
+        party->rig->change = wcx_conform_sign_on_change(party);
+      return wcx_conform_says(party->rig, false, "session %u is not signed on to port %u after %.1f s; EstablishReject code %u%s%s%s, login reject '%c'", party->key.session_id,
+                              session->config.server_port, seconds(took_ns), session->reject_code, session->reject_code != 0 ? " (" : "",
+                              session->reject_code != 0 ? wcx_conform_value_name(WCX_TEMPLATE_ESTABLISH_REJECT, "Code", session->reject_code) : "",
+                              session->reject_code != 0 ? ")" : "", session->link != NULL && session->link->reject_code != 0 ? session->link->reject_code : '-');
+    }
   return true;
 }
 
@@ -225,8 +242,9 @@ bool wcx_conform_settled(wcx_conform_t *rig, wcx_conform_party_t *party)
   while (wcx_conform_turn(rig) - start_ns < 3 * rig->patience_ns)
     if (party->session.state == WCX_CLIENT_READY && party->session.undecided_cnt == 0 && wcx_client_stream_missing(&party->session.inbound) == 0)
       return true;
-  return wcx_conform_says(rig, false, "session %u: state %d, %u requests undecided, %llu messages missing after %.1f s", party->key.session_id, (int)party->session.state,
-                          party->session.undecided_cnt, (unsigned long long)wcx_client_stream_missing(&party->session.inbound), seconds(3 * rig->patience_ns));
+  return wcx_conform_says(rig, false, "session %u is %s with %u requests undecided and %llu messages missing after %.1f s", party->key.session_id,
+                          wcx_conform_state_name(party->session.state), party->session.undecided_cnt, (unsigned long long)wcx_client_stream_missing(&party->session.inbound),
+                          seconds(3 * rig->patience_ns));
 }
 
 /* --- orders and answers ----------------------------------------------------------------------------- */
@@ -242,7 +260,7 @@ bool wcx_conform_send_bytes(wcx_conform_party_t *party, const uint8_t *message, 
   bool sent = wcx_client_session_request(&party->session, now_ns, message, sz, 0);
   if (sent)
     wcx_client_session_flush(&party->session, now_ns);
-  return wcx_conform_says(party->rig, sent, "session %u takes no request: state %d", party->key.session_id, (int)party->session.state);
+  return wcx_conform_says(party->rig, sent, "session %u takes no request: it is %s", party->key.session_id, wcx_conform_state_name(party->session.state));
 }
 
 uint64_t wcx_conform_send(wcx_conform_party_t *party, wcx_new_order_single_t order)
@@ -260,19 +278,21 @@ static size_t cl_ord_id_off(uint16_t template_id)
   return offsetof(wcx_execution_report_new_t, cl_ord_id);
 }
 
+static bool about(const wcx_conform_said_t *said, uint16_t template_id, uint64_t cl_ord_id)
+{
+  uint64_t id;
+  size_t at = sizeof(wcx_message_header_t) + cl_ord_id_off(template_id);
+  if (wcx_client_message_template(said->bytes, said->sz) != template_id || said->sz < at + sizeof(id))
+    return false;
+  memcpy(&id, said->bytes + at, sizeof(id));
+  return id == cl_ord_id;
+}
+
 static const wcx_conform_said_t *find(const wcx_conform_party_t *party, uint32_t from, uint16_t template_id, uint64_t cl_ord_id)
 {
   for (uint32_t i = from; i < party->said_cnt; i++)
-  {
-    const wcx_conform_said_t *said = &party->said[i];
-    uint64_t id;
-    size_t at = sizeof(wcx_message_header_t) + cl_ord_id_off(template_id);
-    if (wcx_client_message_template(said->bytes, said->sz) != template_id || said->sz < at + sizeof(id))
-      continue;
-    memcpy(&id, said->bytes + at, sizeof(id));
-    if (id == cl_ord_id)
-      return said;
-  }
+    if (about(&party->said[i], template_id, cl_ord_id))
+      return &party->said[i];
   return NULL;
 }
 
@@ -284,10 +304,35 @@ bool wcx_conform_expect(wcx_conform_party_t *party, uint16_t template_id, uint64
     return false; /* it was not sent; the reason is noted */
   while ((said = find(party, 0, template_id, cl_ord_id)) == NULL)
     if (wcx_conform_turn(party->rig) - start_ns > party->rig->patience_ns)
-      return wcx_conform_says(party->rig, false, "no message %u about ClOrdID %llu of session %u within %.1f s", template_id, (unsigned long long)cl_ord_id, party->key.session_id,
-                              seconds(party->rig->patience_ns));
+    {
+      char instead[160];
+      wcx_conform_instead(party, cl_ord_id, instead, sizeof(instead));
+      return wcx_conform_says(party->rig, false, "no %s about ClOrdID %llu of session %u within %.1f s: %s", wcx_conform_message_name(template_id), (unsigned long long)cl_ord_id,
+                              party->key.session_id, seconds(party->rig->patience_ns), instead);
+    }
   wcx_client_message_block(block, block_sz, said->bytes, said->sz);
   return true;
+}
+
+/* Whether a cancel of an order was asked for by this request. */
+static bool canceled_by(const wcx_conform_said_t *said, uint64_t cl_ord_id)
+{
+  wcx_execution_report_cancel_t cancel;
+  wcx_client_message_block(&cancel, sizeof(cancel), said->bytes, said->sz);
+  return wcx_client_message_template(said->bytes, said->sz) == WCX_TEMPLATE_EXECUTION_REPORT_CANCEL && cancel.request_cl_ord_id == cl_ord_id;
+}
+
+const wcx_conform_said_t *wcx_conform_last_about(const wcx_conform_party_t *party, uint64_t cl_ord_id)
+{
+  for (uint32_t i = party->said_cnt; i-- > 0;)
+  {
+    const wcx_conform_said_t *said = &party->said[i];
+    uint16_t template_id = wcx_client_message_template(said->bytes, said->sz);
+    bool answers = template_id >= WCX_TEMPLATE_EXECUTION_REPORT_NEW && template_id <= WCX_TEMPLATE_MASS_QUOTE_ACK && template_id != WCX_TEMPLATE_BUSINESS_MESSAGE_REJECT;
+    if (answers && (about(said, template_id, cl_ord_id) || canceled_by(said, cl_ord_id)))
+      return said;
+  }
+  return NULL;
 }
 
 uint32_t wcx_conform_count(const wcx_conform_party_t *party, uint16_t template_id, uint64_t cl_ord_id)
@@ -311,7 +356,8 @@ bool wcx_conform_shows(wcx_conform_t *rig, uint64_t order_id, int64_t price, int
   uint64_t start_ns = wcx_env_mono_ns();
   while (!shown(rig, order_id, price, qty) || wcx_client_stream_missing(&rig->feed.stream) != 0)
     if (wcx_conform_turn(rig) - start_ns > rig->patience_ns)
-      return wcx_conform_says(rig, false, "the feed does not show %lld of OrderID %llu at %lld", (long long)qty, (unsigned long long)order_id, (long long)price);
+      return wcx_conform_says(rig, false, "the book from the feed does not have %lld of OrderID %llu at %lld; %llu messages of the feed are missing", (long long)qty,
+                              (unsigned long long)order_id, (long long)price, (unsigned long long)wcx_client_stream_missing(&rig->feed.stream));
   return true;
 }
 

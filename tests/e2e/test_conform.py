@@ -15,6 +15,7 @@ import threading
 from wcxlib import ORDER_PORT, REREQUEST_PORT, ROOT, SCHEMA, SERVER, Appliance, Tap, mold, require, unmold
 
 PROGRAM = ROOT / "build" / "bin" / "wcx-conform"
+INT64_MAX = (1 << 63) - 1
 IN_VAIN = ("--patience", 1)  # where an answer is waited for that does not come
 
 
@@ -82,6 +83,11 @@ def falsify(name, field, change):
     return fault
 
 
+def advice(text):
+    """{rule: what it says a member can change}, of the rules that failed."""
+    return dict(re.findall(r"^FAIL  (\S+) .*\n      change: (.*)$", text, re.M))
+
+
 def conform(app, *args):
     """(status, {rule: (held, text)}, output)"""
     done = subprocess.run(app.command(PROGRAM, *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=180)
@@ -109,13 +115,14 @@ def forged(app, tap):
     with Relay(app):
         status, rules, text = conform(app, "--server", "10.77.0.1", "--only", "limit")
         tap.ok(status == 0 and rules["limit"][0], "through an honest relay the rule 'limit' holds", text)
-    for name, message, field, change, told in (("limit", "ExecutionReport_New", "LeavesQty", lambda value: value + 1, "ER_New says 1001 of 1000"),
-                                               ("trade", "ExecutionReport_Trade", "LastPx", lambda value: value - 1, "ER_Trade of 1000 at 19999"),
-                                               ("fok", "ExecutionReport_Cancel", "CancelReason", lambda value: 2, "with reason 2, expected 3000 with reason 3")):
+    for name, message, field, change, told in (("limit", "ExecutionReport_New", "LeavesQty", lambda value: value + 1, "ExecutionReport_New says 1001 of 1000"),
+                                               ("trade", "ExecutionReport_Trade", "LastPx", lambda value: value - 1, "ExecutionReport_Trade of 1000 at 19999"),
+                                               ("fok", "ExecutionReport_Cancel", "CancelReason", lambda value: 2, r"Cancel\(TimeInForceIOC\) of 3000, expected \(TimeInForceFOK\) of 3000")):
         with Relay(app, falsify(message, field, change)) as relay:
             status, rules, text = conform(app, "--server", "10.77.0.1", *IN_VAIN, "--only", name)
             held, why = rules.get(name, (True, ""))
             tap.ok(status == 1 and not held and re.search(told, why) and relay.changed, f"a falsified {message}.{field} is found by the rule '{name}'", text)
+            tap.ok("--price and --qty must suit" in advice(text).get(name, ""), f"and '{name}' says what a member can change", text)
     with Relay(app, deaf=True):
         status, rules, text = conform(app, "--server", "10.77.0.1", *IN_VAIN, "--only", "loses-received")
         tap.ok(status == 1 and not rules["loses-received"][0], "without re-requests the rule 'loses-received' fails", text)
@@ -127,7 +134,10 @@ def usage(app, tap):
     status, _, text = conform(app, "--sessions", "4,4")
     tap.ok(status != 0 and "two different session numbers" in text, "a session cannot trade with itself", text)
     status, rules, text = conform(app, *IN_VAIN, "--sessions", "4,99")
-    tap.ok(status == 1 and not rules["sign-on"][0] and "EstablishReject code 1" in text and "not run" in text, "an unknown session fails the sign-on, and nothing else is run", text)
+    told = "EstablishReject code 1 (Credentials)" in text and "SECRET of --credentials" in advice(text).get("sign-on", "")
+    tap.ok(status == 1 and not rules["sign-on"][0] and told and "not run" in text, "an unknown session fails the sign-on, is told what to change, and nothing else is run", text)
+    status, rules, text = conform(app, *IN_VAIN, "--qty", INT64_MAX // 8, "--only", "limit")
+    tap.ok(status == 1 and not rules["limit"][0] and "ExecutionReport_Reject(" in rules["limit"][1], "the reason for which an order was refused is told by its name", text)
     status, _, text = conform(app, *IN_VAIN, "--security", "77")
     tap.ok(status == 1 and "instrument 77" in text, "an unknown instrument is named", text)
 
