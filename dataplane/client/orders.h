@@ -36,10 +36,11 @@ static inline wcx_new_order_single_t wcx_client_limit_order(uint64_t cl_ord_id, 
 
 size_t wcx_client_put_new(uint8_t *out, const wcx_new_order_single_t *order);
 
-/* Cancel by the order's current ClOrdID. */
+/* Cancel by the ClOrdID the order answers to now: its own, or that of the last replace that was accepted. */
 size_t wcx_client_put_cancel(uint8_t *out, uint64_t cl_ord_id, uint64_t orig_cl_ord_id, uint32_t security_id);
 
-/* Change price and total quantity; exec_inst replaces the set. WCX_I64_NULL price: unchanged. */
+/* Change price and total quantity, what has executed included. WCX_I64_NULL price: unchanged. The order's instructions are taken away (ExecInst of a replace is the new
+   set, and empty here): for a post-only or a hidden order write the message yourself. DisplayQty and StopPx stay. */
 size_t wcx_client_put_replace(uint8_t *out, uint64_t cl_ord_id, uint64_t orig_cl_ord_id, uint32_t security_id, int64_t price, int64_t order_qty);
 
 /* Every order of this session. */

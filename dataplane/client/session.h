@@ -15,16 +15,17 @@
    The ports for purge, drop copy and market-data replay have numbers of their own, and do not count their EstablishAck: that is seen from what it says.
    The streams of drop copy and replay end with their day: on_state is told ESTABLISHING with code 0, and the next one is asked for, from number 1. What a day had left when
    the link was down at its end is in the drop-copy file only.
-   Server numbers and ClOrdIDs are those of the session, whatever carries them: what UDP cannot have again, a second session object gets over TCP (recover_from) and hands
-   over with wcx_client_session_message.
+   Server numbers and ClOrdIDs are those of the session, whatever carries them: what UDP has missed, a second session object can have over TCP (recover_from), from the same
+   window of the server, and hands over with wcx_client_session_message.
 
    Owner:      one thread per session.
    Memory:     allocated by init (1.5 MB for reordering), freed by free. Messages given to the callbacks live until the callback returns.
    Units:      now_ns is monotonic; UTC for Establish comes from env.h.
    Result:     callbacks run inside datagram(), link_*() and step(). They may call request(), never open(), terminate() or free(). dial() and hang_up() only
                note what is wanted: they call nothing of the session.
-   Bounds:     WCX_CLIENT_REQUEST_MAX undecided requests.
-   Invariants: server numbers reach on_message in order, once each, over restarts of either side; ClOrdIDs only rise.
+   Bounds:     ClOrdIDs less than WCX_CLIENT_REQUEST_MAX / 2 above that of the oldest undecided request.
+   Invariants: server numbers reach on_message in order, once each, over restarts of either side; one that has left the server's window is left out and counted in
+               inbound.message_lost_cnt. ClOrdIDs only rise.
    Pinned by:  tests/unit/test_client_session.c, tests/unit/test_client_link.c (TCP), tests/unit/test_client_tag.c. */
 #ifndef WCX_CLIENT_SESSION_H
 #define WCX_CLIENT_SESSION_H
@@ -36,10 +37,10 @@
 
 #define WCX_CLIENT_REQUEST_MAX 65536u /* a power of two: also how far back a ClOrdID can be looked up */
 
-/* Bits of Establish.Flags. */
-#define WCX_CLIENT_FLAG_CANCEL_ON_DISCONNECT 0x0001u
-#define WCX_CLIENT_FLAG_DROP_COPY 0x0002u
-#define WCX_CLIENT_FLAG_TAKE_OVER 0x0004u
+/* Bits of Establish.Flags; bit 3, WCX_CLIENT_FLAG_TAG, is in packet.h. */
+#define WCX_CLIENT_FLAG_CANCEL_ON_DISCONNECT 0x0001u /* cancel the session's orders when its last connection is gone */
+#define WCX_CLIENT_FLAG_DROP_COPY 0x0002u            /* required on the drop-copy port, refused on others */
+#define WCX_CLIENT_FLAG_TAKE_OVER 0x0004u            /* end the connection of the session that is up; without it a second one is refused */
 
 enum wcx_client_state
 {
@@ -82,12 +83,12 @@ typedef struct wcx_client_session_config
   uint32_t session_id;
   char access_key_id[21];
   char secret[65];
-  char user[7];         /* TCP: of the SoupBinTCP login */
-  char password[11];    /* TCP: of the SoupBinTCP login */
-  uint8_t transport;    /* WCX_CLIENT_UDP (also 0) or WCX_CLIENT_TCP */
-  uint16_t server_port; /* of order entry: it is signed */
-  uint16_t flags;       /* of Establish; with WCX_CLIENT_FLAG_TAG datagrams carry tags both ways, and what has none is not believed */
-  uint32_t keep_alive_ms;
+  char user[7];           /* TCP: of the SoupBinTCP login */
+  char password[11];      /* TCP: of the SoupBinTCP login */
+  uint8_t transport;      /* WCX_CLIENT_UDP (also 0) or WCX_CLIENT_TCP */
+  uint16_t server_port;   /* the one this session speaks to: it is signed */
+  uint16_t flags;         /* of Establish; with WCX_CLIENT_FLAG_TAG datagrams carry tags both ways, and what has none is not believed */
+  uint32_t keep_alive_ms; /* 100..60000: how often each side is to be heard */
   uint32_t cod_window_ms; /* 0: the server's default */
   bool any_stream;        /* TCP: not the session's own stream but the one its port has (drop copy, market-data replay); link->session names it, and is blank between two */
   uint64_t recover_from;  /* first server number wanted; 0: from now */
@@ -104,7 +105,8 @@ typedef struct wcx_client_session_config
   void (*on_message)(void *ctx, uint64_t number, const void *message, size_t sz);
   /* A request was decided. `message` is the answer, NULL when it never arrived. May be NULL. */
   void (*on_decided)(void *ctx, const wcx_client_request_t *request, const void *message, size_t sz, uint64_t now_ns);
-  /* The state changed; `code` is an EstablishReject or Terminate code, 0 otherwise. May be NULL. */
+  /* The state changed, or a sign-on was refused: ESTABLISHING, told while it was that already, has an EstablishReject code. Behind RECOVERING, READY or TERMINATING
+     `code` is that of the Terminate that ended the connection; silence counts as KEEP_ALIVE_EXPIRED, a link that broke as UNSPECIFIED. 0 otherwise. May be NULL. */
   void (*on_state)(void *ctx, enum wcx_client_state state, uint8_t code);
 } wcx_client_session_config_t;
 
@@ -172,7 +174,7 @@ struct wcx_client_session
 void wcx_client_session_init(wcx_client_session_t *session, const wcx_client_session_config_t *config);
 void wcx_client_session_free(wcx_client_session_t *session);
 
-/* Start signing on; step() repeats until it is answered. */
+/* Start signing on; step() repeats until it is answered, and after a refusal begins anew, for as long as it takes: terminate() gives up. */
 void wcx_client_session_open(wcx_client_session_t *session, uint64_t now_ns);
 
 /* A datagram came to this session's socket, from any port of the server. */
@@ -186,7 +188,8 @@ void wcx_client_session_link_bytes(wcx_client_session_t *session, uint64_t now_n
 /* A message of this session's server flow that was had over another binding of it. */
 void wcx_client_session_message(wcx_client_session_t *session, uint64_t now_ns, uint64_t number, const void *message, size_t sz);
 
-/* Timers: sign-on, heartbeats, re-requests, silence. Also sends what request() left in the datagram being filled. Returns the datagrams sent. */
+/* Timers: sign-on, heartbeats, re-requests, silence. Also sends what request() left in the datagram being filled. Call it every few
+   milliseconds at least. Returns 1 when something was sent to the order port, else 0: a hint for a loop that sleeps. */
 uint32_t wcx_client_session_step(wcx_client_session_t *session, uint64_t now_ns);
 
 /* The next ClOrdID to use. */
@@ -195,8 +198,9 @@ static inline uint64_t wcx_client_session_next_id(const wcx_client_session_t *se
   return session->last_cl_ord_id + 1;
 }
 
-/* Send a request (any client message whose first field is its ClOrdID, higher than all before). Leaves with the next step(), over UDP
-   also when the datagram is full. False when the session is not READY, too many requests are undecided, or the server has stopped reading. */
+/* Send a request: any client message whose first field is its ClOrdID, higher than all before (checked), that fits a datagram (checked). Leaves with the next step() or
+   flush(), over UDP also when the datagram is full. `tag` comes back in the request that on_decided gets. False, and nothing was sent, when the session is not READY, too
+   many requests are undecided, or the server has stopped reading. */
 bool wcx_client_session_request(wcx_client_session_t *session, uint64_t now_ns, const void *message, size_t sz, uint32_t tag);
 
 /* Send what waits: the datagram being filled, or what the link has not taken yet. */

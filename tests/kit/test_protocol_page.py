@@ -222,6 +222,9 @@ def check_defaults(tap, text):
     tap.ok(len(ports) >= 4 and len(groups) >= 2 and not missing, f"{len(ports)} ports and {len(groups)} groups of the development configuration", missing)
     rates = set(re.findall(r"throttle_per_s: (\d+), throttle_burst: (\d+)", config))
     tap.ok(len(rates) == 1 and all(f"{int(number):,}" in section for number in next(iter(rates))), "the throttle is the one of every session", rates)
+    kept = re.findall(r"^\s*(?:retain_session_msgs|retain_feed_msgs|rerequest_per_source_messages_per_s|output_log_mib): +(\d+)", config, re.M)
+    told = [f"{int(number):,}" for number in kept]
+    tap.ok(len(told) == 4 and all(number in section for number in told), "the window and the budget of re-requests", told)
     tap.ok(keys and f"`{keys[0]}` to `{keys[-1]}`" in section and f"sessions | 1 to {len(keys)}" in section, f"{len(keys)} access keys", keys)
 
 
