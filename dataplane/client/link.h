@@ -61,8 +61,8 @@ typedef struct wcx_client_link
   uint32_t out_begin, out_end; /* not written yet */
 } wcx_client_link_t;
 
-/* session_id 0: whichever stream the port has; such a one ends with End of Session, or when it is known no more at a login. user: up to 6 characters, password: up to 10. keep_alive_ms: how often the peer is promised to hear from us;
-   never less than once a second. */
+/* session_id 0: whichever stream the port has; such a one ends with End of Session, or when it is known no more at a login. user: up to 6 characters, password: up to 10.
+   keep_alive_ms: how often the peer is promised to hear from us; never less than once a second. */
 void wcx_client_link_init(wcx_client_link_t *link, uint32_t session_id, const char *user, const char *password, uint32_t keep_alive_ms);
 
 /* A connection is being made; number: first sequenced message wanted, 0 = the next there will be. */
