@@ -149,7 +149,7 @@ LD_unit/test_loop_ahead := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine_orde
 LD_property/test_loop_bursts := -Wl,--wrap=wcx_engine_prefetch,--wrap=wcx_engine_orders_live
 LD_unit/test_loop_calls := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 LD_unit/test_cut := -Wl,--wrap=wcx_disk_list
-LD_unit/test_journal_format := -Wl,--wrap=readdir
+LD_unit/test_journal_walk := -Wl,--wrap=readdir
 LD_unit/test_link_stream := -Wl,--wrap=wcx_tcp_push
 LD_unit/test_loop_orders := -Wl,--wrap=wcx_engine_apply
 LD_unit/test_loop_gate := -Wl,--wrap=wcx_port_alloc
