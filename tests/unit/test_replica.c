@@ -28,6 +28,15 @@ static client_t begin(world_t *w)
   return client;
 }
 
+/* A world with some orders and a replica that has been asked for a snapshot, and has done nothing yet. */
+static void ask_for_a_snapshot(world_t *w, beside_t *beside)
+{
+  client_t client = begin(w);
+  beside_open(beside, w, 1000000);
+  trade_some(w, &client, 50);
+  (void)atomic_fetch_add(&w->shm->replica.take_asked, 1);
+}
+
 /* Files in the snapshots' directory, ascending; returns how many are snapshots. */
 static uint32_t list_snapshots(uint64_t seqs[8])
 {
@@ -663,12 +672,9 @@ static void test_it_is_read_back(void **state)
 {
   (void)state;
   world_t w;
-  client_t client = begin(&w);
   beside_t beside;
   uint64_t seqs[8];
-  beside_open(&beside, &w, 1000000);
-  trade_some(&w, &client, 50);
-  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+  ask_for_a_snapshot(&w, &beside);
   for (uint32_t part = 0; part < 5; part++)
   {
     step_until_read(&w, &beside);
@@ -698,12 +704,9 @@ static void test_it_is_durable_before_its_name(void **state)
 {
   (void)state;
   world_t w;
-  client_t client = begin(&w);
   beside_t beside;
   uint64_t seqs[8];
-  beside_open(&beside, &w, 1000000);
-  trade_some(&w, &client, 50);
-  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
+  ask_for_a_snapshot(&w, &beside);
   fails_file = true;
   for (uint32_t i = 0; i < 1000 && beside.replica.said[0] == 0 && list_snapshots(seqs) == 0; i++)
     (void)wcx_replica_step(&beside.replica, w.mono_ns);
@@ -722,12 +725,9 @@ static void test_pace(void **state)
 {
   (void)state;
   world_t w;
-  client_t client = begin(&w);
   beside_t beside;
-  beside_open(&beside, &w, 1000000);
+  ask_for_a_snapshot(&w, &beside);
   beside.replica.take.place.bytes_per_s = 1u << 20;
-  trade_some(&w, &client, 50);
-  (void)atomic_fetch_add(&w.shm->replica.take_asked, 1);
   uint64_t from_ns = w.mono_ns;
   uint64_t now_ns = from_ns;
   for (uint32_t i = 0; i < 100000 && atomic_load(&w.shm->replica.snapshots) == 0; i++, now_ns += 1000000)
