@@ -94,8 +94,7 @@ void rewind_pass(world_t *w, uint32_t ms)
 {
   for (uint32_t step = 0; step < PASS_STEPS; step++)
   {
-    w->mono_ns += ms * UINT64_C(1000000) / PASS_STEPS;
-    w->utc_ns += ms * UINT64_C(1000000) / PASS_STEPS;
+    world_stall(w, ms * UINT64_C(1000000) / PASS_STEPS);
     rewind_turns(w, 1);
   }
 }

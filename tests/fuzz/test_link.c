@@ -18,7 +18,6 @@
 #define OPERATIONS_MAX 24u
 #define TURNS 8u
 #define STREAM_SZ 16384u
-#define DROP_COPY_FLAG 2u
 
 enum operation
 {
@@ -58,8 +57,7 @@ static void set_up(void)
   rewind_new(&w);
   client_t maker = client_of(4);
   client_sign_on(&w, &maker);
-  wcx_new_order_single_t order = client_order(&maker, 1, WCX_SIDE_BUY, 99, 10, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &maker, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &maker, 1, WCX_SIDE_BUY, 99, 10, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 20);
   world_drain(&w);
   rewind_keep(&w);
@@ -174,7 +172,7 @@ static void send_establish(connection_t *connection, const uint8_t *data, uint32
   wcx_establish_t establish = client_establish(&w, &client);
   establish.next_client_seq_no = 0;
   if (connection == &connections[2])
-    establish.flags = DROP_COPY_FLAG;
+    establish.flags = FLAG_DROP_COPY;
   for (uint32_t i = 0; i + 1 < len && i < sizeof(establish); i++)
     ((uint8_t *)&establish)[i] ^= data[i + 1];
   send_message(connection, WCX_TEMPLATE_ESTABLISH, &establish, sizeof(establish));

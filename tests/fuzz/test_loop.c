@@ -53,8 +53,7 @@ static void set_up(void)
     client_sign_on(&w, &clients[i]);
     for (int64_t n = 1; n <= 3; n++)
     {
-      wcx_new_order_single_t order = client_order(&clients[i], 1, (uint8_t)(i + 1), i == 0 ? 100 - n : 100 + n, 10, WCX_TIME_IN_FORCE_GTC);
-      client_send(&w, &clients[i], WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+      client_send_order(&w, &clients[i], 1, (uint8_t)(i + 1), i == 0 ? 100 - n : 100 + n, 10, WCX_TIME_IN_FORCE_GTC);
     }
   }
   world_turns(&w, 20);

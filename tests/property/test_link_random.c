@@ -148,7 +148,7 @@ static void open_tcp(world_t *w, both_t *s)
   client_t client = {.session_id = s->udp.session_id, .uuid = s->uuid};
   wcx_establish_t establish = client_establish(w, &client);
   s->uuid = client.uuid;
-  establish.flags = 1u | (any(2) ? 4u : 0);
+  establish.flags = FLAG_COD | (any(2) ? FLAG_TAKE_OVER : 0);
   len += soup_put_message(data + len, WCX_TEMPLATE_ESTABLISH, &establish, sizeof(establish));
   wcx_new_order_single_t order = an_order(s);
   len += soup_put_message(data + len, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order)); /* behind it in the same bytes */
@@ -169,7 +169,7 @@ static void open_udp(world_t *w, both_t *s)
   client_t client = s->udp;
   client.uuid = s->uuid;
   wcx_establish_t establish = client_establish(w, &client);
-  establish.flags = 1u | 4u;
+  establish.flags = FLAG_COD | FLAG_TAKE_OVER;
   s->uuid = s->udp_uuid = client.uuid;
   s->udp_open = false;
   client_send_establish(w, &s->udp, &establish);

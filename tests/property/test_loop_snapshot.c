@@ -222,9 +222,8 @@ static void trade(world_t *w, client_t *clients, uint32_t cnt)
     }
     else
     {
-      wcx_new_order_single_t order = client_order(client, 1 + (uint32_t)below(INSTRUMENTS), below(2) ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + (int64_t)below(7), 1 + (int64_t)below(9),
-                                                  below(4) ? WCX_TIME_IN_FORCE_GTC : WCX_TIME_IN_FORCE_IOC);
-      client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+      client_send_order(w, client, 1 + (uint32_t)below(INSTRUMENTS), below(2) ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + (int64_t)below(7), 1 + (int64_t)below(9),
+                        below(4) ? WCX_TIME_IN_FORCE_GTC : WCX_TIME_IN_FORCE_IOC);
     }
     if (i % 16 == 15)
     {

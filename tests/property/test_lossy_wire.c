@@ -340,8 +340,7 @@ static void deliver(const uint8_t *frame, uint32_t len)
 static void turn(void)
 {
   world_t *w = &run.world;
-  w->mono_ns += TURN_NS - 10000; /* the fixture adds the rest */
-  w->utc_ns += TURN_NS - 10000;
+  world_stall(w, TURN_NS - 10000); /* the turn adds the rest */
   wcx_sim_advance_ns(w->utc_ns + 10000 - wcx_env_utc_ns());
   world_turn(w);
   uint8_t frame[WCX_FRAME_SZ_MAX];

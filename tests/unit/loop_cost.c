@@ -23,8 +23,7 @@ int main(int argc, char **argv)
   {
     for (uint32_t k = 0; k < per_turn; k++)
     {
-      wcx_new_order_single_t order = client_order(&client, 1, (i / per_turn + k) % 2 != 0 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
-      client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+      client_send_order(&w, &client, 1, (i / per_turn + k) % 2 != 0 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
     }
     world_turn(&w);
     world_drain(&w);

@@ -357,12 +357,17 @@ void world_turns(world_t *w, uint32_t cnt)
     world_turn(w);
 }
 
+void world_stall(world_t *w, uint64_t ns)
+{
+  w->mono_ns += ns;
+  w->utc_ns += ns;
+}
+
 void world_pass(world_t *w, uint64_t ns)
 {
   for (uint64_t at = 0; at < ns; at += 1000000)
   {
-    w->mono_ns += 990000;
-    w->utc_ns += 990000;
+    world_stall(w, 990000);
     world_turn(w);
   }
 }
@@ -458,7 +463,7 @@ wcx_establish_t client_establish(const world_t *w, client_t *client)
                                .request_timestamp = w->utc_ns,
                                .next_client_seq_no = 1,
                                .keep_alive_interval = 1000,
-                               .flags = 1,
+                               .flags = FLAG_COD,
                                .hmac_version = 1};
   memset(establish.access_key_id, ' ', sizeof(establish.access_key_id));
   return establish;
@@ -523,4 +528,10 @@ wcx_new_order_single_t client_order(client_t *client, uint32_t security_id, uint
                                   .side = side,
                                   .ord_type = WCX_ORD_TYPE_LIMIT,
                                   .time_in_force = tif};
+}
+
+void client_send_order(world_t *w, client_t *client, uint32_t security_id, uint8_t side, int64_t price, int64_t qty, uint8_t tif)
+{
+  wcx_new_order_single_t order = client_order(client, security_id, side, price, qty, tif);
+  client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
 }

@@ -26,6 +26,12 @@
 #define WORLD_IP 0x0a4d0002u
 #define CLIENT_IP 0x0a4d0001u
 
+/* Establish.Flags */
+#define FLAG_COD 0x1u
+#define FLAG_DROP_COPY 0x2u
+#define FLAG_TAKE_OVER 0x4u
+#define FLAG_TAG 0x8u
+
 /* What a test may watch: each record as it becomes durable; each Establish on its way to a verdict (the stand-in's: all are valid). */
 typedef void world_record_t(void *ctx, const wcx_record_hdr_t *hdr, const uint8_t *body);
 typedef void world_judge_t(void *ctx, wcx_auth_slot_t *slot);
@@ -101,8 +107,9 @@ void world_crash(world_t *w); /* the loop is gone; world_start makes it serve ag
 
 void world_turn(world_t *w); /* 10 us pass */
 void world_turns(world_t *w, uint32_t cnt);
-void world_pass(world_t *w, uint64_t ns); /* that much time passes in turns of 1 ms */
-void world_release(world_t *w);           /* what is durable is released */
+void world_pass(world_t *w, uint64_t ns);  /* that much time passes in turns of 1 ms */
+void world_stall(world_t *w, uint64_t ns); /* that much time passes without a turn */
+void world_release(world_t *w);            /* what is durable is released */
 
 /* Next datagram the loop sent; false when there is none. Checksums and framing are asserted. */
 bool world_next(world_t *w, sent_t *sent);
@@ -127,5 +134,6 @@ uint32_t client_block(uint8_t *to, uint16_t template_id, const void *body, uint1
 void client_send_at(world_t *w, const client_t *client, uint64_t seq, uint16_t count, const uint8_t *blocks, uint32_t sz);
 void client_send(world_t *w, client_t *client, uint16_t template_id, const void *body, uint16_t sz); /* at next_seq, which moves on */
 wcx_new_order_single_t client_order(client_t *client, uint32_t security_id, uint8_t side, int64_t price, int64_t qty, uint8_t tif);
+void client_send_order(world_t *w, client_t *client, uint32_t security_id, uint8_t side, int64_t price, int64_t qty, uint8_t tif); /* its ClOrdID is client->cl_ord_id then */
 
 #endif

@@ -49,8 +49,7 @@ static inline void trade_some(world_t *w, client_t *client, uint32_t cnt)
 {
   for (uint32_t i = 0; i < cnt; i++)
   {
-    wcx_new_order_single_t order = client_order(client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(w, client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
     if (i % 16 == 15)
       world_turns(w, 2);
   }

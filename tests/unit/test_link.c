@@ -1,14 +1,7 @@
 /* Links on simulated TCP: each arrow of the state drawing in dataplane/link.h, and what may not leave before a valid Establish. */
 #include "tests/unit/link_fixture.h"
 
-#define FLAG_COD 1u
-#define FLAG_TAKE_OVER 4u
 #define LINKS_MAX 16u
-
-static uint64_t stat(const _Atomic uint64_t *counter)
-{
-  return atomic_load(counter);
-}
 
 static uint64_t applied(const world_t *w)
 {
@@ -32,6 +25,30 @@ static void assert_all_free(world_t *w)
   world_turns(w, 2);
   for (uint32_t i = 0; i < LINKS_MAX; i++)
     wcx_tcp_sim_forget(w->tcp, conns[i]);
+}
+
+/* An Establish that is refused, and nothing is released from there on. */
+static void refuse_held(world_t *w, peer_t *peer)
+{
+  peer_log_in(w, peer, 0);
+  wcx_establish_t establish = client_establish(w, &peer->client);
+  establish.keep_alive_interval = 1; /* below the least */
+  w->hold = true;
+  peer_establish(w, peer, &establish);
+}
+
+/* `old` has an order and is taken over by `peer`, who reads from message 1; nothing is released from the take-over on. */
+static void take_over_held(world_t *w, peer_t *old, peer_t *peer)
+{
+  peer_open(w, old, 0);
+  (void)peer_order(w, old, WCX_SIDE_BUY, 100);
+  world_turns(w, 4);
+  peer->client.uuid = 1000; /* above the old one's */
+  peer_log_in(w, peer, 1);
+  wcx_establish_t establish = client_establish(w, &peer->client);
+  establish.flags = FLAG_TAKE_OVER | FLAG_COD;
+  w->hold = true;
+  peer_establish(w, peer, &establish);
 }
 
 /* --- login ------------------------------------------------------------------------------------------------------------------------------------- */
@@ -68,7 +85,7 @@ static void test_open(void **state)
   assert_int_equal(response.next_server_seq_no, peer->number);
   assert_int_equal(response.last_cl_ord_id, order);
   assert_int_equal(response.open_orders, 1);
-  assert_int_equal(stat(&w.shm->stats.tcp_connections), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.tcp_connections), 1);
   free(peer);
   world_close(&w);
 }
@@ -105,7 +122,7 @@ static void test_logins_refused(void **state)
     peer_cut(&w, peer, true);
     world_turns(&w, 2);
   }
-  assert_int_equal(stat(&w.shm->stats.tcp_refused), 6);
+  assert_int_equal(atomic_load(&w.shm->stats.tcp_refused), 6);
   peer_forget(&w, peer);
   assert_all_free(&w);
   free(peer);
@@ -211,7 +228,7 @@ static void test_codes(void **state)
   establish.schema_version = 1;
   assert_int_equal(code_of(&w, peer, 0, &establish), WCX_ESTABLISH_REJECT_CODE_SCHEMA_VERSION);
   establish = client_establish(&w, &peer->client);
-  establish.flags = 8;
+  establish.flags = FLAG_TAG;
   assert_int_equal(code_of(&w, peer, 0, &establish), WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED);
   establish = client_establish(&w, &peer->client);
   assert_int_equal(code_of(&w, peer, 2, &establish), WCX_ESTABLISH_REJECT_CODE_SEQUENCE_OUT_OF_RANGE); /* message 1 is not there yet */
@@ -236,10 +253,10 @@ static void test_codes(void **state)
   world_turns(&w, 4);
   peer_pump(&w, peer);
   assert_int_equal(peer_acks(peer, order), 1);
-  assert_int_equal(stat(&w.shm->stats.establish_credentials), 2);
-  assert_int_equal(stat(&w.shm->stats.establish_refused), 10);
-  assert_int_equal(stat(&w.shm->stats.establish_replayed), 1); /* the stale one changes nothing: no input */
-  assert_int_equal(stat(&w.shm->stats.establish_accepted), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_credentials), 2);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_refused), 10);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_replayed), 1); /* the stale one changes nothing: no input */
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 1);
   free(peer);
   free(other);
   world_close(&w);
@@ -273,7 +290,7 @@ static void test_nothing_before_establish(void **state)
   w.auth_silent = false;
   world_pass(&w, 3000000000);
   peer_pump(&w, peer);
-  assert_int_equal(stat(&w.shm->stats.establish_accepted), 2);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 2);
   assert_int_equal(peer->message_cnt + peer->heartbeat_cnt, 0);
   w.hold = false;
   world_turns(&w, 4);
@@ -292,14 +309,10 @@ static void test_refusal_is_gated(void **state)
   world_t w;
   world_new(&w, NULL);
   peer_t *peer = peer_new(1);
-  peer_log_in(&w, peer, 0);
-  wcx_establish_t establish = client_establish(&w, &peer->client);
-  establish.keep_alive_interval = 1;
-  w.hold = true;
-  peer_establish(&w, peer, &establish);
+  refuse_held(&w, peer);
   world_turns(&w, 20);
   peer_pump(&w, peer);
-  assert_int_equal(stat(&w.shm->stats.establish_refused), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_refused), 1);
   assert_int_equal(peer->message_cnt, 0);
   assert_false(peer_ended(&w, peer));
   w.hold = false;
@@ -342,8 +355,8 @@ static void test_verdict_for_an_earlier_peer(void **state)
     peer_pump(&w, second);
     assert_int_equal(peer_acked(second), first_is_bad);
     assert_int_equal(peer_reject_code(second), first_is_bad ? 0 : WCX_ESTABLISH_REJECT_CODE_CREDENTIALS);
-    assert_int_equal(stat(&w.shm->stats.establish_accepted), first_is_bad);
-    assert_int_equal(stat(&w.shm->stats.establish_credentials), 1 - first_is_bad); /* nobody was told of the first */
+    assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), first_is_bad);
+    assert_int_equal(atomic_load(&w.shm->stats.establish_credentials), 1 - first_is_bad); /* nobody was told of the first */
     free(first);
     free(second);
     world_close(&w);
@@ -367,7 +380,7 @@ static void test_a_recording_of_a_lost_link(void **state)
   w.auth_silent = false;
   world_turns(&w, 6);
   assert_int_equal(code_of(&w, peer, 0, &establish), WCX_ESTABLISH_REJECT_CODE_STALE_UUID);
-  assert_int_equal(stat(&w.shm->stats.establish_accepted), 0);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 0);
   free(peer);
   world_close(&w);
 }
@@ -408,7 +421,7 @@ static void test_limit_per_source(void **state)
     peer_cut(&w, peer, true);
     world_turns(&w, 2);
   }
-  assert_int_equal(stat(&w.shm->stats.establish_received), 20);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_received), 20);
   free(peer);
   world_close(&w);
 }
@@ -420,16 +433,8 @@ static void test_silent_until_its_ack(void **state)
   world_t w;
   world_new(&w, NULL);
   peer_t *old = peer_new(1);
-  peer_open(&w, old, 0);
-  (void)peer_order(&w, old, WCX_SIDE_BUY, 100);
-  world_turns(&w, 4);
   peer_t *peer = peer_new(1);
-  peer->client.uuid = 1000;
-  peer_log_in(&w, peer, 1);
-  wcx_establish_t establish = client_establish(&w, &peer->client);
-  establish.flags = FLAG_TAKE_OVER | FLAG_COD;
-  w.hold = true;
-  peer_establish(&w, peer, &establish);
+  take_over_held(&w, old, peer);
   atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch, w.durable_seq - 1));
   world_turns(&w, 4);
   assert_true(peer_ended(&w, old));
@@ -491,16 +496,12 @@ static void test_patience_at_the_gate(void **state)
   world_t w;
   world_new(&w, NULL);
   peer_t *peer = peer_new(1);
-  peer_log_in(&w, peer, 0);
-  wcx_establish_t establish = client_establish(&w, &peer->client);
-  establish.keep_alive_interval = 1;
-  w.hold = true;
-  peer_establish(&w, peer, &establish);
+  refuse_held(&w, peer);
   uint32_t place = peer->conn;
   assert_ends_after_patience(&w, peer, 0);
   peer_log_in(&w, peer, 0);
   assert_int_equal(peer->conn, place);
-  establish = client_establish(&w, &peer->client);
+  wcx_establish_t establish = client_establish(&w, &peer->client);
   peer_establish(&w, peer, &establish);
   w.hold = false;
   world_turns(&w, 6);
@@ -523,13 +524,12 @@ static void test_a_pause_of_ours_is_not_their_silence(void **state)
   client_sign_on(&w, &udp);
   for (uint32_t i = 0; i < WCX_PORT_BURST_MAX + 8; i++)
     client_send_at(&w, &udp, udp.next_seq, 0, NULL, 0);
-  w.mono_ns += 10000000000;
-  w.utc_ns += 10000000000;
+  world_stall(&w, 10000000000);
   world_turn(&w);          /* reads the first burst */
   peer_say(&w, open, 'R'); /* what the rest of the frames hold */
   world_turns(&w, 4);
   assert_false(peer_ended(&w, open));
-  assert_int_equal(stat(&w.shm->stats.keepalive_expired), 0);
+  assert_int_equal(atomic_load(&w.shm->stats.keepalive_expired), 0);
   free(open);
   world_close(&w);
 }
@@ -558,7 +558,7 @@ static void test_keep_alive(void **state)
   assert_int_equal(peer_cnt(peer, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL), 1);
   assert_int_equal(peer->messages[peer->message_cnt - 1].template_id, WCX_TEMPLATE_EXECUTION_REPORT_CANCEL); /* what the end causes is still told */
   assert_int_equal(wcx_engine_orders_live(wcx_loop_engine(w.loop)), 0);
-  assert_int_equal(stat(&w.shm->stats.keepalive_expired), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.keepalive_expired), 1);
   peer_forget(&w, peer);
   assert_all_free(&w);
   free(peer);
@@ -597,8 +597,7 @@ static void fill_ring(world_t *w, client_t *udp)
   do
   {
     before = applied(w);
-    wcx_new_order_single_t order = client_order(udp, 1, WCX_SIDE_BUY, 50, 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(w, udp, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(w, udp, 1, WCX_SIDE_BUY, 50, 5, WCX_TIME_IN_FORCE_GTC);
     world_turns(w, 2);
   } while (applied(w) != before);
 }
@@ -734,16 +733,8 @@ static void test_take_over(void **state)
   world_t w;
   world_new(&w, NULL);
   peer_t *old = peer_new(1);
-  peer_open(&w, old, 0);
-  (void)peer_order(&w, old, WCX_SIDE_BUY, 100);
-  world_turns(&w, 4);
   peer_t *peer = peer_new(1);
-  peer->client.uuid = 1000;
-  peer_log_in(&w, peer, 1);
-  wcx_establish_t establish = client_establish(&w, &peer->client);
-  establish.flags = FLAG_TAKE_OVER | FLAG_COD;
-  w.hold = true;
-  peer_establish(&w, peer, &establish);
+  take_over_held(&w, old, peer);
   (void)peer_order(&w, old, WCX_SIDE_BUY, 101); /* it does not speak for the session any more */
   world_turns(&w, 10);
   peer_pump(&w, peer);

@@ -5,7 +5,6 @@
 
 #define DROP_COPY_PORT 7005u
 #define PURGE_PORT 7004u
-#define FLAG_DROP_COPY 2u
 
 typedef struct reader
 {

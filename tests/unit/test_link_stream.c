@@ -15,11 +15,6 @@ static void tune_slow_rate(wcx_params_t *params)
   params->sessions[0].throttle_burst = 5;
 }
 
-static uint64_t stat(const _Atomic uint64_t *counter)
-{
-  return atomic_load(counter);
-}
-
 static uint32_t orders_live(const world_t *w)
 {
   return wcx_engine_orders_live(wcx_loop_engine(w->loop));
@@ -37,8 +32,7 @@ static void udp_iocs(world_t *w, client_t *udp, uint32_t cnt)
 {
   for (uint32_t i = 0; i < cnt; i++)
   {
-    wcx_new_order_single_t order = client_order(udp, 1, WCX_SIDE_BUY, 1, 5, WCX_TIME_IN_FORCE_IOC);
-    client_send(w, udp, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(w, udp, 1, WCX_SIDE_BUY, 1, 5, WCX_TIME_IN_FORCE_IOC);
     if (i % 8 == 7)
     {
       world_turns(w, 2);
@@ -71,7 +65,7 @@ static void test_from_a_number(void **state)
     peer_log_in(&w, peer, from);
     assert_int_equal(peer->accepted, from);
     wcx_establish_t establish = client_establish(&w, &peer->client);
-    establish.flags = 4;
+    establish.flags = FLAG_TAKE_OVER;
     establish.next_server_seq_no = from % 2 ? from : 0;
     peer_establish(&w, peer, &establish);
     assert_true(peer_acked(peer));
@@ -207,17 +201,17 @@ static void test_slow_consumer(void **state)
   peer_t *fast = peer_new(2);
   peer_open(&w, fast, 0);
   uint32_t sent = 0;
-  for (; sent < 4000 && stat(&w.shm->stats.tcp_slow) == 0; sent += 8)
+  for (; sent < 4000 && atomic_load(&w.shm->stats.tcp_slow) == 0; sent += 8)
   {
     udp_iocs(&w, &udp, 8);
     uint64_t order = peer_ioc(&w, fast);
     world_turns(&w, 4);
     peer_pump(&w, fast);
     assert_int_equal(peer_acks(fast, order), 1); /* it never waits for the other */
-    if (stat(&w.shm->stats.tcp_slow) == 0)
+    if (atomic_load(&w.shm->stats.tcp_slow) == 0)
       peer_say(&w, slow, 'R');
   }
-  assert_int_equal(stat(&w.shm->stats.tcp_slow), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.tcp_slow), 1);
   assert_in_range(sent, RETAINED / 2, 1200); /* a window and a full queue of two messages an order */
   assert_true(wcx_tcp_sim_ended(w.tcp, slow->conn));
   peer_pump(&w, slow);
@@ -262,7 +256,7 @@ static void test_slow_but_steady(void **state)
     peer_pump(&w, peer);
     world_turns(&w, 2);
   }
-  assert_int_equal(stat(&w.shm->stats.tcp_slow), 0);
+  assert_int_equal(atomic_load(&w.shm->stats.tcp_slow), 0);
   assert_int_equal(peer->message_cnt, 1 + 1 + 200 * 8 * 2);
   for (uint32_t i = 0; i < peer->message_cnt; i++)
     assert_int_equal(peer->messages[i].number, i + 1);
@@ -327,14 +321,14 @@ static void test_slow_replay(void **state)
   uint64_t full = 0;
   for (uint32_t i = 0; i < 200 && full == 0; i++)
   {
-    uint64_t before = stat(&w.shm->stats.messages_tcp);
+    uint64_t before = atomic_load(&w.shm->stats.messages_tcp);
     rest_and_cancel(&w, &udp);
-    full = stat(&w.shm->stats.messages_tcp) == before ? i : 0;
+    full = atomic_load(&w.shm->stats.messages_tcp) == before ? i : 0;
   }
   assert_int_not_equal(full, 0); /* its queue has no room */
-  uint64_t written = stat(&w.shm->stats.messages_tcp);
+  uint64_t written = atomic_load(&w.shm->stats.messages_tcp);
   rest_and_cancel(&w, &udp);
-  assert_int_equal(stat(&w.shm->stats.messages_tcp), written);
+  assert_int_equal(atomic_load(&w.shm->stats.messages_tcp), written);
   for (uint32_t i = 0; i < 50; i++)
   {
     peer_pump(&w, reader);
@@ -344,9 +338,9 @@ static void test_slow_replay(void **state)
   assert_int_equal(deleted, 4 * (full + 2));
   assert_int_equal(peer_cnt(reader, WCX_TEMPLATE_ADD_ORDER), deleted);
   uint32_t sent = 0;
-  for (; sent < 3 * FEED_RETAINED && stat(&w.shm->stats.tcp_slow) == 0; sent += 8)
+  for (; sent < 3 * FEED_RETAINED && atomic_load(&w.shm->stats.tcp_slow) == 0; sent += 8)
     rest_and_cancel(&w, &udp);
-  assert_int_equal(stat(&w.shm->stats.tcp_slow), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.tcp_slow), 1);
   assert_true(sent >= FEED_RETAINED); /* a window behind what its queue took */
   open_replay(&w, reader, 0);         /* and may come again */
   free(reader);
@@ -436,7 +430,7 @@ static void test_throttled_until_the_end(void **state)
   world_pass(&w, 1500000000);
   assert_true(peer_ended(&w, peer));
   assert_int_equal(orders_live(&w), 0);
-  assert_int_equal(stat(&w.shm->stats.requests_sequenced), 20);
+  assert_int_equal(atomic_load(&w.shm->stats.requests_sequenced), 20);
   free(peer);
   world_close(&w);
 }
@@ -460,9 +454,9 @@ static void test_no_credit(void **state)
     peer_send(&w, peer, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &request, sizeof(request));
     wcx_new_order_single_t order = client_order(&peer->client, 1, 9, 1, 5, WCX_TIME_IN_FORCE_IOC);
     peer_send(&w, peer, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
-    uint64_t sequenced = stat(&w.shm->stats.requests_sequenced);
+    uint64_t sequenced = atomic_load(&w.shm->stats.requests_sequenced);
     world_turns(&w, 50);
-    assert_true(stat(&w.shm->stats.requests_sequenced) - sequenced < 400);
+    assert_true(atomic_load(&w.shm->stats.requests_sequenced) - sequenced < 400);
     for (uint32_t i = 0; i < 200; i++) /* a little at a time */
     {
       w.hold = i % 3 != 0;
@@ -519,16 +513,16 @@ static void test_no_credit_for_the_end(void **state)
     if (way == 3)
     {
       assert_int_equal(orders_live(&w), 400);
-      assert_int_equal(stat(&w.shm->stats.keepalive_expired), 0);
+      assert_int_equal(atomic_load(&w.shm->stats.keepalive_expired), 0);
     }
     else
     {
       assert_true(peer_ended(&w, peer));
       assert_int_equal(orders_live(&w), 0);
-      assert_int_equal(stat(&w.shm->stats.sessions_closed), 1);
+      assert_int_equal(atomic_load(&w.shm->stats.sessions_closed), 1);
     }
     if (way != 0)
-      assert_int_equal(stat(&w.shm->stats.requests_sequenced), 400);
+      assert_int_equal(atomic_load(&w.shm->stats.requests_sequenced), 400);
     free(peer);
     world_close(&w);
   }
@@ -564,7 +558,7 @@ static void test_restart(void **state)
     peer_forget(&w, *each);
   }
   world_turns(&w, 10); /* the verdict for the process before is nobody's */
-  assert_int_equal(stat(&w.shm->stats.establish_accepted), 1);
+  assert_int_equal(atomic_load(&w.shm->stats.establish_accepted), 1);
   assert_int_equal(orders_live(&w), 1);
   peer_open(&w, peer, 1);
   assert_int_equal(peer->message_cnt, old->message_cnt + 1); /* SessionClosed of a restart says nothing */

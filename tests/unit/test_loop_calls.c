@@ -106,8 +106,7 @@ static int run_orders(void)
   {
     for (uint32_t n = 0; n < PER_TURN; n++)
     {
-      wcx_new_order_single_t order = client_order(&client, 1, n % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
-      client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+      client_send_order(&w, &client, 1, n % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
     }
     if (i % 3 == 0) /* the worker says that it sleeps */
     {

@@ -46,8 +46,7 @@ static void begin(world_t *w, client_t *client)
 /* An order that is gone at once: its stamp tells the time. */
 static uint64_t order_stamp(world_t *w, client_t *client)
 {
-  wcx_new_order_single_t order = client_order(client, 1, WCX_SIDE_BUY, 90, 5, WCX_TIME_IN_FORCE_IOC);
-  client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(w, client, 1, WCX_SIDE_BUY, 90, 5, WCX_TIME_IN_FORCE_IOC);
   uint64_t before = stamped;
   world_turn(w);
   assert_true(stamped > before);

@@ -224,8 +224,7 @@ static void test_waits_for_the_gate(void **state)
   w.hold = true;
   for (uint32_t i = 0; i < 50; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 1 + i, WCX_TIME_IN_FORCE_GTC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 1 + i, WCX_TIME_IN_FORCE_GTC);
     world_turns(&w, 2);
   }
   world_pass(&w, 5 * CYCLE_MS * 1000000);
@@ -262,8 +261,7 @@ static void fill(world_t *w, client_t *client)
   client_sign_on(w, client);
   for (uint32_t i = 0; i < 1500; i++)
   {
-    wcx_new_order_single_t order = client_order(client, 1 + i % 2, WCX_SIDE_BUY, 100 + i % 50, 1 + i, WCX_TIME_IN_FORCE_GTC);
-    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(w, client, 1 + i % 2, WCX_SIDE_BUY, 100 + i % 50, 1 + i, WCX_TIME_IN_FORCE_GTC);
     world_turn(w);
   }
   world_turns(w, 4);
@@ -312,11 +310,10 @@ static void test_answers_go_first(void **state)
   wcx_wire_set_faults(w.wire, &(wcx_wire_faults_t){.tx_room = 1});
   world_turns(&w, 2000);
   world_drain(&w);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 90, 1, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 90, 1, WCX_TIME_IN_FORCE_GTC);
   uint32_t turns = 0;
   wcx_execution_report_new_t report = {0};
-  for (; report.cl_ord_id != order.cl_ord_id && turns < 1000; turns++)
+  for (; report.cl_ord_id != client.cl_ord_id && turns < 1000; turns++)
   {
     world_turn(&w);
     (void)world_expect(&w, &client, WCX_TEMPLATE_EXECUTION_REPORT_NEW, &report, sizeof(report));
@@ -385,8 +382,7 @@ static void test_each_batch_waits_for_its_input(void **state)
   assert_int_equal(h.book_cnt, 1); /* the first batch, and nothing more */
   assert_true(h.books[0].ended);
   w.hold = true;
-  wcx_new_order_single_t order = client_order(&client, 2, WCX_SIDE_BUY, 100, 1, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 2, WCX_SIDE_BUY, 100, 1, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 20);
   hear(&w, &h);
   assert_int_equal(h.book_cnt, 1);

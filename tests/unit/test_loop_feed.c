@@ -185,8 +185,7 @@ static void act(world_t *w, client_t *client, uint64_t *random)
   if (pick % 10 < 6)
   {
     uint8_t tif = pick % 5 == 0 ? WCX_TIME_IN_FORCE_IOC : WCX_TIME_IN_FORCE_GTC;
-    wcx_new_order_single_t order = client_order(client, security_id, 1 + (uint8_t)(pick >> 20) % 2, 90 + (int64_t)((pick >> 24) % 20), 1 + (int64_t)((pick >> 32) % 9), tif);
-    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(w, client, security_id, 1 + (uint8_t)(pick >> 20) % 2, 90 + (int64_t)((pick >> 24) % 20), 1 + (int64_t)((pick >> 32) % 9), tif);
   }
   else if (pick % 10 < 8)
   {
@@ -306,8 +305,7 @@ static void test_heartbeats_and_day_roll(void **state)
   assert_in_range(heartbeats, 12, 16);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 4);
   bool added = false;
   while (world_next(&w, &sent))
@@ -351,8 +349,7 @@ static void test_rerequests_are_of_one_day(void **state)
   world_new(&w, NULL);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 4);
   client_t reader = {.ip = CLIENT_IP, .port = 1234};
   sent_t sent;
@@ -376,8 +373,7 @@ static void test_rerequests_are_of_one_day(void **state)
   world_turns(&w, 3);
   assert_int_equal(refused_with(&w, &reader), WCX_RETRANSMIT_REJECT_CODE_TOO_HIGH);
 
-  order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 4);
   world_drain(&w);
   ask(&w, CLIENT_IP, 1234, "M001260922", 1, 1);
@@ -402,11 +398,9 @@ static void test_day_ends_before_the_next_begins(void **state)
   world_turns(&w, 2);
   world_drain(&w);
   w.hold = true;
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_DAY);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_DAY);
   world_turns(&w, 8);
-  order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_DAY);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_DAY);
   world_turns(&w, 4);
   w.hold = false;
   world_turns(&w, 4);
@@ -459,8 +453,7 @@ static void test_day_ends_behind_its_last_message(void **state)
   sent_t sent;
   for (uint32_t i = 0; i < WCX_GATE_MESSAGES_MAX / 2; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
     world_turns(&w, 4);
   }
   uint64_t next[2] = {1, 1};
@@ -511,8 +504,7 @@ static void test_rerequest_of_a_session(void **state)
   static uint8_t said[300][256];
   for (uint32_t i = 0; i < 200; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
     world_turns(&w, 2);
   }
   sent_t sent;
@@ -561,8 +553,7 @@ static void test_rerequest_of_a_session(void **state)
 
   /* what is held at the gate is not there yet */
   w.hold = true;
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 2);
   ask(&w, client.ip, client.port, client.mold, 202, 1);
   world_turns(&w, 2);
@@ -604,8 +595,7 @@ static void test_rerequest_of_the_feed(void **state)
   client_sign_on(&w, &client);
   for (uint32_t i = 0; i < 100; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
     world_turns(&w, 2);
   }
   world_drain(&w);

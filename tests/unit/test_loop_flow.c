@@ -111,8 +111,7 @@ static void test_status(void **state)
   world_new(&w, NULL);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   wcx_session_status_request_t request = {.request_id = 77};
   client_send(&w, &client, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &request, sizeof(request));
   w.hold = true;
@@ -125,7 +124,7 @@ static void test_status(void **state)
   assert_int_equal(response.request_id, 77);
   assert_int_equal(response.next_server_seq_no, 3);
   assert_int_equal(response.next_client_seq_no, 3);
-  assert_int_equal(response.last_cl_ord_id, order.cl_ord_id);
+  assert_int_equal(response.last_cl_ord_id, client.cl_ord_id);
   assert_int_equal(response.open_orders, 1);
   assert_int_equal(response.flags, 1u << 2);
   client_send(&w, &client, WCX_TEMPLATE_SESSION_STATUS_REQUEST, &request, sizeof(request)); /* consumed its sequence: no gap */
@@ -552,14 +551,11 @@ static void test_random_damage(void **state)
       frame[(random >> 33) % sz] ^= (uint8_t)(1 + (random >> 50) % 255);
     (void)wcx_wire_send(w.wire, frame, sz);
     world_turn(&w);
-    uint8_t block[256];
     if (round % 50 == 49) /* keep the flow alive, whatever was hit */
       client_sign_on(&w, &client);
-    (void)block;
     if (round % 20 == 0)
       world_drain(&w);
-    w.mono_ns += 50000000;
-    w.utc_ns += 50000000;
+    world_stall(&w, 50000000);
   }
   wcx_engine_verify(wcx_loop_engine(w.loop));
   assert_int_equal(wcx_engine_applied_seq(wcx_loop_engine(w.loop)), atomic_load(&w.shm->stats.requests_sequenced) + atomic_load(&w.shm->stats.internal_sequenced));

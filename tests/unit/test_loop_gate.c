@@ -16,8 +16,7 @@ static void test_order_is_acked(void **state)
   world_new(&w, NULL);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 3);
   sent_t sent;
   assert_true(world_next(&w, &sent));
@@ -27,7 +26,7 @@ static void test_order_is_acked(void **state)
   assert_int_equal(sent.mold.count, 1);
   wcx_execution_report_new_t ack;
   memcpy(&ack, sent.mold.blocks + 10, sizeof(ack));
-  assert_int_equal(ack.cl_ord_id, order.cl_ord_id);
+  assert_int_equal(ack.cl_ord_id, client.cl_ord_id);
   assert_int_equal(ack.leaves_qty, 5);
   /* private before public: the same event on both sides of the feed comes after it */
   assert_true(world_next(&w, &sent));
@@ -49,8 +48,7 @@ static void test_nothing_leaves_before_release(void **state)
   w.hold = true;
   for (uint32_t i = 0; i < 20; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, i % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, i % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
   }
   /* what mentions state waits as well */
   client_send_at(&w, &client, client.next_seq + 5, 0, NULL, 0);
@@ -155,8 +153,7 @@ static void test_a_sleeping_worker_is_woken(void **state)
   assert_int_equal(atomic_load(&w.shm->stats.journal_wakes), wakes); /* nothing to do */
   for (uint32_t i = 0; i < 2; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
     world_turns(&w, 10);
     assert_int_equal(atomic_load(&w.shm->stats.journal_wakes), wakes + 1);
     assert_int_equal(atomic_load(&w.shm->jring.bell.asleep), 0);
@@ -369,8 +366,7 @@ static void plant_epoch_within_a_turn(void)
   client_sign_on(&w, &client);
   world_turns(&w, 10);
   w.hold = true;
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 10);
   w.dead = true;
   atomic_store(&w.shm->release.release_word, wcx_release_pack(w.epoch, w.durable_seq));
@@ -412,8 +408,7 @@ static void give_inputs(world_t *w, client_t *client, uint32_t cnt)
 {
   for (uint32_t i = 0; i < cnt; i++)
   {
-    wcx_new_order_single_t order = client_order(client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
-    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(w, client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
     if (i % 16 == 15)
       world_turns(w, 2);
   }
@@ -454,8 +449,7 @@ static void test_busy_port_loses_nothing(void **state)
   wcx_wire_set_faults(w.wire, &(wcx_wire_faults_t){.seed = 1, .tx_room = 1});
   for (uint32_t i = 0; i < 300; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
   }
   world_turns(&w, 200);
   uint64_t next = client.ack.next_server_seq_no;

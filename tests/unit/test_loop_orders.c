@@ -42,8 +42,7 @@ static void inputs_are_committed_or_noted_before_they_are_applied(void **state)
   committed = noted = 0;
   client_t client = client_of(1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 3);
   assert_int_equal(committed, 2);
   world_crash(&w);
@@ -62,8 +61,7 @@ static void release_word_is_read_with_acquire(void **state)
   world_new(&w, NULL);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   notes_forget();
   world_turns(&w, 3);
   assert_true(note_always(&w.shm->release.release_word, false, memory_order_acquire));
@@ -96,8 +94,7 @@ static void marks_are_counted_with_release(void **state)
   client_sign_on(&w, &client);
   for (uint32_t i = 0; atomic_load(&w.shm->marks.cnt) == 0; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_IOC);
     if (i % 16 != 15)
       continue;
     notes_forget();

@@ -76,7 +76,7 @@ static void test_codes(void **state)
   establish.schema_version = 1;
   assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_SCHEMA_VERSION);
   establish = client_establish(&w, &client);
-  establish.flags = 1u << 1;
+  establish.flags = FLAG_DROP_COPY;
   assert_int_equal(reject_code(&w, &client, &establish), WCX_ESTABLISH_REJECT_CODE_UNSPECIFIED);
   /* every valid signature has moved the key's UUID on; a UUID that is not new is no input */
   history = wcx_engine_applied_seq(wcx_loop_engine(w.loop));
@@ -167,8 +167,7 @@ static void test_a_verdict_found_late(void **state)
   wcx_establish_t establish = client_establish(&w, &client);
   client_send_establish(&w, &client, &establish);
   world_turn(&w); /* asked, and judged behind it */
-  w.mono_ns += WCX_AUTH_VERDICT_NS_MAX;
-  w.utc_ns += WCX_AUTH_VERDICT_NS_MAX;
+  world_stall(&w, WCX_AUTH_VERDICT_NS_MAX);
   world_turns(&w, 6);
   sent_t sent;
   assert_false(world_next_to(&w, &client, &sent));
@@ -292,14 +291,13 @@ static void test_take_over(void **state)
   world_new(&w, NULL);
   client_t old = client_of(1);
   client_sign_on(&w, &old);
-  wcx_new_order_single_t order = client_order(&old, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &old, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &old, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 3);
   world_drain(&w);
   client_t client = old;
   client.port = 50000;
   wcx_establish_t establish = client_establish(&w, &client);
-  establish.flags = 1u << 2 | 1u;
+  establish.flags = FLAG_COD | FLAG_TAKE_OVER;
   w.hold = true; /* both answers wait, each for its own address */
   client_send_establish(&w, &client, &establish);
   world_turns(&w, 6);
@@ -369,8 +367,7 @@ static void test_a_pause_of_ours_is_not_their_silence(void **state)
   client_sign_on(&w, &client);
   for (uint32_t i = 0; i < 40; i++)
     client_send_at(&w, &client, client.next_seq, 0, NULL, 0);
-  w.mono_ns += 10000000000;
-  w.utc_ns += 10000000000;
+  world_stall(&w, 10000000000);
   world_turns(&w, 5);
   assert_int_equal(atomic_load(&w.shm->stats.keepalive_expired), 0);
   world_close(&w);
@@ -389,8 +386,7 @@ static void test_what_is_unread_is_not_silence(void **state)
   for (uint32_t i = 0; i < 20 * WCX_PORT_BURST_MAX; i++)
     client_send_at(&w, &other, other.next_seq, 0, NULL, 0);
   client_send_at(&w, &client, client.next_seq, 0, NULL, 0);
-  w.mono_ns += 10000000000;
-  w.utc_ns += 10000000000;
+  world_stall(&w, 10000000000);
   world_turns(&w, 30);
   assert_int_equal(atomic_load(&w.shm->stats.keepalive_expired), 0);
   world_close(&w);
@@ -423,8 +419,7 @@ static void test_goodbye(void **state)
   world_new(&w, NULL);
   client_t client = client_of(1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   wcx_terminate_t terminate = {.uuid = client.uuid};
   client_send(&w, &client, WCX_TEMPLATE_TERMINATE, &terminate, sizeof(terminate));
   world_turns(&w, 4);

@@ -25,8 +25,7 @@ static void trade(world_t *w, client_t *client, uint32_t cnt)
 {
   for (uint32_t i = 0; i < cnt; i++)
   {
-    wcx_new_order_single_t order = client_order(client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
-    client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(w, client, 1 + i % 2, i % 3 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 7, 1 + i % 5, WCX_TIME_IN_FORCE_GTC);
     if (i % 16 == 15)
       world_turns(w, 2);
   }
@@ -137,8 +136,7 @@ static void test_long_replay(void **state)
   {
     for (uint32_t n = 0; n < 1000; n++)
     {
-      wcx_new_order_single_t order = client_order(&client, 1, n % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
-      client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+      client_send_order(&w, &client, 1, n % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
     }
     world_turns(&w, 100);
     world_drain(&w);
@@ -165,10 +163,8 @@ static void test_cancel_on_disconnect_after_restart(void **state)
   client_t other = client_of(2);
   client_sign_on(&w, &client);
   client_sign_on(&w, &other);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
-  order = client_order(&other, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &other, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
+  client_send_order(&w, &other, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 4);
   world_crash(&w);
   world_start(&w);
@@ -397,8 +393,7 @@ static void test_two_shards_side_by_side(void **state)
   for (uint32_t round = 0; round < 10; round++)
     for (uint32_t i = 0; i < 2; i++)
     {
-      wcx_new_order_single_t order = client_order(&client[i], 1 + 2 * i, round % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
-      client_send(&w[i], &client[i], WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+      client_send_order(&w[i], &client[i], 1 + 2 * i, round % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100, 5, WCX_TIME_IN_FORCE_GTC);
       world_turns(&w[i], 2);
     }
   for (uint32_t i = 0; i < 2; i++)

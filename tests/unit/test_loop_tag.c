@@ -5,9 +5,6 @@
 
 #include <stdio.h>
 
-#define FLAG_COD 1u
-#define FLAG_TAG 8u
-
 /* The stand-in of the auth worker: a key that depends on the UUID, as the real one does. */
 static wcx_tag_key_t key_of(uint64_t uuid)
 {
@@ -202,8 +199,7 @@ static void test_tags_are_per_sign_on(void **state)
   send_tagged(&w, &client, 7002, NULL, payload, order_payload(&now, payload));
   assert_int_equal(dropped(&w), 1);
   client_sign_on(&w, &client);
-  wcx_new_order_single_t order = client_order(&client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+  client_send_order(&w, &client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
   world_turns(&w, 3);
   wcx_execution_report_new_t report;
   assert_true(world_expect(&w, &client, WCX_TEMPLATE_EXECUTION_REPORT_NEW, &report, sizeof(report)));

@@ -74,8 +74,7 @@ static void turn(world_t *w)
 {
   uint64_t next_ns = w->mono_ns + 10000;
   uint64_t late_ns = wcx_env_mono_ns() > next_ns ? wcx_env_mono_ns() - next_ns : 0;
-  w->mono_ns += late_ns;
-  w->utc_ns += late_ns;
+  world_stall(w, late_ns);
   wcx_sim_advance_ns(next_ns + late_ns - wcx_env_mono_ns());
   world_turn(w);
 }
@@ -113,8 +112,7 @@ static void sign_on(world_t *w, client_t *client)
 
 static void order(world_t *w, client_t *client)
 {
-  wcx_new_order_single_t body = client_order(client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
-  client_send(w, client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &body, sizeof(body));
+  client_send_order(w, client, 1, WCX_SIDE_BUY, 100, 5, WCX_TIME_IN_FORCE_GTC);
 }
 
 static const wcx_stage_hist_t *hist(const world_t *w, enum wcx_stage stage)

@@ -41,8 +41,7 @@ static int take_one(void **state)
   client_sign_on(&w, &client);
   for (uint32_t i = 0; i < 60; i++)
   {
-    wcx_new_order_single_t order = client_order(&client, 1, i % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 5, 1 + i % 3, WCX_TIME_IN_FORCE_GTC);
-    client_send(&w, &client, WCX_TEMPLATE_NEW_ORDER_SINGLE, &order, sizeof(order));
+    client_send_order(&w, &client, 1, i % 2 ? WCX_SIDE_BUY : WCX_SIDE_SELL, 100 + i % 5, 1 + i % 3, WCX_TIME_IN_FORCE_GTC);
     world_turns(&w, 2);
   }
   beside_t beside;
