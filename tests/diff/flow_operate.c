@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define NS_PER_S 1000000000u
-
 /* --- definitions ----------------------------------------------------------------------------------------------------------------------- */
 
 /* 1 and 2 are quoted in USDT, 3 in BTC, the base of 1: an asset may be both. */

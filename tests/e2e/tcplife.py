@@ -10,7 +10,6 @@ import time
 from wcxlib import SCHEMA, SERVER, Session
 
 TCP_PORT = 7001
-LOGIN_SZ = 49
 
 
 class Cut(Exception):

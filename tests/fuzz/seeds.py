@@ -16,8 +16,6 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 from wcxlib import SCHEMA, mold  # noqa: E402
 
 OWN, SPACES = b"Mold000001", b" " * 10  # of the first client in tests/unit/loop_fixture.c
-REQUESTS = ("NewOrderSingle", "OrderCancelRequest", "OrderCancelReplaceRequest", "OrderMassCancelRequest", "UnlockTradingRequest", "MassQuote", "MmpResetRequest",
-            "MmpConfigRequest", "SessionStatusRequest", "Terminate")
 
 
 def order(**values):
