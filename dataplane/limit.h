@@ -6,7 +6,7 @@
    Owner:     the loop.
    Memory:    in the caller's structs. The table of sources has WCX_SOURCES_MAX places in sets of four; the place longest full is taken for a new address.
    Units:     monotonic ns.
-   Pinned by: tests/unit/test_mold.c. */
+   Pinned by: tests/unit/test_limit.c. */
 #ifndef WCX_DATAPLANE_LIMIT_H
 #define WCX_DATAPLANE_LIMIT_H
 
