@@ -1,3 +1,4 @@
+/* What the control API answers (control/api.h): why it is not ready, metrics of each shard, requests to the replica and about the clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* The judge of signatures (control/auth.h): which Establish is accepted, whose keys, what becomes of secrets, and that no key is left behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

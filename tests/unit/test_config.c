@@ -1,3 +1,4 @@
+/* The configuration file (control/config.h): what is loaded, what is refused, and the sets of the command line above it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Definitions of instruments, accounts and sessions: what is told to the feed, what is final, what is refused, and what genesis is compared with. */
 #include "tests/unit/engine_fixture.h"
 
 static void definitions_are_told_to_the_feed(void **state)

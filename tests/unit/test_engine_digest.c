@@ -1,3 +1,4 @@
+/* The digests of state, output and input: each changes with every word it covers, and some are written out here. */
 #include "engine/out_digest.h"
 #include "engine/record_hash.h"
 #include "engine/state.h"

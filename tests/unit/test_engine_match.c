@@ -1,3 +1,4 @@
+/* Matching by hand: new orders, cancels, replaces and fills, each with the messages it makes, in order. */
 #include "tests/unit/engine_fixture.h"
 
 /* Templates by short names: NEW REJ TRD CXL RPL from 200, ADD EXE RED DEL REP from 300. */

@@ -1,3 +1,4 @@
+/* What the engine refuses of orders, field by field, with the reason and its counter. */
 #include "engine/reject.h"
 #include "engine/state.h"
 #include "tests/unit/engine_fixture.h"

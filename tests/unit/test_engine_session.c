@@ -1,3 +1,4 @@
+/* Sessions in the engine: sign-on and its UUIDs, ends and what they cancel, deadlines, sequence numbers. */
 #include "tests/unit/engine_fixture.h"
 
 enum

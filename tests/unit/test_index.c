@@ -1,3 +1,4 @@
+/* Tables from keys to places: the index of live orders (engine/index.h) and the map from IDs (engine/idmap.h). */
 #include "engine/idmap.h"
 #include "engine/index.h"
 

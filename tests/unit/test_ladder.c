@@ -1,3 +1,4 @@
+/* The ladder of price levels (engine/ladder.h), at last against a sorted array. */
 #include "engine/ladder.h"
 
 #include <setjmp.h>

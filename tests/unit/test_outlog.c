@@ -1,3 +1,4 @@
+/* The output log (engine/outlog.h): entries, the end of the ring, room and what is retained. */
 #include "engine/outlog.h"
 
 #include <setjmp.h>

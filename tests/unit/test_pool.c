@@ -1,3 +1,4 @@
+/* The pool of orders (engine/pool.h), and division by a constant that is exact at its edges (engine/divider.h). */
 #include "engine/divider.h"
 #include "engine/pool.h"
 
