@@ -476,7 +476,7 @@ fuzz: deps-test ## let libFuzzer search each target in tests/fuzz under ASan and
 
 mutants: deps-test ## break one rule after another in copies of the source; CPU seconds until the tests notice
 	$(submake) build tests
-	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_wire_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
+	@status=0; for test in tests/diff/test_diff_mutants.py tests/fault/test_mutants.py tests/property/test_property_mutants.py; do WCX_MUTANTS=all python3 $$test || status=1; done; exit $$status
 
 bench: deps-wire ## the standard set in under ten minutes: engine beside its floors, cost by size, kill switch, replay, round trips and open-loop load at D0 and D1, durability; one folder in bench/out with report.html
 	$(call install,$(DEPS_FLAME))

@@ -29,7 +29,7 @@ GRACE_S = 20  # between SIGTERM and SIGKILL
 TICKS = os.sysconf("SC_CLK_TCK")
 # The longest first; what is not named follows in the order of its kind.
 LONGEST = ("fault/test_mutants", "e2e/test_sinks", "e2e/test_archive", "alone/test_alone", "property/test_replay_builds", "bench/test_commands", "e2e/test_sink_fence", "diff/test_diff_mutants",
-           "property/test_wire_mutants", "bench/test_wire", "e2e/test_replica", "e2e/test_lifecycle")
+           "property/test_property_mutants", "bench/test_wire", "e2e/test_replica", "e2e/test_lifecycle")
 
 
 STANDING_BACK = ["sh", "-c", 'echo 19 2>/dev/null >/proc/self/autogroup; exec nice -n 19 "$@"', "standing back"]
