@@ -10,6 +10,7 @@ The last line is JSON.
 """
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -19,9 +20,11 @@ import host
 from lives import Lives
 
 IMAGE_MIB = 64
+COPY_ON_WRITE = ("btrfs",)  # a segment that was written before reserves no room for its blocks there: one of them may be the first that finds none, with no alarm before
 FULL_S = 180
 BACK_S = 60
 FREED_MIB = 12
+SEGMENT = 1 << 20
 
 
 def halted(pair):
@@ -47,7 +50,7 @@ def one(kind, seed, place, points):
     with host.mounted(image, place / "state", kind) as state:
         fill(state / "ballast", FREED_MIB)
         fill(state / "more", 16 + dice.randrange(12))
-        pair = host.Pair(state, place / "region", seed, 1, segment=1 << 20, pause_us=60)
+        pair = host.Pair(state, place / "region", seed, 1, segment=SEGMENT, pause_us=60)
         try:
             if pair.hear(lives, lambda line: line == "halted", FULL_S) is None:
                 problems.append(f"bad: never full: {lives.released} released, the worker said {pair.said()[-2:]}")
@@ -57,9 +60,11 @@ def one(kind, seed, place, points):
             pair.hear(lives, lambda _: False, 0.3)
             if lives.released != before:
                 problems.append(f"bad: {lives.released - before} records were released after the worker had halted")
-            if not any("no segment is left" in line or "No space left" in line for line in pair.said()):
-                problems.append(f"bad: the worker does not say that the disk is full: {pair.said()[-2:]}")
-            if not any("alarm: room for" in line or "alarm: cannot prepare" in line for line in pair.said()):
+            room = os.statvfs(state).f_bavail * os.statvfs(state).f_frsize
+            copied = kind in COPY_ON_WRITE and room < SEGMENT and any("write of block" in line for line in pair.said())
+            if not copied and not any("no segment is left" in line or "No space left" in line for line in pair.said()):
+                problems.append(f"bad: the worker does not say that the disk is full ({room} bytes free): {pair.said()[-2:]}")
+            if not copied and not any("alarm: room for" in line or "alarm: cannot prepare" in line for line in pair.said()):
                 problems.append(f"bad: no alarm before the disk was full: {pair.said()[-3:]}")
             problems += lives.check(host.check(state, seed))
             (state / "ballast").unlink()
