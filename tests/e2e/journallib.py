@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -134,9 +135,10 @@ def flip(path, offset, mask=1):
 
 
 def run_points(points, shared=None):
-    """Prints TAP; returns the exit status. Each point gets a folder of its own, or all of them `shared`, which they use in turn. WCX_FIRST_FAILURE=1: the first that fails
+    """Prints TAP; returns the exit status. Of the points those whose names hold a word of the command line, without one all. Each point gets a folder of its own, or all of them `shared`, which they use in turn. WCX_FIRST_FAILURE=1: the first that fails
     is the last, for whoever asks no more than whether one does."""
-    failed = 0
+    failed, words = 0, sys.argv[1:]
+    points = [point for point in points if not words or any(word in point.__name__ for word in words)]
     for number, point in enumerate(points, 1):
         folder = tempfile.mkdtemp(prefix="test-journal-tools-", dir=ROOT / "build") if shared is None else None
         try:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """File systems of 64 MiB that run full under the journal worker: ext4, xfs, btrfs, each in a file.
 
-The worker must warn while there is room for its last segments, halt when there is none, release nothing that is not in the journal, start again when
+The worker must warn while there is room for its last segments (on btrfs it may not: COPY_ON_WRITE), halt when there is none, release nothing that is not in the journal, start again when
 there is room, and go on with the same data plane. Last, both are killed, and what is there is compared with what was told.
 
   python3 tests/fault/test_full_disks.py [--kinds ext4,xfs,btrfs] [--seed S]

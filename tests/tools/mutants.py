@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TURNS = 12  # commits until every patch was tried; a part is what `make test` has the time for
+TURNS = 8  # commits until every patch was tried; a part is what `make test` has the time for
 BUILD = Path(os.environ.get("WCX_BUILD", ROOT / "build"))
 
 
