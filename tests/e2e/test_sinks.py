@@ -257,10 +257,8 @@ def what_a_sink_needs_is_kept(folder):
 
 
 def main():
-    points = [rows_are_what_the_journal_says, killed_at_random_it_writes_nothing_twice, killed_databases_are_written_on,
-              a_cache_is_what_the_journal_says, a_cache_that_is_lost_is_begun_anew, what_a_sink_needs_is_kept]
-    words = sys.argv[1:]
-    return run_points([point for point in points if not words or any(word in point.__name__ for word in words)])
+    return run_points([rows_are_what_the_journal_says, killed_at_random_it_writes_nothing_twice, killed_databases_are_written_on,
+                       a_cache_is_what_the_journal_says, a_cache_that_is_lost_is_begun_anew, what_a_sink_needs_is_kept])
 
 
 if __name__ == "__main__":
